@@ -1,0 +1,1 @@
+//! Examples of shedlock; see the targets of this package.

@@ -1,0 +1,1 @@
+//! ShedLock providers over sqlx.

@@ -1,0 +1,1 @@
+//! ShedLock for Rust.
