@@ -1,0 +1,148 @@
+//! One server process under the eyes of a shell that outlives this process just long enough to clean up.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use super::account::Account;
+use super::process_tree as tree;
+
+/// A server that stops neither by signal nor within this time is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Starts, signals and reaps one server, and removes its directory in the end.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shell: Child,
+    /// `None` only while dropping.
+    verbs: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    server: Option<Pid>,
+}
+
+impl Keeper {
+    /// Starts the shell; the server itself waits for [`start`](Self::start). From here on `directory` belongs to the shell.
+    pub(super) fn new(
+        directory: &Path,
+        account: Option<&Account>,
+        command: &[OsString],
+    ) -> io::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(include_str!("keeper.sh"))
+            .arg("shedlock-keeper")
+            .arg(directory)
+            .args(command)
+            .current_dir(directory)
+            // Ctrl-C on a terminal goes to the test process alone; the pipe then tells the shell.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        if let Some(account) = account {
+            account.apply(&mut shell);
+        }
+        let mut shell = shell.spawn()?;
+        let verbs = shell.stdin.take();
+        let answers = shell.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self {
+            shell,
+            verbs,
+            answers: BufReader::new(answers),
+            server: None,
+        })
+    }
+
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        if self.server.is_some() {
+            return Err(io::Error::other("the server has been started already"));
+        }
+        let answer = self.ask("start")?;
+        let pid = answer.trim().parse().ok().and_then(Pid::from_raw);
+        self.server =
+            Some(pid.ok_or_else(|| io::Error::other(format!("no process id in `{answer}`")))?);
+        Ok(())
+    }
+
+    /// Whether the server runs. One that is paused does.
+    pub(super) fn is_running(&self) -> bool {
+        self.server.is_some_and(tree::is_alive)
+    }
+
+    pub(super) fn pid(&self) -> Option<Pid> {
+        self.server
+    }
+
+    /// Asks the server to end, kills it when it does not, and waits until it is gone. Nothing when it does not run.
+    pub(super) fn stop(&mut self, signal: Signal) -> io::Result<()> {
+        let Some(server) = self.server else {
+            return Ok(());
+        };
+        // A paused server would take the signal only when it goes on.
+        tree::signal_tree(server, Signal::CONT)?;
+        tree::signal(server, signal)?;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while tree::is_alive(server) {
+            if Instant::now() > deadline {
+                return self.kill();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.reap()
+    }
+
+    /// Kills the server and all its children at once (SIGKILL). Nothing when it does not run.
+    pub(super) fn kill(&mut self) -> io::Result<()> {
+        let Some(server) = self.server else {
+            return Ok(());
+        };
+        tree::kill_tree(server)?;
+        self.reap()
+    }
+
+    /// Stops the whole process tree (SIGSTOP): the server keeps its connections and answers nothing.
+    pub(super) fn pause(&self) -> io::Result<()> {
+        tree::stop_tree(self.server.ok_or_else(not_running)?).map(drop)
+    }
+
+    pub(super) fn resume(&self) -> io::Result<()> {
+        tree::signal_tree(self.server.ok_or_else(not_running)?, Signal::CONT)
+    }
+
+    fn reap(&mut self) -> io::Result<()> {
+        self.server = None;
+        self.ask("reap").map(drop)
+    }
+
+    fn ask(&mut self, verb: &str) -> io::Result<String> {
+        let verbs = self.verbs.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        verbs.write_all(format!("{verb}\n").as_bytes())?;
+        let mut answer = String::new();
+        if self.answers.read_line(&mut answer)? == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the shell that keeps the server is gone",
+            ));
+        }
+        Ok(answer)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Closing the pipe is the order to end; the shell does the rest, so waiting for it is short.
+        drop(self.verbs.take());
+        // Nothing can be done about a shell that somebody else has reaped.
+        let _ended = self.shell.wait();
+    }
+}
+
+fn not_running() -> io::Error {
+    io::Error::other("the server does not run")
+}

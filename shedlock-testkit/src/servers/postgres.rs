@@ -1,0 +1,226 @@
+//! PostgreSQL.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{Kind, Server, Signal, Site, Unavailable, tools};
+
+/// A PostgreSQL server. Everybody may log in without a password but [`password_url`](Server::password_url)'s role.
+pub type Postgres = Server<PostgresKind>;
+
+/// What is peculiar to PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct PostgresKind {
+    initdb: PathBuf,
+    postgres: PathBuf,
+    psql: PathBuf,
+}
+
+const INSTALL: &str = "apt-get install -y postgresql";
+/// Debian keeps the server's programs off the path; Homebrew's and Fedora's are on it.
+const DIRECTORIES: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql/bin"];
+
+/// The superuser, who owns nothing that a test touches.
+const ADMIN: &str = "postgres";
+/// The role of the tests: may create tables in its databases, no more.
+const USER: &str = "shedlock";
+const PASSWORD_USER: &str = "shedlock_password";
+const PASSWORD: &str = "s3cret";
+const READ_ONLY_USER: &str = "shedlock_read_only";
+
+/// The first line that fits decides.
+const ACCESS_RULES: &str = "\
+host all shedlock_password 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+host replication all 127.0.0.1/32 trust
+";
+
+impl Kind for PostgresKind {
+    const NAME: &'static str = "PostgreSQL";
+    const ACCOUNT: &'static str = "postgres";
+    /// A fast shutdown: open connections are ended.
+    const STOP_SIGNAL: Signal = Signal::INT;
+
+    fn locate() -> Result<Self, Unavailable> {
+        let find = |program: &str| {
+            tools::find(program, DIRECTORIES)
+                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
+        };
+        Ok(Self {
+            initdb: find("initdb")?,
+            postgres: find("postgres")?,
+            psql: find("psql")?,
+        })
+    }
+
+    fn unavailable(reason: String) -> Unavailable {
+        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+    }
+
+    fn initialize(&self, site: &Site) -> io::Result<()> {
+        let data = site.directory().join("data");
+        let mut initdb = Command::new(&self.initdb);
+        initdb
+            .args([
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--username",
+                ADMIN,
+                "-D",
+            ])
+            .arg(&data);
+        tools::run_in(site, &mut initdb)?;
+        // Truncates the file that initdb made, so it stays the server's own.
+        std::fs::write(data.join("pg_hba.conf"), ACCESS_RULES)
+    }
+
+    fn command(&self, site: &Site) -> Vec<OsString> {
+        let mut command: Vec<OsString> = vec![
+            self.postgres.clone().into(),
+            "-D".into(),
+            site.directory().join("data").into(),
+        ];
+        command.extend(["-p".into(), site.port().to_string().into()]);
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            // The path of a socket in a temporary directory may be too long.
+            "unix_socket_directories=",
+            // The machine does not lose power during a test; a killed server keeps what it has committed.
+            "fsync=off",
+            "timezone=UTC",
+            "log_timezone=UTC",
+        ] {
+            command.extend(["-c".into(), setting.into()]);
+        }
+        command.extend(site.arguments().iter().map(OsString::from));
+        command
+    }
+
+    fn is_ready(&self, site: &Site) -> bool {
+        let directory = self.run(site, "postgres", "SHOW data_directory");
+        directory.is_ok_and(|directory| {
+            directory.trim() == site.directory().join("data").to_string_lossy()
+        })
+    }
+
+    fn furnish(&self, site: &Site) -> io::Result<()> {
+        let roles = format!(
+            "CREATE ROLE {USER} LOGIN;
+             CREATE ROLE {PASSWORD_USER} LOGIN PASSWORD '{PASSWORD}' IN ROLE {USER};
+             CREATE ROLE {READ_ONLY_USER} LOGIN;"
+        );
+        self.run(site, "postgres", &roles)?;
+        self.create_database(site, "shedlock")
+    }
+
+    fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>> {
+        static SHARED: OnceLock<Result<Postgres, Unavailable>> = OnceLock::new();
+        &SHARED
+    }
+}
+
+impl PostgresKind {
+    fn create_database(&self, site: &Site, name: &str) -> io::Result<()> {
+        // A copy of template0 does not wait for whoever is connected to template1.
+        self.run(
+            site,
+            "postgres",
+            &format!("CREATE DATABASE {name} OWNER {USER} TEMPLATE template0;"),
+        )
+        .map(drop)
+    }
+
+    /// Runs statements as the superuser, each in a transaction of its own.
+    fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
+        let mut psql = Command::new(&self.psql);
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG"))
+        {
+            psql.env_remove(name);
+        }
+        psql.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--no-align",
+            "--tuples-only",
+            "--set=ON_ERROR_STOP=1",
+            "--file=-",
+        ]);
+        psql.arg(format!(
+            "--dbname=postgres://{ADMIN}@127.0.0.1:{}/{database}",
+            site.port()
+        ));
+        tools::run(&mut psql, statements)
+    }
+}
+
+impl Server<PostgresKind> {
+    /// A database with an ordinary role, which owns it. Shared by all who ask; see [`fresh_database`](Self::fresh_database).
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of(USER, "shedlock")
+    }
+
+    /// The superuser's way in.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        self.url_of(ADMIN, "postgres")
+    }
+
+    /// Creates an empty database and gives its URL, with the role that owns it.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not do it.
+    pub async fn fresh_database(&self) -> String {
+        let name = format!("test_{:016x}", fastrand::u64(..));
+        let (kind, site, created) = (self.kind().clone(), self.site().clone(), name.clone());
+        let done = super::blocking(move || kind.create_database(&site, &created)).await;
+        done.unwrap_or_else(|error| panic!("failed to create a database: {error}"));
+        self.url_of(USER, &name)
+    }
+
+    /// The database of `url` for a role that must give a password, and has the same rights.
+    #[must_use]
+    pub fn password_url(&self, url: &str) -> String {
+        self.url_of(
+            &format!("{PASSWORD_USER}:{PASSWORD}"),
+            super::database_of(url),
+        )
+    }
+
+    /// The database of `url` for a role that may read the tables that are there now, and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not do it.
+    pub async fn read_only_url(&self, url: &str) -> String {
+        self.execute(
+            url,
+            &format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READ_ONLY_USER}"),
+        )
+        .await;
+        self.url_of(READ_ONLY_USER, super::database_of(url))
+    }
+
+    /// Runs SQL as the superuser in the database of `url`, and gives what it printed: a line per row, columns parted by `|`.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not do it.
+    pub async fn execute(&self, url: &str, statements: &str) -> String {
+        let (kind, site) = (self.kind().clone(), self.site().clone());
+        let (database, statements) = (super::database_of(url).to_owned(), statements.to_owned());
+        let done = super::blocking(move || kind.run(&site, &database, &statements)).await;
+        done.unwrap_or_else(|error| panic!("failed to execute SQL: {error}"))
+    }
+
+    fn url_of(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port())
+    }
+}

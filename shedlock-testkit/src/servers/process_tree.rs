@@ -1,0 +1,133 @@
+//! Signals to a process and everything below it.
+//!
+//! A process group would not do: each PostgreSQL backend makes a session of its own.
+
+use std::io;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What the process table says about one process.
+struct Entry {
+    pid: Pid,
+    parent: Option<Pid>,
+    /// `Z` is a process that has ended and was not waited for.
+    state: String,
+}
+
+pub(super) fn is_alive(pid: Pid) -> bool {
+    processes().is_ok_and(|all| {
+        all.iter()
+            .any(|entry| entry.pid == pid && !entry.state.starts_with('Z'))
+    })
+}
+
+/// Sends `signal`; a process that is gone already is no error.
+pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
+    match kill_process(pid, signal) {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn signal_tree(root: Pid, what: Signal) -> io::Result<()> {
+    for pid in tree(root)? {
+        signal(pid, what)?;
+    }
+    Ok(())
+}
+
+/// Stops the tree from the root down until no process appears that was not stopped before, and returns it.
+pub(super) fn stop_tree(root: Pid) -> io::Result<Vec<Pid>> {
+    let mut stopped = Vec::new();
+    loop {
+        let fresh: Vec<Pid> = tree(root)?
+            .into_iter()
+            .filter(|pid| !stopped.contains(pid))
+            .collect();
+        if fresh.is_empty() {
+            return Ok(stopped);
+        }
+        for pid in fresh {
+            signal(pid, Signal::STOP)?;
+            stopped.push(pid);
+        }
+    }
+}
+
+/// Kills the tree. Stopped first, it cannot grow or mend itself meanwhile.
+pub(super) fn kill_tree(root: Pid) -> io::Result<()> {
+    for pid in stop_tree(root)? {
+        signal(pid, Signal::KILL)?;
+    }
+    Ok(())
+}
+
+/// `root` and its descendants, parents first.
+fn tree(root: Pid) -> io::Result<Vec<Pid>> {
+    let all = processes()?;
+    let mut tree = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = tree.get(next) {
+        tree.extend(
+            all.iter()
+                .filter(|entry| entry.parent == Some(parent))
+                .map(|entry| entry.pid),
+        );
+        next += 1;
+    }
+    Ok(tree)
+}
+
+#[cfg(target_os = "linux")]
+fn processes() -> io::Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for directory in std::fs::read_dir("/proc")? {
+        let directory = directory?;
+        let Some(pid) = directory
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+            .and_then(Pid::from_raw)
+        else {
+            continue;
+        };
+        // Processes come and go while we read.
+        let Ok(stat) = std::fs::read_to_string(directory.path().join("stat")) else {
+            continue;
+        };
+        // The command, in parentheses, may hold blanks and parentheses of its own.
+        let Some((_, fields)) = stat.rsplit_once(") ") else {
+            continue;
+        };
+        let mut fields = fields.split(' ');
+        let state = fields.next().unwrap_or_default().to_owned();
+        let parent = fields
+            .next()
+            .and_then(|field| field.parse().ok())
+            .and_then(Pid::from_raw);
+        all.push(Entry { pid, parent, state });
+    }
+    Ok(all)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processes() -> io::Result<Vec<Entry>> {
+    let table = std::process::Command::new("ps")
+        .args(["-A", "-o", "pid=,ppid=,state="])
+        .output()?;
+    let table = String::from_utf8_lossy(&table.stdout);
+    Ok(table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let pid = Pid::from_raw(fields.next()?.parse().ok()?)?;
+            let parent = Pid::from_raw(fields.next()?.parse().ok()?);
+            Some(Entry {
+                pid,
+                parent,
+                state: fields.next()?.to_owned(),
+            })
+        })
+        .collect())
+}

@@ -1,0 +1,294 @@
+//! Real servers do what the handle says.
+
+#![cfg(unix)]
+
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use shedlock_testkit::server_or_skip;
+use shedlock_testkit::servers::{Kind, MariaDb, Postgres, Server};
+
+#[tokio::test]
+async fn postgres_starts_and_its_roles_may_do_what_they_say() {
+    let server = server_or_skip!(Postgres::shared().await);
+    let (one, two) = (server.fresh_database().await, server.fresh_database().await);
+    assert_ne!(one, two);
+    server
+        .execute(
+            &one,
+            "CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2)",
+        )
+        .await;
+    assert_eq!(
+        server
+            .execute(&one, "SELECT id, id + 1 FROM t ORDER BY id")
+            .await,
+        "1|2\n2|3\n"
+    );
+    assert_eq!(
+        server
+            .execute(
+                &two,
+                "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+            )
+            .await,
+        "0\n"
+    );
+
+    let as_role = |url: String, sql: &'static str| {
+        let output = Command::new("psql")
+            .args(["-XAtc", sql, &url])
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let reader = server.read_only_url(&one).await;
+    assert!(as_role(reader.clone(), "SELECT * FROM t").0);
+    let (written, why) = as_role(reader, "INSERT INTO t VALUES (3)");
+    assert!(!written && why.contains("permission denied"), "{why}");
+    assert!(
+        as_role(
+            server.password_url(&two),
+            "CREATE TABLE IF NOT EXISTS u (id int)"
+        )
+        .1
+        .is_empty()
+    );
+    let (entered, why) = as_role(
+        server.password_url(&two).replace("s3cret", "wrong"),
+        "SELECT 1",
+    );
+    assert!(
+        !entered && why.contains("password authentication failed"),
+        "{why}"
+    );
+    assert!(as_role(server.url(), "CREATE TABLE IF NOT EXISTS v (id int)").0);
+    assert!(as_role(server.admin_url(), "CHECKPOINT").0);
+}
+
+#[tokio::test]
+async fn mariadb_starts_and_its_users_may_do_what_they_say() {
+    let server = server_or_skip!(MariaDb::shared().await);
+    let (one, two) = (server.fresh_database().await, server.fresh_database().await);
+    assert_ne!(one, two);
+    server
+        .execute(
+            &one,
+            "CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2)",
+        )
+        .await;
+    assert_eq!(
+        server
+            .execute(&one, "SELECT id, id + 1 FROM t ORDER BY id")
+            .await,
+        "1\t2\n2\t3\n"
+    );
+    assert_eq!(server.execute(&two, "SHOW TABLES").await, "");
+
+    let as_user = |url: String, sql: &'static str| {
+        let (login, place) = url
+            .strip_prefix("mysql://")
+            .unwrap()
+            .split_once('@')
+            .unwrap();
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (address, database) = place.split_once('/').unwrap();
+        let (_, port) = address.split_once(':').unwrap();
+        let output = Command::new("mariadb")
+            .args([
+                "--no-defaults",
+                "--protocol=tcp",
+                "-h127.0.0.1",
+                "-u",
+                user,
+                "-P",
+                port,
+                database,
+                "-e",
+                sql,
+            ])
+            .arg(format!("--password={password}"))
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let reader = server.read_only_url(&one).await;
+    assert!(as_user(reader.clone(), "SELECT * FROM t").0);
+    let (written, why) = as_user(reader, "INSERT INTO t VALUES (3)");
+    assert!(!written && why.contains("command denied"), "{why}");
+    assert_eq!(
+        as_user(two.clone(), "CREATE TABLE u (id int)"),
+        (true, String::new())
+    );
+    assert_eq!(
+        as_user(server.password_url(&two), "INSERT INTO u VALUES (1)"),
+        (true, String::new())
+    );
+    let (entered, why) = as_user(
+        server.password_url(&two).replace("s3cret", "wrong"),
+        "SELECT 1",
+    );
+    assert!(!entered && why.contains("Access denied"), "{why}");
+    assert!(as_user(server.url(), "SELECT 1").0);
+    assert!(as_user(server.admin_url(), "SELECT 1").0);
+}
+
+#[tokio::test]
+async fn postgres_stops_dies_pauses_and_comes_back() {
+    let server = server_or_skip!(Postgres::start_with(&["-c", "max_connections=17"]).await);
+    let url = server.fresh_database().await;
+    assert_eq!(server.execute(&url, "SHOW max_connections").await, "17\n");
+    server
+        .execute(&url, "CREATE TABLE t (id int); INSERT INTO t VALUES (7)")
+        .await;
+    rough_life(&server).await;
+    assert_eq!(server.execute(&url, "SELECT id FROM t").await, "7\n");
+}
+
+#[tokio::test]
+async fn mariadb_stops_dies_pauses_and_comes_back() {
+    let server = server_or_skip!(MariaDb::start_with(&["--max-connections=17"]).await);
+    let url = server.fresh_database().await;
+    assert_eq!(
+        server.execute(&url, "SELECT @@max_connections").await,
+        "17\n"
+    );
+    server
+        .execute(&url, "CREATE TABLE t (id int); INSERT INTO t VALUES (7)")
+        .await;
+    rough_life(&server).await;
+    assert_eq!(server.execute(&url, "SELECT id FROM t").await, "7\n");
+}
+
+async fn rough_life<K: Kind>(server: &Server<K>) {
+    let connects = || TcpStream::connect(server.address()).is_ok();
+    let first = server.pid().unwrap();
+    server.stop().await.unwrap();
+    assert!(!connects());
+    assert_eq!(server.pid(), None);
+    server.restart().await.unwrap();
+    assert_ne!(server.pid().unwrap(), first);
+
+    server.kill().await.unwrap();
+    assert!(!connects());
+    assert!(server.pause().await.is_err(), "there is nothing to pause");
+    server.restart().await.unwrap();
+
+    server.pause().await.unwrap();
+    // The kernel still takes the connection; nobody speaks. Both servers end a connection that sends nonsense.
+    let mut silent = TcpStream::connect(server.address()).unwrap();
+    std::io::Write::write_all(&mut silent, &[0; 64]).unwrap();
+    silent
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let silence = silent.read(&mut [0; 64]).unwrap_err();
+    assert!(
+        matches!(
+            silence.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        ),
+        "{silence}"
+    );
+    server.resume().await.unwrap();
+    silent
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let answered = silent.read(&mut [0; 64]);
+    let timed_out =
+        matches!(&answered, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(
+        !timed_out,
+        "the server speaks or closes after it went on: {answered:?}"
+    );
+
+    // Stopping a paused server must not wait for ever.
+    server.pause().await.unwrap();
+    server.stop().await.unwrap();
+    server.restart().await.unwrap();
+}
+
+/// Not a test by itself: the process that the next test kills.
+#[tokio::test]
+#[ignore = "runs as the child of `a_killed_test_process_leaves_no_server_behind`"]
+async fn child_that_starts_a_server_and_waits() {
+    let server = Postgres::start().await.unwrap();
+    println!(
+        "\nSERVER {} {}",
+        server.pid().unwrap(),
+        server.site().directory().display()
+    );
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_test_process_leaves_no_server_behind() {
+    drop(server_or_skip!(Postgres::start().await));
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "child_that_starts_a_server_and_waits",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let line = lines
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("SERVER "))
+        .unwrap();
+    let [_, pid, directory] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+        panic!("{line}")
+    };
+    assert!(std::path::Path::new(directory).exists());
+    let alive = || {
+        Command::new("kill")
+            .args(["-0", pid])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    };
+    assert!(alive());
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while alive() || std::path::Path::new(directory).exists() {
+        assert!(
+            Instant::now() < deadline,
+            "server {pid} or its directory {directory} is still there"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_server_is_gone() {
+    let server = server_or_skip!(MariaDb::start().await);
+    let (pid, directory) = (
+        server.pid().unwrap().to_string(),
+        server.site().directory().to_owned(),
+    );
+    // Dropped while paused, the hardest case.
+    server.pause().await.unwrap();
+    drop(server);
+    assert!(!directory.exists());
+    assert!(
+        !Command::new("kill")
+            .args(["-0", &pid])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    );
+}
