@@ -1,1 +1,56 @@
-fn main() {}
+//! The project's build tasks, run as `cargo xtask <verb>`: one file per verb.
+//!
+//! What a verb needs of the machine is in [`needs`]; how a child process is
+//! run, bounded and reported is in [`process`].
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its user on stdout and stderr"
+)]
+
+mod bench;
+mod ci;
+mod debian;
+mod needs;
+mod process;
+mod test;
+mod tidy;
+mod workspace;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Tasks of the ShedLock for Rust workspace.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+enum Verb {
+    /// Set the machine up and run every test of the workspace
+    Test(test::Args),
+    /// Everything that must hold before a merge: fmt, clippy, doc, tidy, package, test
+    Ci,
+    /// Check the rules no compiler knows: imports, provider template, manifests, docs, sizes
+    Tidy,
+    /// Run the benchmarks and print their table
+    Bench,
+}
+
+fn main() -> ExitCode {
+    let done = match Verb::parse() {
+        Verb::Test(args) => test::run(&args),
+        Verb::Ci => ci::run(),
+        Verb::Tidy => tidy::run(),
+        Verb::Bench => bench::run(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `cargo xtask ci`: everything that must hold before a merge.
+//!
+//! Every step runs even after one has failed: one run says all that is wrong.
+//! The tests come last, so that their count closes the output.
+
+use crate::{process, test, tidy, workspace};
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// What one step but the tests may take.
+const STEP_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Runs the verb; the answer is whether everything passed.
+pub(crate) fn run() -> anyhow::Result<bool> {
+    let root = workspace::root()?;
+    let mut steps = Vec::new();
+    let mut step = |title, action: &dyn Fn() -> anyhow::Result<bool>| {
+        let (passed, took) = process::step(title, action);
+        steps.push((title, passed, took));
+    };
+    step("fmt", &|| bounded(&mut fmt(&root)));
+    step("clippy", &|| bounded(&mut clippy(&root)));
+    step("doc", &|| bounded(&mut doc(&root)));
+    step("tidy", &tidy::run);
+    step("package", &|| bounded(&mut package(&root)));
+
+    let mut tests = test::Report::default();
+    let (passed, took) = process::step("test", || {
+        tests = test::run_tests(&test::Args::default())?;
+        Ok(tests.passed())
+    });
+    if !passed && tests.passed() {
+        tests.add_failed_step("test");
+    }
+
+    println!();
+    for (title, passed, took) in steps.iter().chain([&("test", passed, took)]) {
+        let word = if *passed { "ok" } else { "FAILED" };
+        println!("{title:<8} {word:<6} {:>7.1} s", took.as_secs_f64());
+    }
+    for (title, ..) in steps.iter().filter(|(_, passed, _)| !passed) {
+        tests.add_failed_step(title);
+    }
+    tests.print_details();
+    println!("{}", tests.closing_line());
+    Ok(tests.passed())
+}
+
+fn bounded(command: &mut Command) -> anyhow::Result<bool> {
+    let ended = process::run(command, STEP_LIMIT)?;
+    if !ended.success() {
+        eprintln!("error: {ended}");
+    }
+    Ok(ended.success())
+}
+
+fn fmt(root: &Path) -> Command {
+    let mut command = process::cargo(root);
+    command.args(["fmt", "--all", "--check"]);
+    command
+}
+
+fn clippy(root: &Path) -> Command {
+    let mut command = process::cargo(root);
+    command
+        .args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+        ])
+        .args(["--", "-D", "warnings"]);
+    command
+}
+
+fn doc(root: &Path) -> Command {
+    let mut command = process::cargo(root);
+    command
+        .args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+            "--locked",
+        ])
+        .env("RUSTDOCFLAGS", with_flag("RUSTDOCFLAGS", "-D warnings"));
+    command
+}
+
+/// Builds what would be uploaded, from the files that would be uploaded.
+fn package(root: &Path) -> Command {
+    let mut command = process::cargo(root);
+    command.args(["package", "--workspace", "--locked"]);
+    command
+}
+
+/// The variable's value with `flag` behind it.
+fn with_flag(variable: &str, flag: &str) -> OsString {
+    let mut value = env::var_os(variable).unwrap_or_default();
+    if !value.is_empty() {
+        value.push(" ");
+    }
+    value.push(flag);
+    value
+}

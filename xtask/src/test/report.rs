@@ -1,0 +1,143 @@
+//! Counts what cargo's test binaries say and what the skip log adds to it.
+
+use crate::needs::Missing;
+use crate::process::Ended;
+
+/// What a run of the tests came to.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+    /// Test binaries that said how many tests they run, and those that said how it went.
+    begun: usize,
+    ended: usize,
+    /// How many of the failed belong to binaries that have ended.
+    settled: usize,
+}
+
+impl Report {
+    /// Takes one line that `cargo test` printed.
+    pub(crate) fn add_line(&mut self, line: &str) {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            self.ended += 1;
+            self.passed += count_before(counts, " passed;");
+            self.settle(count_before(counts, " failed;"));
+        } else if is_running_line(line) {
+            self.begun += 1;
+        } else if let Some(test) = line.strip_prefix("test ") {
+            self.add_test(test);
+        }
+    }
+
+    fn add_test(&mut self, test: &str) {
+        let Some((name, outcome)) = test.rsplit_once(" ... ") else {
+            return;
+        };
+        if outcome == "FAILED" || outcome.starts_with("FAILED ") {
+            self.failed.push(name.to_owned());
+        } else if let Some(reason) = outcome.strip_prefix("ignored") {
+            let reason = reason.trim_start_matches([',', ' ']);
+            let reason = if reason.is_empty() {
+                "marked as ignored"
+            } else {
+                reason
+            };
+            self.skipped.push(format!("{name}: {reason}"));
+        }
+    }
+
+    /// Makes up for failed tests whose line was torn by what else was printed.
+    fn settle(&mut self, failed: usize) {
+        let named = self.failed.len() - self.settled;
+        for _ in named..failed {
+            self.failed
+                .push("a test whose name was not readable".to_owned());
+        }
+        self.settled = self.failed.len();
+    }
+
+    /// Takes the skip log. Its tests passed as far as libtest knows, so they are
+    /// taken off that count. With `strict` a skip is a failure, unless its reason
+    /// names something that cannot be had on this machine.
+    pub(crate) fn add_skips(&mut self, log: &str, strict: bool, not_to_be_had: &[Missing]) {
+        for skip in log.lines().filter_map(|line| line.strip_prefix("SKIPPED ")) {
+            self.passed = self.passed.saturating_sub(1);
+            let excused = not_to_be_had.iter().any(|missing| {
+                skip.to_lowercase()
+                    .contains(&missing.need.name.to_lowercase())
+            });
+            if strict && !excused {
+                self.failed
+                    .push(format!("{skip} (a skip is a failure in CI)"));
+            } else {
+                self.skipped.push(skip.to_owned());
+            }
+        }
+    }
+
+    /// Takes the end of `cargo test` itself: what no test says, counts as one failure.
+    pub(crate) fn add_end(&mut self, ended: &Ended) {
+        if self.begun > self.ended {
+            let lost = self.begun - self.ended;
+            self.failed
+                .push(format!("{lost} test program(s) ended without a result"));
+        }
+        if matches!(ended, Ended::TimedOut(_)) || (!ended.success() && self.failed.is_empty()) {
+            self.failed.push(format!("cargo test: {ended}"));
+        }
+        // A run that ran nothing proves nothing.
+        if ended.success() && self.ended == 0 {
+            self.failed.push("cargo test: no test was run".to_owned());
+        }
+    }
+
+    /// Takes a check outside the tests that failed.
+    pub(crate) fn add_failed_step(&mut self, step: &str) {
+        self.failed.push(format!("step {step}"));
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Lists what did not pass, by name.
+    pub(crate) fn print_details(&self) {
+        for (title, names) in [("skipped", &self.skipped), ("failed", &self.failed)] {
+            if !names.is_empty() {
+                println!("\n{title}:");
+                for name in names {
+                    println!("  {name}");
+                }
+            }
+        }
+        println!();
+    }
+
+    /// `N passed, N failed, N skipped`.
+    pub(crate) fn closing_line(&self) -> String {
+        let (failed, skipped) = (self.failed.len(), self.skipped.len());
+        format!("{} passed, {failed} failed, {skipped} skipped", self.passed)
+    }
+}
+
+/// `running 1 test` or `running 7 tests`.
+fn is_running_line(line: &str) -> bool {
+    line.strip_prefix("running ")
+        .and_then(|rest| {
+            rest.strip_suffix(" tests")
+                .or_else(|| rest.strip_suffix(" test"))
+        })
+        .is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
+/// The number that stands right before `word`.
+fn count_before(text: &str, word: &str) -> usize {
+    text.split_once(word)
+        .and_then(|(before, _)| before.rsplit(' ').next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

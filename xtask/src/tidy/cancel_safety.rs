@@ -1,0 +1,100 @@
+//! Every public async function says what happens when its future is dropped.
+
+use super::{Findings, Member, read, shown, source_files};
+use std::path::Path;
+
+const HEADING: &str = "# Cancel safety";
+
+/// Checks the runtime and the providers: there a dropped future may hold a lock.
+pub(super) fn check(
+    root: &Path,
+    members: &[Member],
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let concerned = members
+        .iter()
+        .filter(|member| member.name == "shedlock-runtime" || member.is_provider());
+    for member in concerned {
+        for path in source_files(root, member)? {
+            for (line, function) in undocumented(&read(&path)?) {
+                findings.error(format!(
+                    "{}:{line}: `{function}` has no heading `{HEADING}`",
+                    shown(root, &path)
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Line number and name of each `pub async fn` whose docs lack the heading.
+fn undocumented(source: &str) -> Vec<(usize, String)> {
+    let lines: Vec<_> = source.lines().map(str::trim).collect();
+    let mut found = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        if *line == "#[cfg(test)]" && lines.get(index + 1).is_some_and(|l| l.ends_with('{')) {
+            // The tests are the last thing in a file.
+            break;
+        }
+        let Some(rest) = line.strip_prefix("pub async fn ") else {
+            continue;
+        };
+        let documented = lines[..index]
+            .iter()
+            .rev()
+            .take_while(|line| belongs_to_next_item(line))
+            .any(|line| {
+                line.strip_prefix("///")
+                    .is_some_and(|doc| doc.trim() == HEADING)
+            });
+        if !documented {
+            let name = rest.split(['(', '<']).next().unwrap_or(rest);
+            found.push((index + 1, name.to_owned()));
+        }
+    }
+    found
+}
+
+/// Docs, attributes and the inner lines of an attribute over several lines.
+fn belongs_to_next_item(line: &str) -> bool {
+    line.starts_with("///")
+        || line.starts_with("#[")
+        || !(line.is_empty() || line.ends_with(['{', '}', ';']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::undocumented;
+
+    #[test]
+    fn a_heading_is_required_of_public_async_functions_only() {
+        let source = "
+            fn a() {}
+            async fn b() {}
+            pub(crate) async fn c() {}
+            /// # Cancel safety
+            pub fn d() {}
+            pub async fn e<T>() {}
+            /// Takes a {lock}.
+            ///
+            /// # Cancel safety
+            ///
+            /// Harmless {
+            #[expect(
+                clippy::x,
+                reason = \"y\"
+            )]
+            pub async fn f() {}
+            /// Not safe.
+            pub async fn g(&self) {}
+            #[cfg(test)]
+            mod tests {
+                pub async fn h() {}
+            }
+        ";
+        assert_eq!(
+            undocumented(source),
+            [(7, "e".to_owned()), (19, "g".to_owned())]
+        );
+    }
+}

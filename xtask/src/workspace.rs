@@ -1,0 +1,45 @@
+//! Where the workspace is and what cargo says about it.
+
+use anyhow::Context;
+use cargo_metadata::{Metadata, MetadataCommand};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The workspace's root: this package is one folder below it.
+pub(crate) fn root() -> anyhow::Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here
+        .parent()
+        .context("xtask lies in the workspace")?
+        .to_owned())
+}
+
+/// The members as their manifests declare them; dependencies are not resolved.
+pub(crate) fn members(root: &Path) -> anyhow::Result<Metadata> {
+    MetadataCommand::new()
+        .current_dir(root)
+        .no_deps()
+        .exec()
+        .context("cannot read the workspace's manifests")
+}
+
+/// The files git knows, relative to the root.
+pub(crate) fn tracked_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let output = Command::new("git")
+        .current_dir(root)
+        // A checkout made by another user is no reason to refuse a listing.
+        .args(["-c", "safe.directory=*", "ls-files", "-z"])
+        .output()
+        .context("cannot run `git`")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "`git ls-files` failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let names = String::from_utf8_lossy(&output.stdout);
+    Ok(names
+        .split('\0')
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        .collect())
+}
