@@ -1,0 +1,133 @@
+//! What a proxy does with what passes through, and when it begins to.
+
+use std::time::Duration;
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Requests.
+    ToServer,
+    /// Replies.
+    ToClient,
+    /// Both.
+    Both,
+}
+
+impl Direction {
+    pub(super) fn includes(self, way: Self) -> bool {
+        self == Self::Both || self == way
+    }
+}
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// In good order, as a server that is shut down does it.
+    Close,
+    /// With a reset, as a network device or a dead process does it.
+    Reset,
+}
+
+/// What the proxy does with all its connections until told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Passes everything on.
+    Pass,
+    /// Passes each piece on that much later.
+    Delay(Direction, Duration),
+    /// Passes on that many bytes each second and way.
+    Throttle {
+        /// Bytes per second.
+        rate: u32,
+    },
+    /// Keeps back what comes and leaves the connections open: a partition. What was kept back is passed on by the next
+    /// rule that lets it, in order and late.
+    Hold(Direction),
+    /// Swallows what comes and leaves the connections open. A client whose replies are swallowed has had its effect.
+    Discard(Direction),
+    /// Passes requests on and ends a connection in the place of its next reply.
+    EndOnReply(Ending),
+    /// Ends all connections, and new ones as soon as they are made.
+    End(Ending),
+}
+
+/// Which message of a client sets off a rule.
+///
+/// A message is what arrives at the proxy in one piece. A statement prepared earlier is sent without its text, so what
+/// distinguishes a request on the wire is often a parameter, such as the name of the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    content: Vec<u8>,
+    countdown: usize,
+}
+
+impl Trigger {
+    /// The next message, whatever it is.
+    #[must_use]
+    pub fn next_message() -> Self {
+        Self {
+            content: Vec::new(),
+            countdown: 1,
+        }
+    }
+
+    /// The next message that contains these bytes.
+    #[must_use]
+    pub fn containing(content: impl Into<Vec<u8>>) -> Self {
+        Self {
+            content: content.into(),
+            countdown: 1,
+        }
+    }
+
+    /// Not the first such message but the `n`th, counted from one.
+    #[must_use]
+    pub fn nth(mut self, n: usize) -> Self {
+        self.countdown = n.max(1);
+        self
+    }
+
+    /// Whether `message` sets the rule off; `before` ends with what the same client sent just before.
+    pub(super) fn is_set_off_by(&mut self, before: &[u8], message: &[u8]) -> bool {
+        // A match may begin in the piece before, but must end in this one.
+        let carried = before.len().min(self.content.len().saturating_sub(1));
+        let seen = [&before[before.len() - carried..], message].concat();
+        let matches = self.content.is_empty()
+            || seen
+                .windows(self.content.len())
+                .any(|part| part == self.content);
+        if matches {
+            self.countdown -= 1;
+        }
+        self.countdown == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nth_match_sets_off() {
+        let mut trigger = Trigger::containing("lock").nth(2);
+        assert!(!trigger.is_set_off_by(b"", b"other"));
+        assert!(!trigger.is_set_off_by(b"", b"a lock"));
+        assert!(
+            !trigger.is_set_off_by(b"a lock", b"other"),
+            "what was seen is not counted again"
+        );
+        assert!(!trigger.is_set_off_by(b"", b"lo"));
+        assert!(
+            trigger.is_set_off_by(b"lo", b"ck"),
+            "a match may span two pieces"
+        );
+    }
+
+    #[test]
+    fn any_message_sets_off_a_trigger_without_content() {
+        let mut trigger = Trigger::next_message().nth(2);
+        assert!(!trigger.is_set_off_by(b"", b"x"));
+        assert!(trigger.is_set_off_by(b"x", b"y"));
+    }
+}
