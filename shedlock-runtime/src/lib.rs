@@ -1,1 +1,55 @@
-//! The engine of shedlock.
+//! The engine of [ShedLock for Rust](https://docs.rs/shedlock): everything at run time that needs no driver.
+//!
+//! Programs use the `shedlock` crate, which re-exports this one. Authors of providers depend on it directly: on
+//! [`LockProvider`] for a store with a language of its own, or on [`RecordStore`] for one that compares and swaps.
+//!
+//! One idea carries everything: a lock is a record in a store, with an end and an owner; it is free when its end has
+//! come; acquire, extend and release are one conditional write each.
+
+mod assert;
+mod clock;
+mod config;
+mod context;
+mod duration;
+mod error;
+mod events;
+mod executor;
+mod gate;
+mod guard;
+mod limit;
+mod memory;
+mod name;
+mod outcome;
+mod owner;
+mod provider;
+mod record;
+mod registry;
+mod release;
+mod skip;
+
+pub mod lock;
+pub mod testing;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use async_trait::async_trait;
+
+pub use clock::{BootInstant, Clock, SystemClock, TokioClock};
+pub use config::LockConfiguration;
+pub use duration::{InvalidDuration, ToDuration};
+pub use error::{ErrorKind, LockError, Operation};
+pub use executor::LockingTaskExecutor;
+pub use guard::Lock;
+pub use memory::InMemoryLockProvider;
+pub use name::{InvalidName, LockName};
+pub use outcome::{Outcome, SkipReason};
+pub use owner::{Owner, host_node_name, node_name};
+pub use provider::{
+    Acquired, Attempt, Extended, Lease, LockProvider, LockProviderExt, ProviderInfo, Refusal,
+    Released,
+};
+pub use record::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version};
+pub use registry::{SchedulerLock, SchedulerLockBuilder};
+pub use skip::{ErrorValue, SkipValue};

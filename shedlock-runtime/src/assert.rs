@@ -1,0 +1,58 @@
+//! Behind `lock_assert!`: proof at run time that the task holds its lock, and the switch for unit tests.
+
+use std::cell::Cell;
+use std::future::Future;
+
+use tokio::task::futures::TaskLocalFuture;
+
+use crate::context;
+
+thread_local! {
+    static THREAD_PASSES: Cell<bool> = const { Cell::new(false) };
+}
+
+tokio::task_local! {
+    static TASK_PASSES: ();
+}
+
+const REMEDY: &str = "call it from a function with `#[scheduler_lock]`, carry the lock into a spawned task with \
+    `shedlock::lock::scope`, or switch asserts off in a unit test with `shedlock::testing::asserts_pass`";
+
+/// Panics unless the running task holds a live lock, the one called `name` if there is a name.
+#[track_caller]
+pub(crate) fn assert_locked(name: Option<&str>) {
+    let live = context::find(|state| {
+        let wanted = name.is_none_or(|name| state.is_named(name));
+        (wanted && state.remaining().is_some()).then_some(())
+    });
+    if live.is_some() || THREAD_PASSES.get() || TASK_PASSES.try_with(|()| ()).is_ok() {
+        return;
+    }
+    let expected = name.map_or_else(|| "a lock".to_owned(), |name| format!("lock `{name}`"));
+    let mut found = Vec::new();
+    context::find(|state| {
+        let ended = if state.remaining().is_some() {
+            ""
+        } else {
+            ", whose lease has ended"
+        };
+        found.push(format!("`{}`{ended}", state.name()));
+        None::<()>
+    });
+    assert!(
+        !found.is_empty(),
+        "lock_assert: expected this task to hold {expected}, but it holds none; {REMEDY}"
+    );
+    panic!(
+        "lock_assert: expected this task to hold {expected}, but it holds {}",
+        found.join(" and ")
+    );
+}
+
+pub(crate) fn set_thread_passes(pass: bool) {
+    THREAD_PASSES.set(pass);
+}
+
+pub(crate) fn task_passes<F: Future>(future: F) -> TaskLocalFuture<(), F> {
+    TASK_PASSES.scope((), future)
+}

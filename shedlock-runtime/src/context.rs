@@ -1,0 +1,57 @@
+//! The locks that the running task holds, innermost first.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::task::futures::TaskLocalFuture;
+
+use crate::guard::LockState;
+use crate::provider::LockProvider;
+
+tokio::task_local! {
+    static INNERMOST: Arc<LockState>;
+}
+
+/// The innermost lock of the running task.
+pub(crate) fn innermost() -> Option<Arc<LockState>> {
+    INNERMOST.try_with(Arc::clone).ok()
+}
+
+/// The locks of the running task, innermost first, until `found` takes one.
+pub(crate) fn find<R>(mut found: impl FnMut(&Arc<LockState>) -> Option<R>) -> Option<R> {
+    INNERMOST
+        .try_with(|innermost| {
+            let mut next = Some(innermost);
+            while let Some(state) = next {
+                if let Some(result) = found(state) {
+                    return Some(result);
+                }
+                next = state.outer();
+            }
+            None
+        })
+        .ok()
+        .flatten()
+}
+
+/// Whether the running task holds this very lock and its lease is live.
+pub(crate) fn holds(provider: &Arc<dyn LockProvider>, name: &str) -> bool {
+    find(|state| {
+        let same = state.provider().info().is_same(provider.info()) && state.is_named(name);
+        (same && state.remaining().is_some()).then_some(())
+    })
+    .is_some()
+}
+
+/// Runs `f` as the holder of `state`.
+pub(crate) fn enter<R>(state: Arc<LockState>, f: impl FnOnce() -> R) -> R {
+    INNERMOST.sync_scope(state, f)
+}
+
+/// Awaits `future` as the holder of `state`.
+pub(crate) fn scope<F: Future>(
+    state: Arc<LockState>,
+    future: F,
+) -> TaskLocalFuture<Arc<LockState>, F> {
+    INNERMOST.scope(state, future)
+}

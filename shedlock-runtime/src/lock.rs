@@ -1,0 +1,94 @@
+//! About the lock that the running task holds: the innermost, where there are several.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), shedlock_runtime::LockError> {
+//! use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor, lock};
+//!
+//! let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+//! executor
+//!     .execute(LockConfiguration::new("import", "1m")?, async {
+//!         assert!(lock::is_held());
+//!         let helper = tokio::spawn(lock::scope(async { lock::fencing_token() }));
+//!         assert_eq!(helper.await.unwrap(), lock::fencing_token());
+//!     })
+//!     .await?;
+//! assert!(!lock::is_held());
+//! # Ok(())
+//! # }
+//! ```
+
+use std::future::{Future, pending};
+use std::time::Duration;
+
+use crate::context;
+use crate::duration::ToDuration;
+use crate::error::{ErrorKind, LockError, Operation};
+
+/// Whether the running task holds a lock whose lease is live by this node's count.
+#[must_use]
+pub fn is_held() -> bool {
+    remaining().is_some()
+}
+
+/// How long the lease lasts from now; `None` without a lock or after its end.
+#[must_use]
+pub fn remaining() -> Option<Duration> {
+    context::innermost()?.remaining()
+}
+
+/// A number that grows with every acquisition of the lock's name, where the store can keep one.
+#[must_use]
+pub fn fencing_token() -> Option<u64> {
+    context::innermost()?.fencing_token()
+}
+
+/// Moves the end of the lease to `at_most` from now, and keeps the lock taken for `at_least` from now.
+///
+/// # Errors
+///
+/// [`ErrorKind::Lost`] if there is no lock or its lease has ended; otherwise as [`Lock::extend`](crate::Lock::extend).
+///
+/// # Cancel safety
+///
+/// As [`Lock::extend`](crate::Lock::extend).
+pub async fn extend(at_most: impl ToDuration, at_least: impl ToDuration) -> Result<(), LockError> {
+    let (at_most, at_least) = (at_most.to_duration()?, at_least.to_duration()?);
+    match context::innermost() {
+        Some(state) => state.extend(at_most, at_least).await,
+        None => Err(
+            LockError::new(ErrorKind::Lost, "this task holds no lock").with_context(
+                Operation::Extend,
+                "this process",
+                None,
+            ),
+        ),
+    }
+}
+
+/// Resolves when the lease has ended, by its deadline or because the store says so; never without a lock.
+///
+/// # Cancel safety
+///
+/// May be dropped at any time.
+pub async fn lost() {
+    match context::innermost() {
+        Some(state) => state.lost().await,
+        None => pending().await,
+    }
+}
+
+/// Carries the lock of the calling task into `future`, so that it can be spawned as a task of its own.
+///
+/// The lock is still given back when the locked function ends: await the spawned task before.
+pub fn scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let held = context::innermost();
+    async move {
+        match held {
+            Some(state) => context::scope(state, future).await,
+            None => future.await,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Locks in this process's memory: for tests, examples and single-node programs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::{BootInstant, Clock, TokioClock};
+use crate::error::LockError;
+use crate::name::LockName;
+use crate::provider::{
+    Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Refusal, Released,
+};
+
+/// Below this many names nothing is gained by forgetting free ones.
+const KEEP_NAMES: usize = 1_024;
+
+/// Keeps locks in memory, for as long as one of its clones lives.
+///
+/// It follows tokio's paused time, so a test can advance the clock past a lease instead of waiting.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _};
+///
+/// let provider = InMemoryLockProvider::new();
+/// let config = LockConfiguration::new("mail", "10m")?;
+/// let _held = provider.try_lock(config.clone()).await?.expect("free");
+/// tokio::time::advance(std::time::Duration::from_secs(601)).await;
+/// assert!(provider.try_lock(config).await?.is_some(), "the lease has ended");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct InMemoryLockProvider {
+    info: ProviderInfo,
+    locks: Arc<Mutex<Locks>>,
+}
+
+#[derive(Debug, Default)]
+struct Locks {
+    records: HashMap<LockName, Record>,
+    // One count for all names grows for each of them, also after a name was forgotten.
+    last_token: u64,
+    prune_at: usize,
+}
+
+#[derive(Debug)]
+struct Record {
+    lock_until: BootInstant,
+    // The token is the owner: no two acquisitions share one.
+    token: u64,
+}
+
+impl Default for InMemoryLockProvider {
+    fn default() -> Self {
+        Self::with_clock(TokioClock)
+    }
+}
+
+impl InMemoryLockProvider {
+    /// No locks held, on tokio's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No locks held, on a clock of the caller's.
+    #[must_use]
+    pub fn with_clock(clock: impl Clock) -> Self {
+        let info = ProviderInfo::new("memory").with_clock(clock);
+        Self {
+            info,
+            locks: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> BootInstant {
+        self.info.clock().boot()
+    }
+
+    fn locks(&self) -> MutexGuard<'_, Locks> {
+        // A panic under this mutex is impossible: nothing in there runs foreign code.
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl LockProvider for InMemoryLockProvider {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let now = attempt.sent();
+        let mut locks = self.locks();
+        let token = locks.last_token + 1;
+        let lock_until = now.saturating_add(attempt.at_most());
+        match locks.records.get_mut(attempt.name()) {
+            Some(record) if record.lock_until > now => {
+                let remaining = record.lock_until.saturating_since(now);
+                return Ok(Acquired::Refused(Refusal {
+                    remaining: Some(remaining),
+                    ..Refusal::held()
+                }));
+            }
+            Some(record) => *record = Record { lock_until, token },
+            None => {
+                locks.forget_free(now);
+                locks
+                    .records
+                    .insert(attempt.name().clone(), Record { lock_until, token });
+            }
+        }
+        locks.last_token = token;
+        Ok(Acquired::Granted(attempt.grant(Some(token))))
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        let now = self.now();
+        match self.locks().own(lease) {
+            Some(record) if record.lock_until > now => {
+                record.lock_until = now.saturating_add(at_most);
+                Ok(Extended::Extended)
+            }
+            _ => Ok(Extended::Lost),
+        }
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        let now = self.now();
+        match self.locks().own(lease) {
+            Some(record) => {
+                record.lock_until = now.saturating_add(lease.at_least_left(now));
+                Ok(Released::Released)
+            }
+            None => Ok(Released::Lost),
+        }
+    }
+}
+
+impl Locks {
+    fn own(&mut self, lease: &Lease) -> Option<&mut Record> {
+        self.records
+            .get_mut(lease.name())
+            .filter(|record| Some(record.token) == lease.fencing_token())
+    }
+
+    /// Names made from data would fill the map for ever: each time it has doubled, the free ones go.
+    fn forget_free(&mut self, now: BootInstant) {
+        if self.records.len() >= self.prune_at.max(KEEP_NAMES) {
+            self.records.retain(|_, record| record.lock_until > now);
+            self.prune_at = self.records.len() * 2;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How a locked call ended, and why it did not run.
+
+use std::fmt;
+
+/// Whether a locked call ran.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Outcome, SkipReason};
+///
+/// assert_eq!(Outcome::Executed(42).executed(), Some(42));
+/// assert_eq!(Outcome::<u32>::Skipped(SkipReason::Held).executed(), None);
+/// ```
+#[must_use = "a skipped call did no work; look whether it ran"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome<T> {
+    /// The call had the lock and ran to its end with this value.
+    Executed(T),
+    /// The call did not run.
+    Skipped(SkipReason),
+}
+
+impl<T> Outcome<T> {
+    /// The value of a call that ran.
+    #[must_use]
+    pub fn executed(self) -> Option<T> {
+        match self {
+            Self::Executed(value) => Some(value),
+            Self::Skipped(_) => None,
+        }
+    }
+
+    /// Why the call did not run.
+    #[must_use]
+    pub fn skipped(&self) -> Option<SkipReason> {
+        match self {
+            Self::Executed(_) => None,
+            Self::Skipped(reason) => Some(*reason),
+        }
+    }
+
+    /// Whether the call ran.
+    #[must_use]
+    pub fn was_executed(&self) -> bool {
+        matches!(self, Self::Executed(_))
+    }
+}
+
+/// Why a call did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// Somebody holds the lock, or an ended run still keeps it for its `at_least`.
+    Held,
+    /// Others asked at the same moment and one of them was first.
+    Contended,
+    /// An operator has paused the lock.
+    Paused,
+    /// The store failed and the function's return type has no other way to say so; the error is in the log.
+    StoreError,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Held => "held",
+            Self::Contended => "contended",
+            Self::Paused => "paused",
+            Self::StoreError => "store error",
+        })
+    }
+}

@@ -1,0 +1,233 @@
+//! What the expansions of the macros call. Not for anybody else: it changes with the macros.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use core;
+pub use std;
+
+pub use crate::provider::LockProviderExt as ToProvider;
+pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
+
+use crate::config::LockConfiguration;
+use crate::error::{ErrorKind, LockError};
+use crate::executor;
+use crate::gate::OnLost;
+use crate::name::LockName;
+use crate::outcome::{Outcome, SkipReason};
+use crate::provider::LockProvider;
+use crate::registry::{self, SchedulerLockBuilder};
+use crate::testing;
+
+/// One call of an annotated function.
+#[derive(Debug)]
+#[must_use = "a job does nothing before it is run"]
+pub struct Job {
+    name: JobName,
+    at_most: Option<Duration>,
+    at_least: Option<Duration>,
+    provider: ProviderChoice,
+    on_lost: Option<OnLost>,
+    unsupported: Option<&'static str>,
+}
+
+#[derive(Debug)]
+enum JobName {
+    Static(&'static str),
+    Owned(String),
+}
+
+#[derive(Debug)]
+enum ProviderChoice {
+    Registered(Option<&'static str>),
+    Given(Arc<dyn LockProvider>),
+}
+
+impl Job {
+    /// A job named by a literal.
+    pub const fn named(name: &'static str) -> Self {
+        Self::new(JobName::Static(name))
+    }
+
+    /// A job named by a format string over the function's arguments.
+    pub fn formatted(name: fmt::Arguments<'_>, _template: &'static str) -> Self {
+        Self::new(JobName::Owned(name.to_string()))
+    }
+
+    /// A job named by an expression.
+    pub fn named_by(name: impl AsRef<str>) -> Self {
+        Self::new(JobName::Owned(name.as_ref().to_owned()))
+    }
+
+    const fn new(name: JobName) -> Self {
+        let provider = ProviderChoice::Registered(None);
+        Self {
+            name,
+            at_most: None,
+            at_least: None,
+            provider,
+            on_lost: None,
+            unsupported: None,
+        }
+    }
+
+    /// The lease.
+    pub const fn at_most(mut self, at_most: Duration) -> Self {
+        self.at_most = Some(at_most);
+        self
+    }
+
+    /// The floor.
+    pub const fn at_least(mut self, at_least: Duration) -> Self {
+        self.at_least = Some(at_least);
+        self
+    }
+
+    /// A provider registered by name.
+    pub fn provider_named(mut self, name: &'static str) -> Self {
+        self.provider = ProviderChoice::Registered(Some(name));
+        self
+    }
+
+    /// A provider given by an expression.
+    pub fn provider(mut self, provider: Arc<dyn LockProvider>) -> Self {
+        self.provider = ProviderChoice::Given(provider);
+        self
+    }
+
+    /// `keep_alive`, with the default period.
+    pub const fn keep_alive(mut self) -> Self {
+        self.unsupported = Some("keep_alive");
+        self
+    }
+
+    /// `keep_alive = "1s"`.
+    pub const fn keep_alive_every(mut self, _period: Duration) -> Self {
+        self.unsupported = Some("keep_alive");
+        self
+    }
+
+    /// `wait = "5s"`.
+    pub const fn wait(mut self, _limit: Duration) -> Self {
+        self.unsupported = Some("wait");
+        self
+    }
+
+    /// `on_lost = "cancel"`.
+    pub const fn on_lost_cancel(mut self) -> Self {
+        self.on_lost = Some(OnLost::Cancel);
+        self
+    }
+
+    /// `on_lost = "notify"`.
+    pub const fn on_lost_notify(mut self) -> Self {
+        self.on_lost = Some(OnLost::Notify);
+        self
+    }
+
+    fn resolve(self) -> Result<(Arc<dyn LockProvider>, LockConfiguration, OnLost), LockError> {
+        let name = match self.name {
+            JobName::Static(name) => LockName::from_static(name)?,
+            JobName::Owned(name) => LockName::new(name)?,
+        };
+        let scoped = testing::resolve(
+            name.as_str(),
+            matches!(self.provider, ProviderChoice::Given(_)),
+        );
+        let registry = scoped.registry.or_else(registry::installed);
+        let provider = match (scoped.provider, self.provider) {
+            (Some(provider), _) | (None, ProviderChoice::Given(provider)) => provider,
+            (None, ProviderChoice::Registered(wanted)) => match &registry {
+                Some(registry) => Arc::clone(registry.provider(wanted)?),
+                None => return Err(nothing_installed()),
+            },
+        };
+        let Some(at_most) = self
+            .at_most
+            .or(registry.as_ref().map(|registry| registry.at_most))
+        else {
+            return Err(LockError::new(
+                ErrorKind::Configuration,
+                format!("lock `{name}` has no `at_most`"),
+            )
+            .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
+        };
+        let at_least = self
+            .at_least
+            .or(registry.as_ref().map(|registry| registry.at_least));
+        let config = LockConfiguration::for_name(name, at_most)?
+            .with_at_least(at_least.unwrap_or(Duration::ZERO))?;
+        Ok((provider, config, self.on_lost.unwrap_or_default()))
+    }
+}
+
+fn nothing_installed() -> LockError {
+    LockError::new(ErrorKind::NoProvider, "no lock provider is registered").with_remedy(
+        "call `enable_scheduler_lock!(provider = .., default_at_most = \"10m\")` before the first locked call, \
+         or `shedlock::testing::with_provider` in a test",
+    )
+}
+
+/// Runs `body` under the lock that `job` describes, or says why not.
+pub async fn run<R, F: Future<Output = R>>(
+    job: Job,
+    body: F,
+    on_skip: impl FnOnce(&SkipReason) -> R,
+    on_error: impl FnOnce(LockError) -> R,
+) -> R {
+    let outcome = match job.resolve() {
+        Ok((provider, config, on_lost)) => executor::run(&provider, config, on_lost, body).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(Outcome::Executed(value)) => value,
+        Ok(Outcome::Skipped(reason)) => on_skip(&reason),
+        Err(error) => on_error(error),
+    }
+}
+
+/// What a skipped call returns by default.
+#[must_use]
+pub fn skip_value<R: SkipValue>(reason: &SkipReason) -> R {
+    R::skip_value(reason)
+}
+
+/// What a call whose store failed returns by default.
+#[must_use]
+pub fn error_value<R: ErrorValue>(error: LockError) -> R {
+    R::error_value(error)
+}
+
+/// Installs what `enable_scheduler_lock!` describes.
+///
+/// # Panics
+///
+/// If the description is not one that can work: the program is at fault, and no job would ever run.
+#[track_caller]
+pub fn install(builder: SchedulerLockBuilder) {
+    if let Err(error) = builder.install() {
+        panic!("enable_scheduler_lock: {error}");
+    }
+}
+
+/// Behind `lock_assert!()`.
+///
+/// # Panics
+///
+/// If the task holds no live lock.
+#[track_caller]
+pub fn assert_locked() {
+    crate::assert::assert_locked(None);
+}
+
+/// Behind `lock_assert!("name")`.
+///
+/// # Panics
+///
+/// If the task does not hold the lock `name`.
+#[track_caller]
+pub fn assert_locked_by(name: &str) {
+    crate::assert::assert_locked(Some(name));
+}

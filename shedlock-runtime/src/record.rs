@@ -1,0 +1,265 @@
+//! The seam for compare-and-swap stores: read a record, write it if nobody else has.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use crate::error::{ErrorKind, LockError};
+use crate::owner::{Owner, host_node_name, node_name};
+use crate::provider::{
+    Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Refusal, Released,
+};
+
+/// How often a lost race is run again before the lock counts as contended.
+const MOST_RACES: usize = 4;
+
+/// A store that can read a record and write it on condition that it is unchanged.
+///
+/// These two make a provider: [`RecordLockProvider`] does the rest. Expiry is judged by the client's UTC clock, as JVM
+/// nodes do in such stores; keep the nodes' clocks in step.
+///
+/// # Cancel safety
+///
+/// As for [`LockProvider`].
+#[async_trait]
+pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
+    /// The record of lock `name` and what it takes to replace it, or `None` if there is none.
+    async fn read(&self, name: &str) -> Result<Option<(LockRecord, Version)>, LockError>;
+
+    /// Writes `record` if the stored one still has version `expected`, or if there is none and `expected` is `None`.
+    async fn write_if(
+        &self,
+        name: &str,
+        record: &LockRecord,
+        expected: Option<Version>,
+    ) -> Result<Result<Version, Conflict>, LockError>;
+}
+
+/// What a store keeps of a lock.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockRecord {
+    /// When the lock is free again.
+    pub lock_until: SystemTime,
+    /// When it was taken.
+    pub locked_at: SystemTime,
+    /// By whom, as stored: it contains the owner's secret.
+    pub locked_by: String,
+    /// The fencing token; zero where the store or a JVM peer keeps none.
+    pub fencing_token: u64,
+}
+
+impl LockRecord {
+    /// A record with these fields.
+    #[must_use]
+    pub fn new(
+        lock_until: SystemTime,
+        locked_at: SystemTime,
+        locked_by: String,
+        fencing_token: u64,
+    ) -> Self {
+        Self {
+            lock_until,
+            locked_at,
+            locked_by,
+            fencing_token,
+        }
+    }
+
+    fn is_held(&self, now: SystemTime) -> bool {
+        self.lock_until > now
+    }
+}
+
+impl fmt::Debug for LockRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockRecord")
+            .field("lock_until", &self.lock_until)
+            .field("locked_at", &self.locked_at)
+            .field("locked_by", &Owner::node_of(&self.locked_by))
+            .field("fencing_token", &self.fencing_token)
+            .finish()
+    }
+}
+
+/// What a store says of the state of a record: an `ETag`, a revision, a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(String);
+
+impl Version {
+    /// The version as the store writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: ToString> From<T> for Version {
+    fn from(version: T) -> Self {
+        Self(version.to_string())
+    }
+}
+
+/// Somebody else wrote the record first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict;
+
+/// A [`LockProvider`] over any [`RecordStore`].
+#[derive(Debug)]
+pub struct RecordLockProvider<S> {
+    info: ProviderInfo,
+    node: Arc<str>,
+    store: Arc<S>,
+}
+
+// Derived, it would ask for `S: Clone`.
+impl<S> Clone for RecordLockProvider<S> {
+    fn clone(&self) -> Self {
+        Self {
+            info: self.info.clone(),
+            node: Arc::clone(&self.node),
+            store: Arc::clone(&self.store),
+        }
+    }
+}
+
+impl<S: RecordStore> RecordLockProvider<S> {
+    /// A provider described by `info`, with the host's name as the node.
+    #[must_use]
+    pub fn new(info: ProviderInfo, store: S) -> Self {
+        Self {
+            info,
+            node: host_node_name(),
+            store: Arc::new(store),
+        }
+    }
+
+    /// Calls this node `node`.
+    #[must_use]
+    pub fn with_node_name(mut self, node: &str) -> Self {
+        self.node = node_name(node);
+        self
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    fn now(&self) -> SystemTime {
+        self.info.clock().utc()
+    }
+
+    /// Changes the record while it is `lease`'s; `None` if it is not, or not as `change` wants it.
+    async fn change_own(
+        &self,
+        lease: &Lease,
+        change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
+    ) -> Result<Option<()>, LockError> {
+        let owner = lease.stored_owner()?;
+        for _ in 0..MOST_RACES {
+            let Some((mut record, version)) = self.store.read(lease.name().as_str()).await? else {
+                return Ok(None);
+            };
+            if record.locked_by != owner || !change(&mut record, self.now())? {
+                return Ok(None);
+            }
+            let written = self
+                .store
+                .write_if(lease.name().as_str(), &record, Some(version))
+                .await?;
+            if written.is_ok() {
+                return Ok(Some(()));
+            }
+        }
+        Err(LockError::new(
+            ErrorKind::Unavailable,
+            "others kept changing the record",
+        ))
+    }
+}
+
+#[async_trait]
+impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let owner = attempt.owner(&self.node)?.stored();
+        for _ in 0..MOST_RACES {
+            let found = self.store.read(attempt.name().as_str()).await?;
+            let now = self.now();
+            if let Some((record, _)) = &found
+                && record.is_held(now)
+            {
+                if record.locked_by == owner {
+                    return Ok(Acquired::Granted(attempt.grant(Some(record.fencing_token))));
+                }
+                let remaining = record.lock_until.duration_since(now).unwrap_or_default();
+                return Ok(Acquired::Refused(
+                    Refusal::held().by(&record.locked_by, remaining),
+                ));
+            }
+            let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
+            let token = next_token(last_token, now);
+            let record = LockRecord::new(after(now, attempt.at_most())?, now, owner.clone(), token);
+            let expected = found.map(|(_, version)| version);
+            if self
+                .store
+                .write_if(attempt.name().as_str(), &record, expected)
+                .await?
+                .is_ok()
+            {
+                return Ok(Acquired::Granted(attempt.grant(Some(token))));
+            }
+        }
+        Ok(Acquired::Refused(Refusal::contended()))
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        let changed = self.change_own(lease, |record, now| {
+            if !record.is_held(now) {
+                return Ok(false);
+            }
+            record.lock_until = after(now, at_most)?;
+            Ok(true)
+        });
+        Ok(changed
+            .await?
+            .map_or(Extended::Lost, |()| Extended::Extended))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        let changed = self.change_own(lease, |record, now| {
+            record.lock_until = after(record.locked_at, lease.at_least())?.max(now);
+            Ok(true)
+        });
+        Ok(changed
+            .await?
+            .map_or(Released::Lost, |()| Released::Released))
+    }
+}
+
+/// Greater than the last, and than any that a since deleted record can have had: those were not ahead of the clock.
+fn next_token(last: u64, now: SystemTime) -> u64 {
+    let millis = now
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    u64::try_from(millis)
+        .unwrap_or(u64::MAX)
+        .max(last.saturating_add(1))
+}
+
+fn after(instant: SystemTime, duration: Duration) -> Result<SystemTime, LockError> {
+    instant.checked_add(duration).ok_or_else(|| {
+        LockError::new(
+            ErrorKind::InvalidDuration,
+            "the lease would end beyond what the clock can say",
+        )
+    })
+}

@@ -1,0 +1,203 @@
+//! The providers and defaults that `enable_scheduler_lock!` installs.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use crate::config::check_at_most;
+use crate::duration::{InvalidDuration, ToDuration};
+use crate::error::{ErrorKind, LockError};
+use crate::provider::LockProvider;
+
+static INSTALLED: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
+
+tokio::task_local! {
+    static SCOPED: Arc<Scope>;
+}
+
+/// What locked functions fall back to.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    default: Option<Arc<dyn LockProvider>>,
+    named: HashMap<String, Arc<dyn LockProvider>>,
+    pub(crate) at_most: Duration,
+    pub(crate) at_least: Duration,
+}
+
+/// A stand-in for the registry in one task, for tests.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    /// Answers for every provider, whichever the function asks for by name.
+    pub(crate) registry: Option<Arc<Registry>>,
+    /// Also answers for providers given as expressions.
+    pub(crate) overrides: bool,
+    /// A lock that somebody else always holds.
+    pub(crate) held: Option<String>,
+    pub(crate) outer: Option<Arc<Scope>>,
+}
+
+impl Registry {
+    pub(crate) fn only(provider: impl LockProvider, at_most: Duration) -> Self {
+        Self {
+            default: Some(Arc::new(provider)),
+            named: HashMap::new(),
+            at_most,
+            at_least: Duration::ZERO,
+        }
+    }
+
+    /// The provider called `name`, or the default.
+    pub(crate) fn provider(&self, name: Option<&str>) -> Result<&Arc<dyn LockProvider>, LockError> {
+        let Some(name) = name else {
+            return self.default.as_ref().ok_or_else(|| {
+                LockError::new(ErrorKind::NoProvider, "no default lock provider is registered")
+                    .with_remedy(format!(
+                        "set `provider = ..` in `enable_scheduler_lock!`, or name one in the attribute: {}",
+                        self.names()
+                    ))
+            });
+        };
+        self.named.get(name).ok_or_else(|| {
+            LockError::new(
+                ErrorKind::NoProvider,
+                format!("no lock provider is registered as `{name}`"),
+            )
+            .with_remedy(format!("registered are {}", self.names()))
+        })
+    }
+
+    fn names(&self) -> String {
+        let mut names: Vec<_> = self.named.keys().map(|name| format!("`{name}`")).collect();
+        names.sort();
+        if names.is_empty() {
+            "no named providers".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+}
+
+/// What `enable_scheduler_lock!` installed.
+pub(crate) fn installed() -> Option<Arc<Registry>> {
+    INSTALLED.load_full()
+}
+
+/// The innermost stand-in of the running task.
+pub(crate) fn scope() -> Option<Arc<Scope>> {
+    SCOPED.try_with(Arc::clone).ok()
+}
+
+pub(crate) fn scoped<F: Future>(scope: Scope, future: F) -> impl Future<Output = F::Output> {
+    SCOPED.scope(Arc::new(scope), future)
+}
+
+/// The registry's builder, behind `enable_scheduler_lock!`.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{InMemoryLockProvider, SchedulerLock};
+///
+/// SchedulerLock::builder()
+///     .provider(InMemoryLockProvider::new())
+///     .named_provider("reports", InMemoryLockProvider::new())
+///     .default_at_most("10m")
+///     .install()?;
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SchedulerLock;
+
+impl SchedulerLock {
+    /// Starts with no provider and no defaults.
+    pub fn builder() -> SchedulerLockBuilder {
+        SchedulerLockBuilder::default()
+    }
+}
+
+/// See [`SchedulerLock::builder`].
+#[derive(Debug, Default)]
+#[must_use = "nothing is registered before `install`"]
+pub struct SchedulerLockBuilder {
+    default: Option<Arc<dyn LockProvider>>,
+    named: HashMap<String, Arc<dyn LockProvider>>,
+    twice: Option<String>,
+    at_most: Option<Result<Duration, InvalidDuration>>,
+    at_least: Option<Result<Duration, InvalidDuration>>,
+}
+
+impl SchedulerLockBuilder {
+    /// The provider of functions that name none.
+    pub fn provider(mut self, provider: impl LockProvider) -> Self {
+        if self.default.replace(Arc::new(provider)).is_some() {
+            self.twice = Some("the default provider is given twice".to_owned());
+        }
+        self
+    }
+
+    /// The provider of functions with `provider = "name"`.
+    pub fn named_provider(mut self, name: impl Into<String>, provider: impl LockProvider) -> Self {
+        let name = name.into();
+        if self
+            .named
+            .insert(name.clone(), Arc::new(provider))
+            .is_some()
+        {
+            self.twice = Some(format!("provider `{name}` is given twice"));
+        }
+        self
+    }
+
+    /// The lease of functions without `at_most`; required.
+    pub fn default_at_most(mut self, at_most: impl ToDuration) -> Self {
+        self.at_most = Some(at_most.to_duration());
+        self
+    }
+
+    /// The `at_least` of functions without one; zero by default.
+    pub fn default_at_least(mut self, at_least: impl ToDuration) -> Self {
+        self.at_least = Some(at_least.to_duration());
+        self
+    }
+
+    /// Registers providers and defaults for the whole process, in place of what was registered before.
+    ///
+    /// # Errors
+    ///
+    /// No provider, one of them given twice, no default `at_most`, or a duration that is refused.
+    pub fn install(self) -> Result<(), LockError> {
+        let configuration = |problem: &str, remedy: &str| {
+            LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy)
+        };
+        if let Some(twice) = self.twice {
+            return Err(configuration(&twice, "give each provider one name"));
+        }
+        if self.default.is_none() && self.named.is_empty() {
+            return Err(configuration(
+                "no lock provider is given",
+                "add `provider = ..`",
+            ));
+        }
+        let Some(at_most) = self.at_most else {
+            return Err(configuration(
+                "no default `at_most` is given",
+                "add `default_at_most = \"10m\"`",
+            ));
+        };
+        let at_most = at_most?;
+        check_at_most(at_most)?;
+        let at_least = self.at_least.unwrap_or(Ok(Duration::ZERO))?;
+        let registry = Registry {
+            default: self.default,
+            named: self.named,
+            at_most,
+            at_least,
+        };
+        INSTALLED.store(Some(Arc::new(registry)));
+        Ok(())
+    }
+}

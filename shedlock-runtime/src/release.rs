@@ -1,0 +1,171 @@
+//! Giving locks back without anybody waiting: after a drop, and after an acquisition whose answer was lost.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use tokio::runtime::Handle;
+
+use crate::clock::BootInstant;
+use crate::config::DEFAULT_TIMEOUT;
+use crate::events;
+use crate::guard::LockState;
+use crate::limit::limited;
+use crate::provider::{Attempt, Lease, LockProvider, Released};
+
+/// More locks than this are not given back at the same time while a store is away; their leases run out instead.
+const MOST_AT_ONCE: usize = 1_024;
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// An acquisition on its way: unless disarmed, dropping it takes back what the store may have granted.
+///
+/// It covers the three ways to miss an answer: a lost reply, a timeout and a caller that was cancelled.
+pub(crate) struct Orphan<'p> {
+    provider: &'p Arc<dyn LockProvider>,
+    attempt: Attempt,
+    armed: bool,
+}
+
+impl<'p> Orphan<'p> {
+    pub(crate) fn new(provider: &'p Arc<dyn LockProvider>, attempt: Attempt) -> Self {
+        Self {
+            provider,
+            attempt,
+            armed: true,
+        }
+    }
+
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    pub(crate) fn disarm(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Orphan<'_> {
+    fn drop(&mut self) {
+        let (true, Some(lease)) = (self.armed, self.attempt.orphan()) else {
+            return;
+        };
+        events::indeterminate(self.provider.info().name(), lease.name());
+        let provider = Arc::clone(self.provider);
+        let until = self.attempt.ends();
+        let clearing = async move {
+            // The request may still be on its way, so "not yours" does not end the search before the lease does.
+            let cleared = retry(&provider, &lease, until, |answer| {
+                answer == Released::Released
+            });
+            if cleared.await {
+                events::orphan_cleared(provider.info().name(), lease.name());
+            }
+        };
+        hand_over(
+            Handle::try_current().ok().as_ref(),
+            self.attempt.name().as_str(),
+            clearing,
+        );
+    }
+}
+
+/// Releases a dropped guard's lock: at once where the store answers at once, else on the runtime that took it.
+pub(crate) fn in_background(state: Arc<LockState>) {
+    let runtime = state.runtime().cloned();
+    let name = state.name();
+    let mut release = Box::pin(async move {
+        let Err(error) = state.release_once().await else {
+            return;
+        };
+        events::release_failed(&state, &error);
+        let lease = state.lease_for_release();
+        retry(state.provider(), &lease, state.deadline(), |_any| true).await;
+    });
+    // One poll inside a runtime sends the request, and completes it for a lock in memory. A driver may panic on a
+    // runtime that is shutting down, and a panic in `Drop` would abort the process.
+    if Handle::try_current().is_ok() {
+        let poll = || {
+            release
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_ready()
+        };
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(_panic) => return events::abandoned(name.as_str()),
+        }
+    }
+    hand_over(runtime.as_ref(), name.as_str(), release);
+}
+
+fn hand_over(
+    runtime: Option<&Handle>,
+    name: &str,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let Some(runtime) = runtime else {
+        return events::abandoned(name);
+    };
+    let Some(slot) = Slot::take() else {
+        return events::abandoned(name);
+    };
+    // A runtime that is shutting down drops the task; the lease then ends by itself.
+    drop(runtime.spawn(async move {
+        let _slot = slot;
+        work.await;
+    }));
+}
+
+/// Asks for the release until `done` with an answer or the lease has ended; says whether an answer was enough.
+async fn retry(
+    provider: &Arc<dyn LockProvider>,
+    lease: &Lease,
+    until: BootInstant,
+    done: impl Fn(Released) -> bool,
+) -> bool {
+    let delays = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(Duration::from_secs(5))
+        .with_jitter()
+        .without_max_times()
+        .build();
+    for delay in delays {
+        if let Ok(answer) = limited(DEFAULT_TIMEOUT, provider.release(lease)).await
+            && done(answer)
+        {
+            return true;
+        }
+        let left = until.saturating_since(provider.info().clock().boot());
+        if left.is_zero() {
+            break;
+        }
+        // Not past the end by more than a moment: the last try is the one that finds a late grant.
+        tokio::time::sleep(delay.min(left)).await;
+    }
+    false
+}
+
+/// A place among the releases at work.
+struct Slot;
+
+impl Slot {
+    fn take() -> Option<Self> {
+        AT_WORK
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
+                (n < MOST_AT_ONCE).then_some(n + 1)
+            })
+            .is_ok()
+            .then_some(Self)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        AT_WORK.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,127 @@
+//! For unit tests of locked code: asserts that pass, a provider of the test's own, locks that are always or never free.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! use shedlock_runtime::{InMemoryLockProvider, testing};
+//!
+//! // Each test has its own locks, so tests can run side by side.
+//! testing::with_provider(InMemoryLockProvider::new(), async { /* call the locked function */ }).await;
+//! # }
+//! ```
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::assert;
+use crate::provider::LockProvider;
+use crate::registry::{self, Registry, Scope};
+
+mod clock;
+mod faulty;
+mod fixed;
+
+pub use clock::ManualClock;
+pub use faulty::{Fault, FaultyProvider};
+
+/// The default lease in a test's own registry.
+const AT_MOST: Duration = Duration::from_secs(600);
+
+/// Lets every `lock_assert!` on this thread pass, or fail again as it should.
+///
+/// A task may move between threads: under a multi-threaded runtime use [`asserts_pass`].
+pub fn make_all_asserts_pass(pass: bool) {
+    assert::set_thread_passes(pass);
+}
+
+/// Awaits `future` with every `lock_assert!` in it passing.
+pub fn asserts_pass<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    assert::task_passes(future)
+}
+
+/// Awaits `future` with `provider` in place of the registered ones, and a default `at_most` of ten minutes.
+///
+/// It answers for the default and for every named provider; not for one given by an expression, and not in tasks that
+/// `future` spawns.
+pub fn with_provider<P: LockProvider, F: Future>(
+    provider: P,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    let registry = Some(Arc::new(Registry::only(provider, AT_MOST)));
+    registry::scoped(
+        Scope {
+            registry,
+            overrides: false,
+            held: None,
+            outer: registry::scope(),
+        },
+        future,
+    )
+}
+
+/// Awaits `future` as if it held a lock and every locked call in it got its own: no store is asked.
+pub fn always_locked<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let registry = Some(Arc::new(Registry::only(fixed::AlwaysFree::new(), AT_MOST)));
+    let scope = Scope {
+        registry,
+        overrides: true,
+        held: None,
+        outer: registry::scope(),
+    };
+    asserts_pass(registry::scoped(scope, future))
+}
+
+/// Awaits `future` while somebody else holds the lock `name`: its calls in there are skipped.
+pub fn always_held<F: Future>(
+    name: impl Into<String>,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    let outer = registry::scope();
+    registry::scoped(
+        Scope {
+            registry: None,
+            overrides: false,
+            held: Some(name.into()),
+            outer,
+        },
+        future,
+    )
+}
+
+/// What the scopes around a locked call say about it.
+#[derive(Default)]
+pub(crate) struct Resolved {
+    /// The provider to use, whatever the call asks for.
+    pub(crate) provider: Option<Arc<dyn LockProvider>>,
+    /// The registry to use for defaults.
+    pub(crate) registry: Option<Arc<Registry>>,
+}
+
+pub(crate) fn resolve(name: &str, given: bool) -> Resolved {
+    let mut resolved = Resolved::default();
+    let mut next = registry::scope();
+    while let Some(scope) = next.take() {
+        if scope.held.as_deref() == Some(name) {
+            let provider: Arc<dyn LockProvider> = Arc::new(fixed::AlwaysHeld::new());
+            let registry = Arc::new(Registry::only(Arc::clone(&provider), AT_MOST));
+            return Resolved {
+                provider: Some(provider),
+                registry: Some(registry),
+            };
+        }
+        if let Some(registry) = &scope.registry
+            && resolved.registry.is_none()
+        {
+            let answers = scope.overrides || !given;
+            resolved.provider = answers
+                .then(|| registry.provider(None).ok().cloned())
+                .flatten();
+            resolved.registry = Some(Arc::clone(registry));
+        }
+        next.clone_from(&scope.outer);
+    }
+    resolved
+}

@@ -1,0 +1,161 @@
+//! A provider that fails on demand.
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::{ErrorKind, LockError, Operation};
+use crate::provider::{Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Released};
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The store is not asked; the call fails with an error of this kind.
+    Fail(ErrorKind),
+    /// The store does as asked, and the answer is lost on the way back.
+    LoseReply,
+    /// The store is not asked and the call never ends.
+    Hang,
+    /// The store does as asked, and the call never ends.
+    HangAfter,
+    /// The store is asked this much later.
+    Delay(Duration),
+}
+
+/// Another provider whose next calls fail as a test says.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::testing::{Fault, FaultyProvider};
+/// use shedlock_runtime::{ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Operation};
+///
+/// let provider = FaultyProvider::new(InMemoryLockProvider::new());
+/// provider.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+/// let config = LockConfiguration::new("mail", "5m")?;
+/// assert!(provider.try_lock(config.clone()).await.is_err());
+/// assert!(provider.try_lock(config).await?.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FaultyProvider<P> {
+    inner: Arc<P>,
+    script: Arc<Mutex<Script>>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    faults: Vec<(Operation, VecDeque<Fault>)>,
+    calls: Vec<Operation>,
+}
+
+// Derived, it would ask for `P: Clone`.
+impl<P> Clone for FaultyProvider<P> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            script: Arc::clone(&self.script),
+        }
+    }
+}
+
+impl<P: LockProvider> FaultyProvider<P> {
+    /// Passes every call on to `inner` until told otherwise.
+    #[must_use]
+    pub fn new(inner: P) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            script: Arc::default(),
+        }
+    }
+
+    /// Has the next call of `operation` go wrong, after those already lined up.
+    pub fn next(&self, operation: Operation, fault: Fault) {
+        let mut script = self.script();
+        match script.faults.iter_mut().find(|(of, _)| *of == operation) {
+            Some((_, faults)) => faults.push_back(fault),
+            None => script.faults.push((operation, VecDeque::from([fault]))),
+        }
+    }
+
+    /// How many calls of `operation` there were, failed ones included.
+    #[must_use]
+    pub fn calls(&self, operation: Operation) -> usize {
+        self.script()
+            .calls
+            .iter()
+            .filter(|call| **call == operation)
+            .count()
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, operation: Operation) -> Option<Fault> {
+        let mut script = self.script();
+        script.calls.push(operation);
+        script
+            .faults
+            .iter_mut()
+            .find(|(of, _)| *of == operation)?
+            .1
+            .pop_front()
+    }
+
+    async fn call<T: Send>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, LockError>> + Send,
+    ) -> Result<T, LockError> {
+        match self.take(operation) {
+            None => call.await,
+            Some(Fault::Fail(kind)) => Err(LockError::new(kind, "a fault on demand")),
+            Some(Fault::LoseReply) => {
+                drop(call.await);
+                Err(LockError::new(
+                    ErrorKind::Indeterminate,
+                    "the connection broke before the answer came",
+                ))
+            }
+            Some(Fault::Hang) => pending().await,
+            Some(Fault::HangAfter) => {
+                drop(call.await);
+                pending().await
+            }
+            Some(Fault::Delay(delay)) => {
+                tokio::time::sleep(delay).await;
+                call.await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl<P: LockProvider> LockProvider for FaultyProvider<P> {
+    fn info(&self) -> &ProviderInfo {
+        self.inner.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        self.call(Operation::Acquire, self.inner.acquire(attempt))
+            .await
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        self.call(Operation::Extend, self.inner.extend(lease, at_most))
+            .await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.call(Operation::Release, self.inner.release(lease))
+            .await
+    }
+}

@@ -1,0 +1,69 @@
+//! Providers with one answer.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::TokioClock;
+use crate::error::LockError;
+use crate::provider::{
+    Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Refusal, Released,
+};
+
+/// Grants every lock.
+#[derive(Debug, Clone)]
+pub(crate) struct AlwaysFree(ProviderInfo);
+
+/// Grants no lock.
+#[derive(Debug, Clone)]
+pub(crate) struct AlwaysHeld(ProviderInfo);
+
+impl AlwaysFree {
+    pub(crate) fn new() -> Self {
+        Self(ProviderInfo::new("always_locked").with_clock(TokioClock))
+    }
+}
+
+impl AlwaysHeld {
+    pub(crate) fn new() -> Self {
+        Self(ProviderInfo::new("always_held").with_clock(TokioClock))
+    }
+}
+
+#[async_trait]
+impl LockProvider for AlwaysFree {
+    fn info(&self) -> &ProviderInfo {
+        &self.0
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        Ok(Acquired::Granted(attempt.grant(None)))
+    }
+
+    async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Extended, LockError> {
+        Ok(Extended::Extended)
+    }
+
+    async fn release(&self, _lease: &Lease) -> Result<Released, LockError> {
+        Ok(Released::Released)
+    }
+}
+
+#[async_trait]
+impl LockProvider for AlwaysHeld {
+    fn info(&self) -> &ProviderInfo {
+        &self.0
+    }
+
+    async fn acquire(&self, _attempt: &Attempt) -> Result<Acquired, LockError> {
+        Ok(Acquired::Refused(Refusal::held()))
+    }
+
+    async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Extended, LockError> {
+        Ok(Extended::Lost)
+    }
+
+    async fn release(&self, _lease: &Lease) -> Result<Released, LockError> {
+        Ok(Released::Lost)
+    }
+}
