@@ -4,11 +4,11 @@
 //! to the file named by the environment variable `SHEDLOCK_SKIP_LOG`, because
 //! libtest swallows what a passing test prints. Here the log is read back:
 //! skips are listed by name and counted, and on a CI machine that could have
-//! had the server they fail the run.
+//! had the server they are failures.
 
 mod report;
 
-use crate::needs::Missing;
+use crate::needs::{Missing, Need};
 use crate::{debian, needs, process, workspace};
 use anyhow::Context;
 pub(crate) use report::Report;
@@ -60,9 +60,7 @@ pub(crate) fn run_tests(args: &Args) -> anyhow::Result<Report> {
     let ended = cargo_test(&root, args, &log, &mut report);
     let skips = fs::read_to_string(&log).unwrap_or_default();
     fs::remove_file(&log).ok();
-    // Where we may install, everything can be had, and a failed installation excuses nothing.
-    let excuses = if can_install() { &[][..] } else { &missing };
-    report.add_skips(&skips, in_ci(), excuses);
+    report.add_skips(&skips, &not_to_be_skipped(&missing));
     report.add_end(&ended?);
     Ok(report)
 }
@@ -134,8 +132,17 @@ fn cargo_test(
     })
 }
 
-fn in_ci() -> bool {
-    env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+/// What a test may not give as its reason to skip: in CI, all that can be had there.
+fn not_to_be_skipped(missing: &[Missing]) -> Vec<&'static Need> {
+    let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    // Where we may install, everything can be had, and a failed installation is no excuse.
+    let can_be_had = |need: &Need| {
+        can_install() || !missing.iter().any(|missing| missing.need.name == need.name)
+    };
+    needs::NEEDS
+        .iter()
+        .filter(|need| in_ci && can_be_had(need))
+        .collect()
 }
 
 #[cfg(test)]
