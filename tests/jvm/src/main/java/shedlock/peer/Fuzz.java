@@ -1,0 +1,92 @@
+package shedlock.peer;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import net.javacrumbs.shedlock.core.ClockProvider;
+import net.javacrumbs.shedlock.core.LockConfiguration;
+import net.javacrumbs.shedlock.core.LockProvider;
+import net.javacrumbs.shedlock.core.SimpleLock;
+
+/**
+ * Contenders for one lock that log when each believed it held it, a line {@code <contender> <begin> <end>} an acquisition.
+ *
+ * <p>Times are nanoseconds of {@code System.nanoTime()}, which on Linux is CLOCK_MONOTONIC and so the same in all processes. A holder
+ * believes from the answer until just before it sends the unlock, but never past the lease it asked for. One acquisition in
+ * {@link #ABANDON_ONE_IN} is not unlocked, so that the others have to wait for its end.
+ */
+final class Fuzz {
+    static final int ABANDON_ONE_IN = 50;
+    static final Duration ABANDONED = Duration.ofMillis(150);
+    /** Both sides cut instants to milliseconds, so a lease may end that much before its holder's own count. */
+    static final long ROUNDING_NANOS = 2_000_000;
+
+    private final LockProvider provider;
+    private final String name;
+    private final int each;
+    private final Duration atMost;
+    private final AtomicLong refused = new AtomicLong();
+
+    Fuzz(LockProvider provider, String name, int each, Duration atMost) {
+        this.provider = provider;
+        this.name = name;
+        this.each = each;
+        this.atMost = atMost;
+    }
+
+    String run(int contenders, Path log) throws IOException, InterruptedException {
+        var threads = Executors.newFixedThreadPool(contenders);
+        try {
+            List<Callable<List<String>>> work = new ArrayList<>();
+            for (int i = 0; i < contenders; i++) {
+                String contender = "jvm-" + i;
+                work.add(() -> contend(contender));
+            }
+            List<String> lines = new ArrayList<>();
+            for (Future<List<String>> held : threads.invokeAll(work)) {
+                lines.addAll(held.get());
+            }
+            Files.write(log, lines);
+            return "fuzzed " + lines.size() + " " + refused.get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a contender failed", e.getCause());
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
+    private List<String> contend(String contender) throws InterruptedException {
+        var random = ThreadLocalRandom.current();
+        List<String> lines = new ArrayList<>();
+        while (lines.size() < each) {
+            boolean abandon = random.nextInt(ABANDON_ONE_IN) == 0;
+            Duration lease = abandon ? ABANDONED : atMost;
+            long asked = System.nanoTime();
+            Optional<SimpleLock> lock =
+                    provider.lock(new LockConfiguration(ClockProvider.now(), name, lease, Duration.ZERO));
+            if (lock.isEmpty()) {
+                refused.incrementAndGet();
+                Thread.sleep(random.nextInt(4));
+                continue;
+            }
+            long begin = System.nanoTime();
+            Thread.sleep(random.nextInt(3));
+            long end = Math.min(System.nanoTime(), asked + lease.toNanos() - ROUNDING_NANOS);
+            lines.add(contender + " " + begin + " " + Math.max(begin, end));
+            if (!abandon) {
+                lock.get().unlock();
+            }
+        }
+        return lines;
+    }
+}

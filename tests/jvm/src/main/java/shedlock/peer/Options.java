@@ -1,0 +1,73 @@
+package shedlock.peer;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import java.util.HashMap;
+import java.util.Map;
+import net.javacrumbs.shedlock.core.LockProvider;
+import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
+import org.springframework.dao.DuplicateKeyException;
+import org.springframework.jdbc.core.JdbcTemplate;
+
+/** The node's command line: where the table is and whose clock decides. */
+record Options(String url, String user, String password, String table, String clock, String node, int connections) {
+    private static final String USAGE = "usage: Peer --url <jdbc url> [--user <user>] [--password <password>] [--table <table>]"
+            + " [--clock db|utc|local] [--node <name>] [--connections <count>]";
+
+    static Options parse(String[] args) {
+        if (args.length % 2 != 0) {
+            throw new IllegalArgumentException(USAGE);
+        }
+        Map<String, String> given = new HashMap<>();
+        for (int i = 0; i < args.length; i += 2) {
+            given.put(args[i], args[i + 1]);
+        }
+        Options options = new Options(
+                given.remove("--url"),
+                given.remove("--user"),
+                given.remove("--password"),
+                given.getOrDefault("--table", "shedlock"),
+                given.getOrDefault("--clock", "db"),
+                given.getOrDefault("--node", "jvm"),
+                Integer.parseInt(given.getOrDefault("--connections", "8")));
+        for (String known : new String[] {"--table", "--clock", "--node", "--connections"}) {
+            given.remove(known);
+        }
+        if (options.url == null || !given.isEmpty()) {
+            throw new IllegalArgumentException(USAGE);
+        }
+        return options;
+    }
+
+    HikariDataSource open() {
+        HikariConfig config = new HikariConfig();
+        config.setJdbcUrl(url);
+        config.setUsername(user);
+        config.setPassword(password);
+        config.setMaximumPoolSize(connections);
+        config.setMinimumIdle(1);
+        return new HikariDataSource(config);
+    }
+
+    LockProvider provider(HikariDataSource source) {
+        JdbcTemplate template = new JdbcTemplate(source);
+        if (url.startsWith("jdbc:sqlite:")) {
+            // Spring does not know SQLite's error codes, and ShedLock takes an insert for refused only if it is told of the duplicate.
+            var standard = template.getExceptionTranslator();
+            template.setExceptionTranslator((task, sql, error) -> error.getMessage().contains("SQLITE_CONSTRAINT_PRIMARYKEY")
+                    ? new DuplicateKeyException(error.getMessage(), error)
+                    : standard.translate(task, sql, error));
+        }
+        var configuration = JdbcTemplateLockProvider.Configuration.builder()
+                .withJdbcTemplate(template)
+                .withTableName(table)
+                .withLockedByValue(node);
+        return new JdbcTemplateLockProvider(
+                switch (clock) {
+                    case "db" -> configuration.usingDbTime().build();
+                    case "utc" -> configuration.forceUtcTimeZone().build();
+                    case "local" -> configuration.build();
+                    default -> throw new IllegalArgumentException(USAGE);
+                });
+    }
+}
