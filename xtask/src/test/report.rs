@@ -95,8 +95,8 @@ impl Report {
         if matches!(ended, Ended::TimedOut(_)) || (!ended.success() && self.failed.is_empty()) {
             self.failed.push(format!("cargo test: {ended}"));
         }
-        // A run that ran nothing proves nothing.
-        if ended.success() && self.ended == 0 {
+        // A run that ran nothing proves nothing; a filter may have had a typing error.
+        if ended.success() && self.passed + self.skipped.len() + self.failed.len() == 0 {
             self.failed.push("cargo test: no test was run".to_owned());
         }
     }

@@ -21,6 +21,7 @@ const MODULES: &[&str] = &["provider", "options", "error"];
 /// Checks every provider that has a driver.
 pub(super) fn check(root: &Path, members: &[Member], findings: &mut Findings) {
     let ours: BTreeSet<_> = members.iter().map(|member| member.name.as_str()).collect();
+    let front_page = fs::read_to_string(root.join("README.md")).unwrap_or_default();
     for provider in members.iter().filter(|member| member.is_provider()) {
         if imports::drivers(provider, &ours).is_empty() {
             continue;
@@ -28,6 +29,12 @@ pub(super) fn check(root: &Path, members: &[Member], findings: &mut Findings) {
         let folder = root.join(&provider.folder);
         for problem in problems(&folder) {
             findings.error(format!("`{}`: {problem}", provider.folder.display()));
+        }
+        if !has_row(&front_page, &provider.name) {
+            findings.error(format!(
+                "the root README.md has no row about `{}`",
+                provider.name
+            ));
         }
     }
 }
@@ -67,6 +74,15 @@ fn calls_conformance(suite: &str) -> bool {
         .any(|line| !line.trim_start().starts_with("//") && line.contains("conformance!"))
 }
 
+/// Whether a line of a table names the crate.
+fn has_row(readme: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    readme
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .any(|row| row.split(|c| !is_part(c)).any(|word| word == name))
+}
+
 /// Says which heading is the first that is missing or out of its order.
 fn heading_problem(readme: &str) -> Option<String> {
     let mut found = readme
@@ -86,7 +102,7 @@ fn heading_problem(readme: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{heading_problem, problems};
+    use super::{has_row, heading_problem, problems};
     use std::fs;
 
     const README: &str = "# x\n## What it needs\n## Quick start\n## Guarantees\n\
@@ -100,6 +116,14 @@ mod tests {
         let mut turned = README.replace("## Quick start\n", "");
         turned.push_str("## Quick start\n");
         assert!(heading_problem(&turned).is_some());
+    }
+
+    #[test]
+    fn a_row_names_the_crate_itself() {
+        let readme = "shedlock-redis\n| [`shedlock-sqlx`](providers/shedlock-sqlx) | x |\n";
+        assert!(has_row(readme, "shedlock-sqlx"));
+        assert!(!has_row(readme, "shedlock-sql"));
+        assert!(!has_row(readme, "shedlock-redis"));
     }
 
     #[test]

@@ -71,6 +71,9 @@ fn what_does_not_compile_is_one_failure() {
 #[test]
 fn a_run_without_tests_fails() {
     assert!(!report("", "", &[], &Ended::Exit(exit(0))).passed());
+    let filtered = "running 0 tests
+test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 37 filtered out";
+    assert!(!report(filtered, "", &[], &Ended::Exit(exit(0))).passed());
 }
 
 #[test]
