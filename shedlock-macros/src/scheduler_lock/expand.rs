@@ -1,0 +1,187 @@
+//! From a checked plan to tokens; nothing can go wrong here.
+//!
+//! Three rules keep the expansion out of the user's sight. Names of ours have mixed-site spans, so
+//! the body cannot see them. Braces of ours are located at the user's code but not resolved there,
+//! so that lints do not take them for the user's. The body itself keeps its spans, and its type is
+//! stated by an edge that never runs, so that a type error points into the body.
+
+use super::validate::{JobName, KeepAlive, OnLost, Plan, Provider};
+use crate::job_fn::{JobFn, Shape};
+use crate::name::Name;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::Expr;
+use syn::spanned::Spanned as _;
+
+/// The function with its body under the lock.
+pub(super) fn expand(job_fn: &JobFn, plan: &Plan) -> TokenStream {
+    let span = hidden(job_fn.body_span);
+    let inner_attrs = &job_fn.inner_attrs;
+    let private = private(plan);
+    let body = match &plan.shape {
+        Shape::Async => locked(plan, span, &with_edge(plan, span, &job_fn.body)),
+        Shape::Future { boxed } => {
+            let user = &job_fn.body;
+            let annotation = boxed.as_ref().map(|ty| quote!(-> #ty));
+            // The closure keeps `return` in the block what it was: the return of a future.
+            let future = quote_spanned!(span=> (move || #annotation { #user })().await);
+            let run = locked(plan, span, &future);
+            let future = quote_spanned!(span=> async move { #run });
+            match boxed {
+                Some(_) => quote_spanned!(span=> #private::std::boxed::Box::pin(#future)),
+                None => future,
+            }
+        }
+        Shape::Entry(entry) => {
+            let user = with_edge(plan, span, &entry.block.stream());
+            entry.with_block(&braces(span, locked(plan, span, &user)))
+        }
+    };
+    job_fn.with_body(&braces(span, quote!(#(#inner_attrs)* #body)))
+}
+
+/// Located at the user's code, but none of it.
+fn hidden(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+fn braces(span: Span, stream: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, stream);
+    group.set_span(span);
+    group
+}
+
+fn private(plan: &Plan) -> TokenStream {
+    let krate = &plan.krate;
+    quote!(#krate::__private)
+}
+
+/// The call into the runtime, with `body` inside the future that holds the lock.
+fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
+    let private = private(plan);
+    let job = job(plan, &private);
+    let ty = &plan.output.ty;
+    let on_skip = on_skip(plan, &private);
+    let on_error = on_error(plan, &private);
+    // The job is bound first: what its values borrow for a moment must not live across the await.
+    quote_spanned! {span=>
+        let job = #job;
+        #private::run::<#ty, _>(job, async move { #body }, #on_skip, #on_error).await
+    }
+}
+
+/// The body, and before it a `return` that states its type.
+fn with_edge(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
+    if plan.output.is_inferred() {
+        return body.clone();
+    }
+    let private = private(plan);
+    let ty = &plan.output.ty;
+    let at_type = hidden(plan.output.span);
+    let value = Ident::new("value", at_type);
+    let give_back = quote_spanned!(at_type=> return #value;);
+    quote_spanned! {span=>
+        if let #private::core::option::Option::Some(#value) =
+            #private::core::option::Option::None::<#ty>
+        {
+            #give_back
+        }
+        #body
+    }
+}
+
+/// The value that describes the lock to the runtime.
+fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
+    let mut job = match &plan.name {
+        JobName::Checked(Name::Fixed(name)) => quote!(#private::Job::named(#name)),
+        JobName::Checked(Name::Template(template)) => {
+            let (arguments, label) = (template.format_arguments(), template.label());
+            quote!(#private::Job::formatted(#private::core::format_args!(#arguments), #label))
+        }
+        JobName::Expr(expr) => quote!(#private::Job::named_by(#expr)),
+    };
+    let durations = [
+        ("at_most", &plan.at_most),
+        ("at_least", &plan.at_least),
+        ("wait", &plan.wait),
+    ];
+    for (setter, duration) in durations {
+        if let Some(duration) = duration {
+            let setter = Ident::new(setter, Span::mixed_site());
+            let duration = duration.expand(private);
+            job.extend(quote!(.#setter(#duration)));
+        }
+    }
+    job.extend(match &plan.provider {
+        Some(Provider::Named(name)) => quote!(.provider_named(#name)),
+        Some(Provider::Expr(expr)) => {
+            let converted = quote_spanned!(hidden(expr.span())=> (#expr).to_provider());
+            quote!(.provider({ use #private::ToProvider as _; #converted }))
+        }
+        None => TokenStream::new(),
+    });
+    job.extend(match &plan.keep_alive {
+        Some(KeepAlive::Default) => quote!(.keep_alive()),
+        Some(KeepAlive::Every(period)) => {
+            let period = period.expand(private);
+            quote!(.keep_alive_every(#period))
+        }
+        None => TokenStream::new(),
+    });
+    job.extend(match plan.on_lost {
+        Some(OnLost::Cancel) => quote!(.on_lost_cancel()),
+        Some(OnLost::Notify) => quote!(.on_lost_notify()),
+        None => TokenStream::new(),
+    });
+    job
+}
+
+/// What a skipped call returns.
+fn on_skip(plan: &Plan, private: &TokenStream) -> TokenStream {
+    if let Some(expr) = &plan.on_skip {
+        let reason = users_own("reason", expr);
+        return quote!(|#[allow(unused_variables)] #reason| #expr);
+    }
+    let ty = &plan.output.ty;
+    quote_spanned!(hidden(plan.output.span)=> #private::skip_value::<#ty>)
+}
+
+/// What a call returns whose store failed.
+fn on_error(plan: &Plan, private: &TokenStream) -> TokenStream {
+    if let Some(expr) = &plan.on_error {
+        let error = users_own("error", expr);
+        return quote!(|#[allow(unused_variables)] #error| #expr);
+    }
+    if let Some(expr) = &plan.on_skip
+        && !plan.output.has_place_for_errors()
+    {
+        // Such a type has no place for an error: it is logged, and the call is a skipped one.
+        let krate = &plan.krate;
+        let reason = users_own("reason", expr);
+        return quote! {
+            |error| {
+                #private::report_store_error(&error);
+                #[allow(unused_variables)]
+                let #reason = &#krate::SkipReason::StoreError;
+                #expr
+            }
+        };
+    }
+    let ty = &plan.output.ty;
+    quote_spanned!(hidden(plan.output.span)=> #private::error_value::<#ty>)
+}
+
+/// A variable that the user's expression sees, although the closure around it is ours.
+fn users_own(name: &str, expr: &Expr) -> Ident {
+    let written = quote!(#expr);
+    Ident::new(name, find(name, &written).unwrap_or_else(|| expr.span()))
+}
+
+/// Where `name` is used: the span to resolve it by when the expression came through other macros.
+fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
+    tokens.clone().into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == name => Some(ident.span()),
+        TokenTree::Group(group) => find(name, &group.stream()),
+        _ => None,
+    })
+}

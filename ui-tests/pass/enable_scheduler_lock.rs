@@ -1,0 +1,3 @@
+//! Accepted uses of `enable_scheduler_lock!`.
+
+pub mod providers;

@@ -1,0 +1,3 @@
+//! Accepted uses of `lock_assert!`.
+
+pub mod forms;

@@ -1,0 +1,22 @@
+//! Every way to write a duration, in any order of keys.
+
+use shedlock::scheduler_lock;
+use std::time::Duration;
+
+const LEASE: Duration = Duration::from_secs(5);
+
+/// humantime.
+#[scheduler_lock(at_least = "1m 30s", at_most = "1h 30m", name = "human")]
+pub async fn human() {}
+
+/// ISO-8601.
+#[scheduler_lock(at_most = "PT15M", name = "iso", at_least = "PT0.5S")]
+pub async fn iso() {}
+
+/// Milliseconds, as on the JVM; and an upper-case unit.
+#[scheduler_lock(name = "shedlock", at_least = "30000", at_most = "10M")]
+pub async fn shedlock() {}
+
+/// Expressions.
+#[scheduler_lock(name = "expression", at_most = lease * 2, at_least = LEASE,)]
+pub async fn expression(lease: Duration) {}

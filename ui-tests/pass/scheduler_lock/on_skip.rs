@@ -1,0 +1,79 @@
+//! `on_skip` and `on_error`.
+
+use shedlock::{LockError, SkipReason, scheduler_lock};
+use std::fmt::Display;
+
+/// A type of the user's without a natural skip value.
+#[derive(Debug, PartialEq)]
+pub enum Report {
+    /// The job ran.
+    Done(u32),
+    /// It did not.
+    Skipped(String),
+    /// The store could not be asked.
+    Failed(String),
+}
+
+/// The value uses the reason; a store error is such a skip as well.
+#[scheduler_lock(name = "reason", at_most = "1m", on_skip = Report::Skipped(format!("{reason:?}")))]
+pub async fn reason() -> Report {
+    Report::Done(1)
+}
+
+/// The value does not use the reason.
+#[scheduler_lock(name = "constant", at_most = "1m", on_skip = 0)]
+pub async fn constant() -> u32 {
+    1
+}
+
+/// Both, with a block and a path.
+#[scheduler_lock(
+    name = "both",
+    at_most = "1m",
+    on_skip = {
+        let text = describe(reason);
+        Report::Skipped(text)
+    },
+    on_error = failed(error)
+)]
+pub async fn both() -> Report {
+    Report::Done(1)
+}
+
+/// `on_error` alone.
+#[scheduler_lock(name = "error", at_most = "1m", on_error = Some(error.to_string()))]
+pub async fn error() -> Option<String> {
+    None
+}
+
+/// `on_skip` where the error has a place: the error is returned.
+#[scheduler_lock(name = "result", at_most = "1m", on_skip = Ok(0))]
+pub async fn result() -> Result<u32, LockError> {
+    Ok(1)
+}
+
+/// Arguments are there as well, as long as the body does not take them.
+#[scheduler_lock(name = "argument", at_most = "1m", on_skip = fallback)]
+pub async fn argument(fallback: u32) -> u32 {
+    fallback + 1
+}
+
+/// A value of an unnamed type.
+#[scheduler_lock(name = "opaque", at_most = "1m", on_skip = 0_u32)]
+pub async fn opaque() -> impl Display {
+    1_u32
+}
+
+/// A value of a type that is unnamed in part.
+#[scheduler_lock(name = "partly_opaque", at_most = "1m")]
+pub async fn partly_opaque() -> Result<Option<impl Display>, LockError> {
+    Ok(Some(1_u32))
+}
+
+fn describe(reason: &SkipReason) -> String {
+    format!("{reason:?}")
+}
+
+fn failed(error: LockError) -> Report {
+    Report::Failed(format!("{}", Box::<dyn std::error::Error>::from(error)))
+}

@@ -1,0 +1,37 @@
+//! A provider by name and by expression.
+
+use shedlock::{InMemoryLockProvider, LockProvider, scheduler_lock};
+use std::sync::Arc;
+
+/// By name.
+#[scheduler_lock(name = "named", at_most = "1m", provider = "reports")]
+pub async fn named() {}
+
+/// A job that has its own store.
+#[derive(Debug)]
+pub struct Job {
+    locks: Arc<dyn LockProvider>,
+    memory: InMemoryLockProvider,
+}
+
+impl Job {
+    /// By a field that is shared.
+    #[scheduler_lock(name = "field", at_most = "1m", provider = &self.locks)]
+    pub async fn field(&self) {}
+
+    /// By a field that is a provider itself.
+    #[scheduler_lock(name = "concrete", at_most = "1m", provider = &self.memory)]
+    pub async fn concrete(&self) {}
+
+    /// By a field of a receiver that the body mutates.
+    #[scheduler_lock(name = "mutable", at_most = "1m", provider = Arc::clone(&self.locks))]
+    pub async fn mutable(&mut self) {
+        self.memory = InMemoryLockProvider::new();
+    }
+}
+
+/// By an argument that moves into the body.
+#[scheduler_lock(name = "argument", at_most = "1m", provider = &locks)]
+pub async fn argument(locks: Arc<dyn LockProvider>) {
+    drop(locks);
+}
