@@ -4,11 +4,12 @@ use crate::crate_path::CratePath;
 use crate::diagnostics::Diagnostics;
 use crate::keyed::{Entries, Form, KeySpec, is_negative_number, literal};
 use crate::name::{self, Name};
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Lit, Token};
 
 const KEYS: [KeySpec; 1] = [KeySpec {
@@ -61,6 +62,9 @@ fn split(input: ParseStream<'_>) -> syn::Result<(Option<Expr>, TokenStream)> {
     if !input.is_empty() {
         input.parse::<Token![,]>()?;
     }
+    if !input.is_empty() && !input.peek(Ident::peek_any) {
+        return Err(input.error("`lock_assert!` takes one name; assert each lock by itself"));
+    }
     Ok((Some(name), input.parse()?))
 }
 
@@ -90,9 +94,11 @@ fn expand(krate: &CratePath, expected: &Expected) -> TokenStream {
             let arguments = template.format_arguments();
             quote!(#private::assert_locked_by(&#private::std::format!(#arguments)))
         }
-        Expected::Expr(expr) => quote! {
-            #private::assert_locked_by(#private::core::convert::AsRef::<str>::as_ref(&(#expr)))
-        },
+        Expected::Expr(expr) => {
+            let span = Span::mixed_site().located_at(expr.span());
+            let text = quote_spanned!(span=> #private::core::convert::AsRef::<str>::as_ref(&#expr));
+            quote!(#private::assert_locked_by(#text))
+        }
     }
 }
 

@@ -102,6 +102,10 @@ impl Entries {
         found: &mut Diagnostics,
     ) -> syn::Result<()> {
         if !input.peek(Ident::peek_any) {
+            if input.peek(syn::Lit) {
+                // A value alone is taken for the first key's, which is then not missing.
+                self.mentioned.extend(keys.first().map(|spec| spec.name));
+            }
             return Err(not_a_key(input, keys));
         }
         let key = input.call(Ident::parse_any)?;
@@ -205,7 +209,12 @@ fn parse_table(input: ParseStream<'_>, key: &Ident, example: &str) -> syn::Resul
     }
     let content;
     syn::braced!(content in input);
-    let rows = content.parse_terminated(Row::parse, Token![,])?;
+    let rows = content.parse_terminated(Row::parse, Token![,]);
+    if rows.is_err() {
+        // What is left over would be reported as a second error.
+        content.parse::<TokenStream>()?;
+    }
+    let rows = rows?;
     let rows = rows.into_iter().map(|Row(name, value)| (name, value));
     Ok(Value::Table(rows.collect()))
 }

@@ -187,7 +187,7 @@ fn fix(name: &str, scope: &Scope) -> String {
             format!("did you mean `{{self.{name}}}`?")
         }
         None if known.is_empty() => {
-            format!("the function takes none; write `{{{{{name}}}}}` for the braces themselves")
+            format!("write `{{{{{name}}}}}` for the braces themselves")
         }
         None => format!("the arguments are `{}`", known.join("`, `")),
     }

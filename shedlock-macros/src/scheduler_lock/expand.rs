@@ -115,7 +115,7 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
     job.extend(match &plan.provider {
         Some(Provider::Named(name)) => quote!(.provider_named(#name)),
         Some(Provider::Expr(expr)) => {
-            let converted = quote_spanned!(hidden(expr.span())=> (#expr).to_provider());
+            let converted = quote_spanned!(hidden(expr.span())=> (#expr).to_shared());
             quote!(.provider({ use #private::ToProvider as _; #converted }))
         }
         None => TokenStream::new(),
@@ -143,7 +143,7 @@ fn on_skip(plan: &Plan, private: &TokenStream) -> TokenStream {
         return quote!(|#[allow(unused_variables)] #reason| #expr);
     }
     let ty = &plan.output.ty;
-    quote_spanned!(hidden(plan.output.span)=> #private::skip_value::<#ty>)
+    quote_spanned!(hidden(plan.output.span)=> |reason| #private::skip_value::<#ty>(reason))
 }
 
 /// What a call returns whose store failed.
@@ -168,7 +168,7 @@ fn on_error(plan: &Plan, private: &TokenStream) -> TokenStream {
         };
     }
     let ty = &plan.output.ty;
-    quote_spanned!(hidden(plan.output.span)=> #private::error_value::<#ty>)
+    quote_spanned!(hidden(plan.output.span)=> |error| #private::error_value::<#ty>(error))
 }
 
 /// A variable that the user's expression sees, although the closure around it is ours.

@@ -23,13 +23,16 @@ where
 
 /// Named lifetimes.
 #[scheduler_lock(name = "{first}", at_most = "1m")]
-pub async fn longer<'a, 'b: 'a>(first: &'a str, second: &'b str) -> Option<&'a str> {
+pub async fn longer<'a, 'b: 'a>(first: &'a str, second: &'b str) -> Option<(&'a str, &'b str)> {
     tokio::task::yield_now().await;
-    Some(if first.len() > second.len() {
-        first
-    } else {
-        second
-    })
+    Some((
+        if first.len() > second.len() {
+            first
+        } else {
+            second
+        },
+        second,
+    ))
 }
 
 /// A const parameter in a type.

@@ -31,7 +31,7 @@ pub async fn constant() -> u32 {
     name = "both",
     at_most = "1m",
     on_skip = {
-        let text = describe(reason);
+        let text = describe(*reason);
         Report::Skipped(text)
     },
     on_error = failed(error)
@@ -70,7 +70,7 @@ pub async fn partly_opaque() -> Result<Option<impl Display>, LockError> {
     Ok(Some(1_u32))
 }
 
-fn describe(reason: &SkipReason) -> String {
+fn describe(reason: SkipReason) -> String {
     format!("{reason:?}")
 }
 

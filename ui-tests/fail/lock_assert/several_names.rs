@@ -1,0 +1,7 @@
+//! Two names are given.
+
+use shedlock::lock_assert;
+
+fn main() {
+    lock_assert!("job", "other");
+}

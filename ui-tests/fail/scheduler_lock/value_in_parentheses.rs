@@ -1,0 +1,8 @@
+//! A value stands in parentheses.
+
+use shedlock::scheduler_lock;
+
+#[scheduler_lock(name("job"), at_most = "10m")]
+async fn job() {}
+
+fn main() {}

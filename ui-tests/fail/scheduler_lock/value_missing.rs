@@ -1,0 +1,8 @@
+//! There is nothing behind the equals sign.
+
+use shedlock::scheduler_lock;
+
+#[scheduler_lock(name = , at_most = "10m")]
+async fn job() {}
+
+fn main() {}
