@@ -171,6 +171,10 @@ fn nothing_installed() -> LockError {
 }
 
 /// Runs `body` under the lock that `job` describes, or says why not.
+///
+/// # Cancel safety
+///
+/// As [`LockingTaskExecutor::execute`](crate::LockingTaskExecutor::execute).
 pub async fn run<R, F: Future<Output = R>>(
     job: Job,
     body: F,

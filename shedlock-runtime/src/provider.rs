@@ -193,7 +193,7 @@ impl ProviderInfo {
 }
 
 /// One attempt to take a lock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Attempt {
     config: LockConfiguration,
     sent: BootInstant,

@@ -135,17 +135,21 @@ async fn retry(
         .without_max_times()
         .build();
     for delay in delays {
-        if let Ok(answer) = limited(DEFAULT_TIMEOUT, provider.release(lease)).await
-            && done(answer)
-        {
+        let answer = limited(DEFAULT_TIMEOUT, provider.release(lease)).await;
+        if answer.as_ref().is_ok_and(|answer| done(*answer)) {
             return true;
         }
         let left = until.saturating_since(provider.info().clock().boot());
         if left.is_zero() {
             break;
         }
-        // Not past the end by more than a moment: the last try is the one that finds a late grant.
-        tokio::time::sleep(delay.min(left)).await;
+        // A store that answers need not be pressed; one that does not may come back at any moment.
+        let pause = if answer.is_ok() {
+            delay
+        } else {
+            delay.min(Duration::from_secs(1))
+        };
+        tokio::time::sleep(pause.min(left)).await;
     }
     false
 }

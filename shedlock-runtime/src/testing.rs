@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::assert;
 use crate::provider::LockProvider;
-use crate::registry::{self, Registry, Scope};
+use crate::registry::{self, Registry, Scope, scoped};
 
 mod clock;
 mod faulty;
@@ -38,20 +38,25 @@ pub fn make_all_asserts_pass(pass: bool) {
 }
 
 /// Awaits `future` with every `lock_assert!` in it passing.
-pub fn asserts_pass<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    assert::task_passes(future)
+///
+/// # Cancel safety
+///
+/// That of `future`.
+pub async fn asserts_pass<F: Future>(future: F) -> F::Output {
+    assert::task_passes(future).await
 }
 
 /// Awaits `future` with `provider` in place of the registered ones, and a default `at_most` of ten minutes.
 ///
 /// It answers for the default and for every named provider; not for one given by an expression, and not in tasks that
 /// `future` spawns.
-pub fn with_provider<P: LockProvider, F: Future>(
-    provider: P,
-    future: F,
-) -> impl Future<Output = F::Output> {
+///
+/// # Cancel safety
+///
+/// That of `future`.
+pub async fn with_provider<P: LockProvider, F: Future>(provider: P, future: F) -> F::Output {
     let registry = Some(Arc::new(Registry::only(provider, AT_MOST)));
-    registry::scoped(
+    scoped(
         Scope {
             registry,
             overrides: false,
@@ -60,10 +65,15 @@ pub fn with_provider<P: LockProvider, F: Future>(
         },
         future,
     )
+    .await
 }
 
 /// Awaits `future` as if it held a lock and every locked call in it got its own: no store is asked.
-pub fn always_locked<F: Future>(future: F) -> impl Future<Output = F::Output> {
+///
+/// # Cancel safety
+///
+/// That of `future`.
+pub async fn always_locked<F: Future>(future: F) -> F::Output {
     let registry = Some(Arc::new(Registry::only(fixed::AlwaysFree::new(), AT_MOST)));
     let scope = Scope {
         registry,
@@ -71,24 +81,26 @@ pub fn always_locked<F: Future>(future: F) -> impl Future<Output = F::Output> {
         held: None,
         outer: registry::scope(),
     };
-    asserts_pass(registry::scoped(scope, future))
+    asserts_pass(scoped(scope, future)).await
 }
 
 /// Awaits `future` while somebody else holds the lock `name`: its calls in there are skipped.
-pub fn always_held<F: Future>(
-    name: impl Into<String>,
-    future: F,
-) -> impl Future<Output = F::Output> {
-    let outer = registry::scope();
-    registry::scoped(
+///
+/// # Cancel safety
+///
+/// That of `future`.
+pub async fn always_held<F: Future>(name: impl Into<String>, future: F) -> F::Output {
+    let held = Some(name.into());
+    scoped(
         Scope {
             registry: None,
             overrides: false,
-            held: Some(name.into()),
-            outer,
+            held,
+            outer: registry::scope(),
         },
         future,
     )
+    .await
 }
 
 /// What the scopes around a locked call say about it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::{ErrorKind, LockError, Operation};
+use crate::owner::host_node_name;
 use crate::provider::{Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Released};
 
 /// What goes wrong with one call.
@@ -22,8 +23,10 @@ pub enum Fault {
     Hang,
     /// The store does as asked, and the call never ends.
     HangAfter,
-    /// The store is asked this much later.
+    /// The store is asked this much later, if the caller is still waiting.
     Delay(Duration),
+    /// For an acquisition: it reaches the store this much later, even if the caller has given up.
+    DeliverLate(Duration),
 }
 
 /// Another provider whose next calls fail as a test says.
@@ -110,6 +113,20 @@ impl<P: LockProvider> FaultyProvider<P> {
             .pop_front()
     }
 
+    fn take_late(&self) -> Option<Duration> {
+        let mut script = self.script();
+        let (_, faults) = script
+            .faults
+            .iter_mut()
+            .find(|(of, _)| *of == Operation::Acquire)?;
+        let Some(Fault::DeliverLate(delay)) = faults.front().copied() else {
+            return None;
+        };
+        faults.pop_front();
+        script.calls.push(Operation::Acquire);
+        Some(delay)
+    }
+
     async fn call<T: Send>(
         &self,
         operation: Operation,
@@ -130,7 +147,7 @@ impl<P: LockProvider> FaultyProvider<P> {
                 drop(call.await);
                 pending().await
             }
-            Some(Fault::Delay(delay)) => {
+            Some(Fault::Delay(delay) | Fault::DeliverLate(delay)) => {
                 tokio::time::sleep(delay).await;
                 call.await
             }
@@ -145,6 +162,16 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
     }
 
     async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        if let Some(delay) = self.take_late() {
+            // The owner travels with the request, so it is made before the request is sent off.
+            attempt.owner(&host_node_name())?;
+            let (inner, attempt) = (Arc::clone(&self.inner), attempt.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                drop(inner.acquire(&attempt).await);
+            });
+            return pending().await;
+        }
         self.call(Operation::Acquire, self.inner.acquire(attempt))
             .await
     }

@@ -1,0 +1,12 @@
+//! The promises of the runtime that need no store.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod it {
+    mod ambiguous;
+    mod assert;
+    mod executor;
+    mod gate;
+    mod guard;
+    mod job;
+    mod testing;
+}

@@ -1,0 +1,210 @@
+//! No answer is not a grant, and what the store granted all the same is taken back.
+
+use std::time::Duration;
+
+use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::{
+    Conflict, ErrorKind, LockConfiguration, LockError, LockProviderExt as _, LockRecord, Operation,
+    ProviderInfo, RecordLockProvider, RecordStore, TokioClock, Version, async_trait,
+};
+
+/// One record, kept by versions.
+#[derive(Debug, Default)]
+struct OneRecord(std::sync::Mutex<Option<(LockRecord, u64)>>);
+
+#[async_trait]
+impl RecordStore for OneRecord {
+    async fn read(&self, _name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
+        Ok(self
+            .0
+            .lock()
+            .unwrap()
+            .clone()
+            .map(|(record, version)| (record, version.into())))
+    }
+
+    async fn write_if(
+        &self,
+        _name: &str,
+        record: &LockRecord,
+        expected: Option<Version>,
+    ) -> Result<Result<Version, Conflict>, LockError> {
+        let mut stored = self.0.lock().unwrap();
+        if stored.as_ref().map(|(_, version)| (*version).into()) != expected {
+            return Ok(Err(Conflict));
+        }
+        let version = stored.as_ref().map_or(1, |(_, version)| version + 1);
+        *stored = Some((record.clone(), version));
+        Ok(Ok(version.into()))
+    }
+}
+
+type Store = FaultyProvider<RecordLockProvider<OneRecord>>;
+
+fn store() -> (Store, RecordLockProvider<OneRecord>) {
+    let info = ProviderInfo::new("records").with_clock(TokioClock);
+    let records = RecordLockProvider::new(info, OneRecord::default());
+    (FaultyProvider::new(records.clone()), records)
+}
+
+fn config() -> LockConfiguration {
+    LockConfiguration::new("job", "10m").unwrap()
+}
+
+/// Waits, in paused time, until somebody else can have the lock, and says how long that took.
+async fn free_after(records: &RecordLockProvider<OneRecord>) -> Duration {
+    let start = tokio::time::Instant::now();
+    while records.try_lock(config()).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_is_an_error_and_the_orphan_is_cleared() {
+    let (faulty, records) = store();
+    faulty.next(Operation::Acquire, Fault::LoseReply);
+    let error = faulty.try_lock(config()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Indeterminate);
+    assert!(free_after(&records).await < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_reply_is_a_timeout_and_the_orphan_is_cleared() {
+    let (faulty, records) = store();
+    faulty.next(Operation::Acquire, Fault::HangAfter);
+    let start = tokio::time::Instant::now();
+    let error = faulty.try_lock(config()).await.unwrap_err();
+    assert_eq!(start.elapsed(), Duration::from_secs(5), "the default limit");
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        error.to_string(),
+        "failed to acquire lock `job` in records: no answer within 5s"
+    );
+    assert!(free_after(&records).await < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_is_cancelled_while_asking_leaves_no_orphan() {
+    let (faulty, records) = store();
+    faulty.next(Operation::Acquire, Fault::HangAfter);
+    let asking = faulty.try_lock(config());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), asking)
+            .await
+            .is_err()
+    );
+    assert!(free_after(&records).await < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orphan_is_looked_for_through_failures_until_its_lease_would_end() {
+    let (faulty, records) = store();
+    faulty.next(Operation::Acquire, Fault::LoseReply);
+    for _ in 0..6 {
+        faulty.next(Operation::Release, Fault::Fail(ErrorKind::Unavailable));
+    }
+    faulty.try_lock(config()).await.unwrap_err();
+    assert!(free_after(&records).await < Duration::from_secs(60));
+    assert_eq!(faulty.calls(Operation::Release), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_arrives_after_the_caller_gave_up_is_taken_back_too() {
+    let (faulty, records) = store();
+    faulty.next(
+        Operation::Acquire,
+        Fault::DeliverLate(Duration::from_secs(60)),
+    );
+    let error = faulty.try_lock(config()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(
+        faulty.calls(Operation::Release) > 3,
+        "the search goes on while the request may be under way"
+    );
+    while records.store().0.lock().unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let cleared = free_after(&records).await;
+    assert!(
+        cleared < Duration::from_secs(11),
+        "as long as the search pauses between two looks: {cleared:?}"
+    );
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let looks = faulty.calls(Operation::Release);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(
+        faulty.calls(Operation::Release),
+        looks,
+        "found, so the search is over"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_for_an_orphan_that_never_was_ends_with_its_lease() {
+    let (faulty, _records) = store();
+    faulty.next(Operation::Acquire, Fault::Hang);
+    faulty.try_lock(config()).await.unwrap_err();
+    // The store was never reached, so no owner was made and nothing is looked for.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(faulty.calls(Operation::Release), 0);
+    faulty.next(
+        Operation::Acquire,
+        Fault::DeliverLate(Duration::from_secs(6_000)),
+    );
+    faulty.try_lock(config()).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(610)).await;
+    let looks = faulty.calls(Operation::Release);
+    assert!(looks > 50);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(faulty.calls(Operation::Release), looks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_was_never_reached_needs_no_search() {
+    let (faulty, _records) = store();
+    faulty.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+    faulty.try_lock(config()).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(faulty.calls(Operation::Release), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_after_the_lease_is_no_grant() {
+    let (faulty, records) = store();
+    faulty.next(Operation::Acquire, Fault::Delay(Duration::from_secs(2)));
+    let config = LockConfiguration::new("job", "1s").unwrap();
+    let error = faulty.try_lock(config).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(free_after(&records).await < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_extension_to_an_earlier_end_counts() {
+    let (faulty, _records) = store();
+    let mut lock = faulty.try_lock(config()).await.unwrap().unwrap();
+    faulty.next(Operation::Extend, Fault::LoseReply);
+    assert_eq!(
+        lock.extend("2s", "0s").await.unwrap_err().kind(),
+        ErrorKind::Indeterminate
+    );
+    assert!(
+        lock.remaining().unwrap() <= Duration::from_secs(2),
+        "the store may have shortened the lease"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_extension_to_a_later_end_does_not_count() {
+    let (faulty, _records) = store();
+    let mut lock = faulty.try_lock(config()).await.unwrap().unwrap();
+    faulty.next(Operation::Extend, Fault::LoseReply);
+    lock.extend("1h", "0s").await.unwrap_err();
+    assert!(
+        lock.remaining().unwrap() <= Duration::from_secs(600),
+        "only a confirmed extension counts"
+    );
+    lock.extend("1h", "0s").await.unwrap();
+    assert!(lock.remaining().unwrap() > Duration::from_secs(3599));
+}

@@ -1,0 +1,205 @@
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::{
+    ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, LockingTaskExecutor,
+    Operation, Outcome, SkipReason, lock,
+};
+
+fn config() -> LockConfiguration {
+    LockConfiguration::new("job", "10m").unwrap()
+}
+
+async fn is_free(provider: &InMemoryLockProvider) -> bool {
+    provider.try_lock(config()).await.unwrap().is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_runs_and_the_other_skips() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let outcome = executor
+        .execute(config(), async {
+            let other = LockingTaskExecutor::new(provider.clone());
+            tokio::spawn(async move { other.execute(config(), async {}).await.unwrap() })
+                .await
+                .unwrap()
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        outcome,
+        Outcome::Executed(Outcome::Skipped(SkipReason::Held))
+    );
+    assert!(is_free(&provider).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_passes_through_and_releases() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let task = executor.execute(config(), async { std::panic::panic_any(42_u8) });
+    let panic = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(task))
+        .await
+        .unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&42_u8));
+    assert!(is_free(&provider).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_releases() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let task = executor.execute(config(), pending::<()>());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), task)
+            .await
+            .is_err()
+    );
+    assert!(is_free(&provider).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_least_holds_after_return_panic_and_drop() {
+    for how in ["return", "panic", "drop"] {
+        let provider = InMemoryLockProvider::new();
+        let executor = LockingTaskExecutor::new(provider.clone());
+        // Longer than `at_most`: a run that ended keeps the lock for it all the same.
+        let config = LockConfiguration::new("job", "1s")
+            .unwrap()
+            .with_at_least("1m")
+            .unwrap();
+        let task = executor.execute(config, async {
+            match how {
+                "return" => (),
+                "panic" => panic!("on purpose"),
+                _ => pending().await,
+            }
+        });
+        let task = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(task));
+        drop(tokio::time::timeout(Duration::from_millis(500), task).await);
+        tokio::time::advance(Duration::from_millis(59_000)).await;
+        assert!(!is_free(&provider).await, "{how}: taken for a minute");
+        tokio::time::advance(Duration::from_millis(1_001)).await;
+        assert!(is_free(&provider).await, "{how}: then free");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_call_runs_directly_while_the_lease_is_live() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let outcome = executor
+        .execute(config(), async {
+            let inner = executor.execute(config(), async { 1 }).await.unwrap();
+            tokio::time::advance(Duration::from_secs(601)).await;
+            // The outer lease is over: the inner call has to take the lock anew, and it is free.
+            let token = executor
+                .execute(config(), async { lock::fencing_token() })
+                .await
+                .unwrap();
+            (
+                inner.executed(),
+                token.executed().flatten(),
+                lock::fencing_token(),
+            )
+        })
+        .await
+        .unwrap();
+    assert_eq!(outcome.executed(), Some((Some(1), Some(2), Some(1))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_name_in_another_provider_is_another_lock() {
+    let (one, two) = (InMemoryLockProvider::new(), InMemoryLockProvider::new());
+    let held = two.try_lock(config()).await.unwrap();
+    let outcome = LockingTaskExecutor::new(one)
+        .execute(config(), async {
+            LockingTaskExecutor::new(two)
+                .execute(config(), async {})
+                .await
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        outcome.executed().unwrap().unwrap(),
+        Outcome::Skipped(SkipReason::Held)
+    );
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_error_is_neither_a_skip_nor_a_run() {
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    provider.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+    let error = LockingTaskExecutor::new(provider)
+        .execute(config(), async { panic!("must not run") })
+        .await
+        .unwrap_err();
+    assert!(error.is_transient());
+    assert_eq!(
+        error.to_string(),
+        "failed to acquire lock `job` in memory: a fault on demand"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_release_keeps_the_result_and_is_tried_again() {
+    let memory = InMemoryLockProvider::new();
+    let provider = FaultyProvider::new(memory.clone());
+    for _ in 0..3 {
+        provider.next(Operation::Release, Fault::Fail(ErrorKind::Unavailable));
+    }
+    let outcome = LockingTaskExecutor::new(provider.clone())
+        .execute(config(), async { 42 })
+        .await;
+    assert_eq!(outcome.unwrap().executed(), Some(42));
+    assert!(!is_free(&memory).await, "not released yet");
+    while provider.calls(Operation::Release) < 4 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(is_free(&memory).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
+    use shedlock_runtime::{
+        Acquired, Attempt, Extended, Lease, LockError, LockProvider, ProviderInfo, Released,
+        async_trait,
+    };
+
+    #[derive(Debug)]
+    struct Narrow(ProviderInfo);
+
+    #[async_trait]
+    impl LockProvider for Narrow {
+        fn info(&self) -> &ProviderInfo {
+            &self.0
+        }
+        async fn acquire(&self, _: &Attempt) -> Result<Acquired, LockError> {
+            unreachable!("the store must not be asked")
+        }
+        async fn extend(&self, _: &Lease, _: Duration) -> Result<Extended, LockError> {
+            unreachable!()
+        }
+        async fn release(&self, _: &Lease) -> Result<Released, LockError> {
+            unreachable!()
+        }
+    }
+
+    let provider = Narrow(ProviderInfo::new("narrow").with_max_name_chars(64));
+    let config = LockConfiguration::new("x".repeat(65), "1m").unwrap();
+    let error = LockingTaskExecutor::new(provider)
+        .execute(config, async {})
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidName);
+    assert!(
+        error
+            .to_string()
+            .ends_with("at most 64 characters here; this one has 65"),
+        "{error}"
+    );
+}

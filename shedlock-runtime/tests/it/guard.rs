@@ -1,0 +1,168 @@
+use std::time::Duration;
+
+use shedlock_runtime::testing::ManualClock;
+use shedlock_runtime::{
+    ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Released,
+};
+
+fn config() -> LockConfiguration {
+    LockConfiguration::new("mail", "5m").unwrap()
+}
+
+#[tokio::test]
+async fn a_late_unlock_says_so_and_changes_nothing() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    let stale = provider.try_lock(config()).await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(300));
+    let current = provider.try_lock(config()).await.unwrap().unwrap();
+    assert_eq!(stale.unlock().await.unwrap(), Released::Lost);
+    assert!(current.is_held());
+    assert!(provider.try_lock(config()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_late_extension_says_lost_and_changes_nothing() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    let mut stale = provider.try_lock(config()).await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(300));
+    assert!(!stale.is_held());
+    assert_eq!(
+        stale.extend("5m", "0s").await.unwrap_err().kind(),
+        ErrorKind::Lost
+    );
+    assert!(provider.try_lock(config()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn extensions_add_up_in_place() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    let mut lock = provider.try_lock(config()).await.unwrap().unwrap();
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(299));
+        lock.extend("5m", "0s").await.unwrap();
+        assert_eq!(lock.remaining(), Some(Duration::from_secs(300)));
+    }
+    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert!(provider.try_lock(config()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn at_least_survives_extensions_and_grows_with_them() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    let first = config().with_at_least("60s").unwrap();
+    let mut lock = provider.try_lock(first).await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(10));
+    lock.extend("5m", "0s").await.unwrap();
+    lock.unlock().await.unwrap();
+    clock.advance(Duration::from_secs(49));
+    assert!(
+        provider.try_lock(config()).await.unwrap().is_none(),
+        "the first promise stands"
+    );
+    clock.advance(Duration::from_secs(1));
+    let mut lock = provider.try_lock(config()).await.unwrap().unwrap();
+    clock.advance(Duration::from_secs(10));
+    lock.extend("5m", "60s").await.unwrap();
+    lock.unlock().await.unwrap();
+    clock.advance(Duration::from_secs(59));
+    assert!(
+        provider.try_lock(config()).await.unwrap().is_none(),
+        "the new promise counts from the extension"
+    );
+    clock.advance(Duration::from_secs(1));
+    assert!(provider.try_lock(config()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_guard_told_to_keeps_the_lockout() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    let mut lock = provider.try_lock(config()).await.unwrap().unwrap();
+    lock.release_on_drop(false);
+    drop(lock);
+    assert!(provider.try_lock(config()).await.unwrap().is_none());
+    clock.advance(Duration::from_secs(300));
+    assert!(provider.try_lock(config()).await.unwrap().is_some());
+}
+
+#[test]
+fn a_guard_dropped_outside_its_runtime_is_released_on_it() {
+    let provider = InMemoryLockProvider::with_clock(ManualClock::new());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let lock = runtime
+        .block_on(provider.try_lock(config()))
+        .unwrap()
+        .unwrap();
+    std::thread::spawn(move || drop(lock)).join().unwrap();
+    let free = async {
+        while provider.try_lock(config()).await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(10), free).await })
+        .unwrap();
+}
+
+#[test]
+fn a_guard_that_outlives_its_runtime_is_dropped_without_a_panic() {
+    let provider = InMemoryLockProvider::with_clock(ManualClock::new());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let lock = runtime
+        .block_on(provider.try_lock(config()))
+        .unwrap()
+        .unwrap();
+    drop(runtime);
+    drop(lock);
+}
+
+#[tokio::test]
+async fn fencing_tokens_grow_over_releases_and_expiries() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    let mut last = 0;
+    for round in 0..10 {
+        let mut lock = provider.try_lock(config()).await.unwrap().unwrap();
+        let token = lock.fencing_token().unwrap();
+        assert!(token > last);
+        last = token;
+        if round % 2 == 0 {
+            lock.unlock().await.unwrap();
+        } else {
+            lock.release_on_drop(false);
+            clock.advance(Duration::from_secs(300));
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_made_from_data_do_not_fill_the_memory() {
+    let clock = ManualClock::new();
+    let provider = InMemoryLockProvider::with_clock(clock.clone());
+    for n in 0..100_000 {
+        let config = LockConfiguration::new(format!("tenant-{n}"), "1s").unwrap();
+        provider
+            .try_lock(config)
+            .await
+            .unwrap()
+            .unwrap()
+            .unlock()
+            .await
+            .unwrap();
+    }
+    let printed = format!("{provider:?}").len();
+    assert!(
+        printed < 1_000_000,
+        "{printed} bytes of records are left of 100,000 released names"
+    );
+}

@@ -1,0 +1,205 @@
+//! What an expansion calls, without the macro.
+
+use std::time::Duration;
+
+use shedlock_runtime::__private::{Job, error_value, install, run, skip_value};
+use shedlock_runtime::testing::with_provider;
+use shedlock_runtime::{
+    InMemoryLockProvider, LockConfiguration, LockError, LockProviderExt as _, Outcome,
+    SchedulerLock, SkipReason,
+};
+
+async fn call<R: shedlock_runtime::SkipValue + shedlock_runtime::ErrorValue>(
+    job: Job,
+    body: impl Future<Output = R>,
+) -> R {
+    run(job, body, skip_value, error_value).await
+}
+
+fn job() -> Job {
+    Job::named("job").at_most(Duration::from_secs(60))
+}
+
+#[tokio::test]
+async fn each_return_type_has_its_skip_value() {
+    let provider = InMemoryLockProvider::new();
+    let _held = provider
+        .try_lock(LockConfiguration::new("job", "1m").unwrap())
+        .await
+        .unwrap();
+    with_provider(provider, async {
+        call::<()>(job(), async { panic!("held") }).await;
+        assert_eq!(call::<Option<u8>>(job(), async { Some(1) }).await, None);
+        assert!(
+            call::<Result<(), LockError>>(job(), async { panic!("held") })
+                .await
+                .is_ok()
+        );
+        assert_eq!(
+            call::<Result<Option<u8>, LockError>>(job(), async { Ok(Some(1)) })
+                .await
+                .unwrap(),
+            None
+        );
+        assert_eq!(
+            call::<Outcome<u8>>(job(), async { Outcome::Executed(1) }).await,
+            Outcome::Skipped(SkipReason::Held)
+        );
+        let skipped = run(
+            job(),
+            async { 1 },
+            |reason| {
+                assert_eq!(*reason, SkipReason::Held);
+                -1
+            },
+            |_| -2,
+        );
+        assert_eq!(skipped.await, -1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_return_type_has_its_error_value() {
+    let bad = || Job::named_by("").at_most(Duration::from_secs(60));
+    with_provider(InMemoryLockProvider::new(), async {
+        call::<()>(bad(), async { panic!("no lock") }).await;
+        assert_eq!(call::<Option<u8>>(bad(), async { Some(1) }).await, None);
+        assert!(
+            call::<Result<(), LockError>>(bad(), async { Ok(()) })
+                .await
+                .is_err()
+        );
+        assert_eq!(
+            call::<Outcome<u8>>(bad(), async { Outcome::Executed(1) }).await,
+            Outcome::Skipped(SkipReason::StoreError)
+        );
+        assert_eq!(run(bad(), async { 1 }, |_| -1, |_error| -2).await, -2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_made_at_run_time_is_checked_at_run_time() {
+    let long = "x".repeat(2000);
+    let job = Job::formatted(format_args!("sync-{long}"), "sync-{tenant}")
+        .at_most(Duration::from_secs(1));
+    let error = with_provider(
+        InMemoryLockProvider::new(),
+        call::<Result<(), LockError>>(job, async { Ok(()) }),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a lock name can have at most 1024 bytes here; this one has 2005"
+    );
+}
+
+// One test, because the registry is the process's.
+#[tokio::test]
+async fn the_registry_serves_defaults_and_names_and_can_be_replaced() {
+    let missing = call::<Result<(), LockError>>(job(), async { Ok(()) })
+        .await
+        .unwrap_err();
+    assert!(
+        missing
+            .to_string()
+            .contains("call `enable_scheduler_lock!(provider = .., "),
+        "{missing}"
+    );
+    let panic = tokio::spawn(call::<()>(job(), async {})).await.unwrap_err();
+    assert!(
+        panic.is_panic(),
+        "where there is no Result, a missing provider is a panic"
+    );
+
+    let reports = InMemoryLockProvider::new();
+    SchedulerLock::builder()
+        .named_provider("reports", reports.clone())
+        .default_at_most("10m")
+        .install()
+        .unwrap();
+    let named = || Job::named("job").provider_named("reports");
+    assert_eq!(
+        call::<Option<u8>>(named(), async { Some(1) }).await,
+        Some(1)
+    );
+    let unknown =
+        call::<Result<(), LockError>>(job().provider_named("mail"), async { Ok(()) }).await;
+    assert_eq!(
+        unknown.unwrap_err().to_string(),
+        "no lock provider is registered as `mail`; registered are `reports`"
+    );
+    assert!(
+        call::<Result<(), LockError>>(job(), async { Ok(()) })
+            .await
+            .is_err(),
+        "no default provider"
+    );
+
+    install(
+        SchedulerLock::builder()
+            .provider(InMemoryLockProvider::new())
+            .default_at_most("1m"),
+    );
+    assert_eq!(call::<Option<u8>>(job(), async { Some(1) }).await, Some(1));
+    let gone = call::<Result<(), LockError>>(named(), async { Ok(()) })
+        .await
+        .unwrap_err();
+    assert!(
+        gone.to_string()
+            .ends_with("registered are no named providers"),
+        "{gone}"
+    );
+
+    for (builder, expected) in [
+        (
+            SchedulerLock::builder().default_at_most("1m"),
+            "no lock provider is given",
+        ),
+        (
+            SchedulerLock::builder().provider(reports.clone()),
+            "no default `at_most` is given",
+        ),
+        (
+            SchedulerLock::builder()
+                .provider(reports.clone())
+                .default_at_most("0s"),
+            "`at_most` cannot be zero",
+        ),
+        (
+            SchedulerLock::builder()
+                .provider(reports.clone())
+                .provider(reports.clone())
+                .default_at_most("1m"),
+            "the default provider is given twice",
+        ),
+    ] {
+        let message = builder.install().unwrap_err().to_string();
+        assert!(message.starts_with(expected), "{message}");
+    }
+    assert_eq!(
+        call::<Option<u8>>(job(), async { Some(1) }).await,
+        Some(1),
+        "a bad install changes nothing"
+    );
+}
+
+#[tokio::test]
+async fn the_future_is_send_when_the_body_is_and_works_when_it_is_not() {
+    fn send<T: Send>(value: T) -> T {
+        value
+    }
+    with_provider(
+        InMemoryLockProvider::new(),
+        send(call::<()>(job(), async {})),
+    )
+    .await;
+    let not_send = std::rc::Rc::new(1);
+    let body = async move { Some(*not_send) };
+    assert_eq!(
+        with_provider(InMemoryLockProvider::new(), call(job(), body)).await,
+        Some(1)
+    );
+}
