@@ -1,7 +1,7 @@
 //! Running a future under a lock: the only place that polls a user's future.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use crate::config::LockConfiguration;
@@ -60,17 +60,20 @@ impl LockingTaskExecutor {
         config: LockConfiguration,
         task: F,
     ) -> Result<Outcome<F::Output>, LockError> {
+        let task = pin!(Some(task));
         run(&self.provider, config, OnLost::Notify, task).await
     }
 }
 
+/// Runs `body`, which is there, under a lock, and leaves its place empty if it did.
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: LockConfiguration,
     on_lost: OnLost,
-    body: F,
+    body: Pin<&mut Option<F>>,
 ) -> Result<Outcome<F::Output>, LockError> {
     if context::holds(provider, config.name().as_str()) {
+        let body = body.as_pin_mut().expect("the caller put it there");
         return Ok(Outcome::Executed(body.await));
     }
     let name = config.name().clone();
@@ -81,11 +84,7 @@ pub(crate) async fn run<F: Future>(
             return Ok(Outcome::Skipped(refusal.reason));
         }
     };
-    // The body is dropped before the lock: its destructors still run under it.
-    let result = {
-        let gated = pin!(Gate::new(body, Arc::clone(lock.state()), on_lost));
-        gated.await
-    };
+    let result = Gate::new(body, Arc::clone(lock.state()), on_lost).await;
     if lock.remaining().is_none() {
         events::overrun(lock.state());
     }

@@ -1,12 +1,12 @@
 //! The poll gate: a body is polled only while its lease is live, or is told that it is not.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use crate::context;
@@ -24,45 +24,50 @@ pub(crate) enum OnLost {
     Notify,
 }
 
-pin_project! {
-    /// A body that runs as the holder of a lock.
-    ///
-    /// Before each poll the deadline is compared with the boot-time clock: a process that was stopped for longer than
-    /// the lease does no further work.
-    pub(crate) struct Gate<F> {
-        #[pin]
-        body: Option<F>,
-        state: Arc<LockState>,
-        on_lost: OnLost,
-        // The lease was found live a moment ago, when it was granted.
-        fresh: bool,
-        // Wakes a body that awaits something else at its deadline.
-        alarm: Option<Pin<Box<Sleep>>>,
-    }
+/// A body that runs as the holder of a lock.
+///
+/// Before each poll the deadline is compared with the boot-time clock: a process that was stopped for longer than the
+/// lease does no further work. The body lives with the caller, so that no layer of futures copies it.
+pub(crate) struct Gate<'b, F> {
+    body: Pin<&'b mut Option<F>>,
+    state: Arc<LockState>,
+    on_lost: OnLost,
+    /// The lease was found live a moment ago, when it was granted.
+    fresh: bool,
+    /// Wakes a body that awaits something else at its deadline.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F> Gate<F> {
-    pub(crate) fn new(body: F, state: Arc<LockState>, on_lost: OnLost) -> Self {
+impl<'b, F> Gate<'b, F> {
+    pub(crate) fn new(
+        body: Pin<&'b mut Option<F>>,
+        state: Arc<LockState>,
+        on_lost: OnLost,
+    ) -> Self {
         Self {
-            body: Some(body),
+            body,
             state,
             on_lost,
             fresh: true,
             alarm: None,
         }
     }
+
+    fn drop_body(&mut self) {
+        let body = &mut self.body;
+        context::enter(Arc::clone(&self.state), || body.set(None));
+    }
 }
 
-impl<F: Future> Future for Gate<F> {
+impl<F: Future> Future for Gate<'_, F> {
     type Output = Result<F::Output, LockError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let state = &*this.state;
-        if !std::mem::take(this.fresh) && state.remaining().is_none() {
-            events::lost(state, "its lease ended while it was running");
-            if *this.on_lost == OnLost::Cancel {
-                context::enter(Arc::clone(state), || this.body.set(None));
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if !mem::take(&mut this.fresh) && this.state.remaining().is_none() {
+            events::lost(&this.state, "its lease ended while it was running");
+            if this.on_lost == OnLost::Cancel {
+                this.drop_body();
                 return Poll::Ready(Err(LockError::new(
                     ErrorKind::Lost,
                     "the lease ended while the task was running, so it was cancelled",
@@ -74,11 +79,18 @@ impl<F: Future> Future for Gate<F> {
             .as_mut()
             .as_pin_mut()
             .expect("a gate is not polled after it ended");
-        let polled = context::enter(Arc::clone(state), || body.poll(cx));
-        if polled.is_pending() && *this.on_lost == OnLost::Cancel {
-            set_alarm(state, this.alarm, cx);
+        let polled = context::enter(Arc::clone(&this.state), || body.poll(cx));
+        if polled.is_pending() && this.on_lost == OnLost::Cancel {
+            set_alarm(&this.state, &mut this.alarm, cx);
         }
         polled.map(Ok)
+    }
+}
+
+// The destructors of a body that ended, panicked or was cancelled run under its lock: the gate is dropped before it.
+impl<F> Drop for Gate<'_, F> {
+    fn drop(&mut self) {
+        self.drop_body();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,7 +183,10 @@ pub async fn run<R, F: Future<Output = R>>(
     on_error: impl FnOnce(LockError) -> R,
 ) -> R {
     let outcome = match job.resolve() {
-        Ok((provider, config, on_lost)) => executor::run(&provider, config, on_lost, body).await,
+        Ok((provider, config, on_lost)) => {
+            let body = pin!(Some(body));
+            executor::run(&provider, config, on_lost, body).await
+        }
         Err(error) => Err(error),
     };
     match outcome {

@@ -80,7 +80,7 @@ async fn at_least_holds_after_return_panic_and_drop() {
         });
         let task = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(task));
         drop(tokio::time::timeout(Duration::from_millis(500), task).await);
-        tokio::time::advance(Duration::from_millis(59_000)).await;
+        tokio::time::advance(Duration::from_secs(59)).await;
         assert!(!is_free(&provider).await, "{how}: taken for a minute");
         tokio::time::advance(Duration::from_millis(1_001)).await;
         assert!(is_free(&provider).await, "{how}: then free");
@@ -202,4 +202,16 @@ async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
             .ends_with("at most 64 characters here; this one has 65"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_future_is_little_more_than_twice_its_body() {
+    let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let body = async {
+        let large = [0_u8; 10_000];
+        std::future::ready(()).await;
+        large.len()
+    };
+    let size = size_of_val(&executor.execute(config(), body));
+    assert!(size < 22_000, "{size} bytes for a body of 10,000");
 }

@@ -36,7 +36,7 @@ async fn always_held_skips_one_name_and_leaves_the_others_alone() {
     });
     with_provider(InMemoryLockProvider::new(), test).await;
     let test = with_provider(InMemoryLockProvider::new(), async {
-        assert!(!runs(Job::named("a")).await)
+        assert!(!runs(Job::named("a")).await);
     });
     always_held("a", test).await;
 }
