@@ -96,11 +96,9 @@ fn expand(krate: &CratePath, expected: &Expected) -> TokenStream {
         }
         Expected::Expr(expr) => {
             let span = Span::mixed_site().located_at(expr.span());
-            let text = quote_spanned!(span=> #private::core::convert::AsRef::<str>::as_ref(&#expr));
+            let text =
+                quote_spanned!(span=> #private::core::convert::AsRef::<str>::as_ref(&(#expr)));
             quote!(#private::assert_locked_by(#text))
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -163,6 +163,3 @@ fn expand(plan: &Plan) -> TokenStream {
         )
     }
 }
-
-#[cfg(test)]
-mod tests;

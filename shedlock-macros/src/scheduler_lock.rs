@@ -27,6 +27,3 @@ pub(crate) fn scheduler_lock(args: TokenStream, item: &TokenStream) -> TokenStre
         _ => fallback::expand(found, &job_fn.as_written()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,40 @@
+/// Documented.
+#[instrument]
+pub(crate) async fn sync<T: Send>(&self, tenant: T) -> Report
+where
+    T: Display,
+{
+    #![allow(unused)]
+    let job = ::platform::locks::__private::Job::formatted(
+            ::platform::locks::__private::core::format_args!(
+                "sync-{0:>8}-{1}", tenant, self.region
+            ),
+            "sync-{tenant:>8}-{self.region}",
+        )
+        .at_most(self.lease)
+        .at_least(::platform::locks::__private::core::time::Duration::new(0, 0))
+        .wait(::platform::locks::__private::core::time::Duration::new(5, 0))
+        .provider({
+            use ::platform::locks::__private::ToProvider as _;
+            (&self.locks).to_shared()
+        })
+        .keep_alive_every(::platform::locks::__private::core::time::Duration::new(20, 0))
+        .on_lost_notify();
+    ::platform::locks::__private::run::<
+        Report,
+        _,
+    >(
+            job,
+            async move {
+                if let ::platform::locks::__private::core::option::Option::Some(value) = ::platform::locks::__private::core::option::Option::None::<
+                    Report,
+                > {
+                    return value;
+                }
+                Report::done(tenant)
+            },
+            |#[allow(unused_variables)] reason| Report::skipped(reason),
+            |#[allow(unused_variables)] error| Report::failed(error),
+        )
+        .await
+}

@@ -1,0 +1,25 @@
+async fn report() -> Report {
+    let job = ::shedlock::__private::Job::named("report");
+    ::shedlock::__private::run::<
+        Report,
+        _,
+    >(
+            job,
+            async move {
+                if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
+                    Report,
+                > {
+                    return value;
+                }
+                Report::done()
+            },
+            |#[allow(unused_variables)] reason| Report::skipped(reason),
+            |error| {
+                ::shedlock::__private::report_store_error(&error);
+                #[allow(unused_variables)]
+                let reason = &::shedlock::SkipReason::StoreError;
+                Report::skipped(reason)
+            },
+        )
+        .await
+}

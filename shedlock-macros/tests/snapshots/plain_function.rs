@@ -1,0 +1,22 @@
+async fn nightly_report() {
+    let job = ::shedlock::__private::Job::named("nightly_report")
+        .at_most(::shedlock::__private::core::time::Duration::new(600, 0))
+        .at_least(::shedlock::__private::core::time::Duration::new(840, 0));
+    ::shedlock::__private::run::<
+        (),
+        _,
+    >(
+            job,
+            async move {
+                if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
+                    (),
+                > {
+                    return value;
+                }
+                work().await;
+            },
+            |reason| ::shedlock::__private::skip_value::<()>(reason),
+            |error| ::shedlock::__private::error_value::<()>(error),
+        )
+        .await
+}

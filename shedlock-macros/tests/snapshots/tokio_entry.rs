@@ -1,0 +1,27 @@
+#[::core::prelude::v1::test]
+fn job() {
+    let body = async {
+        let job = ::shedlock::__private::Job::named("job");
+        ::shedlock::__private::run::<
+            (),
+            _,
+        >(
+                job,
+                async move {
+                    if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
+                        (),
+                    > {
+                        return value;
+                    }
+                    work().await
+                },
+                |reason| ::shedlock::__private::skip_value::<()>(reason),
+                |error| ::shedlock::__private::error_value::<()>(error),
+            )
+            .await
+    };
+    tokio::pin!(body);
+    {
+        return runtime().block_on(body);
+    }
+}
