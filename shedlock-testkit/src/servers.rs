@@ -29,7 +29,6 @@ pub mod mariadb;
 pub mod postgres;
 mod process_tree;
 mod tools;
-mod unavailable;
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -45,7 +44,7 @@ use self::account::Account;
 use self::keeper::Keeper;
 pub use self::mariadb::MariaDb;
 pub use self::postgres::Postgres;
-pub use self::unavailable::Unavailable;
+pub use crate::unavailable::Unavailable;
 
 /// A server that does not answer within this time after its start is given up.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

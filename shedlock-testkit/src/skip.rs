@@ -8,6 +8,8 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
+use crate::unavailable::Unavailable;
+
 /// Names the file to which every skip is appended.
 pub const SKIP_LOG: &str = "SHEDLOCK_SKIP_LOG";
 
@@ -45,8 +47,7 @@ pub fn skip(test: &str, reason: &str) {
 /// # Panics
 ///
 /// In CI (the environment variable `CI` is set) when the server can be had: there, a missing server is a broken build.
-#[cfg(unix)]
-pub fn skip_unavailable(test: &str, unavailable: &crate::servers::Unavailable) {
+pub fn skip_unavailable(test: &str, unavailable: &Unavailable) {
     let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     assert!(
         !(in_ci && unavailable.obtainable),
@@ -101,7 +102,6 @@ macro_rules! skip {
 /// let url = postgres.fresh_database().await;
 /// # }
 /// ```
-#[cfg(unix)]
 #[macro_export]
 macro_rules! server_or_skip {
     ($server:expr) => {

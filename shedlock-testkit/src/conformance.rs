@@ -1,0 +1,255 @@
+//! The conformance suite: every promise of shedlock that a single provider can show, as one `#[test]` each.
+//!
+//! A provider's author writes a [`Harness`], which says how to make providers over one store, and calls
+//! [`conformance!`](crate::conformance!). The more the harness can do to the store, the more is tested.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use shedlock_runtime::{InMemoryLockProvider, LockProvider, async_trait};
+//! use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
+//!
+//! /// One store of the provider under test.
+//! struct InMemory(InMemoryLockProvider);
+//!
+//! impl InMemory {
+//!     /// Each case gets a store of its own. With a server in it, this would give a
+//!     /// `Result<Self, Unavailable>`: without the server, the cases are skipped.
+//!     async fn fresh() -> Self {
+//!         Self(InMemoryLockProvider::new())
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Harness for InMemory {
+//!     fn capabilities(&self) -> Capabilities {
+//!         Capabilities::default().with_fencing(Fencing::UntilRestart).answering_at_once()
+//!     }
+//!
+//!     async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
+//!         Arc::new(self.0.clone())
+//!     }
+//! }
+//!
+//! shedlock_testkit::conformance!(in_memory, InMemory::fresh());
+//! # fn main() {}
+//! ```
+//!
+//! The tests are called `in_memory::basics::is_taken_and_given_back` and so on. They judge by what the store says and by
+//! an oracle clock, the monotonic one of the machine that all nodes run on.
+
+pub mod ambiguity;
+pub mod at_least;
+pub mod basics;
+pub mod contention;
+pub mod errors;
+pub mod extending;
+pub mod fencing;
+mod harness;
+pub mod healing;
+pub mod names;
+pub mod owner;
+pub mod releasing;
+mod subject;
+pub mod time;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+pub use self::harness::{
+    Broken, Capabilities, Disturbance, Fencing, Harness, IntoHarness, Peek, StoreClock, Stored,
+};
+pub use self::subject::Subject;
+
+/// A case that has not ended by then never will.
+const CASE_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Makes the conformance suite's tests for one provider: a module with a `#[test]` for each case.
+///
+/// The first argument names the module, the second is a future that gives the [`Harness`] of one case, or a
+/// `Result<Harness, Unavailable>`. It is evaluated inside the module, which sees what is around it.
+///
+/// See [the module](crate::conformance) for an example.
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $setup:expr $(,)?) => {
+        $crate::__conformance_cases!(($crate::__conformance_tests) $name, $setup);
+    };
+}
+
+/// Calls a macro with all cases, by group. The list that nothing may be missing from; a test compares it with the files.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_cases {
+    (($($callback:tt)*) $($context:tt)*) => {
+        $($callback)*! {
+            ($($context)*)
+            basics {
+                is_taken_and_given_back
+                is_not_reentrant
+                two_names_are_two_locks
+                is_free_at_once_after_each_release
+                the_guard_takes_and_gives_back
+                ends_after_at_most
+                a_past_lease_does_not_linger
+                a_new_node_sees_what_others_did
+                the_longest_lease_is_held
+                a_foreign_record_is_taken_over
+            }
+            extending {
+                moves_the_end
+                works_again_and_again
+                counts_from_now
+                after_release_is_lost
+                after_expiry_is_lost
+                a_guard_whose_lease_ended_says_so
+                a_guard_is_extended_in_place
+            }
+            owner {
+                a_late_release_frees_nothing
+                a_late_release_keeps_nothing
+                a_late_extension_changes_nothing
+                two_nodes_of_one_name_are_two
+                two_runs_of_one_node_are_two
+                a_late_guard_is_dropped_without_harm
+                a_second_release_harms_nobody
+                a_repeated_attempt_is_granted
+                a_refused_attempt_writes_nothing
+                the_stored_owner_names_node_and_acquisition
+                the_random_part_is_never_shown
+            }
+            at_least {
+                holds_after_a_release
+                holds_after_a_return
+                holds_after_an_error
+                holds_after_a_panic
+                holds_after_a_dropped_task
+                holds_after_a_dropped_guard
+                survives_an_extension
+                can_be_extended
+                may_be_longer_than_at_most
+                does_not_outlive_a_crash
+                is_over_after_a_long_run
+            }
+            releasing {
+                after_a_return
+                a_second_call_does_not_run
+                after_an_error
+                after_a_panic
+                after_a_dropped_task
+                after_a_dropped_guard
+                after_a_guard_dropped_elsewhere
+                not_when_told_to_keep_it
+                a_failure_keeps_the_result_and_is_tried_again
+                a_lost_extension_can_be_repeated
+            }
+            time {
+                the_holder_counts_from_before_it_asked
+                an_extension_counts_from_before_it_was_asked
+                the_holder_stops_before_another_starts
+                a_wrong_clock_changes_nothing
+                fractions_are_not_cut_off
+            }
+            names {
+                odd_names_are_distinct_locks
+                short_and_long_names_work
+                a_name_too_long_never_reaches_the_store
+                an_illegal_name_never_reaches_the_store
+                odd_node_names_do_no_harm
+            }
+            fencing {
+                is_declared_if_there_is_any
+                grows_across_releases
+                grows_across_expiry
+                is_the_same_for_the_whole_lease
+                survives_a_restart
+                survives_deletion
+            }
+            contention {
+                one_of_many_wins_a_new_lock
+                one_of_many_wins_a_released_lock
+                one_of_many_takes_over
+                none_of_many_gets_a_held_lock
+                no_two_bodies_overlap
+            }
+            ambiguity {
+                a_lost_grant_is_given_back
+                a_cancelled_acquisition_leaves_nothing
+                an_acquisition_dropped_anywhere_leaves_nothing
+                a_silent_store_is_given_up_in_time
+                a_reply_lost_on_the_way_is_no_grant
+            }
+            errors {
+                are_typed_and_helpful
+                a_store_that_is_away_is_an_error
+            }
+            healing {
+                a_record_deleted_while_free
+                a_record_deleted_while_held
+                a_schema_that_comes_late
+                ended_connections
+                a_restarted_store
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    (($name:ident, $setup:expr) $($group:ident { $($case:ident)* })*) => {
+        mod $name {
+            // What the setup names is around the module.
+            #[allow(unused_imports, reason = "the setup may need nothing")]
+            use super::*;
+
+            $(mod $group {
+                #[allow(unused_imports, reason = "the setup may need nothing")]
+                use super::*;
+
+                $(#[test]
+                fn $case() {
+                    $crate::conformance::run(
+                        concat!(module_path!(), "::", stringify!($case)),
+                        async { $setup.await },
+                        async |subject: &$crate::conformance::Subject| $crate::conformance::$group::$case(subject).await,
+                    );
+                })*
+            })*
+        }
+    };
+}
+
+/// Runs one case in a runtime of its own, on what `setup` gives.
+///
+/// # Panics
+///
+/// When the provider fails the case, or does not end it.
+pub fn run<S: IntoHarness>(
+    test: &'static str,
+    setup: impl Future<Output = S>,
+    case: impl AsyncFnOnce(&Subject),
+) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("failed to start a runtime: {error}"));
+    let work = async {
+        let harness = match setup.await.into_harness() {
+            Ok(harness) => harness,
+            Err(unavailable) => return crate::skip::skip_unavailable(test, &unavailable),
+        };
+        case(&Subject::new(test, harness)).await;
+    };
+    let limited = async {
+        if tokio::time::timeout(CASE_TIMEOUT, work).await.is_err() {
+            panic!("the case did not end within {CASE_TIMEOUT:?}");
+        }
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(limited)));
+    // Not by dropping it: that would wait for a call that hangs.
+    runtime.shutdown_background();
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+}

@@ -1,0 +1,147 @@
+//! A grant that the node did not hear of is not a grant, and is not left behind either.
+
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::{
+    ErrorKind, LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation,
+};
+
+use super::harness::Disturbance;
+use super::subject::{LONG, Node, Subject, config, fresh, soon};
+
+/// How long a call may take at most in these cases.
+const LIMIT: Duration = Duration::from_millis(400);
+/// How late its end may be noticed on a busy machine.
+const LATENESS: Duration = Duration::from_secs(2);
+
+async fn faulty(subject: &Subject) -> FaultyProvider<std::sync::Arc<dyn LockProvider>> {
+    let provider = subject.harness().node("one").await;
+    Node::of(provider.clone()).warm_up().await;
+    FaultyProvider::new(provider)
+}
+
+fn limited(lock: &str) -> shedlock_runtime::LockConfiguration {
+    config(lock, LONG, Duration::ZERO)
+        .with_timeout(LIMIT)
+        .unwrap_or_else(|error| panic!("a legal timeout: {error:?}"))
+}
+
+/// Tries to run a task that must not run; gives the error.
+async fn must_fail(provider: impl LockProvider, lock: &str) -> LockError {
+    let asked = Instant::now();
+    let never = async { panic!("the task ran without a lock") as () };
+    let outcome = LockingTaskExecutor::new(provider)
+        .execute(limited(lock), never)
+        .await;
+    let took = asked.elapsed();
+    assert!(
+        took <= LIMIT + LATENESS,
+        "the call took {took:?} with a limit of {LIMIT:?}"
+    );
+    match outcome {
+        Err(error) => error,
+        Ok(outcome) => panic!("there was no answer, and the call says {outcome:?}"),
+    }
+}
+
+/// A lost reply is an error, and what the store granted is soon free again.
+pub async fn a_lost_grant_is_given_back(subject: &Subject) {
+    if subject.capabilities().answers_at_once {
+        return subject.not_applicable("no reply can be lost");
+    }
+    let (one, two) = (faulty(subject).await, subject.node("two").await);
+    for (fault, kind) in [
+        (Fault::LoseReply, ErrorKind::Indeterminate),
+        (Fault::HangAfter, ErrorKind::Timeout),
+    ] {
+        let lock = fresh("orphan");
+        one.next(Operation::Acquire, fault);
+        let error = must_fail(one.clone(), &lock).await;
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(error.is_transient(), "asking again may help: {error:?}");
+        two.seize_when_free(&lock).await;
+    }
+}
+
+/// So it is when the caller gave up first.
+pub async fn a_cancelled_acquisition_leaves_nothing(subject: &Subject) {
+    if subject.capabilities().answers_at_once {
+        return subject.not_applicable("no acquisition can be interrupted");
+    }
+    let (one, two) = (faulty(subject).await, subject.node("two").await);
+    let lock = fresh("cancelled");
+    one.next(Operation::Acquire, Fault::HangAfter);
+    let (provider, config) = (one.clone(), config(&lock, LONG, Duration::ZERO));
+    let asking = tokio::spawn(async move { provider.try_lock(config).await });
+    // Refused means that the store has granted it to somebody who does not know yet.
+    let granted = async {
+        while two
+            .try_seize(super::subject::config(
+                &lock,
+                Duration::from_millis(1),
+                Duration::ZERO,
+            ))
+            .await
+            .is_ok()
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon("the grant", granted).await;
+    asking.abort();
+    two.seize_when_free(&lock).await;
+}
+
+/// An acquisition may be dropped at any point: the next one works, and no lock is left behind.
+pub async fn an_acquisition_dropped_anywhere_leaves_nothing(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    for polls in 1..=4 {
+        let lock = fresh("dropped-anywhere");
+        {
+            let mut asking =
+                std::pin::pin!(one.provider().try_lock(config(&lock, LONG, Duration::ZERO)));
+            for _ in 0..polls {
+                let poll = std::future::poll_fn(|cx| {
+                    std::task::Poll::Ready(asking.as_mut().poll(cx).is_ready())
+                })
+                .await;
+                if poll {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        two.seize_when_free(&lock).await;
+        one.must_be_refused(&lock).await;
+        one.warm_up().await;
+    }
+}
+
+/// A store that does not answer costs no more than the time limit, and afterwards all is well.
+pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("silent");
+    if !subject.harness().disturb(Disturbance::Stall).await {
+        return subject.not_applicable("the harness cannot silence the store");
+    }
+    let error = must_fail(one.provider().clone(), &lock).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    assert!(error.is_transient());
+    subject.harness().calm().await;
+    two.seize_when_free(&lock).await;
+}
+
+/// The store grants and its reply is lost on the way: the task does not run, and the lock is soon free.
+pub async fn a_reply_lost_on_the_way_is_no_grant(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("lost-reply");
+    if !subject.harness().disturb(Disturbance::LoseReplies).await {
+        return subject.not_applicable("the harness cannot lose replies");
+    }
+    let error = must_fail(one.provider().clone(), &lock).await;
+    assert!(error.kind().is_ambiguous(), "{error:?}");
+    subject.harness().calm().await;
+    two.seize_when_free(&lock).await;
+    one.warm_up().await;
+}

@@ -1,0 +1,192 @@
+//! A lock stays taken for `at_least` from its acquisition, however its holder ended.
+
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::{Lock, LockingTaskExecutor};
+
+use super::subject::{LONG, Node, Subject, assert_kept, config, fresh, soon};
+
+/// One lock whose holder is to end early.
+struct Early {
+    one: Node,
+    two: Node,
+    lock: String,
+    at_least: Duration,
+    asked: Instant,
+}
+
+impl Early {
+    async fn new(subject: &Subject) -> Self {
+        let (one, two) = subject.two_nodes().await;
+        Self {
+            one,
+            two,
+            lock: fresh("at-least"),
+            at_least: subject.roomy(),
+            asked: Instant::now(),
+        }
+    }
+
+    async fn guard(&self, at_most: Duration) -> Lock {
+        self.one.lock(&self.lock, at_most, self.at_least).await
+    }
+
+    /// The lock is granted again, and not before its time.
+    async fn assert_kept(self) {
+        let next = self.two.seize_within(&self.lock, self.at_least).await;
+        assert_kept(self.asked, self.at_least, &next);
+        self.two.release(&next).await;
+        self.one.must_be_free(&self.lock).await;
+    }
+
+    fn executor(&self) -> LockingTaskExecutor {
+        LockingTaskExecutor::new(std::sync::Arc::clone(self.one.provider()))
+    }
+}
+
+/// A release right after the acquisition.
+pub async fn holds_after_a_release(subject: &Subject) {
+    let early = Early::new(subject).await;
+    let held = early.one.seize_for(&early.lock, LONG, early.at_least).await;
+    early.one.release(&held).await;
+    early.assert_kept().await;
+}
+
+/// A task that returned.
+pub async fn holds_after_a_return(subject: &Subject) {
+    let early = Early::new(subject).await;
+    let outcome = early
+        .executor()
+        .execute(config(&early.lock, LONG, early.at_least), async { 7 })
+        .await;
+    assert_eq!(
+        outcome.ok().and_then(shedlock_runtime::Outcome::executed),
+        Some(7)
+    );
+    early.assert_kept().await;
+}
+
+/// A task that returned an error, which is only another value.
+pub async fn holds_after_an_error(subject: &Subject) {
+    let early = Early::new(subject).await;
+    let task = async { Err::<(), _>("the task's own error") };
+    let outcome = early
+        .executor()
+        .execute(config(&early.lock, LONG, early.at_least), task)
+        .await;
+    assert_eq!(
+        outcome.ok().and_then(shedlock_runtime::Outcome::executed),
+        Some(Err("the task's own error"))
+    );
+    early.assert_kept().await;
+}
+
+/// A task that panicked.
+pub async fn holds_after_a_panic(subject: &Subject) {
+    let early = Early::new(subject).await;
+    let (executor, config) = (early.executor(), config(&early.lock, LONG, early.at_least));
+    let task = tokio::spawn(async move {
+        executor
+            .execute(config, async {
+                std::panic::resume_unwind(Box::new("panic")) as ()
+            })
+            .await
+    });
+    assert!(
+        task.await.is_err_and(|error| error.is_panic()),
+        "the panic goes on to the caller"
+    );
+    early.assert_kept().await;
+}
+
+/// A task that was dropped while it ran.
+pub async fn holds_after_a_dropped_task(subject: &Subject) {
+    let early = Early::new(subject).await;
+    let (executor, config) = (early.executor(), config(&early.lock, LONG, early.at_least));
+    let (running, runs) = tokio::sync::oneshot::channel();
+    let body = async move {
+        // The case waits at the other end.
+        let _sent = running.send(());
+        std::future::pending::<()>().await;
+    };
+    let task = tokio::spawn(async move { executor.execute(config, body).await });
+    let _runs = soon("the start of the task", runs).await;
+    task.abort();
+    early.assert_kept().await;
+}
+
+/// A guard that was dropped.
+pub async fn holds_after_a_dropped_guard(subject: &Subject) {
+    let early = Early::new(subject).await;
+    drop(early.guard(LONG).await);
+    early.assert_kept().await;
+}
+
+/// An extension does not make it shorter.
+pub async fn survives_an_extension(subject: &Subject) {
+    let early = Early::new(subject).await;
+    let mut guard = early.guard(LONG).await;
+    guard
+        .extend(LONG, Duration::ZERO)
+        .await
+        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+    guard
+        .unlock()
+        .await
+        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    early.assert_kept().await;
+}
+
+/// An extension may make it longer, counted from the extension.
+pub async fn can_be_extended(subject: &Subject) {
+    let mut early = Early::new(subject).await;
+    let at_least = std::mem::take(&mut early.at_least);
+    let mut guard = early.guard(LONG).await;
+    // Time has passed, so that counting from the acquisition shows.
+    super::subject::until(Instant::now() + subject.short()).await;
+    (early.at_least, early.asked) = (at_least, Instant::now());
+    guard
+        .extend(LONG, at_least)
+        .await
+        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+    guard
+        .unlock()
+        .await
+        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    early.assert_kept().await;
+}
+
+/// It may be longer than `at_most`: a run that ended keeps the lock that long.
+pub async fn may_be_longer_than_at_most(subject: &Subject) {
+    let mut early = Early::new(subject).await;
+    early.at_least = subject.roomy() * 2;
+    let guard = early.guard(subject.roomy()).await;
+    guard
+        .unlock()
+        .await
+        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    early.assert_kept().await;
+}
+
+/// And a crash frees it after `at_most`.
+pub async fn does_not_outlive_a_crash(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("at-least-crash");
+    let held = one.seize_for(&lock, subject.short(), LONG).await;
+    let next = two.seize_within(&lock, subject.short()).await;
+    assert_kept(held.asked, subject.short(), &next);
+}
+
+/// A run that took longer than that frees the lock at once.
+pub async fn is_over_after_a_long_run(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("at-least-long-run");
+    let held = one.seize_for(&lock, LONG, subject.short()).await;
+    super::subject::until(
+        held.answered + subject.short() + subject.capabilities().slack + Duration::from_millis(20),
+    )
+    .await;
+    two.must_be_refused(&lock).await;
+    one.release(&held).await;
+    two.must_be_free(&lock).await;
+}

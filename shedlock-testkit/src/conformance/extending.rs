@@ -1,0 +1,123 @@
+//! An extension moves the end of a live lease, and of nothing else.
+
+use std::time::Duration;
+
+use shedlock_runtime::{ErrorKind, Extended};
+
+use super::subject::{LONG, Subject, assert_kept, fresh, until};
+
+/// An extended lock is held past its first end, and free after its release.
+pub async fn moves_the_end(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend");
+    let held = one.seize(&lock, subject.roomy()).await;
+    one.extend(&held, LONG).await;
+    until(held.answered + subject.roomy() + subject.capabilities().slack).await;
+    two.must_be_refused(&lock).await;
+    one.release(&held).await;
+    two.must_be_free(&lock).await;
+}
+
+/// A lease can be extended again and again.
+pub async fn works_again_and_again(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend-chain");
+    let held = one.seize(&lock, subject.roomy()).await;
+    for times in 2..5 {
+        one.extend(&held, subject.roomy() * times).await;
+    }
+    one.extend(&held, LONG).await;
+    until(held.answered + subject.roomy() + subject.capabilities().slack).await;
+    two.must_be_refused(&lock).await;
+    one.release(&held).await;
+    two.must_be_free(&lock).await;
+}
+
+/// The new end counts from the extension, also when that is earlier than the old one.
+pub async fn counts_from_now(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend-shorter");
+    let mut held = one.seize(&lock, LONG).await;
+    held.asked = std::time::Instant::now();
+    one.extend(&held, subject.short()).await;
+    let taken_over = two.seize_within(&lock, subject.short()).await;
+    assert_kept(held.asked, subject.short(), &taken_over);
+}
+
+/// What was released cannot be extended: it stays free.
+pub async fn after_release_is_lost(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend-released");
+    let held = one.seize(&lock, LONG).await;
+    one.release(&held).await;
+    assert_eq!(
+        one.try_extend(&held, LONG).await,
+        Extended::Lost,
+        "a released lease cannot be extended"
+    );
+    two.must_be_free(&lock).await;
+}
+
+/// A lease that has ended cannot be extended, though nobody has taken the lock: it stays free.
+pub async fn after_expiry_is_lost(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend-expired");
+    let held = one.seize(&lock, subject.short()).await;
+    // The store counts from when it was asked, so no later than this.
+    until(
+        held.answered + subject.short() + subject.capabilities().slack + Duration::from_millis(20),
+    )
+    .await;
+    assert_eq!(
+        one.try_extend(&held, LONG).await,
+        Extended::Lost,
+        "a lease that has ended cannot be extended"
+    );
+    two.must_be_free(&lock).await;
+}
+
+/// The guard says so too: the error is "lost", and the guard knows that it holds nothing.
+pub async fn a_guard_whose_lease_ended_says_so(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend-guard");
+    let mut guard = one.lock(&lock, subject.roomy(), Duration::ZERO).await;
+    guard
+        .extend(subject.roomy(), Duration::ZERO)
+        .await
+        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+    let taken_over = two.seize_within(&lock, subject.roomy()).await;
+    assert!(
+        !guard.is_held(),
+        "the holder's own deadline comes no later than the store's"
+    );
+    let error = guard
+        .extend(LONG, Duration::ZERO)
+        .await
+        .err()
+        .map(|error| error.kind());
+    assert_eq!(error, Some(ErrorKind::Lost));
+    drop(guard);
+    two.extend(&taken_over, LONG).await;
+}
+
+/// A guard is live until its deadline, extended in place.
+pub async fn a_guard_is_extended_in_place(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("extend-in-place");
+    let mut guard = one.lock(&lock, subject.roomy(), Duration::ZERO).await;
+    let answered = std::time::Instant::now();
+    for _ in 0..3 {
+        guard
+            .extend(LONG, Duration::ZERO)
+            .await
+            .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+    }
+    until(answered + subject.roomy()).await;
+    assert!(guard.is_held());
+    two.must_be_refused(&lock).await;
+    guard
+        .unlock()
+        .await
+        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    two.must_be_free(&lock).await;
+}

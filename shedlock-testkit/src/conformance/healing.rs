@@ -1,0 +1,116 @@
+//! Whatever happened to the store, the next call works without a restart of the program.
+
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::{ErrorKind, Extended, LockProviderExt as _, Released};
+
+use super::harness::Disturbance;
+use super::subject::{LONG, Node, Subject, config, fresh};
+
+/// The record of a free lock is deleted.
+pub async fn a_record_deleted_while_free(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("deleted-free");
+    let held = one.seize(&lock, LONG).await;
+    one.release(&held).await;
+    if !subject.harness().delete(&lock).await {
+        return subject.not_applicable("the harness cannot delete a record");
+    }
+    let held = one.seize(&lock, LONG).await;
+    two.must_be_refused(&lock).await;
+    one.release(&held).await;
+    two.must_be_free(&lock).await;
+}
+
+/// The record of a held lock is deleted: the lock is free, and its holder is told when it asks.
+pub async fn a_record_deleted_while_held(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("deleted-held");
+    let held = one.seize(&lock, LONG).await;
+    if !subject.harness().delete(&lock).await {
+        return subject.not_applicable("the harness cannot delete a record");
+    }
+    assert_eq!(
+        one.try_extend(&held, LONG).await,
+        Extended::Lost,
+        "an extension must not bring the record back"
+    );
+    let next = two.seize(&lock, LONG).await;
+    assert_eq!(one.try_extend(&held, LONG).await, Extended::Lost);
+    assert_eq!(one.try_release(&held).await, Released::Lost);
+    one.must_be_refused(&lock).await;
+    two.release(&next).await;
+    one.must_be_free(&lock).await;
+}
+
+/// The table is made after the program was started, and again after it was dropped.
+pub async fn a_schema_that_comes_late(subject: &Subject) {
+    if !subject.harness().remove_schema().await {
+        return subject.not_applicable("the harness cannot remove a schema, or there is none");
+    }
+    let (one, two) = (
+        Node::of(subject.harness().node("one").await),
+        Node::of(subject.harness().node("two").await),
+    );
+    for _ in 0..2 {
+        let lock = fresh("late-schema");
+        for node in [&one, &two, &one] {
+            let error = match node
+                .provider()
+                .try_lock(config(&lock, LONG, Duration::ZERO))
+                .await
+            {
+                Ok(outcome) => panic!("there is no schema, and the call says {outcome:?}"),
+                Err(error) => error,
+            };
+            assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
+        }
+        subject.harness().restore_schema().await;
+        let held = one.seize(&lock, LONG).await;
+        two.must_be_refused(&lock).await;
+        one.release(&held).await;
+        assert!(subject.harness().remove_schema().await);
+    }
+    subject.harness().restore_schema().await;
+}
+
+/// All connections are ended: the next call makes new ones and works.
+pub async fn ended_connections(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    for _ in 0..3 {
+        let lock = fresh("ended");
+        let held = one.seize(&lock, LONG).await;
+        if !subject.harness().disturb(Disturbance::EndConnections).await {
+            return subject.not_applicable("the harness cannot end connections");
+        }
+        two.must_be_refused(&lock).await;
+        one.extend(&held, LONG).await;
+        one.release(&held).await;
+        two.must_be_free(&lock).await;
+    }
+}
+
+/// The store is restarted: the next call works, and a durable store has kept the lock.
+pub async fn a_restarted_store(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("restarted");
+    let began = Instant::now();
+    let held = one.seize(&lock, LONG).await;
+    if !subject.harness().disturb(Disturbance::Restart).await {
+        return subject.not_applicable("the harness cannot restart the store");
+    }
+    assert!(
+        began.elapsed() < LONG,
+        "the restart took longer than the lease"
+    );
+    one.warm_up().await;
+    if two
+        .try_seize(config(&lock, LONG, Duration::ZERO))
+        .await
+        .is_err()
+    {
+        one.extend(&held, LONG).await;
+        one.release(&held).await;
+        two.must_be_free(&lock).await;
+    }
+}

@@ -1,0 +1,288 @@
+//! The store under test as the cases see it: nodes, short names for what they do, and an oracle clock.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::{
+    Acquired, Attempt, Extended, Lease, Lock, LockConfiguration, LockProvider,
+    LockProviderExt as _, Refusal, Released, SkipReason,
+};
+
+use super::harness::{Capabilities, Harness, Peek};
+
+/// A lease that no case outlives.
+pub(super) const LONG: Duration = Duration::from_secs(600);
+/// How far two clocks of one machine may be apart over a case: the store's may be slewed, and count in milliseconds.
+pub(super) const NOISE: Duration = Duration::from_millis(2);
+/// How long something may take that should happen at once, on a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(5);
+
+/// The store under test.
+pub struct Subject {
+    harness: Box<dyn Harness>,
+    capabilities: Capabilities,
+    test: &'static str,
+}
+
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subject")
+            .field("test", &self.test)
+            .field("capabilities", &self.capabilities)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Subject {
+    pub(super) fn new(test: &'static str, harness: impl Harness) -> Self {
+        let capabilities = harness.capabilities();
+        Self {
+            harness: Box::new(harness),
+            capabilities,
+            test,
+        }
+    }
+
+    pub(super) fn harness(&self) -> &dyn Harness {
+        &*self.harness
+    }
+
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// A node that has spoken to the store before, so that no case measures how a connection is made.
+    pub(super) async fn node(&self, name: &str) -> Node {
+        let node = Node {
+            provider: self.harness.node(name).await,
+            slack: self.capabilities.slack,
+        };
+        node.warm_up().await;
+        node
+    }
+
+    pub(super) async fn two_nodes(&self) -> (Node, Node) {
+        (self.node("one").await, self.node("two").await)
+    }
+
+    /// A lease that ends soon.
+    pub(super) fn short(&self) -> Duration {
+        self.capabilities.short_lease
+    }
+
+    /// A lease that ends soon, but not before a few calls have been made.
+    pub(super) fn roomy(&self) -> Duration {
+        self.capabilities
+            .short_lease
+            .max(Duration::from_millis(500))
+            * 4
+    }
+
+    pub(super) async fn peek(&self, lock: &str) -> Peek {
+        self.harness.peek(lock).await
+    }
+
+    /// Says that the case shows nothing here, and why. The case returns afterwards.
+    #[expect(
+        clippy::print_stderr,
+        reason = "read by whoever wonders what was tested"
+    )]
+    pub(super) fn not_applicable(&self, why: &str) {
+        eprintln!("NOT APPLICABLE {}: {why}", self.test);
+    }
+}
+
+/// A name that no other case uses: harnesses may share a store.
+pub(super) fn fresh(hint: &str) -> String {
+    format!("{hint}-{:016x}", fastrand::u64(..))
+}
+
+/// One provider: one program's view of the store.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    provider: Arc<dyn LockProvider>,
+    slack: Duration,
+}
+
+/// A lease as the store granted it, without a guard: the cases decide what becomes of it.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) lease: Lease,
+    /// Before the store was asked.
+    pub(super) asked: Instant,
+    /// After the store had answered.
+    pub(super) answered: Instant,
+}
+
+impl Node {
+    pub(super) fn of(provider: Arc<dyn LockProvider>) -> Self {
+        Self {
+            provider,
+            slack: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn provider(&self) -> &Arc<dyn LockProvider> {
+        &self.provider
+    }
+
+    pub(super) async fn warm_up(&self) {
+        let held = self.seize(&fresh("warm-up"), LONG).await;
+        self.release(&held).await;
+    }
+
+    pub(super) fn attempt(&self, config: LockConfiguration) -> Attempt {
+        Attempt::new(config, self.provider.info().clock().boot())
+    }
+
+    /// Asks the store once, without the runtime's time limit.
+    pub(super) async fn try_seize(&self, config: LockConfiguration) -> Result<Held, Refusal> {
+        let asked = Instant::now();
+        let name = config.name().clone();
+        match self.provider.acquire(&self.attempt(config)).await {
+            Ok(Acquired::Granted(lease)) => Ok(Held {
+                lease,
+                asked,
+                answered: Instant::now(),
+            }),
+            Ok(Acquired::Refused(refusal)) => Err(refusal),
+            Err(error) => panic!(
+                "an acquisition of `{name}` must be granted or refused, and failed: {error:?}"
+            ),
+        }
+    }
+
+    /// Takes a lock that must be free.
+    pub(super) async fn seize(&self, lock: &str, at_most: Duration) -> Held {
+        self.seize_for(lock, at_most, Duration::ZERO).await
+    }
+
+    pub(super) async fn seize_for(
+        &self,
+        lock: &str,
+        at_most: Duration,
+        at_least: Duration,
+    ) -> Held {
+        match self.try_seize(config(lock, at_most, at_least)).await {
+            Ok(held) => held,
+            Err(refusal) => panic!("`{lock}` is free and was refused: {refusal:?}"),
+        }
+    }
+
+    /// Takes a lock that must be free, as users do.
+    pub(super) async fn lock(&self, lock: &str, at_most: Duration, at_least: Duration) -> Lock {
+        match self
+            .provider
+            .try_lock(config(lock, at_most, at_least))
+            .await
+        {
+            Ok(Some(guard)) => guard,
+            Ok(None) => panic!("`{lock}` is free and was refused"),
+            Err(error) => panic!("`{lock}` is free and the acquisition failed: {error:?}"),
+        }
+    }
+
+    /// Asks for a lock that must be held, and must be said to be.
+    pub(super) async fn must_be_refused(&self, lock: &str) {
+        match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
+            Ok(_) => panic!("`{lock}` is held, and was granted to another"),
+            Err(refusal) => {
+                assert_eq!(
+                    refusal.reason,
+                    SkipReason::Held,
+                    "a lock that is held is refused as held, without a race"
+                );
+            }
+        }
+    }
+
+    pub(super) async fn must_be_free(&self, lock: &str) {
+        let held = self.seize(lock, LONG).await;
+        self.release(&held).await;
+    }
+
+    /// Asks until the lock is granted, which must happen `soon`.
+    pub(super) async fn seize_when_free(&self, lock: &str) -> Held {
+        self.seize_within(lock, Duration::ZERO).await
+    }
+
+    /// Asks until the lock is granted, which must happen within `wait` and what a busy machine needs.
+    pub(super) async fn seize_within(&self, lock: &str, wait: Duration) -> Held {
+        let limit = Instant::now() + wait + self.slack + PATIENCE;
+        loop {
+            match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
+                Ok(held) => return held,
+                Err(_) if Instant::now() < limit => tokio::time::sleep(POLL).await,
+                Err(refusal) => {
+                    panic!("`{lock}` should long be free, and is still refused: {refusal:?}")
+                }
+            }
+        }
+    }
+
+    pub(super) async fn try_extend(&self, held: &Held, at_most: Duration) -> Extended {
+        match self.provider.extend(&held.lease, at_most).await {
+            Ok(answer) => answer,
+            Err(error) => panic!("an extension must be made or lost, and failed: {error:?}"),
+        }
+    }
+
+    pub(super) async fn extend(&self, held: &Held, at_most: Duration) {
+        let answer = self.try_extend(held, at_most).await;
+        assert_eq!(
+            answer,
+            Extended::Extended,
+            "the lease of `{}` is live and can be extended",
+            held.lease.name()
+        );
+    }
+
+    pub(super) async fn try_release(&self, held: &Held) -> Released {
+        match self.provider.release(&held.lease).await {
+            Ok(answer) => answer,
+            Err(error) => panic!("a release must be made or be too late, and failed: {error:?}"),
+        }
+    }
+
+    pub(super) async fn release(&self, held: &Held) {
+        let answer = self.try_release(held).await;
+        assert_eq!(
+            answer,
+            Released::Released,
+            "the lease of `{}` is live and can be released",
+            held.lease.name()
+        );
+    }
+}
+
+pub(super) fn config(lock: &str, at_most: Duration, at_least: Duration) -> LockConfiguration {
+    LockConfiguration::new(lock, at_most)
+        .and_then(|config| config.with_at_least(at_least))
+        .unwrap_or_else(|error| {
+            panic!("`{lock}` is a legal name and the durations are legal: {error:?}")
+        })
+}
+
+/// The lock may not have been granted to `later` before `earlier`'s time was over.
+pub(super) fn assert_kept(earlier: Instant, at_least_for: Duration, later: &Held) {
+    let after = later.answered.duration_since(earlier);
+    assert!(
+        after + NOISE >= at_least_for,
+        "`{}` was granted again after {after:?} and was to be kept for {at_least_for:?}",
+        later.lease.name()
+    );
+}
+
+/// Waits for something that should happen at once.
+pub(super) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, happens).await {
+        Ok(value) => value,
+        Err(_elapsed) => panic!("{what} did not happen within {PATIENCE:?}"),
+    }
+}
+
+/// Waits until the oracle clock has reached `instant`.
+pub(super) async fn until(instant: Instant) {
+    tokio::time::sleep_until(instant.into()).await;
+}

@@ -1,0 +1,151 @@
+//! Whose clock decides, and from when the holder counts.
+
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::{LockProviderExt as _, Operation};
+
+use super::harness::StoreClock;
+use super::subject::{LONG, NOISE, Node, Subject, assert_kept, config, fresh};
+
+/// The holder's deadline counts from before the request was sent: a slow reply costs the holder, not the others.
+pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
+    let provider = subject.harness().node("one").await;
+    Node::of(provider.clone()).warm_up().await;
+    let faulty = FaultyProvider::new(provider);
+    for fault in [None, Some(Fault::Delay(Duration::from_millis(150)))] {
+        if let Some(fault) = fault {
+            faulty.next(Operation::Acquire, fault);
+        }
+        let asked = Instant::now();
+        let guard = faulty
+            .try_lock(config(&fresh("deadline"), LONG, Duration::ZERO))
+            .await;
+        let guard = guard
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| panic!("the lock is free"));
+        // Read before the clock: what is left can only have become less by then.
+        let remaining = guard.remaining().unwrap_or_default();
+        let since = asked.elapsed();
+        assert!(remaining <= LONG, "the lease is not longer than was asked");
+        // The runtime reads its clock a moment after we have read ours.
+        let latest = LONG + Duration::from_millis(50);
+        assert!(
+            remaining + since <= latest,
+            "{remaining:?} are left after {since:?} of {LONG:?} with {fault:?}"
+        );
+    }
+}
+
+/// So does an extended deadline.
+pub async fn an_extension_counts_from_before_it_was_asked(subject: &Subject) {
+    let provider = subject.harness().node("one").await;
+    Node::of(provider.clone()).warm_up().await;
+    let faulty = FaultyProvider::new(provider);
+    let guard = faulty
+        .try_lock(config(&fresh("extended-deadline"), LONG, Duration::ZERO))
+        .await;
+    let mut guard = guard
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| panic!("the lock is free"));
+    faulty.next(Operation::Extend, Fault::Delay(Duration::from_millis(150)));
+    let asked = Instant::now();
+    guard
+        .extend(LONG, Duration::ZERO)
+        .await
+        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+    let remaining = guard.remaining().unwrap_or_default();
+    let since = asked.elapsed();
+    assert!(
+        since >= Duration::from_millis(150),
+        "the fault did not happen"
+    );
+    assert!(
+        remaining + since <= LONG + Duration::from_millis(50),
+        "{remaining:?} are left after {since:?} of {LONG:?}"
+    );
+}
+
+/// The holder's deadline comes no later than the moment at which the store lets another in.
+pub async fn the_holder_stops_before_another_starts(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    for _ in 0..3 {
+        let lock = fresh("handover");
+        let asked = Instant::now();
+        let guard = one.lock(&lock, subject.roomy(), Duration::ZERO).await;
+        let deadline = Instant::now() + guard.remaining().unwrap_or_default();
+        let next = two.seize_within(&lock, subject.roomy()).await;
+        assert!(
+            !guard.is_held(),
+            "the first holder believes that it still holds the lock"
+        );
+        assert!(
+            deadline <= next.answered + NOISE,
+            "the first holder's deadline is after the second one's grant"
+        );
+        assert_kept(asked, subject.roomy(), &next);
+    }
+}
+
+/// A node whose clock is ahead cannot take a live lock, and one whose clock is behind can take a dead one.
+pub async fn a_wrong_clock_changes_nothing(subject: &Subject) {
+    if subject.capabilities().clock == StoreClock::Client {
+        return subject.not_applicable("the nodes' clocks decide, as the documentation says");
+    }
+    let right = subject.node("right").await;
+    for ahead in [true, false] {
+        let Some(wrong) = subject
+            .harness()
+            .node_with_wrong_clock("wrong", ahead)
+            .await
+        else {
+            return subject.not_applicable("the harness cannot set a node's clock");
+        };
+        let wrong = Node::of(wrong);
+        let lock = fresh("clock");
+        let held = right.seize(&lock, LONG).await;
+        wrong.must_be_refused(&lock).await;
+        right.release(&held).await;
+
+        let held = wrong.seize(&lock, LONG).await;
+        right.must_be_refused(&lock).await;
+        wrong.extend(&held, LONG).await;
+        right.must_be_refused(&lock).await;
+        wrong.release(&held).await;
+        right.must_be_free(&lock).await;
+
+        let held = right.seize(&lock, subject.short()).await;
+        let next = wrong.seize_within(&lock, subject.short()).await;
+        assert_kept(held.asked, subject.short(), &next);
+        right.must_be_refused(&lock).await;
+        wrong.release(&next).await;
+
+        let held = wrong.seize(&lock, subject.short()).await;
+        let next = right.seize_within(&lock, subject.short()).await;
+        assert_kept(held.asked, subject.short(), &next);
+
+        let lock = fresh("clock-at-least");
+        let held = wrong.seize_for(&lock, LONG, subject.roomy()).await;
+        wrong.release(&held).await;
+        let next = right.seize_within(&lock, subject.roomy()).await;
+        assert_kept(held.asked, subject.roomy(), &next);
+    }
+}
+
+/// A lease that is shorter than the store's grain is not free early.
+pub async fn fractions_are_not_cut_off(subject: &Subject) {
+    let (one, two) = subject.two_nodes().await;
+    // Not whole milliseconds, seconds or anything else a store may count in.
+    let at_most = subject.short() + Duration::from_micros(999_999);
+    let locks: Vec<_> = (0..5).map(|_| fresh("fraction")).collect();
+    let mut held = Vec::new();
+    for lock in &locks {
+        held.push(one.seize(lock, at_most).await);
+    }
+    for (lock, held) in locks.iter().zip(&held) {
+        let next = two.seize_within(lock, at_most).await;
+        assert_kept(held.asked, at_most, &next);
+    }
+}

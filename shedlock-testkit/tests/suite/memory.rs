@@ -1,0 +1,32 @@
+//! The provider that keeps its locks in memory.
+
+use std::sync::Arc;
+
+use shedlock_runtime::{InMemoryLockProvider, LockProvider, SystemClock, async_trait};
+use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
+
+struct Memory(InMemoryLockProvider);
+
+#[async_trait]
+impl Harness for Memory {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+            .with_fencing(Fencing::UntilRestart)
+            .answering_at_once()
+    }
+
+    async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
+        Arc::new(self.0.clone())
+    }
+}
+
+async fn on_tokios_clock() -> Memory {
+    Memory(InMemoryLockProvider::new())
+}
+
+async fn on_the_machines_clock() -> Memory {
+    Memory(InMemoryLockProvider::with_clock(SystemClock))
+}
+
+shedlock_testkit::conformance!(in_memory, on_tokios_clock());
+shedlock_testkit::conformance!(in_memory_on_the_machines_clock, on_the_machines_clock());

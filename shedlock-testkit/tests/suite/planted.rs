@@ -1,0 +1,125 @@
+//! Providers that are wrong on purpose: for each bug the suite has a case that fails, and says why.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use shedlock_testkit::conformance::run;
+
+use super::toy::{Bug, ToyHarness};
+
+/// Runs each case on a provider with the bug; it must fail with the words given.
+macro_rules! planted {
+    ($($bug:ident: $($group:ident::$case:ident $words:literal),+;)*) => {
+        $(
+            #[test]
+            #[expect(non_snake_case, reason = "named after the bug")]
+            fn $bug() {
+                $(
+                    let outcome = catch_unwind(AssertUnwindSafe(|| {
+                        run(
+                            concat!(stringify!($bug), " in ", stringify!($case)),
+                            ToyHarness::wrong(Bug::$bug),
+                            async |subject: &_| shedlock_testkit::conformance::$group::$case(subject).await,
+                        );
+                    }));
+                    let panic = outcome.expect_err(concat!(stringify!($case), " does not see the bug"));
+                    let words = panic.downcast_ref::<String>().map(String::as_str);
+                    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+                    assert!(words.contains($words), "{} fails with other words: {words}", stringify!($case));
+                )+
+            }
+        )*
+    };
+}
+
+planted! {
+    AcquiresHeldLocks:
+        basics::is_taken_and_given_back "granted to another",
+        contention::one_of_many_wins_a_new_lock "contenders at once",
+        contention::no_two_bodies_overlap "two bodies overlapped";
+    AtLeastFromTheRelease:
+        at_least::is_over_after_a_long_run "was refused";
+    AtLeastIgnored:
+        at_least::holds_after_a_release "was to be kept",
+        at_least::holds_after_a_return "was to be kept",
+        at_least::holds_after_an_error "was to be kept",
+        at_least::holds_after_a_panic "was to be kept",
+        at_least::holds_after_a_dropped_task "was to be kept",
+        at_least::holds_after_a_dropped_guard "was to be kept",
+        at_least::survives_an_extension "was to be kept",
+        at_least::can_be_extended "was to be kept",
+        at_least::may_be_longer_than_at_most "was to be kept";
+    CachesThatTheRowExists:
+        healing::a_record_deleted_while_free "was refused";
+    ChecksThenActs:
+        contention::one_of_many_wins_a_new_lock "contenders at once",
+        contention::one_of_many_wins_a_released_lock "contenders at once",
+        contention::one_of_many_takes_over "contenders at once";
+    ClientClock:
+        time::a_wrong_clock_changes_nothing "granted to another";
+    CutsNames:
+        names::short_and_long_names_work "was refused";
+    ErrorMeansFree:
+        errors::are_typed_and_helpful "the task ran without a lock",
+        errors::a_store_that_is_away_is_an_error "the task ran without a lock";
+    ErrorMeansHeld:
+        errors::are_typed_and_helpful "instead of failing",
+        errors::a_store_that_is_away_is_an_error "did not fail",
+        healing::a_schema_that_comes_late "there is no schema";
+    ExpiryIgnored:
+        basics::ends_after_at_most "should long be free",
+        at_least::does_not_outlive_a_crash "should long be free";
+    ExtendsAfterExpiry:
+        extending::after_expiry_is_lost "cannot be extended",
+        extending::after_release_is_lost "cannot be extended";
+    ExtendsFromTheOldEnd:
+        extending::counts_from_now "should long be free";
+    ExtensionIgnored:
+        extending::moves_the_end "granted to another",
+        extending::works_again_and_again "granted to another",
+        extending::a_guard_is_extended_in_place "granted to another";
+    ExtensionMakesTheRow:
+        healing::a_record_deleted_while_held "must not bring the record back";
+    ExtensionWithoutOwner:
+        owner::a_late_extension_changes_nothing "the stale holder is told";
+    FoldsCase:
+        names::odd_names_are_distinct_locks "only other names are held";
+    LooksOnlyAtTheHost:
+        owner::two_nodes_of_one_name_are_two "the stale holder is told",
+        owner::two_runs_of_one_node_are_two "the stale run is told",
+        basics::is_not_reentrant "granted to another";
+    LossIsNotSaid:
+        owner::a_late_release_frees_nothing "the stale holder is told",
+        owner::a_late_guard_is_dropped_without_harm "the guard says";
+    NeverReconnects:
+        healing::ended_connections "failed",
+        healing::a_restarted_store "failed";
+    PrintsTheSecret:
+        owner::the_random_part_is_never_shown "the random part is shown";
+    RefusalWrites:
+        owner::a_refused_attempt_writes_nothing "left == right";
+    ReleaseIgnored:
+        basics::is_taken_and_given_back "was refused",
+        releasing::after_a_panic "should long be free",
+        releasing::after_a_dropped_task "should long be free",
+        ambiguity::a_lost_grant_is_given_back "should long be free",
+        ambiguity::a_cancelled_acquisition_leaves_nothing "should long be free",
+        ambiguity::a_reply_lost_on_the_way_is_no_grant "should long be free";
+    ReleaseWithoutOwner:
+        owner::a_late_release_frees_nothing "the stale holder is told",
+        owner::a_late_release_keeps_nothing "the stale holder is told",
+        owner::a_late_guard_is_dropped_without_harm "the guard says",
+        owner::a_second_release_harms_nobody "another's by now";
+    RepeatedAttemptIsRefused:
+        owner::a_repeated_attempt_is_granted "must be told so";
+    RoundsDown:
+        time::fractions_are_not_cut_off "was to be kept";
+    TokenDiesWithTheRow:
+        fencing::survives_deletion "was granted after";
+    TokenStandsStill:
+        fencing::grows_across_releases "was granted after",
+        fencing::grows_across_expiry "was granted after",
+        fencing::survives_a_restart "was granted after",
+        fencing::is_the_same_for_the_whole_lease "assertion failed";
+    TrimsNames:
+        names::odd_names_are_distinct_locks "only other names are held";
+}

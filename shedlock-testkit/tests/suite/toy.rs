@@ -1,0 +1,168 @@
+//! A store with a clock, a table and connections, in memory; right, or wrong in one way.
+
+mod provider;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shedlock_runtime::{ErrorKind, LockProvider, async_trait};
+use shedlock_testkit::conformance::{
+    Broken, Capabilities, Disturbance, Fencing, Harness, Peek, Stored,
+};
+
+use self::provider::Toy;
+use self::world::{Mode, Row, World};
+
+/// What a provider can get wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bug {
+    AcquiresHeldLocks,
+    AtLeastFromTheRelease,
+    AtLeastIgnored,
+    CachesThatTheRowExists,
+    ChecksThenActs,
+    ClientClock,
+    CutsNames,
+    ErrorMeansFree,
+    ErrorMeansHeld,
+    ExpiryIgnored,
+    ExtendsAfterExpiry,
+    ExtendsFromTheOldEnd,
+    ExtensionIgnored,
+    ExtensionMakesTheRow,
+    ExtensionWithoutOwner,
+    FoldsCase,
+    LooksOnlyAtTheHost,
+    LossIsNotSaid,
+    NeverReconnects,
+    PrintsTheSecret,
+    RefusalWrites,
+    ReleaseIgnored,
+    ReleaseWithoutOwner,
+    RepeatedAttemptIsRefused,
+    RoundsDown,
+    TokenDiesWithTheRow,
+    TokenStandsStill,
+    TrimsNames,
+}
+
+/// One toy store and what is wrong with its providers.
+#[derive(Debug)]
+pub(crate) struct ToyHarness {
+    world: Arc<World>,
+    bug: Option<Bug>,
+}
+
+impl ToyHarness {
+    pub(crate) async fn right() -> Self {
+        Self {
+            world: Arc::default(),
+            bug: None,
+        }
+    }
+
+    pub(crate) async fn wrong(bug: Bug) -> Self {
+        Self {
+            world: Arc::default(),
+            bug: Some(bug),
+        }
+    }
+
+    fn toy(&self, name: &str) -> Toy {
+        Toy::new(name, Arc::clone(&self.world), self.bug)
+    }
+}
+
+#[async_trait]
+impl Harness for ToyHarness {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_fencing(Fencing::Always)
+    }
+
+    async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
+        Arc::new(self.toy(name))
+    }
+
+    async fn node_with_wrong_clock(
+        &self,
+        name: &str,
+        ahead: bool,
+    ) -> Option<Arc<dyn LockProvider>> {
+        Some(Arc::new(self.toy(name).with_wrong_clock(ahead)))
+    }
+
+    async fn peek(&self, lock: &str) -> Peek {
+        match self.world.rows().get(lock) {
+            None => Peek::Absent,
+            Some(row) => Peek::Found(Stored {
+                owner: Some(row.owner.clone()),
+                record: format!("{row:?}"),
+            }),
+        }
+    }
+
+    async fn delete(&self, lock: &str) -> bool {
+        self.world.rows().remove(lock);
+        true
+    }
+
+    async fn insert_foreign(&self, lock: &str) -> bool {
+        let row = Row {
+            lock_until: Duration::ZERO,
+            locked_at: Duration::ZERO,
+            owner: "a-java-host".to_owned(),
+            token: 0,
+        };
+        self.world.rows().insert(lock.to_owned(), row);
+        true
+    }
+
+    async fn remove_schema(&self) -> bool {
+        self.world.set_schema(false);
+        true
+    }
+
+    async fn restore_schema(&self) {
+        self.world.set_schema(true);
+    }
+
+    async fn disturb(&self, disturbance: Disturbance) -> bool {
+        match disturbance {
+            Disturbance::Stall => self.world.set_mode(Mode::Stalled),
+            Disturbance::LoseReplies => self.world.set_mode(Mode::Mute),
+            Disturbance::Away => self.world.set_mode(Mode::Away),
+            Disturbance::EndConnections | Disturbance::Restart => self.world.end_connections(),
+            _ => return false,
+        }
+        true
+    }
+
+    async fn calm(&self) {
+        self.world.set_mode(Mode::Normal);
+    }
+
+    async fn broken(&self) -> Vec<Broken> {
+        let without_table = Self {
+            world: Arc::default(),
+            bug: self.bug,
+        };
+        without_table.world.set_schema(false);
+        let away = Self {
+            world: Arc::default(),
+            bug: self.bug,
+        };
+        away.world.set_mode(Mode::Away);
+        vec![
+            Broken::new(
+                "no table",
+                without_table.node("one").await,
+                ErrorKind::Schema,
+            )
+            .mentioning("CREATE TABLE"),
+            Broken::new("away", away.node("one").await, ErrorKind::Unavailable).hiding("s3cret"),
+        ]
+    }
+}
+
+shedlock_testkit::conformance!(toy, ToyHarness::right());

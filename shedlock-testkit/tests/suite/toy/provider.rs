@@ -1,0 +1,259 @@
+//! The toy's client, with a place for each bug.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shedlock_runtime::{
+    Acquired, Attempt, Extended, Lease, LockError, LockProvider, Owner, ProviderInfo, Refusal,
+    Released, async_trait, node_name,
+};
+
+use super::Bug;
+use super::world::{Row, World};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+pub(crate) struct Toy {
+    info: ProviderInfo,
+    node: Arc<str>,
+    world: Arc<World>,
+    bug: Option<Bug>,
+    /// How wrong this node's clock is: what to add, and then what to take away.
+    skew: (Duration, Duration),
+    connection: AtomicU64,
+    known: Mutex<HashSet<String>>,
+    last_owner: Mutex<String>,
+}
+
+impl fmt::Debug for Toy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Toy({})", self.node)?;
+        if self.has(Bug::PrintsTheSecret) {
+            write!(f, " {}", self.last_owner.lock().unwrap())?;
+        }
+        Ok(())
+    }
+}
+
+impl Toy {
+    pub(super) fn new(name: &str, world: Arc<World>, bug: Option<Bug>) -> Self {
+        Self {
+            info: ProviderInfo::new("toy").with_max_name_chars(64),
+            node: node_name(name),
+            connection: AtomicU64::new(world.connections.load(Ordering::SeqCst)),
+            world,
+            bug,
+            skew: Default::default(),
+            known: Mutex::default(),
+            last_owner: Mutex::default(),
+        }
+    }
+
+    pub(super) fn with_wrong_clock(mut self, ahead: bool) -> Self {
+        self.skew = if ahead {
+            (HOUR, Duration::ZERO)
+        } else {
+            (Duration::ZERO, HOUR)
+        };
+        self
+    }
+
+    fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    fn now(&self) -> Duration {
+        let now = self.world.now();
+        if self.has(Bug::ClientClock) {
+            now + self.skew.0 - self.skew.1
+        } else {
+            now
+        }
+    }
+
+    fn end(&self, now: Duration, at_most: Duration) -> Duration {
+        let end = now + at_most;
+        if self.has(Bug::RoundsDown) {
+            Duration::from_millis(end.as_millis() as u64 / 100 * 100)
+        } else {
+            end
+        }
+    }
+
+    fn key(&self, name: &str) -> String {
+        match self.bug {
+            Some(Bug::FoldsCase) => name.to_lowercase(),
+            Some(Bug::TrimsNames) => name.trim_end().to_owned(),
+            Some(Bug::CutsNames) => name.chars().take(40).collect(),
+            _ => name.to_owned(),
+        }
+    }
+
+    fn is_own(&self, stored: &str, own: &str) -> bool {
+        if self.has(Bug::LooksOnlyAtTheHost) {
+            Owner::node_of(stored) == Owner::node_of(own)
+        } else {
+            stored == own
+        }
+    }
+
+    async fn request(&self) -> Result<(), LockError> {
+        let good = self.world.connections.load(Ordering::SeqCst);
+        let mine = self.connection.load(Ordering::SeqCst);
+        if good != mine {
+            if self.has(Bug::NeverReconnects) {
+                return Err(LockError::new(
+                    shedlock_runtime::ErrorKind::Unavailable,
+                    "the connection is closed",
+                ));
+            }
+            self.connection.store(good, Ordering::SeqCst);
+        }
+        self.world.request().await
+    }
+
+    /// Writes a row if the lock is free: the right way is one step, under one mutex.
+    fn take(&self, key: &str, own: &str, at_most: Duration, look: bool) -> Result<u64, Refusal> {
+        let now = self.now();
+        let mut rows = self.world.rows();
+        let found = rows.get_mut(key);
+        if look && let Some(row) = found {
+            let held = row.lock_until > now || self.has(Bug::ExpiryIgnored);
+            if held && self.is_own(&row.owner, own) && !self.has(Bug::RepeatedAttemptIsRefused) {
+                return Ok(row.token);
+            }
+            if held && !self.has(Bug::AcquiresHeldLocks) {
+                if self.has(Bug::RefusalWrites) {
+                    row.locked_at = now;
+                }
+                return Err(Refusal::held().by(&row.owner, row.lock_until.saturating_sub(now)));
+            }
+        } else if look
+            && self.has(Bug::CachesThatTheRowExists)
+            && !self.known.lock().unwrap().insert(key.to_owned())
+        {
+            return Err(Refusal::held());
+        }
+        let token = match self.bug {
+            Some(Bug::TokenStandsStill) => 1,
+            Some(Bug::TokenDiesWithTheRow) => rows.get(key).map_or(0, |row| row.token) + 1,
+            _ => self.world.last_token.fetch_add(1, Ordering::SeqCst) + 1,
+        };
+        self.known.lock().unwrap().insert(key.to_owned());
+        let row = Row {
+            lock_until: self.end(now, at_most),
+            locked_at: now,
+            owner: own.to_owned(),
+            token,
+        };
+        rows.insert(key.to_owned(), row);
+        Ok(token)
+    }
+}
+
+#[async_trait]
+impl LockProvider for Toy {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let own = attempt.owner(&self.node)?.stored();
+        if self.has(Bug::PrintsTheSecret) {
+            self.last_owner.lock().unwrap().clone_from(&own);
+        }
+        match self.request().await {
+            Err(_) if self.has(Bug::ErrorMeansHeld) => {
+                return Ok(Acquired::Refused(Refusal::held()));
+            }
+            Err(_) if self.has(Bug::ErrorMeansFree) => {
+                return Ok(Acquired::Granted(attempt.grant(Some(1))));
+            }
+            answer => answer?,
+        }
+        let key = self.key(attempt.name().as_str());
+        let mut look = true;
+        if self.has(Bug::ChecksThenActs) {
+            let now = self.now();
+            if self
+                .world
+                .rows()
+                .get(&key)
+                .is_none_or(|row| row.lock_until <= now)
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                look = false;
+            }
+        }
+        let taken = self.take(&key, &own, attempt.at_most(), look);
+        self.world.reply().await;
+        Ok(match taken {
+            Ok(token) => Acquired::Granted(attempt.grant(Some(token))),
+            Err(refusal) => Acquired::Refused(refusal),
+        })
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        self.request().await?;
+        let own = lease.stored_owner()?;
+        let now = self.now();
+        let answer = match self.world.rows().entry(self.key(lease.name().as_str())) {
+            std::collections::hash_map::Entry::Vacant(vacant)
+                if self.has(Bug::ExtensionMakesTheRow) =>
+            {
+                vacant.insert(Row {
+                    lock_until: self.end(now, at_most),
+                    locked_at: now,
+                    owner: own,
+                    token: 0,
+                });
+                Extended::Extended
+            }
+            std::collections::hash_map::Entry::Vacant(_) => Extended::Lost,
+            std::collections::hash_map::Entry::Occupied(mut row) => {
+                let row = row.get_mut();
+                let is_own = self.is_own(&row.owner, &own) || self.has(Bug::ExtensionWithoutOwner);
+                let is_live = row.lock_until > now || self.has(Bug::ExtendsAfterExpiry);
+                match (is_own && is_live, self.bug) {
+                    (true, Some(Bug::ExtensionIgnored)) => Extended::Extended,
+                    (true, Some(Bug::ExtendsFromTheOldEnd)) => {
+                        row.lock_until += at_most;
+                        Extended::Extended
+                    }
+                    (true, _) => {
+                        row.lock_until = self.end(now, at_most);
+                        Extended::Extended
+                    }
+                    (false, Some(Bug::LossIsNotSaid)) => Extended::Extended,
+                    (false, _) => Extended::Lost,
+                }
+            }
+        };
+        self.world.reply().await;
+        Ok(answer)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.request().await?;
+        let own = lease.stored_owner()?;
+        let now = self.now();
+        let answer = match self.world.rows().get_mut(&self.key(lease.name().as_str())) {
+            Some(row) if self.is_own(&row.owner, &own) || self.has(Bug::ReleaseWithoutOwner) => {
+                row.lock_until = match self.bug {
+                    Some(Bug::AtLeastIgnored) => now,
+                    Some(Bug::AtLeastFromTheRelease) => now + lease.at_least(),
+                    Some(Bug::ReleaseIgnored) => row.lock_until,
+                    _ => now.max(self.end(row.locked_at, lease.at_least())),
+                };
+                Released::Released
+            }
+            _ if self.has(Bug::LossIsNotSaid) => Released::Released,
+            _ => Released::Lost,
+        };
+        self.world.reply().await;
+        Ok(answer)
+    }
+}
