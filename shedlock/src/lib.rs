@@ -1,10 +1,10 @@
-//! ShedLock for Rust.
+#![doc = include_str!("../README.md")]
 
-pub use shedlock_macros::*;
+pub use shedlock_macros::{enable_scheduler_lock, lock_assert, scheduler_lock};
 pub use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, Lease, Lock, LockConfiguration, LockError, LockName,
-    LockProvider, LockProviderExt, LockingTaskExecutor, Outcome, SchedulerLock,
-    SchedulerLockBuilder, SkipReason, async_trait, lock, testing,
+    LockProvider, LockProviderExt, LockingTaskExecutor, Operation, Outcome, Released, SchedulerLock,
+    SchedulerLockBuilder, SkipReason, ToDuration, async_trait, lock, testing,
 };
 
 #[doc(hidden)]
