@@ -22,26 +22,28 @@ import net.javacrumbs.shedlock.core.SimpleLock;
  * Contenders for one lock that log when each believed it held it, a line {@code <contender> <begin> <end>} an acquisition.
  *
  * <p>Times are nanoseconds of {@code System.nanoTime()}, which on Linux is CLOCK_MONOTONIC and so the same in all processes. A holder
- * believes from the answer until just before it sends the unlock, but never past the lease it asked for. One acquisition in
- * {@link #ABANDON_ONE_IN} is not unlocked, so that the others have to wait for its end.
+ * believes from the answer until just before it sends the unlock, but never past the lease it asked for. Some leases, shorter ones,
+ * are abandoned instead of unlocked, so that the others have to wait for their end.
  */
 final class Fuzz {
-    static final int ABANDON_ONE_IN = 50;
-    static final Duration ABANDONED = Duration.ofMillis(150);
     /** Both sides cut instants to milliseconds, so a lease may end that much before its holder's own count. */
-    static final long ROUNDING_NANOS = 2_000_000;
+    private static final long ROUNDING_NANOS = 2_000_000;
 
     private final LockProvider provider;
     private final String name;
     private final int each;
     private final Duration atMost;
+    private final int abandonOneIn;
+    private final Duration abandoned;
     private final AtomicLong refused = new AtomicLong();
 
-    Fuzz(LockProvider provider, String name, int each, Duration atMost) {
+    Fuzz(LockProvider provider, String name, int each, Duration atMost, int abandonOneIn, Duration abandoned) {
         this.provider = provider;
         this.name = name;
         this.each = each;
         this.atMost = atMost;
+        this.abandonOneIn = abandonOneIn;
+        this.abandoned = abandoned;
     }
 
     String run(int contenders, Path log) throws IOException, InterruptedException {
@@ -69,8 +71,8 @@ final class Fuzz {
         var random = ThreadLocalRandom.current();
         List<String> lines = new ArrayList<>();
         while (lines.size() < each) {
-            boolean abandon = random.nextInt(ABANDON_ONE_IN) == 0;
-            Duration lease = abandon ? ABANDONED : atMost;
+            boolean abandon = random.nextInt(abandonOneIn) == 0;
+            Duration lease = abandon ? abandoned : atMost;
             long asked = System.nanoTime();
             Optional<SimpleLock> lock =
                     provider.lock(new LockConfiguration(ClockProvider.now(), name, lease, Duration.ZERO));

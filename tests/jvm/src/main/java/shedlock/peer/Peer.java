@@ -26,7 +26,7 @@ import net.javacrumbs.shedlock.core.SimpleLock;
  * extend &lt;id&gt; &lt;at_most_ms&gt; &lt;at_least_ms&gt;         extended &lt;id&gt; | refused &lt;id&gt;
  * unlock &lt;id&gt;                                  unlocked &lt;id&gt;
  * now                                          now &lt;nanoseconds of the monotonic clock&gt;
- * fuzz &lt;contenders&gt; &lt;name&gt; &lt;each&gt; &lt;at_most_ms&gt; &lt;log&gt;
+ * fuzz &lt;contenders&gt; &lt;name&gt; &lt;each&gt; &lt;at_most_ms&gt; &lt;abandon_one_in&gt; &lt;abandoned_ms&gt; &lt;log&gt;
  *                                              fuzzed &lt;granted&gt; &lt;refused&gt;
  * quit                                         bye
  * </pre>
@@ -82,8 +82,14 @@ public final class Peer {
                 yield "unlocked " + words[1];
             }
             case "now" -> "now " + System.nanoTime();
-            case "fuzz" -> new Fuzz(provider, words[2], Integer.parseInt(words[3]), millis(words[4]))
-                    .run(Integer.parseInt(words[1]), Path.of(words[5]));
+            case "fuzz" -> new Fuzz(
+                            provider,
+                            words[2],
+                            Integer.parseInt(words[3]),
+                            millis(words[4]),
+                            Integer.parseInt(words[5]),
+                            millis(words[6]))
+                    .run(Integer.parseInt(words[1]), Path.of(words[7]));
             case "quit" -> "bye";
             default -> "error unknown command `" + words[0] + "`";
         };
