@@ -69,6 +69,17 @@ pub(crate) fn extended(state: &LockState, at_most: Duration) {
     );
 }
 
+pub(crate) fn renew_failed(state: &LockState, cause: &LockError) {
+    warn!(
+        target: TARGET,
+        event = "lock.renew_failed",
+        lock.name = %state.name(),
+        error = %cause,
+        "could not extend `{}`: trying again; its lease lasts another {}",
+        state.name(), format_duration(whole_millis(state.remaining().unwrap_or_default()))
+    );
+}
+
 pub(crate) fn released(state: &LockState, lease: &Lease) {
     let kept = lease.at_least_left(state.provider().info().clock().boot());
     debug!(

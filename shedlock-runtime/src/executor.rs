@@ -3,15 +3,19 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::config::LockConfiguration;
 use crate::context;
-use crate::error::LockError;
+use crate::error::{LockError, Operation};
 use crate::events;
 use crate::gate::{Gate, OnLost};
-use crate::guard;
+use crate::guard::{self, Lock};
 use crate::outcome::Outcome;
-use crate::provider::LockProvider;
+use crate::provider::{LockProvider, Refusal};
+use crate::renewal::{self, Renewal};
 
 /// Runs futures under locks of one provider: the attribute without the attribute.
 ///
@@ -61,15 +65,34 @@ impl LockingTaskExecutor {
         task: F,
     ) -> Result<Outcome<F::Output>, LockError> {
         let task = pin!(Some(task));
-        run(&self.provider, config, OnLost::Notify, task).await
+        run(&self.provider, config, RunOptions::default(), task).await
     }
+}
+
+/// Whether a lease is extended while its body runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum KeepAlive {
+    #[default]
+    Off,
+    HalfLease,
+    Every(Duration),
+}
+
+/// How a body runs under its lock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RunOptions {
+    /// By default: cancel a body that is kept alive, notify any other.
+    pub(crate) on_lost: Option<OnLost>,
+    pub(crate) keep_alive: KeepAlive,
+    /// Keep trying this long before skipping.
+    pub(crate) wait: Duration,
 }
 
 /// Runs `body`, which is there, under a lock, and leaves its place empty if it did.
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: LockConfiguration,
-    on_lost: OnLost,
+    options: RunOptions,
     body: Pin<&mut Option<F>>,
 ) -> Result<Outcome<F::Output>, LockError> {
     if context::holds(provider, config.name().as_str()) {
@@ -77,19 +100,60 @@ pub(crate) async fn run<F: Future>(
         return Ok(Outcome::Executed(body.await));
     }
     let name = config.name().clone();
-    let lock = match guard::acquire(provider, config, context::innermost()).await? {
+    let at_most = config.at_most();
+    let period = match options.keep_alive {
+        KeepAlive::Off => None,
+        KeepAlive::HalfLease => Some(renewal::period(at_most, at_most / 2)?),
+        KeepAlive::Every(period) => Some(renewal::period(at_most, period)?),
+    };
+    let lock = match acquire(provider, config, options.wait).await? {
         Ok(lock) => lock,
         Err(refusal) => {
             events::skipped(&**provider, &name, &refusal);
             return Ok(Outcome::Skipped(refusal.reason));
         }
     };
-    let result = Gate::new(body, Arc::clone(lock.state()), on_lost).await;
+    let state = lock.state();
+    let kept = period.map(|period| Box::new(Renewal::new(Arc::clone(state), at_most, period)));
+    let on_lost = options.on_lost.unwrap_or(if kept.is_some() {
+        OnLost::Cancel
+    } else {
+        OnLost::Notify
+    });
+    let result = Gate::new(body, Arc::clone(state), on_lost, kept).await;
     if lock.remaining().is_none() {
         events::overrun(lock.state());
     }
     lock.release_after_task().await;
-    result.map(Outcome::Executed).map_err(|error| {
-        error.with_context(crate::Operation::Run, provider.info().name(), Some(&name))
-    })
+    result
+        .map(Outcome::Executed)
+        .map_err(|error| error.with_context(Operation::Run, provider.info().name(), Some(&name)))
+}
+
+/// Asks for the lock once, or again and again while `wait` lasts.
+async fn acquire(
+    provider: &Arc<dyn LockProvider>,
+    config: LockConfiguration,
+    wait: Duration,
+) -> Result<Result<Lock, Refusal>, LockError> {
+    if wait.is_zero() {
+        return guard::acquire(provider, config, context::innermost()).await;
+    }
+    let clock = provider.info().clock();
+    let until = clock.boot().saturating_add(wait);
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(25))
+        .with_max_delay(Duration::from_secs(1))
+        .with_jitter()
+        .without_max_times()
+        .build();
+    for pause in pauses {
+        let answer = guard::acquire(provider, config.clone(), context::innermost()).await?;
+        let left = until.saturating_since(clock.boot());
+        if answer.is_ok() || left.is_zero() {
+            return Ok(answer);
+        }
+        tokio::time::sleep(pause.min(left)).await;
+    }
+    unreachable!("the pauses have no end")
 }

@@ -13,14 +13,14 @@ use crate::context;
 use crate::error::{ErrorKind, LockError};
 use crate::events;
 use crate::guard::LockState;
+use crate::renewal::Renewal;
 
 /// What happens to a body whose lease ends before it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnLost {
     /// It is dropped without another poll.
     Cancel,
     /// It goes on; [`lock::lost`](crate::lock::lost) and `lock_assert!` tell it.
-    #[default]
     Notify,
 }
 
@@ -36,6 +36,7 @@ pub(crate) struct Gate<'b, F> {
     fresh: bool,
     /// Wakes a body that awaits something else at its deadline.
     alarm: Option<Pin<Box<Sleep>>>,
+    renewal: Option<Box<Renewal>>,
 }
 
 impl<'b, F> Gate<'b, F> {
@@ -43,6 +44,7 @@ impl<'b, F> Gate<'b, F> {
         body: Pin<&'b mut Option<F>>,
         state: Arc<LockState>,
         on_lost: OnLost,
+        renewal: Option<Box<Renewal>>,
     ) -> Self {
         Self {
             body,
@@ -50,6 +52,7 @@ impl<'b, F> Gate<'b, F> {
             on_lost,
             fresh: true,
             alarm: None,
+            renewal,
         }
     }
 
@@ -64,6 +67,9 @@ impl<F: Future> Future for Gate<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if let Some(renewal) = &mut this.renewal {
+            renewal.poll(cx);
+        }
         if !mem::take(&mut this.fresh) && this.state.remaining().is_none() {
             events::lost(&this.state, "its lease ended while it was running");
             if this.on_lost == OnLost::Cancel {
@@ -81,6 +87,7 @@ impl<F: Future> Future for Gate<'_, F> {
             .expect("a gate is not polled after it ended");
         let polled = context::enter(Arc::clone(&this.state), || body.poll(cx));
         if polled.is_pending() && this.on_lost == OnLost::Cancel {
+            // A renewal may have moved the deadline since, or have been refused: then the next poll is the last.
             set_alarm(&this.state, &mut this.alarm, cx);
         }
         polled.map(Ok)

@@ -338,7 +338,12 @@ impl LockState {
                 events::lost(self, "the store says that the lock is not ours");
                 Err(context(lost()))
             }
-            Err(error) => Err(context(error)),
+            Err(error) => {
+                if error.kind() == ErrorKind::Lost {
+                    events::lost(self, "the store says that the lock is not ours");
+                }
+                Err(context(error))
+            }
         }
     }
 

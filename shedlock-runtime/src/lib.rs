@@ -25,6 +25,7 @@ mod provider;
 mod record;
 mod registry;
 mod release;
+mod renewal;
 mod skip;
 
 pub mod lock;

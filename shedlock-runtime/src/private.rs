@@ -14,7 +14,7 @@ pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
 
 use crate::config::LockConfiguration;
 use crate::error::{ErrorKind, LockError};
-use crate::executor;
+use crate::executor::{self, KeepAlive, RunOptions};
 use crate::gate::OnLost;
 use crate::name::LockName;
 use crate::outcome::{Outcome, SkipReason};
@@ -30,8 +30,7 @@ pub struct Job {
     at_most: Option<Duration>,
     at_least: Option<Duration>,
     provider: ProviderChoice,
-    on_lost: Option<OnLost>,
-    unsupported: Option<&'static str>,
+    options: RunOptions,
 }
 
 #[derive(Debug)]
@@ -69,8 +68,11 @@ impl Job {
             at_most: None,
             at_least: None,
             provider,
-            on_lost: None,
-            unsupported: None,
+            options: RunOptions {
+                on_lost: None,
+                keep_alive: KeepAlive::Off,
+                wait: Duration::ZERO,
+            },
         }
     }
 
@@ -100,35 +102,35 @@ impl Job {
 
     /// `keep_alive`, with the default period.
     pub const fn keep_alive(mut self) -> Self {
-        self.unsupported = Some("keep_alive");
+        self.options.keep_alive = KeepAlive::HalfLease;
         self
     }
 
     /// `keep_alive = "1s"`.
-    pub const fn keep_alive_every(mut self, _period: Duration) -> Self {
-        self.unsupported = Some("keep_alive");
+    pub const fn keep_alive_every(mut self, period: Duration) -> Self {
+        self.options.keep_alive = KeepAlive::Every(period);
         self
     }
 
     /// `wait = "5s"`.
-    pub const fn wait(mut self, _limit: Duration) -> Self {
-        self.unsupported = Some("wait");
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.options.wait = wait;
         self
     }
 
     /// `on_lost = "cancel"`.
     pub const fn on_lost_cancel(mut self) -> Self {
-        self.on_lost = Some(OnLost::Cancel);
+        self.options.on_lost = Some(OnLost::Cancel);
         self
     }
 
     /// `on_lost = "notify"`.
     pub const fn on_lost_notify(mut self) -> Self {
-        self.on_lost = Some(OnLost::Notify);
+        self.options.on_lost = Some(OnLost::Notify);
         self
     }
 
-    fn resolve(self) -> Result<(Arc<dyn LockProvider>, LockConfiguration, OnLost), LockError> {
+    fn resolve(self) -> Result<(Arc<dyn LockProvider>, LockConfiguration, RunOptions), LockError> {
         let name = match self.name {
             JobName::Static(name) => LockName::from_static(name)?,
             JobName::Owned(name) => LockName::new(name)?,
@@ -160,7 +162,7 @@ impl Job {
             .or(registry.as_ref().map(|registry| registry.at_least));
         let config = LockConfiguration::for_name(name, at_most)?
             .with_at_least(at_least.unwrap_or(Duration::ZERO))?;
-        Ok((provider, config, self.on_lost.unwrap_or_default()))
+        Ok((provider, config, self.options))
     }
 }
 
@@ -183,9 +185,9 @@ pub async fn run<R, F: Future<Output = R>>(
     on_error: impl FnOnce(LockError) -> R,
 ) -> R {
     let outcome = match job.resolve() {
-        Ok((provider, config, on_lost)) => {
+        Ok((provider, config, options)) => {
             let body = pin!(Some(body));
-            executor::run(&provider, config, on_lost, body).await
+            executor::run(&provider, config, options, body).await
         }
         Err(error) => Err(error),
     };

@@ -8,5 +8,6 @@ mod it {
     mod gate;
     mod guard;
     mod job;
+    mod keep_alive;
     mod testing;
 }

@@ -53,5 +53,5 @@ async fn tests_with_their_own_providers_do_not_meet() {
         )
         .await
     });
-    assert_eq!(one.await, Some(true));
+    assert_eq!(Box::pin(one).await, Some(true));
 }
