@@ -1,1 +1,15 @@
-//! The SQL of shedlock providers.
+//! The SQL of [ShedLock for Rust](https://docs.rs/shedlock): statements, table definitions and what a server's error codes
+//! mean, per dialect and without a driver.
+//!
+//! Programs use a provider crate such as `shedlock-sqlx`. Authors of a provider over another SQL driver start here: check
+//! the names once with [`Names::new`], build the [`Statements`] once, bind [`Statement::params`] in their order.
+
+mod dialect;
+mod fault;
+mod names;
+mod statements;
+
+pub use dialect::Dialect;
+pub use fault::Fault;
+pub use names::{ColumnNames, DEFAULT_TABLE, Names};
+pub use statements::{LockClock, Param, Statement, Statements, lease_micros};

@@ -1,0 +1,61 @@
+//! The dialects, and how each quotes a name.
+
+use std::fmt;
+
+/// Whose SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+    /// SQLite.
+    Sqlite,
+}
+
+impl Dialect {
+    /// The provider's name in messages.
+    #[must_use]
+    pub const fn provider_name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// How many bytes a name of a table or column may have; servers cut longer ones or refuse them.
+    pub(crate) const fn max_identifier_bytes(self) -> usize {
+        match self {
+            Self::Postgres => 63,
+            Self::MySql => 64,
+            Self::Sqlite => 255,
+        }
+    }
+
+    /// `name` so that the server takes it as it is.
+    pub(crate) fn quote(self, name: &str) -> String {
+        // SQLite takes `"x"` for a string where no column is called x; `x` in backticks is always a name.
+        let quote = match self {
+            Self::Postgres => '"',
+            Self::MySql | Self::Sqlite => '`',
+        };
+        let mut quoted = String::with_capacity(name.len() + 2);
+        quoted.push(quote);
+        for c in name.chars() {
+            if c == quote {
+                quoted.push(quote);
+            }
+            quoted.push(c);
+        }
+        quoted.push(quote);
+        quoted
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.provider_name())
+    }
+}

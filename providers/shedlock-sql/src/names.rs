@@ -1,0 +1,276 @@
+//! The names of the table and its columns, checked and quoted once.
+
+use shedlock_runtime::{ErrorKind, LockError};
+
+use crate::dialect::Dialect;
+
+/// What ShedLock calls the table.
+pub const DEFAULT_TABLE: &str = "shedlock";
+
+/// What the columns are called; ShedLock's names by default.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::ColumnNames;
+///
+/// let columns = ColumnNames::default().with_name("job").with_lock_until("until");
+/// assert_eq!(columns.locked_by(), "locked_by");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnNames {
+    name: String,
+    lock_until: String,
+    locked_at: String,
+    locked_by: String,
+    fencing_token: String,
+}
+
+impl Default for ColumnNames {
+    fn default() -> Self {
+        Self {
+            name: "name".to_owned(),
+            lock_until: "lock_until".to_owned(),
+            locked_at: "locked_at".to_owned(),
+            locked_by: "locked_by".to_owned(),
+            fencing_token: "fencing_token".to_owned(),
+        }
+    }
+}
+
+macro_rules! column {
+    ($($field:ident, $with:ident, $what:literal;)*) => {$(
+        #[doc = concat!("The column of ", $what, ".")]
+        #[must_use]
+        pub fn $field(&self) -> &str {
+            &self.$field
+        }
+
+        #[doc = concat!("Names the column of ", $what, ".")]
+        #[must_use]
+        pub fn $with(mut self, column: impl Into<String>) -> Self {
+            self.$field = column.into();
+            self
+        }
+    )*};
+}
+
+impl ColumnNames {
+    column! {
+        name, with_name, "the lock's name, the primary key";
+        lock_until, with_lock_until, "the end of the lease";
+        locked_at, with_locked_at, "the start of the lease";
+        locked_by, with_locked_by, "the owner";
+        fencing_token, with_fencing_token, "the fencing token, which a table may lack";
+    }
+}
+
+/// The names of one table in one dialect, checked and quoted.
+#[derive(Debug, Clone)]
+pub struct Names {
+    dialect: Dialect,
+    parts: Vec<String>,
+    columns: ColumnNames,
+}
+
+impl Names {
+    /// ShedLock's names.
+    #[must_use]
+    pub fn shedlock(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            parts: vec![DEFAULT_TABLE.to_owned()],
+            columns: ColumnNames::default(),
+        }
+    }
+
+    /// Checks `table`, which may be `schema.table`, and the columns' names.
+    ///
+    /// Names are quoted, so the server takes them as they are written, in that case.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] for a name that is empty, too long for the server or contains NUL, and for two columns
+    /// of one name.
+    pub fn new(dialect: Dialect, table: &str, columns: ColumnNames) -> Result<Self, LockError> {
+        let parts: Vec<String> = table.split('.').map(str::to_owned).collect();
+        if parts.len() > 2 {
+            return Err(refuse(format!(
+                "the table name `{}` has more than two parts; expected `table` or `schema.table`",
+                table.escape_debug()
+            )));
+        }
+        for part in &parts {
+            check(dialect, "table", part)?;
+        }
+        let names = Self {
+            dialect,
+            parts,
+            columns,
+        };
+        let all = names.column_names();
+        for (at, column) in all.iter().enumerate() {
+            check(dialect, "column", column)?;
+            if all[..at]
+                .iter()
+                .any(|earlier| earlier.eq_ignore_ascii_case(column))
+            {
+                return Err(refuse(format!(
+                    "two columns are called `{}`",
+                    column.escape_debug()
+                )));
+            }
+        }
+        Ok(names)
+    }
+
+    /// The dialect the names are quoted for.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The table as it is named, for people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        self.parts.join(".")
+    }
+
+    /// The schema, if the table's name has one.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        match &self.parts[..] {
+            [schema, _table] => Some(schema),
+            _ => None,
+        }
+    }
+
+    /// The table's name without its schema.
+    #[must_use]
+    pub fn bare_table(&self) -> &str {
+        self.parts.last().map_or("", String::as_str)
+    }
+
+    /// The table, quoted.
+    #[must_use]
+    pub fn quoted_table(&self) -> String {
+        let quoted: Vec<_> = self
+            .parts
+            .iter()
+            .map(|part| self.dialect.quote(part))
+            .collect();
+        quoted.join(".")
+    }
+
+    /// The columns' names.
+    #[must_use]
+    pub fn columns(&self) -> &ColumnNames {
+        &self.columns
+    }
+
+    /// The statement that makes the table, with the fencing token's column; it does nothing where the table is there.
+    #[must_use]
+    pub fn ddl(&self) -> String {
+        let template = match self.dialect {
+            Dialect::Postgres => include_str!("../ddl/postgres.sql"),
+            Dialect::MySql => include_str!("../ddl/mysql.sql"),
+            Dialect::Sqlite => include_str!("../ddl/sqlite.sql"),
+        };
+        self.fill_in(template).trim_end().to_owned()
+    }
+
+    /// The statement that allows a user what a provider does; the user's name is to be filled in.
+    #[must_use]
+    pub fn grant(&self) -> String {
+        match self.dialect {
+            Dialect::Sqlite => {
+                "chmod and chown, so that the file and its directory can be written".to_owned()
+            }
+            _ => format!(
+                "GRANT SELECT, INSERT, UPDATE ON {} TO your_user",
+                self.quoted_table()
+            ),
+        }
+    }
+
+    /// What gives the table its primary key.
+    #[must_use]
+    pub fn add_key(&self) -> String {
+        let (table, name) = (self.quoted_table(), self.dialect.quote(self.columns.name()));
+        match self.dialect {
+            Dialect::Sqlite => format!(
+                "run: CREATE UNIQUE INDEX {} ON {table} ({name})",
+                self.dialect.quote(&format!("{}_key", self.bare_table()))
+            ),
+            _ => format!("run: ALTER TABLE {table} ADD PRIMARY KEY ({name})"),
+        }
+    }
+
+    /// Puts the quoted names where the template has theirs in braces.
+    pub(crate) fn fill_in(&self, template: &str) -> String {
+        let quote = |name: &str| self.dialect.quote(name);
+        let mut values = vec![("table", self.quoted_table())];
+        let keys = [
+            "name",
+            "lock_until",
+            "locked_at",
+            "locked_by",
+            "fencing_token",
+        ];
+        values.extend(keys.into_iter().zip(self.column_names().map(quote)));
+        let mut filled = String::with_capacity(template.len() * 2);
+        let mut rest = template;
+        // In one pass: a name that itself looks like a placeholder stays a name.
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let (key, after) = after.split_once('}').unwrap_or((after, ""));
+            if let Some((_, value)) = values.iter().find(|(known, _)| *known == key) {
+                filled.push_str(value);
+            } else {
+                // Not ours: a brace in the template itself.
+                filled.push('{');
+                filled.push_str(key);
+                filled.push('}');
+            }
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn column_names(&self) -> [&str; 5] {
+        let columns = &self.columns;
+        [
+            columns.name(),
+            columns.lock_until(),
+            columns.locked_at(),
+            columns.locked_by(),
+            columns.fencing_token(),
+        ]
+    }
+}
+
+fn check(dialect: Dialect, what: &str, name: &str) -> Result<(), LockError> {
+    let max = dialect.max_identifier_bytes();
+    if name.is_empty() {
+        return Err(refuse(format!("the name of a {what} cannot be empty")));
+    }
+    if name.contains('\0') {
+        return Err(refuse(format!("the name of a {what} cannot contain NUL")));
+    }
+    if name.len() > max {
+        return Err(refuse(format!(
+            "the name of a {what} can have at most {max} bytes in {dialect}; `{}` has {}",
+            name.escape_debug(),
+            name.len()
+        )));
+    }
+    Ok(())
+}
+
+fn refuse(problem: String) -> LockError {
+    LockError::new(ErrorKind::Configuration, problem)
+}
+
+#[cfg(test)]
+mod tests;

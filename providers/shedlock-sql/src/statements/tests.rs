@@ -1,0 +1,77 @@
+use super::*;
+use crate::names::ColumnNames;
+
+const DIALECTS: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
+
+fn statements(dialect: Dialect, clock: LockClock) -> Statements {
+    let columns = ColumnNames::default()
+        .with_name(":lease")
+        .with_fencing_token("token -- plain");
+    let names = Names::new(dialect, "app.{now}", columns).unwrap();
+    Statements::new(&names, clock)
+}
+
+#[test]
+fn parameters_are_numbered_or_repeated() {
+    let params = |dialect, clock| statements(dialect, clock).extend.params().to_vec();
+    let (name, owner, lease, now) = (Param::Name, Param::Owner, Param::Lease, Param::Now);
+    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        assert_eq!(params(dialect, LockClock::Database), [lease, name, owner]);
+        assert_eq!(
+            params(dialect, LockClock::Client),
+            [now, lease, name, owner]
+        );
+    }
+    assert_eq!(
+        params(Dialect::MySql, LockClock::Database),
+        [lease, name, owner]
+    );
+    assert_eq!(
+        params(Dialect::MySql, LockClock::Client),
+        [lease, now, name, owner, now]
+    );
+}
+
+#[test]
+fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
+    for dialect in DIALECTS {
+        for clock in [LockClock::Database, LockClock::Client] {
+            let all = statements(dialect, clock);
+            for statement in [&all.acquire, &all.acquire_plain, &all.extend, &all.release] {
+                let text = statement.text().replace("{now}", "").replace(":lease", "");
+                assert!(!text.contains(['{', '}']), "{text}");
+                assert!(
+                    !text.contains("--") || text.contains("token -- plain"),
+                    "{text}"
+                );
+                assert!(
+                    !text.contains(":name") && !text.contains(":owner"),
+                    "{text}"
+                );
+            }
+            assert!(all.acquire.text().contains("token -- plain"));
+            assert!(!all.acquire_plain.text().contains("token -- plain"));
+        }
+    }
+}
+
+#[test]
+fn the_placeholders_of_a_dialect_are_as_many_as_its_values() {
+    for dialect in DIALECTS {
+        let statement = statements(dialect, LockClock::Client).acquire;
+        let count = statement.params().len();
+        match dialect {
+            Dialect::MySql => assert_eq!(statement.text().matches('?').count(), count),
+            Dialect::Postgres => assert!(statement.text().contains(&format!("${count}"))),
+            Dialect::Sqlite => assert!(statement.text().contains(&format!("?{count}"))),
+        }
+    }
+}
+
+#[test]
+fn a_lease_is_rounded_up_and_padded() {
+    assert_eq!(lease_micros(Duration::ZERO), 0);
+    assert_eq!(lease_micros(Duration::from_nanos(1)), 1_001);
+    assert_eq!(lease_micros(Duration::from_secs(1)), 1_001_000);
+    assert_eq!(lease_micros(Duration::MAX), i64::MAX);
+}

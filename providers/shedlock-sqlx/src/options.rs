@@ -1,0 +1,184 @@
+//! What can be chosen about a provider.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use shedlock_runtime::{
+    Clock, LockError, Operation, ProviderInfo, SystemClock, host_node_name, node_name,
+};
+use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, Statements};
+use sqlx::Pool;
+
+use crate::connections::Source;
+use crate::provider::{Inner, SqlxLockProvider};
+use crate::store::Store;
+
+/// ShedLock's `VARCHAR(64)`.
+const MAX_NAME_CHARS: usize = 64;
+
+/// Options of a provider; from [`SqlxLockProvider::builder`] or [`SqlxLockProvider::builder_from_url`].
+#[must_use = "a builder does nothing until `build` or `connect` is called"]
+pub struct SqlxLockProviderBuilder<DB: Store> {
+    origin: Origin<DB>,
+    table: String,
+    columns: ColumnNames,
+    node: Arc<str>,
+    clock: LockClock,
+    time_source: Arc<dyn Clock>,
+    persistent: bool,
+}
+
+enum Origin<DB: Store> {
+    Pool(Pool<DB>),
+    Url(String),
+}
+
+impl<DB: Store> SqlxLockProviderBuilder<DB> {
+    pub(crate) fn from_pool(pool: Pool<DB>) -> Self {
+        Self::with_defaults(Origin::Pool(pool))
+    }
+
+    pub(crate) fn from_url(url: &str) -> Self {
+        Self::with_defaults(Origin::Url(url.to_owned()))
+    }
+
+    fn with_defaults(origin: Origin<DB>) -> Self {
+        Self {
+            origin,
+            table: DEFAULT_TABLE.to_owned(),
+            columns: ColumnNames::default(),
+            node: host_node_name(),
+            clock: LockClock::default(),
+            time_source: Arc::new(SystemClock),
+            persistent: true,
+        }
+    }
+
+    /// Calls the table `name`, which may be `schema.table`; by default `shedlock`.
+    ///
+    /// The name is quoted, so the server takes it as it is written.
+    pub fn table_name(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
+    }
+
+    /// Calls the columns so; by default as ShedLock does.
+    pub fn columns(mut self, columns: ColumnNames) -> Self {
+        self.columns = columns;
+        self
+    }
+
+    /// Calls the fencing token's column so; by default `fencing_token`. A table may lack it.
+    pub fn fencing_token_column(mut self, column: impl Into<String>) -> Self {
+        self.columns = self.columns.with_fencing_token(column);
+        self
+    }
+
+    /// Calls this node `name`; by default it has the host's name.
+    pub fn node_name(mut self, name: &str) -> Self {
+        self.node = node_name(name);
+        self
+    }
+
+    /// Says whose clock decides when a lease ends; by default the database's.
+    pub fn clock(mut self, clock: LockClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Measures the holder's deadline, and the time with [`LockClock::Client`], by `time`; by default the machine's.
+    pub fn time_source(mut self, time: impl Clock) -> Self {
+        self.time_source = Arc::new(time);
+        self
+    }
+
+    /// Whether statements stay prepared on a connection; by default they do. A pooler that hands each statement to any of
+    /// its connections, as `PgBouncer` before 1.21 does in transaction mode, needs `false`.
+    pub fn persistent_statements(mut self, persistent: bool) -> Self {
+        self.persistent = persistent;
+        self
+    }
+
+    /// The provider. It connects when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a name that the database could not keep, or a URL
+    /// that is not valid.
+    pub fn build(self) -> Result<SqlxLockProvider<DB>, LockError> {
+        let provider = DB::DIALECT.provider_name();
+        self.try_build()
+            .map_err(|error| error.with_context(Operation::Connect, provider, None))
+    }
+
+    /// The provider, with a connection opened or taken once.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqlxLockProvider::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has connected to nothing that stays.
+    pub async fn connect(self) -> Result<SqlxLockProvider<DB>, LockError> {
+        let built = self.build()?;
+        let name = DB::DIALECT.provider_name();
+        built
+            .warm_up()
+            .await
+            .map_err(|error| error.with_context(Operation::Connect, name, None))?;
+        Ok(built)
+    }
+
+    fn try_build(mut self) -> Result<SqlxLockProvider<DB>, LockError> {
+        let columns = std::mem::take(&mut self.columns);
+        let names = Names::new(DB::DIALECT, &self.table, columns)?;
+        let source = match &self.origin {
+            Origin::Pool(pool) => Source::Pool(pool.clone()),
+            Origin::Url(url) => Source::kept(DB::options(url)?),
+        };
+        Ok(self.assemble(names, source))
+    }
+
+    fn assemble(self, names: Names, source: Source<DB>) -> SqlxLockProvider<DB> {
+        let info = ProviderInfo::new(DB::DIALECT.provider_name())
+            .with_max_name_chars(MAX_NAME_CHARS)
+            .with_clock(self.time_source);
+        SqlxLockProvider {
+            inner: Arc::new(Inner {
+                info,
+                node: self.node,
+                source,
+                statements: Statements::new(&names, self.clock),
+                names,
+                clock: self.clock,
+                persistent: self.persistent,
+                plain: AtomicBool::new(false),
+            }),
+        }
+    }
+}
+
+/// A provider on `pool` with nothing chosen.
+pub(crate) fn defaults<DB: Store>(pool: Pool<DB>) -> SqlxLockProvider<DB> {
+    SqlxLockProviderBuilder::from_pool(pool.clone())
+        .assemble(Names::shedlock(DB::DIALECT), Source::Pool(pool))
+}
+
+impl<DB: Store> fmt::Debug for SqlxLockProviderBuilder<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match &self.origin {
+            Origin::Pool(_) => "a pool",
+            Origin::Url(_) => "a URL",
+        };
+        f.debug_struct("SqlxLockProviderBuilder")
+            .field("origin", &origin)
+            .field("table", &self.table)
+            .field("columns", &self.columns)
+            .field("node", &self.node)
+            .field("clock", &self.clock)
+            .field("persistent", &self.persistent)
+            .finish_non_exhaustive()
+    }
+}

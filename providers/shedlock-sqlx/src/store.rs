@@ -1,0 +1,125 @@
+//! What each database does in its own way.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use shedlock_runtime::LockError;
+use shedlock_sql::{Dialect, Fault, Param, Statement, Statements};
+use sqlx::database::HasStatementCache;
+use sqlx::error::DatabaseError;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection, Database, Encode, Type};
+
+/// A database with a provider here: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with its feature.
+///
+/// Sealed: a provider for another database implements [`LockProvider`](shedlock_runtime::LockProvider).
+pub trait Store: Backend {}
+
+/// The options of a connection.
+pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// The seam behind [`Store`].
+#[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
+pub trait Backend: Database + HasStatementCache {
+    /// Whose SQL it takes.
+    const DIALECT: Dialect;
+    /// How many connections a provider keeps that was given a URL.
+    const KEPT: usize;
+    /// Whether "busy" says nothing about the lock, so that asking again is right for as long as there is time.
+    const BUSY_IS_BRIEF: bool;
+
+    /// The options of our own connections.
+    fn options(url: &str) -> Result<Options<Self>, LockError>;
+
+    /// What an error of the database means.
+    fn fault(error: &dyn DatabaseError) -> Fault {
+        Fault::of(
+            Self::DIALECT,
+            &error.code().unwrap_or_default(),
+            error.message(),
+        )
+    }
+
+    /// Makes a new connection of our own ready.
+    fn set_up(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Takes the lock.
+    fn acquire(
+        connection: &mut Self::Connection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> impl Future<Output = Result<Verdict, sqlx::Error>> + Send;
+
+    /// Runs a statement that changes one row or none, and says which.
+    fn change(
+        connection: &mut Self::Connection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Runs a statement that asks for no values.
+    fn execute(
+        connection: &mut Self::Connection,
+        statement: String,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+/// What the statements of one operation need.
+#[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub(crate) statements: &'a Statements,
+    pub(crate) persistent: bool,
+    pub(crate) name: &'a str,
+    pub(crate) owner: &'a str,
+    pub(crate) lease: i64,
+    pub(crate) now: i64,
+}
+
+/// What the database says to an attempt.
+#[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
+#[derive(Debug)]
+pub enum Verdict {
+    /// The lock is ours.
+    Granted { token: Option<u64> },
+    /// Somebody else's lease is live.
+    Held { owner: String, remaining: Duration },
+    /// Somebody else was faster, and has finished or is not to be seen.
+    Contended,
+    /// The row is not as it must be.
+    Unusable { problem: String, remedy: String },
+}
+
+impl Run<'_> {
+    /// `statement` with its values.
+    pub(crate) fn query<'q, DB>(
+        &'q self,
+        statement: &Statement,
+    ) -> Query<'q, DB, <DB as Database>::Arguments>
+    where
+        DB: Database + HasStatementCache,
+        &'q str: Encode<'q, DB> + Type<DB>,
+        i64: Encode<'q, DB> + Type<DB>,
+    {
+        // Names are checked and quoted, values are bound: see `shedlock_sql::Names`.
+        let text = AssertSqlSafe(std::sync::Arc::clone(statement.text()));
+        let query = sqlx::query::<DB>(text).persistent(self.persistent);
+        statement
+            .params()
+            .iter()
+            .fold(query, |query, param| match param {
+                Param::Name => query.bind(self.name),
+                Param::Owner => query.bind(self.owner),
+                Param::Lease => query.bind(self.lease),
+                _ => query.bind(self.now),
+            })
+    }
+}
+
+/// A duration that the database gave in microseconds.
+pub(crate) fn from_micros(micros: i64) -> Duration {
+    Duration::from_micros(micros.try_into().unwrap_or(0))
+}
