@@ -13,12 +13,12 @@ fn format(item: TokenStream) -> String {
     prettyplease::unparse(&file)
 }
 
-fn format_call(call: TokenStream) -> String {
+fn format_call(call: &TokenStream) -> String {
     format(quote!(fn main() { #call }))
 }
 
-fn locked(args: TokenStream, item: TokenStream) -> String {
-    format(scheduler_lock::scheduler_lock(args, &item))
+fn locked(args: TokenStream, item: &TokenStream) -> String {
+    format(scheduler_lock::scheduler_lock(args, item))
 }
 
 /// Compares with the snapshot `name`, and gives back what was compared.
@@ -40,7 +40,7 @@ fn plain_function_is_at_most_forty_lines() {
     let args = quote!(name = "nightly_report", at_most = "10m", at_least = "14m");
     let expansion = locked(
         args,
-        quote! {
+        &quote! {
             async fn nightly_report() {
                 work().await;
             }
@@ -67,7 +67,7 @@ fn every_key() {
             Report::done(tenant)
         }
     };
-    check("every_key", locked(args, item));
+    check("every_key", locked(args, &item));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn on_skip_stands_for_a_store_error_too() {
             Report::done()
         }
     );
-    check("on_skip", locked(args, item));
+    check("on_skip", locked(args, &item));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn future_of_a_plain_function() {
             async move { Some(doubled) }
         }
     };
-    check("impl_future", locked(quote!(name = "job"), item));
+    check("impl_future", locked(quote!(name = "job"), &item));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn method_after_async_trait() {
             })
         }
     };
-    check("async_trait", locked(quote!(name = NAME), item));
+    check("async_trait", locked(quote!(name = NAME), &item));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn function_after_tokio_test() {
             }
         }
     };
-    check("tokio_entry", locked(quote!(name = "job"), item));
+    check("tokio_entry", locked(quote!(name = "job"), &item));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn enabled() {
         default_at_least = "0s", provider = provider, default_at_most = "10m",
     };
     let expansion = enable::enable_scheduler_lock(tokens);
-    check("enable", format_call(expansion));
+    check("enable", format_call(&expansion));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn asserted() {
         quote!(crate = ::platform::locks),
     ];
     let calls = calls.map(assert::lock_assert);
-    check("lock_assert", format_call(quote!(#(#calls;)*)));
+    check("lock_assert", format_call(&quote!(#(#calls;)*)));
 }
 
 #[test]
@@ -186,10 +186,10 @@ fn order_of_keys_does_not_matter() {
         quote!(keep_alive),
         quote!(on_lost = "cancel"),
     ];
-    let expected = locked(quote!(#(#keys),*), item.clone());
+    let expected = locked(quote!(#(#keys),*), &item);
     for first in 0..keys.len() {
         let mut keys = keys.clone();
         keys.rotate_left(first);
-        assert_eq!(locked(quote!(#(#keys,)*), item.clone()), expected);
+        assert_eq!(locked(quote!(#(#keys,)*), &item), expected);
     }
 }

@@ -98,7 +98,11 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
             let (arguments, label) = (template.format_arguments(), template.label());
             quote!(#private::Job::formatted(#private::core::format_args!(#arguments), #label))
         }
-        JobName::Expr(expr) => quote!(#private::Job::named_by(#expr)),
+        JobName::Expr(expr) => {
+            // Borrowed, so that an argument may still move into the body.
+            let borrowed = quote_spanned!(hidden(expr.span())=> &(#expr));
+            quote!(#private::Job::named_by(#borrowed))
+        }
     };
     let durations = [
         ("at_most", &plan.at_most),

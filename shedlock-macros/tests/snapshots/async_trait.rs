@@ -12,7 +12,7 @@ where
     Self: 'async_trait,
 {
     ::shedlock::__private::std::boxed::Box::pin(async move {
-        let job = ::shedlock::__private::Job::named_by(NAME);
+        let job = ::shedlock::__private::Job::named_by(&(NAME));
         ::shedlock::__private::run::<
             Option<u32>,
             _,

@@ -26,6 +26,16 @@ pub struct Nightly {
     region: String,
 }
 
+impl Nightly {
+    /// A job.
+    #[must_use]
+    pub fn in_region(region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+        }
+    }
+}
+
 #[async_trait]
 impl Job for Nightly {
     fn region(&self) -> &str {

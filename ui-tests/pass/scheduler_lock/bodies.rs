@@ -30,7 +30,7 @@ pub async fn nested(count: u32) -> Option<u32> {
                 break 'outer step;
             }
         }
-        if count == 0 {
+        if count < 2 {
             return None;
         }
     };

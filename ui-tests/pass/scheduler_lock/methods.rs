@@ -4,13 +4,22 @@ use shedlock::scheduler_lock;
 use std::sync::Arc;
 
 /// A job with state.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Job {
     region: String,
     runs: u32,
 }
 
 impl Job {
+    /// A job that has not run.
+    #[must_use]
+    pub fn in_region(region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            runs: 1,
+        }
+    }
+
     /// No receiver.
     #[scheduler_lock(name = "associated", at_most = "1m")]
     pub async fn associated() -> Option<Self> {

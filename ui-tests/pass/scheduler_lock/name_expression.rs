@@ -18,8 +18,8 @@ pub async fn formatted(tenant: String) -> Option<String> {
 #[scheduler_lock(name = concat!("a", "-", "b"), at_most = "1m")]
 pub async fn concatenated() {}
 
-/// A reference into an argument.
-#[scheduler_lock(name = &*tenant, at_most = "1m")]
-pub async fn borrowed(tenant: std::sync::Arc<str>) -> Option<usize> {
-    Some(tenant.len())
+/// An argument, which is only borrowed.
+#[scheduler_lock(name = tenant, at_most = "1m")]
+pub async fn borrowed(tenant: String) -> Option<String> {
+    Some(tenant)
 }

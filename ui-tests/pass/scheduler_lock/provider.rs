@@ -30,6 +30,18 @@ impl Job {
     }
 }
 
+/// By a reference to an argument, with a result.
+#[scheduler_lock(name = "held", at_most = "1m", provider = locks)]
+pub async fn answer(locks: &Arc<dyn LockProvider>) -> Option<u32> {
+    Some(42)
+}
+
+/// By an argument that is a provider itself.
+#[scheduler_lock(name = "held", at_most = "1m", provider = memory)]
+pub async fn concrete_answer(memory: InMemoryLockProvider) -> Option<u32> {
+    Some(42)
+}
+
 /// By an argument that moves into the body.
 #[scheduler_lock(name = "argument", at_most = "1m", provider = &locks)]
 pub async fn argument(locks: Arc<dyn LockProvider>) {

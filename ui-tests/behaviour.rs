@@ -1,0 +1,206 @@
+//! What the accepted shapes do: the name each asks for, and what each returns when it may not run.
+
+use shedlock::testing::{Fault, FaultyProvider, always_held, with_provider};
+use shedlock::{ErrorKind, InMemoryLockProvider, LockProviderExt as _, Outcome, SkipReason};
+use shedlock_runtime::Operation;
+use shedlock_ui_tests::scheduler_lock::{
+    arguments, async_trait, bodies, generics, impl_future, methods, name_expression, name_template,
+    on_skip, provider, return_types,
+};
+use std::sync::Arc;
+
+/// Awaits the call twice: as it is, and while somebody holds the lock of this name.
+///
+/// A wrong name would let the second call run as well.
+macro_rules! assert_name {
+    ($name:expr, $call:expr) => {{
+        let memory = InMemoryLockProvider::new();
+        let ran = with_provider(memory.clone(), async { $call.await }).await;
+        assert_ne!(ran, Default::default(), "the call did not run");
+        let skipped = with_provider(memory, always_held($name, async { $call.await })).await;
+        assert_eq!(skipped, Default::default(), "`{}` is not the name", $name);
+    }};
+}
+
+#[tokio::test]
+async fn names_are_formatted_from_arguments() {
+    let tenant = || name_template::Tenant {
+        name: "acme".to_owned(),
+        r#type: (1, 2),
+    };
+    assert_name!("sync-acme", name_template::moved("acme".to_owned()));
+    assert_name!("{shard}-007-\"a\"", name_template::specified(7, "a"));
+    assert_name!("acme-2", name_template::field(&tenant()));
+    assert_name!("acme-2", name_template::destructured(tenant()));
+    assert_name!("shard-3", name_template::const_parameter::<3>());
+    assert_name!("9", name_template::raw(9));
+    assert_name!("typed-5", generics::typed(5));
+    assert_name!("first", generics::longer("first", "second"));
+    assert_name!("impl-x", generics::implemented("x", async { 1 }));
+    assert_name!("mutable-1", arguments::mutable(1, "y".to_owned()));
+}
+
+#[tokio::test]
+async fn names_are_computed_before_the_body() {
+    assert_name!("sync-acme", name_expression::formatted("ACME".to_owned()));
+    assert_name!("acme", name_expression::borrowed("acme".to_owned()));
+}
+
+#[tokio::test]
+async fn methods_name_their_fields() {
+    let mut job = methods::Job::in_region("eu");
+    assert_name!("associated", async {
+        methods::Job::associated().await.map(drop)
+    });
+    assert_name!("by-reference-eu", job.by_reference());
+    assert_name!("by-mut-eu", job.by_mut());
+    assert_name!("by-value-eu", methods::Job::in_region("eu").by_value());
+    let shared = Arc::new(job);
+    assert_name!("by-arc-eu", Arc::clone(&shared).by_arc());
+    assert_name!("by-arc-reference", shared.by_arc_reference());
+}
+
+#[tokio::test]
+async fn futures_of_plain_functions_run_inside_the_lock() {
+    assert_name!("opaque-4", impl_future::opaque(4));
+    assert_name!("text", impl_future::aliased("text"));
+}
+
+#[tokio::test]
+async fn async_trait_methods_are_locked() {
+    use async_trait::Job as _;
+
+    let job = async_trait::Nightly::in_region("eu");
+    assert_name!("provided", job.provided());
+    assert_name!("run-eu-2", async {
+        job.run(2).await.expect("the store answers")
+    });
+}
+
+#[tokio::test]
+async fn bodies_return_early() {
+    with_provider(InMemoryLockProvider::new(), async {
+        assert_eq!(bodies::tail(0).await, None);
+        assert_eq!(bodies::nested(2).await, Some(3));
+        assert_eq!(bodies::nested(0).await, None);
+        assert!(bodies::inferred("1,x").await.is_err());
+        assert_eq!(bodies::recursive(3).await, Some(0));
+        assert!(return_types::result(false).await.is_err());
+        assert!(return_types::result(true).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn arguments_reach_the_body() {
+    with_provider(InMemoryLockProvider::new(), async {
+        let range = || arguments::Range { from: 3, to: 4 };
+        let sum = arguments::destructured((1, 2), range(), &5, [6, 7], range(), 0);
+        // 1 + (2 + 4) + 3 + 4 + 5 + 6
+        assert_eq!(sum.await, Some(25));
+        let mut values = Vec::new();
+        arguments::referenced(&mut values).await;
+        assert_eq!(values, [1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn skipped_calls_return_the_value_of_their_type() {
+    with_provider(InMemoryLockProvider::new(), async {
+        always_held("option", async {
+            assert_eq!(return_types::option().await, None);
+        })
+        .await;
+        always_held("alias", async {
+            assert!(matches!(return_types::alias().await, Ok(None)));
+        })
+        .await;
+        always_held("outcome", async {
+            assert_eq!(
+                return_types::outcome().await,
+                Outcome::Skipped(SkipReason::Held)
+            );
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn on_skip_sees_the_reason_and_the_arguments() {
+    with_provider(InMemoryLockProvider::new(), async {
+        let held = on_skip::Report::Skipped("Held".to_owned());
+        always_held("reason", async {
+            assert_eq!(on_skip::reason().await, held);
+        })
+        .await;
+        always_held("both", async { assert_eq!(on_skip::both().await, held) }).await;
+        always_held("argument", async {
+            assert_eq!(on_skip::argument(7).await, 7);
+        })
+        .await;
+        always_held("result", async {
+            assert_eq!(on_skip::result().await.expect("a skip is no error"), 0);
+        })
+        .await;
+        assert_eq!(on_skip::argument(7).await, 8);
+    })
+    .await;
+}
+
+/// Awaits the call with a store that cannot be reached.
+async fn unreachable<F: Future>(call: F) -> F::Output {
+    let store = FaultyProvider::new(InMemoryLockProvider::new());
+    store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+    with_provider(store, call).await
+}
+
+#[tokio::test]
+async fn store_errors_are_no_skips() {
+    let failed = unreachable(on_skip::both()).await;
+    assert!(matches!(failed, on_skip::Report::Failed(_)), "{failed:?}");
+    assert!(unreachable(on_skip::error()).await.is_some());
+    assert!(unreachable(on_skip::result()).await.is_err());
+    assert!(unreachable(return_types::alias()).await.is_err());
+    assert!(unreachable(return_types::boxed_error("1")).await.is_err());
+    assert_eq!(unreachable(return_types::option()).await, None);
+    assert_eq!(
+        unreachable(return_types::outcome()).await,
+        Outcome::Skipped(SkipReason::StoreError)
+    );
+}
+
+#[tokio::test]
+async fn on_skip_answers_a_store_error_where_the_type_has_no_place_for_it() {
+    let expected = on_skip::Report::Skipped("StoreError".to_owned());
+    assert_eq!(unreachable(on_skip::reason()).await, expected);
+    assert_eq!(unreachable(on_skip::constant()).await, 0);
+}
+
+#[tokio::test]
+async fn nothing_registered_is_an_error_where_there_is_a_place_for_it() {
+    let error = on_skip::result().await.expect_err("no provider");
+    assert_eq!(error.kind(), ErrorKind::NoProvider);
+}
+
+#[tokio::test]
+#[should_panic(expected = "enable_scheduler_lock!")]
+async fn nothing_registered_panics_elsewhere() {
+    on_skip::reason().await;
+}
+
+#[tokio::test]
+async fn a_given_provider_keeps_the_lock() {
+    let memory = InMemoryLockProvider::new();
+    let config = shedlock::LockConfiguration::new("held", "1m").expect("it is valid");
+    let lock = memory.try_lock(config).await.expect("the store answers");
+    assert!(lock.is_some());
+    let shared: Arc<dyn shedlock::LockProvider> = Arc::new(memory.clone());
+    assert_eq!(provider::answer(&shared).await, None);
+    drop(lock);
+    assert_eq!(
+        provider::concrete_answer(InMemoryLockProvider::new()).await,
+        Some(42)
+    );
+}
