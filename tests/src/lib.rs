@@ -3,3 +3,8 @@
 pub mod contention;
 pub mod holds;
 pub mod jvm;
+
+/// The front page's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct FrontPage;
