@@ -1,0 +1,65 @@
+//! Prints what shedlock costs, figure by figure, beside its goal and the floor measured in the same run.
+//!
+//! Times are medians of interleaved rounds; counts are exact. Nothing is asserted: a machine that does something else
+//! meanwhile moves times, and only ratios mean something on another machine.
+#![expect(
+    clippy::print_stdout,
+    reason = "the tables are what this program is for"
+)]
+
+mod memory;
+
+use clap::{Parser, ValueEnum};
+use shedlock_benches::table::Table;
+
+#[derive(Parser)]
+#[command(about = "Prints what shedlock costs, beside the goals")]
+struct Arguments {
+    /// The parts to measure, instead of all but the build.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Also measures clean builds, which takes minutes.
+    #[arg(long)]
+    build: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Memory,
+}
+
+impl Part {
+    fn measure(self) -> anyhow::Result<Vec<Table>> {
+        match self {
+            Self::Memory => memory::measure(),
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let parts = match arguments.only.as_slice() {
+        [] => vec![Part::Memory],
+        only => only.to_vec(),
+    };
+    println!("{}", load());
+    for part in parts {
+        for table in part.measure()? {
+            print!("{table}");
+        }
+    }
+    println!("\n{}", load());
+    Ok(())
+}
+
+/// How busy the machine is: figures from a busy one are worth less.
+fn load() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    match std::fs::read_to_string("/proc/loadavg") {
+        Ok(load) => {
+            let recent = load.split(' ').next().unwrap_or_default();
+            format!("{cores} cores, load {recent}")
+        }
+        Err(_) => format!("{cores} cores"),
+    }
+}
