@@ -37,6 +37,11 @@
 //! The tests are called `in_memory::basics::is_taken_and_given_back` and so on. They judge by what the store says and by
 //! an oracle clock, the monotonic one of the machine that all nodes run on.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a case panics when the provider fails it"
+)]
+
 pub mod ambiguity;
 pub mod at_least;
 pub mod basics;
@@ -242,9 +247,11 @@ pub fn run<S: IntoHarness>(
         case(&Subject::new(test, harness)).await;
     };
     let limited = async {
-        if tokio::time::timeout(CASE_TIMEOUT, work).await.is_err() {
-            panic!("the case did not end within {CASE_TIMEOUT:?}");
-        }
+        let outcome = tokio::time::timeout(CASE_TIMEOUT, work).await;
+        assert!(
+            outcome.is_ok(),
+            "the case did not end within {CASE_TIMEOUT:?}"
+        );
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(limited)));
     // Not by dropping it: that would wait for a call that hangs.

@@ -1,11 +1,15 @@
 //! A grant that the node did not hear of is not a grant, and is not left behind either.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    ErrorKind, LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation,
+    Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockProvider, LockProviderExt as _,
+    LockingTaskExecutor, Operation, ProviderInfo, Released, async_trait,
 };
+
+use tokio::sync::Notify;
 
 use super::harness::Disturbance;
 use super::subject::{LONG, Node, Subject, config, fresh, soon};
@@ -15,16 +19,16 @@ const LIMIT: Duration = Duration::from_millis(400);
 /// How late its end may be noticed on a busy machine.
 const LATENESS: Duration = Duration::from_secs(2);
 
-async fn faulty(subject: &Subject) -> FaultyProvider<std::sync::Arc<dyn LockProvider>> {
+async fn faulty(subject: &Subject) -> FaultyProvider<Arc<dyn LockProvider>> {
     let provider = subject.harness().node("one").await;
-    Node::of(provider.clone()).warm_up().await;
+    Node::of(Arc::clone(&provider)).warm_up().await;
     FaultyProvider::new(provider)
 }
 
 fn limited(lock: &str) -> shedlock_runtime::LockConfiguration {
     config(lock, LONG, Duration::ZERO)
         .with_timeout(LIMIT)
-        .unwrap_or_else(|error| panic!("a legal timeout: {error:?}"))
+        .expect("a legal timeout")
 }
 
 /// Tries to run a task that must not run; gives the error.
@@ -69,28 +73,46 @@ pub async fn a_cancelled_acquisition_leaves_nothing(subject: &Subject) {
     if subject.capabilities().answers_at_once {
         return subject.not_applicable("no acquisition can be interrupted");
     }
-    let (one, two) = (faulty(subject).await, subject.node("two").await);
+    let (one, two) = subject.two_nodes().await;
     let lock = fresh("cancelled");
-    one.next(Operation::Acquire, Fault::HangAfter);
-    let (provider, config) = (one.clone(), config(&lock, LONG, Duration::ZERO));
-    let asking = tokio::spawn(async move { provider.try_lock(config).await });
-    // Refused means that the store has granted it to somebody who does not know yet.
-    let granted = async {
-        while two
-            .try_seize(super::subject::config(
-                &lock,
-                Duration::from_millis(1),
-                Duration::ZERO,
-            ))
-            .await
-            .is_ok()
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    soon("the grant", granted).await;
+    let deaf = Arc::new(Deaf {
+        inner: Arc::clone(one.provider()),
+        granted: Notify::new(),
+    });
+    let (asking, config) = (Arc::clone(&deaf), config(&lock, LONG, Duration::ZERO));
+    let asking = tokio::spawn(async move { asking.try_lock(config).await });
+    soon("the grant", deaf.granted.notified()).await;
+    two.must_be_refused(&lock).await;
     asking.abort();
     two.seize_when_free(&lock).await;
+}
+
+/// A provider that never hears of what it was granted.
+#[derive(Debug)]
+struct Deaf {
+    inner: Arc<dyn LockProvider>,
+    granted: Notify,
+}
+
+#[async_trait]
+impl LockProvider for Deaf {
+    fn info(&self) -> &ProviderInfo {
+        self.inner.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let _unheard = self.inner.acquire(attempt).await;
+        self.granted.notify_one();
+        std::future::pending().await
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        self.inner.extend(lease, at_most).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.inner.release(lease).await
+    }
 }
 
 /// An acquisition may be dropped at any point: the next one works, and no lock is left behind.
@@ -125,7 +147,7 @@ pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
     if !subject.harness().disturb(Disturbance::Stall).await {
         return subject.not_applicable("the harness cannot silence the store");
     }
-    let error = must_fail(one.provider().clone(), &lock).await;
+    let error = must_fail(Arc::clone(one.provider()), &lock).await;
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     assert!(error.is_transient());
     subject.harness().calm().await;
@@ -139,7 +161,7 @@ pub async fn a_reply_lost_on_the_way_is_no_grant(subject: &Subject) {
     if !subject.harness().disturb(Disturbance::LoseReplies).await {
         return subject.not_applicable("the harness cannot lose replies");
     }
-    let error = must_fail(one.provider().clone(), &lock).await;
+    let error = must_fail(Arc::clone(one.provider()), &lock).await;
     assert!(error.kind().is_ambiguous(), "{error:?}");
     subject.harness().calm().await;
     two.seize_when_free(&lock).await;

@@ -22,7 +22,7 @@ impl Early {
             one,
             two,
             lock: fresh("at-least"),
-            at_least: subject.roomy(),
+            at_least: subject.short() * 2,
             asked: Instant::now(),
         }
     }
@@ -88,7 +88,7 @@ pub async fn holds_after_a_panic(subject: &Subject) {
     let task = tokio::spawn(async move {
         executor
             .execute(config, async {
-                std::panic::resume_unwind(Box::new("panic")) as ()
+                std::panic::resume_unwind(Box::new("panic"));
             })
             .await
     });
@@ -129,11 +129,8 @@ pub async fn survives_an_extension(subject: &Subject) {
     guard
         .extend(LONG, Duration::ZERO)
         .await
-        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
-    guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+        .expect("a live lease can be extended");
+    guard.unlock().await.expect("the store answers");
     early.assert_kept().await;
 }
 
@@ -148,23 +145,17 @@ pub async fn can_be_extended(subject: &Subject) {
     guard
         .extend(LONG, at_least)
         .await
-        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
-    guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+        .expect("a live lease can be extended");
+    guard.unlock().await.expect("the store answers");
     early.assert_kept().await;
 }
 
 /// It may be longer than `at_most`: a run that ended keeps the lock that long.
 pub async fn may_be_longer_than_at_most(subject: &Subject) {
     let mut early = Early::new(subject).await;
-    early.at_least = subject.roomy() * 2;
-    let guard = early.guard(subject.roomy()).await;
-    guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    early.at_least = subject.short() * 2;
+    let guard = early.guard(subject.short()).await;
+    guard.unlock().await.expect("the store answers");
     early.assert_kept().await;
 }
 

@@ -67,10 +67,7 @@ pub async fn the_guard_takes_and_gives_back(subject: &Subject) {
     assert_eq!(guard.name().as_str(), lock);
     assert!(guard.is_held());
     two.must_be_refused(&lock).await;
-    let released = guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    let released = guard.unlock().await.expect("the store answers");
     assert_eq!(released, shedlock_runtime::Released::Released);
     two.must_be_free(&lock).await;
 }

@@ -125,7 +125,7 @@ pub async fn no_two_bodies_overlap(subject: &Subject) {
                 Ok(Outcome::Executed(())) => done += 1,
                 // Not at once: a store that is asked all the time by the losers would let nobody win soon.
                 Ok(Outcome::Skipped(_)) => {
-                    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..4))).await
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..4))).await;
                 }
                 Err(error) => panic!("a contender failed: {error:?}"),
             }

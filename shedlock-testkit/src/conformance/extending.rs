@@ -84,7 +84,7 @@ pub async fn a_guard_whose_lease_ended_says_so(subject: &Subject) {
     guard
         .extend(subject.roomy(), Duration::ZERO)
         .await
-        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+        .expect("a live lease can be extended");
     let taken_over = two.seize_within(&lock, subject.roomy()).await;
     assert!(
         !guard.is_held(),
@@ -110,14 +110,11 @@ pub async fn a_guard_is_extended_in_place(subject: &Subject) {
         guard
             .extend(LONG, Duration::ZERO)
             .await
-            .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+            .expect("a live lease can be extended");
     }
     until(answered + subject.roomy()).await;
     assert!(guard.is_held());
     two.must_be_refused(&lock).await;
-    guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    guard.unlock().await.expect("the store answers");
     two.must_be_free(&lock).await;
 }

@@ -125,10 +125,7 @@ pub async fn a_late_guard_is_dropped_without_harm(subject: &Subject) {
     let guard = one.lock(&lock, subject.roomy(), LONG).await;
     let live = two.seize_within(&lock, subject.roomy()).await;
     let before = subject.peek(&lock).await;
-    let released = guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+    let released = guard.unlock().await.expect("the store answers");
     assert_eq!(
         released,
         Released::Lost,
@@ -164,9 +161,7 @@ pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
     let attempt = one.attempt(config(&lock, LONG, Duration::ZERO));
     for _ in 0..2 {
         let answer = one.provider().acquire(&attempt).await;
-        let lease = answer
-            .unwrap_or_else(|error| panic!("the attempt failed: {error:?}"))
-            .granted();
+        let lease = answer.expect("the store answers").granted();
         let lease = lease.unwrap_or_else(|| {
             panic!("an attempt that has won must be told so when it asks again")
         });

@@ -34,7 +34,7 @@ pub async fn a_second_call_does_not_run(subject: &Subject) {
     let held = one.seize(&lock, LONG).await;
     let outcome = executor(&two)
         .execute(config(&lock, LONG, Duration::ZERO), async {
-            panic!("it ran") as ()
+            panic!("it ran");
         })
         .await;
     assert!(
@@ -152,10 +152,7 @@ pub async fn a_lost_extension_can_be_repeated(subject: &Subject) {
     let faulty = FaultyProvider::new(subject.harness().node("one").await);
     let lock = fresh("extension-lost");
     let guard = faulty.try_lock(config(&lock, LONG, Duration::ZERO)).await;
-    let mut guard = guard
-        .ok()
-        .flatten()
-        .unwrap_or_else(|| panic!("the lock is free"));
+    let mut guard = guard.ok().flatten().expect("the lock is free");
     faulty.next(Operation::Extend, Fault::LoseReply);
     assert!(guard.extend(LONG, Duration::ZERO).await.is_err());
     assert!(guard.is_held(), "the old lease lives");
@@ -163,10 +160,7 @@ pub async fn a_lost_extension_can_be_repeated(subject: &Subject) {
     guard
         .extend(LONG, Duration::ZERO)
         .await
-        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
-    guard
-        .unlock()
-        .await
-        .unwrap_or_else(|error| panic!("the release failed: {error:?}"));
+        .expect("a live lease can be extended");
+    guard.unlock().await.expect("the store answers");
     two.must_be_free(&lock).await;
 }

@@ -15,7 +15,7 @@ pub(super) const LONG: Duration = Duration::from_secs(600);
 /// How far two clocks of one machine may be apart over a case: the store's may be slewed, and count in milliseconds.
 pub(super) const NOISE: Duration = Duration::from_millis(2);
 /// How long something may take that should happen at once, on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
 
 /// The store under test.
@@ -276,10 +276,8 @@ pub(super) fn assert_kept(earlier: Instant, at_least_for: Duration, later: &Held
 
 /// Waits for something that should happen at once.
 pub(super) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, happens).await {
-        Ok(value) => value,
-        Err(_elapsed) => panic!("{what} did not happen within {PATIENCE:?}"),
-    }
+    let limited = tokio::time::timeout(PATIENCE, happens).await;
+    limited.unwrap_or_else(|_elapsed| panic!("{what} did not happen within {PATIENCE:?}"))
 }
 
 /// Waits until the oracle clock has reached `instant`.

@@ -1,7 +1,9 @@
 //! Whose clock decides, and from when the holder counts.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{LockProviderExt as _, Operation};
 
@@ -11,7 +13,7 @@ use super::subject::{LONG, NOISE, Node, Subject, assert_kept, config, fresh};
 /// The holder's deadline counts from before the request was sent: a slow reply costs the holder, not the others.
 pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
     let provider = subject.harness().node("one").await;
-    Node::of(provider.clone()).warm_up().await;
+    Node::of(Arc::clone(&provider)).warm_up().await;
     let faulty = FaultyProvider::new(provider);
     for fault in [None, Some(Fault::Delay(Duration::from_millis(150)))] {
         if let Some(fault) = fault {
@@ -21,10 +23,7 @@ pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
         let guard = faulty
             .try_lock(config(&fresh("deadline"), LONG, Duration::ZERO))
             .await;
-        let guard = guard
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| panic!("the lock is free"));
+        let guard = guard.ok().flatten().expect("the lock is free");
         // Read before the clock: what is left can only have become less by then.
         let remaining = guard.remaining().unwrap_or_default();
         let since = asked.elapsed();
@@ -41,21 +40,18 @@ pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
 /// So does an extended deadline.
 pub async fn an_extension_counts_from_before_it_was_asked(subject: &Subject) {
     let provider = subject.harness().node("one").await;
-    Node::of(provider.clone()).warm_up().await;
+    Node::of(Arc::clone(&provider)).warm_up().await;
     let faulty = FaultyProvider::new(provider);
     let guard = faulty
         .try_lock(config(&fresh("extended-deadline"), LONG, Duration::ZERO))
         .await;
-    let mut guard = guard
-        .ok()
-        .flatten()
-        .unwrap_or_else(|| panic!("the lock is free"));
+    let mut guard = guard.ok().flatten().expect("the lock is free");
     faulty.next(Operation::Extend, Fault::Delay(Duration::from_millis(150)));
     let asked = Instant::now();
     guard
         .extend(LONG, Duration::ZERO)
         .await
-        .unwrap_or_else(|error| panic!("the extension failed: {error:?}"));
+        .expect("a live lease can be extended");
     let remaining = guard.remaining().unwrap_or_default();
     let since = asked.elapsed();
     assert!(
@@ -134,18 +130,19 @@ pub async fn a_wrong_clock_changes_nothing(subject: &Subject) {
     }
 }
 
-/// A lease that is shorter than the store's grain is not free early.
+/// A lease is not cut to what the store counts in: whole milliseconds or seconds.
 pub async fn fractions_are_not_cut_off(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
-    // Not whole milliseconds, seconds or anything else a store may count in.
-    let at_most = subject.short() + Duration::from_micros(999_999);
-    let locks: Vec<_> = (0..5).map(|_| fresh("fraction")).collect();
-    let mut held = Vec::new();
-    for lock in &locks {
-        held.push(one.seize(lock, at_most).await);
-    }
-    for (lock, held) in locks.iter().zip(&held) {
-        let next = two.seize_within(lock, at_most).await;
-        assert_kept(held.asked, at_most, &next);
-    }
+    let at_most = subject.short() + Duration::from_nanos(999_999);
+    // Begun at all parts of a second, most of them would lose much of it.
+    let leases = (0..9).map(|number| {
+        let (one, two) = (&one, &two);
+        async move {
+            tokio::time::sleep(Duration::from_millis(37) * number).await;
+            let lock = fresh("fraction");
+            let held = one.seize(&lock, at_most).await;
+            assert_kept(held.asked, at_most, &two.seize_within(&lock, at_most).await);
+        }
+    });
+    join_all(leases).await;
 }

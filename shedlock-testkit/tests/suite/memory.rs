@@ -1,5 +1,6 @@
 //! The provider that keeps its locks in memory.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use shedlock_runtime::{InMemoryLockProvider, LockProvider, SystemClock, async_trait};
@@ -20,13 +21,16 @@ impl Harness for Memory {
     }
 }
 
-async fn on_tokios_clock() -> Memory {
+fn on_tokios_clock() -> Memory {
     Memory(InMemoryLockProvider::new())
 }
 
-async fn on_the_machines_clock() -> Memory {
+fn on_the_machines_clock() -> Memory {
     Memory(InMemoryLockProvider::with_clock(SystemClock))
 }
 
-shedlock_testkit::conformance!(in_memory, on_tokios_clock());
-shedlock_testkit::conformance!(in_memory_on_the_machines_clock, on_the_machines_clock());
+shedlock_testkit::conformance!(in_memory, ready(on_tokios_clock()));
+shedlock_testkit::conformance!(
+    in_memory_on_the_machines_clock,
+    ready(on_the_machines_clock())
+);

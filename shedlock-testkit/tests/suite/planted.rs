@@ -1,8 +1,9 @@
 //! Providers that are wrong on purpose: for each bug the suite has a case that fails, and says why.
 
+use std::future::ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use shedlock_testkit::conformance::run;
+use shedlock_testkit::conformance::{Subject, run};
 
 use super::toy::{Bug, ToyHarness};
 
@@ -10,25 +11,33 @@ use super::toy::{Bug, ToyHarness};
 macro_rules! planted {
     ($($bug:ident: $($group:ident::$case:ident $words:literal),+;)*) => {
         $(
-            #[test]
             #[expect(non_snake_case, reason = "named after the bug")]
-            fn $bug() {
+            mod $bug {
                 $(
-                    let outcome = catch_unwind(AssertUnwindSafe(|| {
-                        run(
-                            concat!(stringify!($bug), " in ", stringify!($case)),
-                            ToyHarness::wrong(Bug::$bug),
-                            async |subject: &_| shedlock_testkit::conformance::$group::$case(subject).await,
-                        );
-                    }));
-                    let panic = outcome.expect_err(concat!(stringify!($case), " does not see the bug"));
-                    let words = panic.downcast_ref::<String>().map(String::as_str);
-                    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
-                    assert!(words.contains($words), "{} fails with other words: {words}", stringify!($case));
+                    #[test]
+                    fn $case() {
+                        let case = async |subject: &_| shedlock_testkit::conformance::$group::$case(subject).await;
+                        super::must_fail(super::Bug::$bug, concat!(stringify!($bug), "::", stringify!($case)), $words, case);
+                    }
                 )+
             }
         )*
     };
+}
+
+fn must_fail(bug: Bug, test: &'static str, words: &str, case: impl AsyncFnOnce(&Subject)) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        run(test, ready(ToyHarness::wrong(bug)), case);
+    }));
+    let panic = outcome.expect_err("the case does not see the bug");
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default();
+    assert!(
+        said.contains(words),
+        "the case fails with other words: {said}"
+    );
 }
 
 planted! {

@@ -3,6 +3,7 @@
 mod provider;
 mod world;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,14 +56,14 @@ pub(crate) struct ToyHarness {
 }
 
 impl ToyHarness {
-    pub(crate) async fn right() -> Self {
+    pub(crate) fn right() -> Self {
         Self {
             world: Arc::default(),
             bug: None,
         }
     }
 
-    pub(crate) async fn wrong(bug: Bug) -> Self {
+    pub(crate) fn wrong(bug: Bug) -> Self {
         Self {
             world: Arc::default(),
             bug: Some(bug),
@@ -165,4 +166,4 @@ impl Harness for ToyHarness {
     }
 }
 
-shedlock_testkit::conformance!(toy, ToyHarness::right());
+shedlock_testkit::conformance!(toy, ready(ToyHarness::right()));

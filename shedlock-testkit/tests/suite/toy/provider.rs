@@ -68,7 +68,7 @@ impl Toy {
     fn now(&self) -> Duration {
         let now = self.world.now();
         if self.has(Bug::ClientClock) {
-            now + self.skew.0 - self.skew.1
+            (now + self.skew.0).saturating_sub(self.skew.1)
         } else {
             now
         }
@@ -77,7 +77,9 @@ impl Toy {
     fn end(&self, now: Duration, at_most: Duration) -> Duration {
         let end = now + at_most;
         if self.has(Bug::RoundsDown) {
-            Duration::from_millis(end.as_millis() as u64 / 100 * 100)
+            end.saturating_sub(Duration::from_nanos(u64::from(
+                end.subsec_nanos() % 100_000_000,
+            )))
         } else {
             end
         }
@@ -191,7 +193,7 @@ impl LockProvider for Toy {
         let taken = self.take(&key, &own, attempt.at_most(), look);
         self.world.reply().await;
         Ok(match taken {
-            Ok(token) => Acquired::Granted(attempt.grant(Some(token))),
+            Ok(number) => Acquired::Granted(attempt.grant(Some(number))),
             Err(refusal) => Acquired::Refused(refusal),
         })
     }
@@ -218,7 +220,9 @@ impl LockProvider for Toy {
                 let is_own = self.is_own(&row.owner, &own) || self.has(Bug::ExtensionWithoutOwner);
                 let is_live = row.lock_until > now || self.has(Bug::ExtendsAfterExpiry);
                 match (is_own && is_live, self.bug) {
-                    (true, Some(Bug::ExtensionIgnored)) => Extended::Extended,
+                    (true, Some(Bug::ExtensionIgnored)) | (false, Some(Bug::LossIsNotSaid)) => {
+                        Extended::Extended
+                    }
                     (true, Some(Bug::ExtendsFromTheOldEnd)) => {
                         row.lock_until += at_most;
                         Extended::Extended
@@ -227,7 +231,6 @@ impl LockProvider for Toy {
                         row.lock_until = self.end(now, at_most);
                         Extended::Extended
                     }
-                    (false, Some(Bug::LossIsNotSaid)) => Extended::Extended,
                     (false, _) => Extended::Lost,
                 }
             }

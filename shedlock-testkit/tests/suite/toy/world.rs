@@ -102,7 +102,7 @@ impl World {
         tokio::task::yield_now().await;
         self.pass_unless(Mode::Stalled).await;
         if *self.mode.borrow() == Mode::Mute {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
