@@ -22,7 +22,7 @@ const REMEDY: &str = "call it from a function with `#[scheduler_lock]`, carry th
 #[track_caller]
 pub(crate) fn assert_locked(name: Option<&str>) {
     let live = context::find(|state| {
-        let wanted = name.is_none_or(|name| state.is_named(name));
+        let wanted = name.is_none_or(|name| state.name().as_str() == name);
         (wanted && state.remaining().is_some()).then_some(())
     });
     if live.is_some() || THREAD_PASSES.get() || TASK_PASSES.try_with(|()| ()).is_ok() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::guard::LockState;
+use crate::held::LockState;
 use crate::provider::LockProvider;
 
 tokio::task_local! {
@@ -35,9 +35,10 @@ pub(crate) fn find<R>(mut found: impl FnMut(&Arc<LockState>) -> Option<R>) -> Op
 }
 
 /// Whether the running task holds this very lock and its lease is live.
-pub(crate) fn holds(provider: &Arc<dyn LockProvider>, name: &str) -> bool {
+pub(crate) fn holds(provider: &dyn LockProvider, name: &str) -> bool {
     find(|state| {
-        let same = state.provider().info().is_same(provider.info()) && state.is_named(name);
+        let same =
+            state.provider().info().is_same(provider.info()) && state.name().as_str() == name;
         (same && state.remaining().is_some()).then_some(())
     })
     .is_some()

@@ -9,7 +9,7 @@ use humantime::format_duration;
 use tracing::{debug, error, trace, warn};
 
 use crate::error::LockError;
-use crate::guard::LockState;
+use crate::held::LockState;
 use crate::name::LockName;
 use crate::provider::{Lease, LockProvider, Refusal};
 
@@ -81,12 +81,13 @@ pub(crate) fn renew_failed(state: &LockState, cause: &LockError) {
 }
 
 pub(crate) fn released(state: &LockState, lease: &Lease) {
-    let kept = lease.at_least_left(state.provider().info().clock().boot());
+    // The clock is read only if somebody listens.
+    let kept = || lease.at_least_left(state.provider().info().clock().boot());
     debug!(
         target: TARGET,
         event = "lock.released",
         lock.name = %lease.name(),
-        "released `{}`, free in {}", lease.name(), format_duration(whole_millis(kept))
+        "released `{}`, free in {}", lease.name(), format_duration(whole_millis(kept()))
     );
 }
 

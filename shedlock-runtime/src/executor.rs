@@ -95,10 +95,11 @@ pub(crate) async fn run<F: Future>(
     options: RunOptions,
     body: Pin<&mut Option<F>>,
 ) -> Result<Outcome<F::Output>, LockError> {
-    if context::holds(provider, config.name().as_str()) {
+    if context::holds(&**provider, config.name().as_str()) {
         let body = body.as_pin_mut().expect("the caller put it there");
         return Ok(Outcome::Executed(body.await));
     }
+    let info = provider.as_ref().info();
     let name = config.name().clone();
     let at_most = config.at_most();
     let period = match options.keep_alive {
@@ -127,7 +128,7 @@ pub(crate) async fn run<F: Future>(
     lock.release_after_task().await;
     result
         .map(Outcome::Executed)
-        .map_err(|error| error.with_context(Operation::Run, provider.info().name(), Some(&name)))
+        .map_err(|error| error.with_context(Operation::Run, info.name(), Some(&name)))
 }
 
 /// Asks for the lock once, or again and again while `wait` lasts.
@@ -139,7 +140,7 @@ async fn acquire(
     if wait.is_zero() {
         return guard::acquire(provider, config, context::innermost()).await;
     }
-    let clock = provider.info().clock();
+    let clock = provider.as_ref().info().clock();
     let until = clock.boot().saturating_add(wait);
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(25))

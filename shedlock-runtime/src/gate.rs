@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 use crate::context;
 use crate::error::{ErrorKind, LockError};
 use crate::events;
-use crate::guard::LockState;
+use crate::held::LockState;
 use crate::renewal::Renewal;
 
 /// What happens to a body whose lease ends before it does.

@@ -16,6 +16,7 @@ mod events;
 mod executor;
 mod gate;
 mod guard;
+mod held;
 mod limit;
 mod memory;
 mod name;

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::clock::BootInstant;
 use crate::config::DEFAULT_TIMEOUT;
 use crate::events;
-use crate::guard::LockState;
+use crate::held::LockState;
 use crate::limit::limited;
 use crate::provider::{Attempt, Lease, LockProvider, Released};
 
@@ -58,7 +58,7 @@ impl Drop for Orphan<'_> {
         let until = self.attempt.ends();
         let clearing = async move {
             // The request may still be on its way, so "not yours" does not end the search before the lease does.
-            let cleared = retry(&provider, &lease, until, |answer| {
+            let cleared = retry(&*provider, &lease, until, |answer| {
                 answer == Released::Released
             });
             if cleared.await {
@@ -76,14 +76,20 @@ impl Drop for Orphan<'_> {
 /// Releases a dropped guard's lock: at once where the store answers at once, else on the runtime that took it.
 pub(crate) fn in_background(state: Arc<LockState>) {
     let runtime = state.runtime().cloned();
-    let name = state.name();
+    let name = state.name().clone();
     let mut release = Box::pin(async move {
         let Err(error) = state.release_once().await else {
             return;
         };
         events::release_failed(&state, &error);
-        let lease = state.lease_for_release();
-        retry(state.provider(), &lease, state.deadline(), |_any| true).await;
+        let provider = state.shared_provider();
+        retry(
+            &*provider,
+            &state.current_lease(),
+            state.deadline(),
+            |_any| true,
+        )
+        .await;
     });
     // One poll inside a runtime sends the request, and completes it for a lock in memory. A driver may panic on a
     // runtime that is shutting down, and a panic in `Drop` would abort the process.
@@ -123,7 +129,7 @@ fn hand_over(
 
 /// Asks for the release until `done` with an answer or the lease has ended; says whether an answer was enough.
 async fn retry(
-    provider: &Arc<dyn LockProvider>,
+    provider: &dyn LockProvider,
     lease: &Lease,
     until: BootInstant,
     done: impl Fn(Released) -> bool,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::error::{ErrorKind, LockError};
 use crate::events;
-use crate::guard::LockState;
+use crate::held::LockState;
 
 /// A lease shorter than this is over before a failed renewal could be tried again.
 pub(crate) const SHORTEST_LEASE: Duration = Duration::from_millis(300);
