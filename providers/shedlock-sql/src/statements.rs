@@ -120,9 +120,22 @@ pub fn lease_micros(duration: Duration) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
+/// Whether the row is ours to take.
+const MYSQL_FREE: &str = "({same} AND ({lock_until} <= {now} OR {locked_by} <=> :owner))";
+/// Whether it is the row of this name, byte by byte: the column's collation may ignore case, accents and trailing blanks.
+const MYSQL_SAME: &str =
+    "CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)";
+/// Microseconds since 1970.
+const MYSQL_CLOCK: &str =
+    "TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6))";
+
 fn build(template: &str, names: &Names, clock: LockClock, fencing: bool) -> Statement {
     let dialect = names.dialect();
-    let text = strip(template, fencing).replace("{now}", now(dialect, clock));
+    let text = strip(template, fencing)
+        .replace("{free}", MYSQL_FREE)
+        .replace("{same}", MYSQL_SAME)
+        .replace("{clock}", MYSQL_CLOCK)
+        .replace("{now}", now(dialect, clock));
     // Before the names are put in: one of them may look like a parameter.
     let (text, params) = number(dialect, &text);
     Statement {

@@ -5,7 +5,11 @@
 
 mod connections;
 mod error;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod options;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod provider;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -14,7 +18,11 @@ mod store;
 pub use shedlock_sql::{ColumnNames, LockClock};
 pub use sqlx;
 
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlLockProvider;
 pub use options::SqlxLockProviderBuilder;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresLockProvider;
 pub use provider::SqlxLockProvider;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockProvider;

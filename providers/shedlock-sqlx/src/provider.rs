@@ -156,7 +156,10 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         match verdict {
             Verdict::Granted { token } => Ok(Acquired::Granted(attempt.grant(token))),
             Verdict::Held { owner, remaining } => {
-                Ok(Acquired::Refused(Refusal::held().by(&owner, remaining)))
+                let mut refusal = Refusal::held().by(&owner, remaining);
+                // Not every database says who.
+                refusal.node = refusal.node.filter(|node| !node.is_empty());
+                Ok(Acquired::Refused(refusal))
             }
             Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
             Verdict::Unusable { problem, remedy } => {

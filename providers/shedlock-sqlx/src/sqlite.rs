@@ -101,6 +101,7 @@ impl Backend for Sqlite {
         };
         let kind: String = row.try_get(2)?;
         match row.try_get::<Option<i64>, _>(1)? {
+            None if kind == "null" => Ok(Verdict::without_end()),
             None => Ok(Verdict::Unusable {
                 problem: format!("the end of the lease is {kind}; expected integer milliseconds"),
                 remedy: "set the row's `lock_until` to 0, or delete the row".to_owned(),

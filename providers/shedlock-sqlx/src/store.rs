@@ -86,11 +86,25 @@ pub enum Verdict {
     /// The lock is ours.
     Granted { token: Option<u64> },
     /// Somebody else's lease is live.
-    Held { owner: String, remaining: Duration },
+    Held {
+        /// Empty where the database does not say.
+        owner: String,
+        remaining: Duration,
+    },
     /// Somebody else was faster, and has finished or is not to be seen.
     Contended,
     /// The row is not as it must be.
     Unusable { problem: String, remedy: String },
+}
+
+impl Verdict {
+    /// A row with NULL for the end of its lease, which is neither held nor free.
+    pub(crate) fn without_end() -> Self {
+        Self::Unusable {
+            problem: "the end of the lease is NULL".to_owned(),
+            remedy: "delete the row".to_owned(),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -117,9 +131,4 @@ impl Run<'_> {
                 _ => query.bind(self.now),
             })
     }
-}
-
-/// A duration that the database gave in microseconds.
-pub(crate) fn from_micros(micros: i64) -> Duration {
-    Duration::from_micros(micros.try_into().unwrap_or(0))
 }

@@ -1,0 +1,35 @@
+-- sqlx counts matched rows, so the number of affected rows says nothing. The answer comes back as the statement's insert
+-- id, which LAST_INSERT_ID(expression) sets:
+--   0: lost a race
+--   1: the row is of another name, which the column's collation takes for this one
+--   2: the row's end is NULL
+--   from 3 on: held by somebody else for so many milliseconds and three
+--   from 1e15 on: ours; the microseconds since 1970, or more, which is the fencing token
+INSERT INTO {table} (
+    {name}, {lock_until}, {locked_at}, {locked_by}
+    , {fencing_token} -- fencing
+)
+SELECT
+    :name, TIMESTAMPADD(MICROSECOND, :lease, {now}), {now}, IF(LAST_INSERT_ID({clock}) = 0, '', :owner)
+    , {clock} -- fencing
+FROM DUAL
+-- A refusal ends here, before anything is written. Under READ COMMITTED it waits for no row either.
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM {table} AS h
+    WHERE h.{name} = :name
+        AND CAST(CONVERT(h.{name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)
+        AND NOT h.{locked_by} <=> :owner
+        AND h.{lock_until} > {now}
+        AND LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, {now}, h.{lock_until}) DIV 1000 + 3) > 0
+)
+-- Assignments see those to their left. The end comes last: until then, whether the row is free can still be told.
+ON DUPLICATE KEY UPDATE
+    {fencing_token} = IF({free}, LAST_INSERT_ID(GREATEST({fencing_token} + 1, {clock})), {fencing_token}), -- fencing
+    {locked_at} = IF({free}, {now}, {locked_at}),
+    {locked_by} = IF(
+        {free},
+        :owner,
+        IF(LAST_INSERT_ID(IF({same}, {lock_until} IS NULL, 1) * IF({same}, 2, 1)) = 99, '', {locked_by})
+    ),
+    {lock_until} = IF({free}, TIMESTAMPADD(MICROSECOND, :lease, {now}), {lock_until})

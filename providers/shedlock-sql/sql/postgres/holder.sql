@@ -1,0 +1,1 @@
+SELECT {locked_by}, {lock_until} FROM {table} WHERE {name} = :name

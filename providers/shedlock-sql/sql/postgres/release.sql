@@ -1,0 +1,8 @@
+-- No condition on `lock_until`: a late release of a lock that nobody took is harmless, and keeps `at_least`.
+-- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
+UPDATE {table}
+SET {lock_until} = GREATEST(
+    date_trunc('milliseconds', {now}),
+    {locked_at} + CAST(:lease AS bigint) * INTERVAL '1 microsecond'
+)
+WHERE {name} = :name AND {locked_by} = :owner

@@ -1,0 +1,124 @@
+//! MySQL and MariaDB.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use shedlock_runtime::LockError;
+use shedlock_sql::{Dialect, Fault, Statement};
+use sqlx::error::DatabaseError;
+use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
+
+use crate::error;
+use crate::provider::SqlxLockProvider;
+use crate::store::{Backend, Run, Store, Verdict};
+
+/// Keeps locks in a table of a MySQL or MariaDB database.
+///
+/// MySQL 8 and later log in by `caching_sha2_password`: sqlx needs TLS or its feature `mysql-rsa` for that.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use shedlock_runtime::{LockConfiguration, LockProviderExt as _};
+/// use shedlock_sqlx::MySqlLockProvider;
+///
+/// let provider = MySqlLockProvider::connect("mysql://app@localhost/app").await?;
+/// provider.ensure_schema().await?;
+/// if let Some(lock) = provider.try_lock(LockConfiguration::new("mail", "5m")?).await? {
+///     lock.unlock().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub type MySqlLockProvider = SqlxLockProvider<MySql>;
+
+/// The codes of `sql/mysql/acquire.sql`.
+const LOST_RACE: u64 = 0;
+const OTHER_NAME: u64 = 1;
+const NO_END: u64 = 2;
+const HELD: u64 = 3;
+const GRANTED: u64 = 1_000_000_000_000_000;
+
+impl Store for MySql {}
+
+impl Backend for MySql {
+    const DIALECT: Dialect = Dialect::MySql;
+    const KEPT: usize = 4;
+    const BUSY_IS_BRIEF: bool = false;
+
+    fn options(url: &str) -> Result<MySqlConnectOptions, LockError> {
+        Ok(MySqlConnectOptions::from_str(url)
+            .map_err(|error| error::url(Dialect::MySql, url, &error))?
+            .disable_statement_logging())
+    }
+
+    fn fault(error: &dyn DatabaseError) -> Fault {
+        // `code()` is the SQLSTATE, which is `HY000` for most of what matters here.
+        let number = error
+            .as_error()
+            .downcast_ref::<MySqlDatabaseError>()
+            .map(|error| error.number().to_string());
+        Fault::of(Dialect::MySql, &number.unwrap_or_default(), error.message())
+    }
+
+    async fn set_up(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        // Without READ COMMITTED, a refused attempt locks the row it has read and waits for whoever has it locked.
+        // Without strict mode, a time that a column cannot keep becomes zero, and the lock is free at once.
+        for statement in [
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 4, \
+             sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+        ] {
+            connection.execute(statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn acquire(
+        connection: &mut MySqlConnection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> Result<Verdict, sqlx::Error> {
+        let statement = if fencing {
+            &run.statements.acquire
+        } else {
+            &run.statements.acquire_plain
+        };
+        let done = run.query::<MySql>(statement).execute(connection).await?;
+        Ok(match done.last_insert_id() {
+            LOST_RACE => Verdict::Contended,
+            OTHER_NAME => Verdict::Unusable {
+                problem: "the table takes this name for another one that differs in case, accents or trailing blanks"
+                    .to_owned(),
+                remedy: "give the name's column a binary collation; `check_schema()` says how".to_owned(),
+            },
+            NO_END => Verdict::without_end(),
+            token if token >= GRANTED => Verdict::Granted {
+                token: fencing.then_some(token),
+            },
+            held => Verdict::Held {
+                owner: String::new(),
+                remaining: Duration::from_millis(held - HELD),
+            },
+        })
+    }
+
+    async fn change(
+        connection: &mut MySqlConnection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> Result<bool, sqlx::Error> {
+        // sqlx counts the rows that were found, also if their values stayed the same.
+        let done = run.query::<MySql>(statement).execute(connection).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn execute(
+        connection: &mut MySqlConnection,
+        statement: String,
+    ) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    }
+}

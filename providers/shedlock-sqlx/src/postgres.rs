@@ -1,0 +1,114 @@
+//! PostgreSQL.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use shedlock_runtime::LockError;
+use shedlock_sql::{Dialect, Statement};
+use sqlx::postgres::{PgConnectOptions, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Row as _};
+
+use crate::error;
+use crate::provider::SqlxLockProvider;
+use crate::store::{Backend, Run, Store, Verdict};
+
+/// Keeps locks in a table of a PostgreSQL database.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use shedlock_runtime::{LockConfiguration, LockProviderExt as _};
+/// use shedlock_sqlx::PostgresLockProvider;
+///
+/// let provider = PostgresLockProvider::connect("postgres://app@localhost/app").await?;
+/// provider.ensure_schema().await?;
+/// if let Some(lock) = provider.try_lock(LockConfiguration::new("mail", "5m")?).await? {
+///     lock.unlock().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub type PostgresLockProvider = SqlxLockProvider<Postgres>;
+
+/// More than anybody needs, and still a duration.
+const LONGEST: f64 = 1e11;
+
+impl Store for Postgres {}
+
+impl Backend for Postgres {
+    const DIALECT: Dialect = Dialect::Postgres;
+    const KEPT: usize = 4;
+    const BUSY_IS_BRIEF: bool = false;
+
+    fn options(url: &str) -> Result<PgConnectOptions, LockError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| error::url(Dialect::Postgres, url, &error))?
+            .disable_statement_logging();
+        Ok(match options.get_application_name() {
+            Some(_chosen) => options,
+            None => options.application_name("shedlock"),
+        })
+    }
+
+    // No session settings: behind a pooler they would be somebody else's.
+    async fn set_up(_connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    async fn acquire(
+        connection: &mut PgConnection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> Result<Verdict, sqlx::Error> {
+        let statement = if fencing {
+            &run.statements.acquire
+        } else {
+            &run.statements.acquire_plain
+        };
+        // To the end: the server commits after the last row, and the commit may fail.
+        let rows = run
+            .query::<Postgres>(statement)
+            .fetch_all(connection)
+            .await?;
+        let Some(row) = rows.first() else {
+            return Ok(Verdict::Contended);
+        };
+        match row.try_get::<Option<bool>, _>(0)? {
+            Some(true) => {
+                let token: Option<i64> = row.try_get(1)?;
+                let token = token.and_then(|token| token.try_into().ok());
+                Ok(Verdict::Granted { token })
+            }
+            Some(false) => Ok(Verdict::Unusable {
+                problem: "the column that keeps the end of the lease cuts it".to_owned(),
+                remedy: "make it of type TIMESTAMP".to_owned(),
+            }),
+            None => held(row.try_get(2)?, row.try_get(3)?),
+        }
+    }
+
+    async fn change(
+        connection: &mut PgConnection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> Result<bool, sqlx::Error> {
+        let done = run.query::<Postgres>(statement).execute(connection).await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
+        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    }
+}
+
+fn held(owner: Option<String>, seconds: Option<f64>) -> Result<Verdict, sqlx::Error> {
+    Ok(match seconds {
+        // `infinity` is a time to PostgreSQL.
+        Some(seconds) => Verdict::Held {
+            owner: owner.unwrap_or_default(),
+            remaining: Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST)).unwrap_or_default(),
+        },
+        None => Verdict::without_end(),
+    })
+}
