@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "blanks around a duration; did you mean `\"{trimmed}\"`?"
         ));
     }
-    if text.starts_with('-') || text.contains("T-") || text.contains("P-") {
+    if is_negative(text) {
         return Err(format!("`{text}` is negative; a duration is zero or more"));
     }
     let parsed = match text.as_bytes() {
@@ -72,6 +72,17 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         )),
         Err(Problem::TooFine) => Err(format!("`{text}` is finer than a nanosecond")),
         Err(Problem::Unit(unit)) => Err(unknown_unit(text, &unit)),
+    }
+}
+
+/// Whether a minus sign stands before one of the numbers, as `java.time.Duration` would take it.
+fn is_negative(text: &str) -> bool {
+    let unsigned = text.trim_start_matches('-');
+    let is_signed = unsigned.len() < text.len();
+    match unsigned.as_bytes() {
+        [b'0'..=b'9', ..] => is_signed,
+        [b'P' | b'p', rest @ ..] => is_signed || rest.contains(&b'-'),
+        _ => false,
     }
 }
 

@@ -16,6 +16,8 @@ mod scheduler_lock;
 
 #[cfg(test)]
 mod expansion_tests;
+#[cfg(test)]
+mod robustness_tests;
 
 use proc_macro::TokenStream;
 

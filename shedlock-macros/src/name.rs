@@ -181,6 +181,12 @@ fn fix(name: &str, scope: &Scope) -> String {
         .iter()
         .map(|ident| ident.unraw().to_string())
         .collect();
+    if known.iter().any(|name| name.starts_with("__arg")) {
+        // What `#[async_trait]` calls an argument whose pattern it has moved into the body.
+        return "`#[async_trait]` hides the parts of a destructured argument: destructure it in \
+                the body"
+            .to_owned();
+    }
     match closest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() && scope.receiver.is_some() => {

@@ -36,6 +36,8 @@ fn refusals_name_the_fix() {
         ("10 parsecs", "the units are"),
         ("-5s", "negative"),
         ("PT-5S", "negative"),
+        ("-PT5S", "negative"),
+        ("-soon", "expected a duration"),
         ("P1M", "`\"PT1M\"`"),
         ("P1Y", "`\"P30D\"`"),
         ("36501d", "36500 days"),

@@ -78,15 +78,18 @@ fn placeholder(content: &str) -> Result<Placeholder<'_>, String> {
     Ok(Placeholder { root, fields, spec })
 }
 
+/// Whether `text` names a variable or a field, as a format string writes it: keywords are not raw.
 fn is_ident(text: &str) -> bool {
     use syn::ext::IdentExt as _;
     use syn::parse::Parser as _;
 
-    syn::Ident::parse_any
-        .parse_str(text)
-        .is_ok_and(|ident| ident != "_" && ident == text)
+    let parsed = syn::Ident::parse_any.parse_str(text);
+    parsed.is_ok_and(|ident| ident == text)
+        && !text.starts_with("r#")
+        && !matches!(text, "_" | "crate" | "super" | "Self")
 }
 
 fn is_field(text: &str) -> bool {
-    is_ident(text) || (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_index = || text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u32>().is_ok();
+    text != "self" && (is_ident(text) || is_index())
 }

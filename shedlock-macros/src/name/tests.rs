@@ -63,6 +63,10 @@ fn refused_names() {
         ("{tenant + 1}", "name = format!(..)"),
         ("{tenant..id}", "name = format!(..)"),
         ("{_}", "name = format!(..)"),
+        ("{crate}", "name = format!(..)"),
+        ("{r#type}", "name = format!(..)"),
+        ("{tenant.self}", "name = format!(..)"),
+        ("{tenant.99999999999}", "name = format!(..)"),
     ] {
         let message = checked(name).expect_err(name);
         assert!(message.contains(words), "`{name}`: {message}");
