@@ -8,10 +8,12 @@ use std::time::Duration;
 use humantime::format_duration;
 use tracing::{debug, error, trace, warn};
 
+use crate::answer::Refusal;
 use crate::error::LockError;
 use crate::held::LockState;
+use crate::lease::Lease;
 use crate::name::LockName;
-use crate::provider::{Lease, LockProvider, Refusal};
+use crate::provider::LockProvider;
 
 const TARGET: &str = "shedlock";
 

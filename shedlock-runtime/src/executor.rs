@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
+use crate::answer::Refusal;
 use crate::config::LockConfiguration;
 use crate::context;
 use crate::error::{LockError, Operation};
@@ -14,7 +15,7 @@ use crate::events;
 use crate::gate::{Gate, OnLost};
 use crate::guard::{self, Lock};
 use crate::outcome::Outcome;
-use crate::provider::{LockProvider, Refusal};
+use crate::provider::LockProvider;
 use crate::renewal::{self, Renewal};
 
 /// Runs futures under locks of one provider: the attribute without the attribute.

@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::answer::{Acquired, Refusal, Released};
 use crate::config::LockConfiguration;
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::events;
 use crate::held::LockState;
+use crate::lease::Attempt;
 use crate::limit::limited;
 use crate::name::LockName;
-use crate::provider::{Acquired, Attempt, LockProvider, Refusal, Released};
+use crate::provider::LockProvider;
 use crate::release::{self, Orphan};
 
 /// A held lock: released when it is dropped or, better, by [`unlock`](Self::unlock).

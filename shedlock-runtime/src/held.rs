@@ -9,14 +9,16 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::answer::{Extended, Released};
 use crate::clock::BootInstant;
 use crate::config::check_at_most;
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::events;
+use crate::lease::Lease;
 use crate::limit::limited;
 use crate::name::LockName;
-use crate::provider::{Extended, Lease, LockProvider, Released};
+use crate::provider::LockProvider;
 
 /// A held lock.
 pub(crate) struct LockState {

@@ -6,6 +6,7 @@
 //! One idea carries everything: a lock is a record in a store, with an end and an owner; it is free when its end has
 //! come; acquire, extend and release are one conditional write each.
 
+mod answer;
 mod assert;
 mod clock;
 mod config;
@@ -17,6 +18,8 @@ mod executor;
 mod gate;
 mod guard;
 mod held;
+mod info;
+mod lease;
 mod limit;
 mod memory;
 mod name;
@@ -38,20 +41,20 @@ pub mod __private;
 
 pub use async_trait::async_trait;
 
+pub use answer::{Acquired, Extended, Refusal, Released};
 pub use clock::{BootInstant, Clock, SystemClock, TokioClock};
 pub use config::LockConfiguration;
 pub use duration::{InvalidDuration, ToDuration};
 pub use error::{ErrorKind, LockError, Operation};
 pub use executor::LockingTaskExecutor;
 pub use guard::Lock;
+pub use info::ProviderInfo;
+pub use lease::{Attempt, Lease};
 pub use memory::InMemoryLockProvider;
 pub use name::{InvalidName, LockName};
 pub use outcome::{Outcome, SkipReason};
 pub use owner::{Owner, host_node_name, node_name};
-pub use provider::{
-    Acquired, Attempt, Extended, Lease, LockProvider, LockProviderExt, ProviderInfo, Refusal,
-    Released,
-};
+pub use provider::{LockProvider, LockProviderExt};
 pub use record::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version};
 pub use registry::{SchedulerLock, SchedulerLockBuilder};
 pub use skip::{ErrorValue, SkipValue};

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::answer::{Acquired, Extended, Refusal, Released};
 use crate::clock::{BootInstant, Clock, TokioClock};
 use crate::error::LockError;
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
 use crate::name::LockName;
-use crate::provider::{
-    Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Refusal, Released,
-};
+use crate::provider::LockProvider;
 
 /// Below this many names nothing is gained by forgetting free ones.
 const KEEP_NAMES: usize = 1_024;

@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
+use crate::answer::{Acquired, Extended, Refusal, Released};
 use crate::error::{ErrorKind, LockError};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
 use crate::owner::{Owner, host_node_name, node_name};
-use crate::provider::{
-    Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Refusal, Released,
-};
+use crate::provider::LockProvider;
 
 /// How often a lost race is run again before the lock counts as contended.
 const MOST_RACES: usize = 4;

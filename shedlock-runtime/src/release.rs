@@ -10,12 +10,14 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::runtime::Handle;
 
+use crate::answer::Released;
 use crate::clock::BootInstant;
 use crate::config::DEFAULT_TIMEOUT;
 use crate::events;
 use crate::held::LockState;
+use crate::lease::{Attempt, Lease};
 use crate::limit::limited;
-use crate::provider::{Attempt, Lease, LockProvider, Released};
+use crate::provider::LockProvider;
 
 /// More locks than this are not given back at the same time while a store is away; their leases run out instead.
 const MOST_AT_ONCE: usize = 1_024;

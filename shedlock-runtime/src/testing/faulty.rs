@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::answer::{Acquired, Extended, Released};
 use crate::error::{ErrorKind, LockError, Operation};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
 use crate::owner::host_node_name;
-use crate::provider::{Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Released};
+use crate::provider::LockProvider;
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

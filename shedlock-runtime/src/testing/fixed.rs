@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::answer::{Acquired, Extended, Refusal, Released};
 use crate::clock::TokioClock;
 use crate::error::LockError;
-use crate::provider::{
-    Acquired, Attempt, Extended, Lease, LockProvider, ProviderInfo, Refusal, Released,
-};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
+use crate::provider::LockProvider;
 
 /// Grants every lock.
 #[derive(Debug, Clone)]

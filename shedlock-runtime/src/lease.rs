@@ -1,0 +1,175 @@
+//! An attempt to take a lock, and the lease that it may win.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use crate::clock::BootInstant;
+use crate::config::LockConfiguration;
+use crate::error::{ErrorKind, LockError};
+use crate::name::LockName;
+use crate::owner::Owner;
+
+/// One attempt to take a lock.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    config: LockConfiguration,
+    sent: BootInstant,
+    owner: OnceCell<Owner>,
+}
+
+impl Attempt {
+    /// An attempt that counts its lease from `sent`, a reading taken before the store is asked.
+    #[must_use]
+    pub fn new(config: LockConfiguration, sent: BootInstant) -> Self {
+        Self {
+            config,
+            sent,
+            owner: OnceCell::new(),
+        }
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn config(&self) -> &LockConfiguration {
+        &self.config
+    }
+
+    /// The lock's name.
+    #[must_use]
+    pub fn name(&self) -> &LockName {
+        self.config.name()
+    }
+
+    /// The lease asked for.
+    #[must_use]
+    pub fn at_most(&self) -> Duration {
+        self.config.at_most()
+    }
+
+    /// When the attempt began, on the provider's forward clock.
+    #[must_use]
+    pub fn sent(&self) -> BootInstant {
+        self.sent
+    }
+
+    /// The owner of this attempt, the same each time it is asked for.
+    ///
+    /// It is made when first asked for: an attempt that never had an owner cannot have reached a store.
+    ///
+    /// # Errors
+    ///
+    /// As [`Owner::generate`].
+    pub fn owner(&self, node: &Arc<str>) -> Result<&Owner, LockError> {
+        self.owner.get_or_try_init(|| Owner::generate(node))
+    }
+
+    /// The lease that this attempt won.
+    #[must_use]
+    pub fn grant(&self, fencing_token: Option<u64>) -> Lease {
+        Lease {
+            name: self.config.name().clone(),
+            owner: self.owner.get().cloned(),
+            fencing_token,
+            acquired: self.sent,
+            at_least: self.config.at_least(),
+            valid_for: self.config.at_most(),
+        }
+    }
+
+    /// What a lost or late answer may have granted, or `None` if no store was reached.
+    pub(crate) fn orphan(&self) -> Option<Lease> {
+        let owner = self.owner.get()?.clone();
+        Some(Lease {
+            owner: Some(owner),
+            at_least: Duration::ZERO,
+            ..self.grant(None)
+        })
+    }
+
+    pub(crate) fn ends(&self) -> BootInstant {
+        self.sent.saturating_add(self.config.at_most())
+    }
+}
+
+/// What a provider grants: the right to a lock until it ends.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    name: LockName,
+    owner: Option<Owner>,
+    fencing_token: Option<u64>,
+    acquired: BootInstant,
+    at_least: Duration,
+    valid_for: Duration,
+}
+
+impl Lease {
+    /// The lock's name.
+    #[must_use]
+    pub fn name(&self) -> &LockName {
+        &self.name
+    }
+
+    /// The owner, if the provider asked the attempt for one.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Owner> {
+        self.owner.as_ref()
+    }
+
+    /// The owner as the store keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Other`] if this lease was granted without one, that is by another provider.
+    pub fn stored_owner(&self) -> Result<String, LockError> {
+        self.owner.as_ref().map(Owner::stored).ok_or_else(|| {
+            LockError::new(
+                ErrorKind::Other,
+                "the lease was granted by another provider",
+            )
+        })
+    }
+
+    /// A number that grows with every acquisition of this name, where the store can keep one.
+    #[must_use]
+    pub fn fencing_token(&self) -> Option<u64> {
+        self.fencing_token
+    }
+
+    /// How long the lock stays taken, counted from its acquisition.
+    #[must_use]
+    pub fn at_least(&self) -> Duration {
+        self.at_least
+    }
+
+    /// What is left of [`at_least`](Self::at_least), for stores that do not keep the time of the acquisition.
+    #[must_use]
+    pub fn at_least_left(&self, now: BootInstant) -> Duration {
+        self.acquired
+            .saturating_add(self.at_least)
+            .saturating_since(now)
+    }
+
+    /// How long the store keeps the lease from the moment it was asked, if that is less than `at_most`.
+    #[must_use]
+    pub fn with_valid_for(mut self, valid_for: Duration) -> Self {
+        self.valid_for = self.valid_for.min(valid_for);
+        self
+    }
+
+    pub(crate) fn valid_for(&self) -> Duration {
+        self.valid_for
+    }
+
+    /// Counts `at_least` from `acquired`: the store granted the lock no later than that.
+    pub(crate) fn set_acquired(&mut self, acquired: BootInstant) {
+        self.acquired = acquired;
+    }
+
+    /// Keeps the lock for `at_least` from `now` too; what was promised before stays promised.
+    pub(crate) fn hold_until(&mut self, now: BootInstant, at_least: Duration) {
+        let from_acquisition = now.saturating_since(self.acquired).saturating_add(at_least);
+        self.at_least = self.at_least.max(from_acquisition);
+    }
+}
