@@ -5,7 +5,7 @@ use shedlock::{ErrorKind, InMemoryLockProvider, LockProviderExt as _, Outcome, S
 use shedlock_runtime::Operation;
 use shedlock_ui_tests::scheduler_lock::{
     arguments, async_trait, bodies, generics, impl_future, methods, name_expression, name_template,
-    on_skip, provider, return_types,
+    on_skip, other_attributes, provider, return_types,
 };
 use std::sync::Arc;
 
@@ -75,6 +75,21 @@ async fn async_trait_methods_are_locked() {
     assert_name!("run-eu-2", async {
         job.run(2).await.expect("the store answers")
     });
+}
+
+#[test]
+fn functions_of_tokio_main_are_locked() {
+    // The body asserts its lock.
+    assert_eq!(other_attributes::entry(7), Some(7));
+}
+
+#[tokio::test]
+async fn attributes_above_and_below_leave_the_lock_in_place() {
+    assert_name!("above", other_attributes::above(1));
+    with_provider(InMemoryLockProvider::new(), async {
+        assert!(other_attributes::below(1).await.is_ok());
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -182,8 +182,8 @@ use proc_macro::TokenStream;
 ///
 /// ## `keep_alive`
 ///
-/// Extends the lock while the body runs: every half of `at_most`, or at a period of your own. For now it is checked
-/// but not carried out: such a call ends with an error that says so.
+/// Extends the lock while the body runs, also while it awaits for long: every half of `at_most`, or at a period of
+/// your own, which has to be shorter than `at_most`.
 ///
 /// ```
 /// # use shedlock::scheduler_lock;
@@ -207,8 +207,8 @@ use proc_macro::TokenStream;
 ///
 /// ## `wait`
 ///
-/// Keeps trying for this long before the call is skipped. For now it is checked but not carried out: such a call ends
-/// with an error that says so.
+/// Keeps trying for this long before the call is skipped. A scheduled job seldom wants it: the next tick tries again
+/// anyway.
 ///
 /// ```
 /// # use shedlock::scheduler_lock;

@@ -19,6 +19,15 @@ pub async fn below(count: u32) -> Result<(), shedlock::LockError> {
     Ok(())
 }
 
+/// `#[tokio::main]` above, which has made a plain function of it before us.
+#[tokio::main(flavor = "current_thread")]
+#[scheduler_lock(name = "main", at_most = "1m", provider = &shedlock::InMemoryLockProvider::new())]
+pub async fn entry(count: u32) -> Option<u32> {
+    shedlock::lock_assert!("main");
+    tokio::task::yield_now().await;
+    Some(count)
+}
+
 /// Compiled in.
 #[cfg(not(any()))]
 #[scheduler_lock(name = "in", at_most = "1m")]
@@ -45,6 +54,7 @@ mod tests {
     #[tokio::test]
     #[scheduler_lock(name = "test-above", at_most = "1m", on_skip = Ok(()), provider = &shedlock::InMemoryLockProvider::new())]
     async fn test_above() -> Result<(), shedlock::LockError> {
+        shedlock::lock_assert!("test-above");
         tokio::task::yield_now().await;
         Ok(())
     }
@@ -52,6 +62,7 @@ mod tests {
     #[scheduler_lock(name = "test-below", at_most = "1m", provider = &shedlock::InMemoryLockProvider::new())]
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn test_below() {
+        shedlock::lock_assert!("test-below");
         tokio::task::yield_now().await;
     }
 }
