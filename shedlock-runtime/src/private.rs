@@ -139,27 +139,28 @@ impl Job {
             name.as_str(),
             matches!(self.provider, ProviderChoice::Given(_)),
         );
-        let registry = scoped.registry.or_else(registry::installed);
+        let installed;
+        let registry = if scoped.registry.is_some() {
+            scoped.registry.as_deref()
+        } else {
+            installed = registry::installed();
+            installed.as_deref()
+        };
         let provider = match (scoped.provider, self.provider) {
             (Some(provider), _) | (None, ProviderChoice::Given(provider)) => provider,
-            (None, ProviderChoice::Registered(wanted)) => match &registry {
+            (None, ProviderChoice::Registered(wanted)) => match registry {
                 Some(registry) => Arc::clone(registry.provider(wanted)?),
                 None => return Err(nothing_installed()),
             },
         };
-        let Some(at_most) = self
-            .at_most
-            .or(registry.as_ref().map(|registry| registry.at_most))
-        else {
+        let Some(at_most) = self.at_most.or(registry.map(|registry| registry.at_most)) else {
             return Err(LockError::new(
                 ErrorKind::Configuration,
                 format!("lock `{name}` has no `at_most`"),
             )
             .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
         };
-        let at_least = self
-            .at_least
-            .or(registry.as_ref().map(|registry| registry.at_least));
+        let at_least = self.at_least.or(registry.map(|registry| registry.at_least));
         let config = LockConfiguration::for_name(name, at_most)?
             .with_at_least(at_least.unwrap_or(Duration::ZERO))?;
         Ok((provider, config, self.options))

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 
 use crate::config::check_at_most;
 use crate::duration::{InvalidDuration, ToDuration};
@@ -81,8 +81,8 @@ impl Registry {
 }
 
 /// What `enable_scheduler_lock!` installed.
-pub(crate) fn installed() -> Option<Arc<Registry>> {
-    INSTALLED.load_full()
+pub(crate) fn installed() -> Guard<Option<Arc<Registry>>> {
+    INSTALLED.load()
 }
 
 /// The innermost stand-in of the running task.
