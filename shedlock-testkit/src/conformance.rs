@@ -53,6 +53,7 @@ mod harness;
 pub mod healing;
 pub mod names;
 pub mod owner;
+pub mod processes;
 pub mod releasing;
 mod subject;
 pub mod time;
@@ -71,13 +72,40 @@ const CASE_TIMEOUT: Duration = Duration::from_secs(180);
 /// Makes the conformance suite's tests for one provider: a module with a `#[test]` for each case.
 ///
 /// The first argument names the module, the second is a future that gives the [`Harness`] of one case, or a
-/// `Result<Harness, Unavailable>`. It is evaluated inside the module, which sees what is around it.
+/// `Result<Harness, Unavailable>`. It sees what is around the macro.
+///
+/// With `processes = connect`, the suite also runs nodes as processes of their own over the harness's
+/// [`address`](Harness::address); `connect` is an `async fn(address: String, node: String) -> Arc<dyn LockProvider>` that
+/// makes a node in such a process.
 ///
 /// See [the module](crate::conformance) for an example.
 #[macro_export]
 macro_rules! conformance {
+    ($name:ident, $setup:expr, processes = $connect:expr $(,)?) => {
+        $crate::__conformance_cases!(($crate::__conformance_tests) $name, $setup, $connect);
+    };
     ($name:ident, $setup:expr $(,)?) => {
         $crate::__conformance_cases!(($crate::__conformance_tests) $name, $setup);
+    };
+}
+
+/// Calls a macro with the cases that need nodes in processes of their own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_process_cases {
+    (($($callback:tt)*) $($context:tt)*) => {
+        $($callback)*! {
+            ($($context)*)
+            processes {
+                exclude_each_other
+                one_of_many_wins
+                honour_each_others_at_least
+                a_killed_holder_is_succeeded_when_its_lease_ends
+                a_paused_holder_does_no_harm_when_it_goes_on
+                two_processes_of_one_node_name_are_two
+                no_two_bodies_overlap
+            }
+        }
     };
 }
 
@@ -201,24 +229,63 @@ macro_rules! __conformance_cases {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
-    (($name:ident, $setup:expr) $($group:ident { $($case:ident)* })*) => {
+    (($name:ident, $setup:expr $(, $connect:expr)?) $($group:ident { $($case:ident)* })*) => {
         mod $name {
-            // What the setup names is around the module.
-            #[allow(unused_imports, reason = "the setup may need nothing")]
-            use super::*;
+            // Apart from the cases, whose names must not get between the setup and what it names.
+            mod setup {
+                #[allow(unused_imports, reason = "the setup may need nothing from around it")]
+                use super::super::*;
+
+                pub(super) async fn harness() -> impl $crate::conformance::IntoHarness {
+                    $setup.await
+                }
+
+                $(pub(super) fn serve() {
+                    $crate::processes::serve($connect);
+                })?
+            }
 
             $(mod $group {
-                #[allow(unused_imports, reason = "the setup may need nothing")]
-                use super::*;
-
                 $(#[test]
                 fn $case() {
                     $crate::conformance::run(
                         concat!(module_path!(), "::", stringify!($case)),
-                        async { $setup.await },
-                        async |subject: &$crate::conformance::Subject| $crate::conformance::$group::$case(subject).await,
+                        super::setup::harness(),
+                        async |subject: &$crate::conformance::Subject| {
+                            $crate::conformance::$group::$case(subject).await;
+                        },
                     );
                 })*
+            })*
+
+            $($crate::__conformance_process_cases! {
+                ($crate::__conformance_process_tests) $connect
+            })?
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_process_tests {
+    (($connect:expr) $group:ident { $($case:ident)* }) => {
+        mod $group {
+            #[test]
+            #[ignore = "runs as a child process of the tests beside it"]
+            fn child() {
+                super::setup::serve();
+            }
+
+            $(#[test]
+            fn $case() {
+                let nodes = $crate::processes::Reexec::new(concat!(module_path!(), "::child"));
+                $crate::conformance::run(
+                    concat!(module_path!(), "::", stringify!($case)),
+                    super::setup::harness(),
+                    async |subject: &$crate::conformance::Subject| {
+                        $crate::conformance::$group::$case(subject, &nodes).await;
+                    },
+                );
             })*
         }
     };

@@ -22,6 +22,12 @@ pub trait Harness: Send + Sync + 'static {
     /// caches of its own, and with this node name, which other nodes may have too.
     async fn node(&self, name: &str) -> Arc<dyn LockProvider>;
 
+    /// What another process needs to make nodes over the same store: a URL, a path. Only asked for when
+    /// [`conformance!`](crate::conformance!) is called with `processes`.
+    fn address(&self) -> Option<String> {
+        None
+    }
+
     /// A node whose time of day is wrong by an hour, ahead or behind; see [`Capabilities::clock`].
     async fn node_with_wrong_clock(
         &self,

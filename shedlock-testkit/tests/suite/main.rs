@@ -6,6 +6,7 @@
 )]
 
 mod cases;
+mod files;
 mod memory;
 mod planted;
 mod record;

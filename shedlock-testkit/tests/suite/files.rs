@@ -1,0 +1,148 @@
+//! A directory that several processes keep records in: a version of a record is a file, and only one process can make it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shedlock_runtime::{
+    Conflict, ErrorKind, LockError, LockProvider, LockRecord, ProviderInfo, RecordLockProvider,
+    RecordStore, Version, async_trait,
+};
+use shedlock_testkit::conformance::{Capabilities, Fencing, Harness, StoreClock};
+use tempfile::TempDir;
+
+#[derive(Debug)]
+struct Files(PathBuf);
+
+impl Files {
+    /// The directory of a lock: its name in hexadecimal, in pieces that are short enough for a file system.
+    fn of(&self, name: &str) -> PathBuf {
+        let piece = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<Vec<_>>()
+                .concat()
+        };
+        self.0
+            .join(name.as_bytes().chunks(100).map(piece).collect::<PathBuf>())
+            .join("versions")
+    }
+}
+
+#[async_trait]
+impl RecordStore for Files {
+    async fn read(&self, name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
+        let directory = self.of(name);
+        let Some(version) = latest(&directory).map_err(failed)? else {
+            return Ok(None);
+        };
+        let text = fs::read_to_string(directory.join(version.to_string())).map_err(failed)?;
+        let fields: Vec<&str> = text.split('\n').collect();
+        let [until, at, token, owner] = fields[..] else {
+            return Err(failed("not a record"));
+        };
+        let record = LockRecord::new(
+            instant(until),
+            instant(at),
+            owner.to_owned(),
+            token.parse().map_err(failed)?,
+        );
+        Ok(Some((record, version.into())))
+    }
+
+    async fn write_if(
+        &self,
+        name: &str,
+        record: &LockRecord,
+        expected: Option<Version>,
+    ) -> Result<Result<Version, Conflict>, LockError> {
+        let directory = self.of(name);
+        fs::create_dir_all(&directory).map_err(failed)?;
+        let last: u64 = expected
+            .map_or(Ok(0), |version| version.as_str().parse())
+            .map_err(failed)?;
+        let nanos = |instant: SystemTime| instant.duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let (until, at) = (nanos(record.lock_until), nanos(record.locked_at));
+        // Whole before it has its name, which only one can give.
+        let draft = directory.join(format!("draft-{:016x}", fastrand::u64(..)));
+        fs::write(
+            &draft,
+            format!(
+                "{until}\n{at}\n{}\n{}",
+                record.fencing_token, record.locked_by
+            ),
+        )
+        .map_err(failed)?;
+        let linked = fs::hard_link(&draft, directory.join((last + 1).to_string()));
+        fs::remove_file(&draft).map_err(failed)?;
+        match linked {
+            Ok(()) => Ok(Ok((last + 1).into())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Err(Conflict)),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+fn latest(directory: &Path) -> io::Result<Option<u64>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    let names: Vec<_> = entries
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<io::Result<_>>()?;
+    Ok(names
+        .iter()
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .max())
+}
+
+fn instant(nanos: &str) -> SystemTime {
+    let nanos: u128 = nanos.parse().unwrap();
+    let (secs, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    UNIX_EPOCH + Duration::new(secs.try_into().unwrap(), nanos.try_into().unwrap())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is mapped over errors")]
+fn failed(error: impl ToString) -> LockError {
+    LockError::new(ErrorKind::Other, error.to_string())
+}
+
+struct Shared(TempDir);
+
+fn node(directory: &Path, name: &str) -> Arc<dyn LockProvider> {
+    let info = ProviderInfo::new("files").with_max_name_chars(64);
+    Arc::new(RecordLockProvider::new(info, Files(directory.to_owned())).with_node_name(name))
+}
+
+#[async_trait]
+impl Harness for Shared {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+            .with_clock(StoreClock::Client)
+            .with_fencing(Fencing::UntilDeletion)
+            .answering_at_once()
+    }
+
+    async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
+        node(self.0.path(), name)
+    }
+
+    fn address(&self) -> Option<String> {
+        self.0.path().to_str().map(str::to_owned)
+    }
+
+    async fn delete(&self, lock: &str) -> bool {
+        let directory = Files(self.0.path().to_owned()).of(lock);
+        !directory.exists() || fs::remove_dir_all(directory).is_ok()
+    }
+}
+
+shedlock_testkit::conformance!(
+    files,
+    std::future::ready(Shared(tempfile::tempdir().unwrap())),
+    processes = |address: String, name: String| async move { node(Path::new(&address), &name) },
+);
