@@ -54,6 +54,8 @@ pub trait ErrorValue: Sized {
     fn error_value(error: LockError) -> Self;
 }
 
+// Without it the compiler speaks of `From` alone, and never of `on_error`.
+#[diagnostic::do_not_recommend]
 impl<T, E: From<LockError>> ErrorValue for Result<T, E> {
     fn error_value(error: LockError) -> Self {
         Err(error.into())

@@ -78,7 +78,7 @@ final class Fuzz {
                     provider.lock(new LockConfiguration(ClockProvider.now(), name, lease, Duration.ZERO));
             if (lock.isEmpty()) {
                 refused.incrementAndGet();
-                Thread.sleep(random.nextInt(4));
+                pause(random);
                 continue;
             }
             long begin = System.nanoTime();
@@ -88,7 +88,13 @@ final class Fuzz {
             if (!abandon) {
                 lock.get().unlock();
             }
+            // Gives the others their chance: whoever has just had the lock is the nearest to it.
+            pause(random);
         }
         return lines;
+    }
+
+    private static void pause(ThreadLocalRandom random) throws InterruptedException {
+        Thread.sleep(random.nextInt(4));
     }
 }
