@@ -173,7 +173,7 @@ pub async fn no_two_bodies_overlap(subject: &Subject, nodes: &Reexec) {
         .iter_mut()
         .map(|node| node.contend(&lock, TIMES, &counter));
     for answer in join_all(contenders).await {
-        answer.expect("the store answers");
+        answer.expect("a contender comes to its end");
     }
     let sum = std::fs::read_to_string(&counter).expect("the counter is still there");
     assert_eq!(

@@ -164,10 +164,10 @@ impl Node {
 
 /// Reads the number in the file and writes one more, with time for another to come in between.
 async fn count(counter: &Path) -> io::Result<()> {
-    let seen: u64 = std::fs::read_to_string(counter)?
-        .trim()
-        .parse()
-        .map_err(io::Error::other)?;
+    // Whoever reads while another writes may find nothing.
+    let overlap =
+        |_nothing| io::Error::other("two bodies overlapped: one reads while another writes");
+    let seen: u64 = std::fs::read_to_string(counter)?.parse().map_err(overlap)?;
     tokio::time::sleep(Duration::from_millis(1)).await;
     std::fs::write(counter, (seen + 1).to_string())
 }

@@ -132,3 +132,86 @@ planted! {
     TrimsNames:
         names::odd_names_are_distinct_locks "only other names are held";
 }
+
+/// A provider whose locks nobody outside its process knows of.
+mod locks_of_one_process {
+    use std::future::ready;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+
+    use shedlock_runtime::{InMemoryLockProvider, LockProvider, async_trait};
+    use shedlock_testkit::conformance::{Capabilities, Harness, Subject, processes, run};
+    use shedlock_testkit::processes::{Reexec, serve};
+
+    struct Alone(InMemoryLockProvider);
+
+    #[async_trait]
+    impl Harness for Alone {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default().answering_at_once()
+        }
+
+        async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
+            Arc::new(self.0.clone())
+        }
+
+        fn address(&self) -> Option<String> {
+            Some("nowhere".to_owned())
+        }
+    }
+
+    #[test]
+    #[ignore = "runs as a child process of the tests beside it"]
+    fn child() {
+        serve(|_address, _node| {
+            ready(Arc::new(InMemoryLockProvider::new()) as Arc<dyn LockProvider>)
+        });
+    }
+
+    fn must_fail(words: &str, case: impl AsyncFnOnce(&Subject, &Reexec)) {
+        let nodes = Reexec::new(concat!(module_path!(), "::child"));
+        let alone = ready(Alone(InMemoryLockProvider::new()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            run("alone", alone, async |subject: &_| {
+                case(subject, &nodes).await
+            })
+        }));
+        let panic = outcome.expect_err("the case does not see that nothing is shared");
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .unwrap_or_default();
+        assert!(
+            said.contains(words),
+            "the case fails with other words: {said}"
+        );
+    }
+
+    #[test]
+    fn exclude_each_other() {
+        must_fail("granted to another", processes::exclude_each_other);
+    }
+
+    #[test]
+    fn one_of_many_wins() {
+        must_fail("processes asked for it", processes::one_of_many_wins);
+    }
+
+    #[test]
+    fn honour_each_others_at_least() {
+        must_fail("was to be kept", processes::honour_each_others_at_least);
+    }
+
+    #[test]
+    fn a_killed_holder_is_succeeded_when_its_lease_ends() {
+        must_fail(
+            "was to be kept",
+            processes::a_killed_holder_is_succeeded_when_its_lease_ends,
+        );
+    }
+
+    #[test]
+    fn no_two_bodies_overlap() {
+        must_fail("two bodies overlapped", processes::no_two_bodies_overlap);
+    }
+}
