@@ -1,0 +1,76 @@
+//! The quickstart as a user runs it: it ends by itself and has shown what it is there to show.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// It takes 15 seconds by the clock, whatever the machine; the rest is for starting three processes on a busy one.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Cargo builds the examples of a package before it runs the package's tests.
+fn quickstart() -> PathBuf {
+    let mut path = std::env::current_exe().expect("a test knows its own path");
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(format!("quickstart{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "`{}` is not there: run `cargo build --example quickstart`",
+        path.display()
+    );
+    path
+}
+
+#[tokio::test]
+async fn the_quickstart_shows_a_takeover_and_ends_well() {
+    let child = Command::new(quickstart())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let output = timeout(LIMIT, child.wait_with_output())
+        .await
+        .expect("the quickstart ends by itself")
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let lines = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+
+    assert_eq!(output.status.code(), Some(0), "{text}{errors}");
+    assert!(!text.contains('\u{1b}'), "no colours in a file: {text}");
+    assert_eq!(errors, "", "nothing is wrong: {text}");
+
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("  t+"))
+        .collect();
+    assert_eq!(rows.len(), 13, "{text}");
+    for row in &rows {
+        for node in ["node-1", "node-2", "node-3"] {
+            assert!(row.contains(node), "{row}");
+        }
+        assert!(row.matches("RAN").count() <= 1, "{row}");
+    }
+    assert_eq!(lines(">> KILL"), 1, "{text}");
+    assert_eq!(lines("RAN, KILLED"), 1, "{text}");
+    assert_eq!(lines(">> TAKEOVER"), 1, "{text}");
+    assert_eq!(lines("OK: "), 1, "{text}");
+
+    // The node that took over is not the one that died, and that one never comes back.
+    let killed = rows.iter().position(|row| row.contains("KILLED")).unwrap();
+    let dead: BTreeSet<&str> = rows[killed + 1..]
+        .iter()
+        .map(|row| row.split("dead").next().unwrap())
+        .map(|before| before.trim_end().rsplit(' ').next().unwrap())
+        .collect();
+    assert_eq!(dead.len(), 1, "{text}");
+    let takeover = format!(">> TAKEOVER by {}", dead.first().unwrap());
+    assert_eq!(lines(&takeover), 0, "{text}");
+}
