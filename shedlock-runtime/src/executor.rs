@@ -65,8 +65,11 @@ impl LockingTaskExecutor {
         config: LockConfiguration,
         task: F,
     ) -> Result<Outcome<F::Output>, LockError> {
+        if context::holds(&*self.provider, config.name().as_str()) {
+            return Ok(Outcome::Executed(task.await));
+        }
         let task = pin!(Some(task));
-        run(&self.provider, config, RunOptions::default(), task).await
+        run(&self.provider, &config, RunOptions::default(), task).await
     }
 }
 
@@ -89,29 +92,28 @@ pub(crate) struct RunOptions {
     pub(crate) wait: Duration,
 }
 
-/// Runs `body`, which is there, under a lock, and leaves its place empty if it did.
+/// Runs `body`, which is there, under a lock that this task does not hold yet, and leaves its place empty if it did.
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
-    config: LockConfiguration,
+    config: &LockConfiguration,
     options: RunOptions,
     body: Pin<&mut Option<F>>,
 ) -> Result<Outcome<F::Output>, LockError> {
-    if context::holds(&**provider, config.name().as_str()) {
-        let body = body.as_pin_mut().expect("the caller put it there");
-        return Ok(Outcome::Executed(body.await));
-    }
-    let info = provider.as_ref().info();
-    let name = config.name().clone();
     let at_most = config.at_most();
     let period = match options.keep_alive {
         KeepAlive::Off => None,
         KeepAlive::HalfLease => Some(renewal::period(at_most, at_most / 2)?),
         KeepAlive::Every(period) => Some(renewal::period(at_most, period)?),
     };
-    let lock = match acquire(provider, config, options.wait).await? {
+    let answer = if options.wait.is_zero() {
+        guard::acquire(provider, config, context::innermost()).await?
+    } else {
+        acquire_within(options.wait, provider, config).await?
+    };
+    let lock = match answer {
         Ok(lock) => lock,
         Err(refusal) => {
-            events::skipped(&**provider, &name, &refusal);
+            events::skipped(&**provider, config.name(), &refusal);
             return Ok(Outcome::Skipped(refusal.reason));
         }
     };
@@ -122,25 +124,23 @@ pub(crate) async fn run<F: Future>(
     } else {
         OnLost::Notify
     });
-    let result = Gate::new(body, Arc::clone(state), on_lost, kept).await;
+    let result = Gate::new(body, state, on_lost, kept).await;
     if lock.remaining().is_none() {
         events::overrun(lock.state());
     }
     lock.release_after_task().await;
-    result
-        .map(Outcome::Executed)
-        .map_err(|error| error.with_context(Operation::Run, info.name(), Some(&name)))
+    result.map(Outcome::Executed).map_err(|error| {
+        let provider = provider.as_ref().info().name();
+        error.with_context(Operation::Run, provider, Some(config.name()))
+    })
 }
 
-/// Asks for the lock once, or again and again while `wait` lasts.
-async fn acquire(
-    provider: &Arc<dyn LockProvider>,
-    config: LockConfiguration,
+/// Asks for the lock again and again while `wait` lasts.
+async fn acquire_within(
     wait: Duration,
+    provider: &Arc<dyn LockProvider>,
+    config: &LockConfiguration,
 ) -> Result<Result<Lock, Refusal>, LockError> {
-    if wait.is_zero() {
-        return guard::acquire(provider, config, context::innermost()).await;
-    }
     let clock = provider.as_ref().info().clock();
     let until = clock.boot().saturating_add(wait);
     let pauses = ExponentialBuilder::default()
@@ -150,7 +150,7 @@ async fn acquire(
         .without_max_times()
         .build();
     for pause in pauses {
-        let answer = guard::acquire(provider, config.clone(), context::innermost()).await?;
+        let answer = guard::acquire(provider, config, context::innermost()).await?;
         let left = until.saturating_since(clock.boot());
         if answer.is_ok() || left.is_zero() {
             return Ok(answer);

@@ -30,7 +30,7 @@ pub(crate) enum OnLost {
 /// lease does no further work. The body lives with the caller, so that no layer of futures copies it.
 pub(crate) struct Gate<'b, F> {
     body: Pin<&'b mut Option<F>>,
-    state: Arc<LockState>,
+    state: &'b Arc<LockState>,
     on_lost: OnLost,
     /// The lease was found live a moment ago, when it was granted.
     fresh: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Gate<'b, F> {
 impl<'b, F> Gate<'b, F> {
     pub(crate) fn new(
         body: Pin<&'b mut Option<F>>,
-        state: Arc<LockState>,
+        state: &'b Arc<LockState>,
         on_lost: OnLost,
         renewal: Option<Box<Renewal>>,
     ) -> Self {
@@ -58,7 +58,9 @@ impl<'b, F> Gate<'b, F> {
 
     fn drop_body(&mut self) {
         let body = &mut self.body;
-        context::enter(Arc::clone(&self.state), || body.set(None));
+        if body.is_some() {
+            context::enter(Arc::clone(self.state), || body.set(None));
+        }
     }
 }
 
@@ -71,7 +73,7 @@ impl<F: Future> Future for Gate<'_, F> {
             renewal.poll(cx);
         }
         if !mem::take(&mut this.fresh) && this.state.remaining().is_none() {
-            events::lost(&this.state, "its lease ended while it was running");
+            events::lost(this.state, "its lease ended while it was running");
             if this.on_lost == OnLost::Cancel {
                 this.drop_body();
                 return Poll::Ready(Err(LockError::new(
@@ -80,15 +82,20 @@ impl<F: Future> Future for Gate<'_, F> {
                 )));
             }
         }
-        let body = this
-            .body
-            .as_mut()
-            .as_pin_mut()
-            .expect("a gate is not polled after it ended");
-        let polled = context::enter(Arc::clone(&this.state), || body.poll(cx));
+        let body = &mut this.body;
+        let polled = context::enter(Arc::clone(this.state), || {
+            let running = body.as_mut().as_pin_mut();
+            let polled = running
+                .expect("a gate is not polled after it ended")
+                .poll(cx);
+            if polled.is_ready() {
+                body.set(None);
+            }
+            polled
+        });
         if polled.is_pending() && this.on_lost == OnLost::Cancel {
             // A renewal may have moved the deadline since, or have been refused: then the next poll is the last.
-            set_alarm(&this.state, &mut this.alarm, cx);
+            set_alarm(this.state, &mut this.alarm, cx);
         }
         polled.map(Ok)
     }

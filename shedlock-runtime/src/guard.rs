@@ -46,7 +46,7 @@ pub struct Lock {
 /// `outer` is the innermost lock that the asking task holds already.
 pub(crate) async fn acquire(
     provider: &Arc<dyn LockProvider>,
-    config: LockConfiguration,
+    config: &LockConfiguration,
     outer: Option<Arc<LockState>>,
 ) -> Result<Result<Lock, Refusal>, LockError> {
     // The provider itself: through the pointer, each call would be boxed twice.
@@ -59,11 +59,11 @@ pub(crate) async fn acquire(
         return Err(context(invalid.into(), config.name()));
     }
     let timeout = config.timeout();
-    let mut orphan = Orphan::new(provider, Attempt::new(config, info.clock().boot()));
+    let mut orphan = Orphan::new(provider, Attempt::new(config.clone(), info.clock().boot()));
     let answer = limited(timeout, store.acquire(orphan.attempt())).await;
-    let now = info.clock().boot();
     match answer {
         Ok(Acquired::Granted(lease)) => {
+            let now = info.clock().boot();
             let deadline = orphan.attempt().sent().saturating_add(lease.valid_for());
             if now >= deadline {
                 // Dropping the orphan gives the lock back.
@@ -174,10 +174,11 @@ impl Lock {
     }
 
     /// Gives the lock back after a task: a failure is an event and no more.
-    pub(crate) async fn release_after_task(self) {
-        let state = Arc::clone(&self.state);
-        if let Err(error) = self.unlock().await {
-            events::release_failed(&state, &error);
+    pub(crate) async fn release_after_task(mut self) {
+        match self.state.release_once().await {
+            Ok(_) => self.release_on_drop = false,
+            // Dropping the guard tries again, in the background.
+            Err(error) => events::release_failed(&self.state, &error),
         }
     }
 }

@@ -133,10 +133,16 @@ impl LockProvider for InMemoryLockProvider {
     }
 
     async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
-        let now = self.now();
+        // Without `at_least` no time need be asked: the lock is free from the beginning of time.
+        let lock_until = if lease.at_least().is_zero() {
+            BootInstant::from_nanos(i64::MIN)
+        } else {
+            let now = self.now();
+            now.saturating_add(lease.at_least_left(now))
+        };
         match self.locks().own(lease) {
             Some(record) => {
-                record.lock_until = now.saturating_add(lease.at_least_left(now));
+                record.lock_until = lock_until;
                 Ok(Released::Released)
             }
             None => Ok(Released::Lost),

@@ -13,6 +13,7 @@ pub use crate::provider::LockProviderExt as ToProvider;
 pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
 
 use crate::config::LockConfiguration;
+use crate::context;
 use crate::error::{ErrorKind, LockError};
 use crate::executor::{self, KeepAlive, RunOptions};
 use crate::gate::OnLost;
@@ -130,15 +131,17 @@ impl Job {
         self
     }
 
-    fn resolve(self) -> Result<(Arc<dyn LockProvider>, LockConfiguration, RunOptions), LockError> {
-        let name = match self.name {
-            JobName::Static(name) => LockName::from_static(name)?,
-            JobName::Owned(name) => LockName::new(name)?,
-        };
-        let scoped = testing::resolve(
-            name.as_str(),
-            matches!(self.provider, ProviderChoice::Given(_)),
-        );
+    fn name(&self) -> &str {
+        match &self.name {
+            JobName::Static(name) => name,
+            JobName::Owned(name) => name,
+        }
+    }
+
+    /// What is to be done for this call.
+    fn resolve(&self) -> Result<Call, LockError> {
+        let given = matches!(self.provider, ProviderChoice::Given(_));
+        let scoped = testing::resolve(self.name(), given);
         let installed;
         let registry = if scoped.registry.is_some() {
             scoped.registry.as_deref()
@@ -146,25 +149,37 @@ impl Job {
             installed = registry::installed();
             installed.as_deref()
         };
-        let provider = match (scoped.provider, self.provider) {
+        let provider = match (&scoped.provider, &self.provider) {
             (Some(provider), _) | (None, ProviderChoice::Given(provider)) => provider,
-            (None, ProviderChoice::Registered(wanted)) => match registry {
-                Some(registry) => Arc::clone(registry.provider(wanted)?),
-                None => return Err(nothing_installed()),
-            },
+            (None, ProviderChoice::Registered(wanted)) => {
+                registry.ok_or_else(nothing_installed)?.provider(*wanted)?
+            }
+        };
+        if context::holds(&**provider, self.name()) {
+            return Ok(Call::Nested);
+        }
+        let name = match &self.name {
+            JobName::Static(name) => LockName::from_static(name)?,
+            JobName::Owned(name) => LockName::new(name)?,
         };
         let Some(at_most) = self.at_most.or(registry.map(|registry| registry.at_most)) else {
-            return Err(LockError::new(
-                ErrorKind::Configuration,
-                format!("lock `{name}` has no `at_most`"),
-            )
-            .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
+            let problem = format!("lock `{name}` has no `at_most`");
+            return Err(LockError::new(ErrorKind::Configuration, problem)
+                .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
         };
         let at_least = self.at_least.or(registry.map(|registry| registry.at_least));
         let config = LockConfiguration::for_name(name, at_most)?
             .with_at_least(at_least.unwrap_or(Duration::ZERO))?;
-        Ok((provider, config, self.options))
+        Ok(Call::Locked(Arc::clone(provider), config))
     }
+}
+
+/// How a body is run.
+enum Call {
+    /// At once: the task holds this very lock.
+    Nested,
+    /// With a lock of its own.
+    Locked(Arc<dyn LockProvider>, LockConfiguration),
 }
 
 fn nothing_installed() -> LockError {
@@ -185,10 +200,14 @@ pub async fn run<R, F: Future<Output = R>>(
     on_skip: impl FnOnce(&SkipReason) -> R,
     on_error: impl FnOnce(LockError) -> R,
 ) -> R {
+    let mut body = pin!(Some(body));
     let outcome = match job.resolve() {
-        Ok((provider, config, options)) => {
-            let body = pin!(Some(body));
-            executor::run(&provider, config, options, body).await
+        Ok(Call::Nested) => {
+            let body = body.as_mut().as_pin_mut().expect("it was put there above");
+            return body.await;
+        }
+        Ok(Call::Locked(provider, config)) => {
+            executor::run(&provider, &config, job.options, body).await
         }
         Err(error) => Err(error),
     };

@@ -116,7 +116,7 @@ pub trait LockProviderExt: LockProvider {
 #[async_trait]
 impl<P: LockProvider + Clone> LockProviderExt for P {
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError> {
-        match guard::acquire(&self.to_shared(), config, None).await? {
+        match guard::acquire(&self.to_shared(), &config, None).await? {
             Ok(lock) => Ok(Some(lock)),
             Err(_refused) => Ok(None),
         }
