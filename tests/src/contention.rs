@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shedlock_runtime::{
-    LockConfiguration, LockError, LockProvider, LockProviderExt as _,
-};
+use shedlock_runtime::{LockConfiguration, LockError, LockProvider, LockProviderExt as _};
 use tokio::time::sleep;
 
 use crate::holds::{Hold, monotonic_nanos};
