@@ -51,6 +51,8 @@ pub(crate) struct KeptConnection<'s, DB: Backend> {
 pub(crate) enum NoConnection {
     /// All are in use.
     Exhausted,
+    /// None could be had in time.
+    Slow(Duration),
     /// None could be opened.
     Failed(sqlx::Error),
 }
@@ -71,7 +73,10 @@ impl<DB: Backend> Source<DB> {
             // The pool has a limit of its own, by default 30 seconds, which is more than a call to a store may take.
             Self::Pool(pool) => match tokio::time::timeout(limit, pool.acquire()).await {
                 Ok(Ok(connection)) => Ok(Checkout::Pool(connection)),
-                Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(NoConnection::Exhausted),
+                Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) if is_exhausted(pool) => {
+                    Err(NoConnection::Exhausted)
+                }
+                Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(NoConnection::Slow(limit)),
                 Ok(Err(error)) => Err(NoConnection::Failed(error)),
             },
         }
@@ -98,7 +103,7 @@ impl<DB: Backend> Kept<DB> {
             Some(connection) => connection,
             None => tokio::time::timeout(limit, self.open())
                 .await
-                .unwrap_or_else(|_elapsed| Err(sqlx::Error::Io(timed_out())))
+                .map_err(|_elapsed| NoConnection::Slow(limit))?
                 .map_err(NoConnection::Failed)?,
         };
         Ok(KeptConnection {
@@ -184,9 +189,7 @@ impl<DB: Backend> fmt::Debug for Source<DB> {
     }
 }
 
-fn timed_out() -> std::io::Error {
-    std::io::Error::new(
-        std::io::ErrorKind::TimedOut,
-        "no connection was made in time",
-    )
+/// Whether the pool has no connection left to give, rather than one that does not come about.
+fn is_exhausted<DB: Backend>(pool: &Pool<DB>) -> bool {
+    pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0
 }

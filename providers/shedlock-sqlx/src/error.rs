@@ -18,6 +18,10 @@ pub(crate) fn no_connection<DB: Backend>(names: &Names, none: NoConnection) -> L
             return LockError::new(ErrorKind::Unavailable, "all connections are in use")
                 .with_remedy("give the lock provider connections of its own, or the pool more");
         }
+        NoConnection::Slow(limit) => {
+            let problem = format!("the database gave no connection within {limit:.1?}");
+            return LockError::new(ErrorKind::Timeout, problem);
+        }
         NoConnection::Failed(error) => error,
     };
     match error {

@@ -180,13 +180,10 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
 
     async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
         let inner = &*self.inner;
-        // What is over by our own count is over by the database's; rounding would keep the lock a millisecond longer.
-        let at_least = match lease.at_least_left(inner.info.clock().boot()) {
-            Duration::ZERO => Duration::ZERO,
-            _left => lease.at_least(),
-        };
+        // By our own count, which began when the answer came, so no earlier than the database's.
+        let left = lease.at_least_left(inner.info.clock().boot());
         let statement = &inner.statements.release;
-        Ok(if inner.change(statement, lease, at_least).await? {
+        Ok(if inner.change(statement, lease, left).await? {
             Released::Released
         } else {
             Released::Lost

@@ -1,8 +1,6 @@
+-- `:lease` is what is left of `at_least` by the holder's own count, so the database's start of the lease does not matter.
 -- No condition on `lock_until`: a late release of a lock that nobody took is harmless, and keeps `at_least`.
 -- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
 UPDATE {table}
-SET {lock_until} = GREATEST(
-    TIMESTAMPADD(MICROSECOND, -(MICROSECOND({now}) MOD 1000), {now}),
-    TIMESTAMPADD(MICROSECOND, :lease, {locked_at})
-)
+SET {lock_until} = TIMESTAMPADD(MICROSECOND, :lease - MICROSECOND({now}) MOD 1000, {now})
 WHERE {name} = :name AND {locked_by} = :owner

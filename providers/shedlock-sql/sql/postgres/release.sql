@@ -1,8 +1,6 @@
+-- `:lease` is what is left of `at_least` by the holder's own count, so the database's start of the lease does not matter.
 -- No condition on `lock_until`: a late release of a lock that nobody took is harmless, and keeps `at_least`.
 -- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
 UPDATE {table}
-SET {lock_until} = GREATEST(
-    date_trunc('milliseconds', {now}),
-    {locked_at} + CAST(:lease AS bigint) * INTERVAL '1 microsecond'
-)
+SET {lock_until} = date_trunc('milliseconds', {now}) + CAST(:lease AS bigint) * INTERVAL '1 microsecond'
 WHERE {name} = :name AND {locked_by} = :owner

@@ -1,4 +1,5 @@
+-- `:lease` is what is left of `at_least` by the holder's own count, so the database's start of the lease does not matter.
 -- No condition on `lock_until`: a late release of a lock that nobody took is harmless, and keeps `at_least`.
 UPDATE {table}
-SET {lock_until} = MAX({now}, {locked_at} + (:lease + 999) / 1000)
+SET {lock_until} = {now} + (:lease + 999) / 1000
 WHERE {name} = :name AND {locked_by} = :owner

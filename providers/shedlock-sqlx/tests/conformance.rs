@@ -1,0 +1,196 @@
+//! The conformance suite on each database, with each way to connect and each table.
+
+#![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+
+#[path = "support/place.rs"]
+mod place;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use shedlock_runtime::{BootInstant, Clock, ErrorKind, LockProvider, SystemClock, async_trait};
+use shedlock_sqlx::{SqlxLockProvider, Store};
+use shedlock_testkit::Unavailable;
+use shedlock_testkit::conformance::{Broken, Capabilities, Disturbance, Fencing, Harness, Peek};
+use shedlock_testkit::proxy::{Direction, Ending, Rule};
+
+use place::{Place, Table, TestStore, Via, shared};
+
+/// One database of the suite.
+struct Subject<DB: Store> {
+    place: Place<DB>,
+    table: Table,
+    via: Via,
+}
+
+impl<DB: TestStore> Subject<DB> {
+    async fn new(via: Via, table: Table) -> Result<Self, Unavailable> {
+        let place = Place::with(table).await?;
+        Ok(Self { place, table, via })
+    }
+}
+
+#[async_trait]
+impl<DB: TestStore> Harness for Subject<DB> {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+            // A lease is rounded up to milliseconds, and one is added.
+            .with_slack(Duration::from_millis(5))
+            .with_fencing(match self.table {
+                Table::Ours => Fencing::Always,
+                Table::ShedLocks => Fencing::None,
+            })
+    }
+
+    async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
+        let built = self.place.builder(self.via).node_name(name).build();
+        shared(built.expect("the options are valid"))
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.place.direct.clone())
+    }
+
+    async fn node_with_wrong_clock(
+        &self,
+        name: &str,
+        ahead: bool,
+    ) -> Option<Arc<dyn LockProvider>> {
+        let builder = self.place.builder(self.via).node_name(name);
+        let built = builder.time_source(WrongClock { ahead }).build();
+        Some(shared(built.expect("the options are valid")))
+    }
+
+    async fn peek(&self, lock: &str) -> Peek {
+        DB::peek(&self.place.pool, lock).await
+    }
+
+    async fn delete(&self, lock: &str) -> bool {
+        DB::delete(&self.place.pool, lock).await;
+        true
+    }
+
+    async fn insert_foreign(&self, lock: &str) -> bool {
+        DB::insert_foreign(&self.place.pool, lock).await;
+        true
+    }
+
+    async fn remove_schema(&self) -> bool {
+        self.place.execute("DROP TABLE shedlock").await;
+        true
+    }
+
+    async fn restore_schema(&self) {
+        self.place.make(self.table).await;
+    }
+
+    async fn disturb(&self, disturbance: Disturbance) -> bool {
+        let Some(proxy) = &self.place.proxy else {
+            return false;
+        };
+        match disturbance {
+            Disturbance::Stall => proxy.set(Rule::Hold(Direction::Both)),
+            Disturbance::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
+            Disturbance::EndConnections => proxy.end_connections(Ending::Reset),
+            Disturbance::Away => {
+                proxy.refuse_connections().await;
+                proxy.end_connections(Ending::Close);
+            }
+            // The server is shared; `faults.rs` restarts its own.
+            _ => return false,
+        }
+        true
+    }
+
+    async fn calm(&self) {
+        if let Some(proxy) = &self.place.proxy {
+            proxy.set(Rule::Pass);
+            // What lost replies can never be answered again.
+            proxy.end_connections(Ending::Close);
+            let accepting = proxy.accept_connections().await;
+            accepting.expect("the port is still free");
+        }
+    }
+
+    async fn broken(&self) -> Vec<Broken> {
+        let place = &self.place;
+        let missing = place.builder(self.via).table_name("nowhere").build();
+        let missing = shared(missing.expect("the options are valid"));
+        let mut broken = vec![
+            Broken::new("a missing table", missing, ErrorKind::Schema)
+                .mentioning("`nowhere` does not exist")
+                .mentioning("CREATE TABLE"),
+        ];
+        let from_url = |url: &str| {
+            shared(
+                SqlxLockProvider::<DB>::builder_from_url(url)
+                    .build()
+                    .expect("a valid URL"),
+            )
+        };
+        if let Some((url, password)) = DB::refused_login(place).await {
+            let refused = from_url(&url);
+            broken.push(
+                Broken::new("a wrong password", refused, ErrorKind::Configuration).hiding(password),
+            );
+            let nobody = url.replace(&format!(":{}/", port_of(&url)), ":1/");
+            let nobody = Broken::new("no server", from_url(&nobody), ErrorKind::Unavailable);
+            broken.push(nobody.hiding(password));
+        }
+        if let Some(url) = DB::read_only_user(place).await {
+            broken.push(
+                Broken::new("a read-only user", from_url(&url), ErrorKind::Permission)
+                    .mentioning("GRANT SELECT, INSERT, UPDATE ON"),
+            );
+        }
+        broken
+    }
+}
+
+fn port_of(url: &str) -> &str {
+    let (before, _database) = url.rsplit_once('/').expect("a database");
+    before.rsplit_once(':').expect("a port").1
+}
+
+/// A machine whose time of day is wrong.
+#[derive(Debug)]
+struct WrongClock {
+    ahead: bool,
+}
+
+impl Clock for WrongClock {
+    fn utc(&self) -> SystemTime {
+        let hour = Duration::from_secs(3600);
+        if self.ahead {
+            SystemTime::now() + hour
+        } else {
+            SystemTime::now() - hour
+        }
+    }
+
+    fn boot(&self) -> BootInstant {
+        SystemClock.boot()
+    }
+}
+
+macro_rules! suites {
+    ($($db:ident: $url_ours:ident, $pool_ours:ident, $url_shedlocks:ident, $pool_shedlocks:ident;)*) => {$(
+        shedlock_testkit::conformance!(
+            $url_ours,
+            Subject::<sqlx::$db>::new(Via::Url, Table::Ours),
+            processes = async |url: String, node: String| {
+                let builder = SqlxLockProvider::<sqlx::$db>::builder_from_url(&url);
+                shared(builder.node_name(&node).connect().await.expect("the database is there"))
+            },
+        );
+        shedlock_testkit::conformance!($pool_ours, Subject::<sqlx::$db>::new(Via::Pool, Table::Ours));
+        shedlock_testkit::conformance!($url_shedlocks, Subject::<sqlx::$db>::new(Via::Url, Table::ShedLocks));
+        shedlock_testkit::conformance!($pool_shedlocks, Subject::<sqlx::$db>::new(Via::Pool, Table::ShedLocks));
+    )*};
+}
+
+suites! {
+    Sqlite: sqlite, sqlite_pool, sqlite_plain, sqlite_pool_plain;
+    Postgres: postgres, postgres_pool, postgres_plain, postgres_pool_plain;
+    MySql: mysql, mysql_pool, mysql_plain, mysql_pool_plain;
+}
