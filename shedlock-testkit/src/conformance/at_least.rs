@@ -1,8 +1,12 @@
 //! A lock stays taken for `at_least` from its acquisition, however its holder ended.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{Lock, LockingTaskExecutor};
+use shedlock_runtime::{
+    Acquired, Attempt, Extended, Lease, Lock, LockError, LockProvider, LockProviderExt as _,
+    LockingTaskExecutor, ProviderInfo, Released, async_trait,
+};
 
 use super::subject::{LONG, Node, Subject, assert_kept, config, fresh, soon};
 
@@ -40,7 +44,7 @@ impl Early {
     }
 
     fn executor(&self) -> LockingTaskExecutor {
-        LockingTaskExecutor::new(std::sync::Arc::clone(self.one.provider()))
+        LockingTaskExecutor::new(Arc::clone(self.one.provider()))
     }
 }
 
@@ -148,6 +152,47 @@ pub async fn can_be_extended(subject: &Subject) {
         .expect("a live lease can be extended");
     guard.unlock().await.expect("the store answers");
     early.assert_kept().await;
+}
+
+/// So it is when the reply to the acquisition was slow: the store counts from earlier than the holder.
+pub async fn can_be_extended_after_a_slow_reply(subject: &Subject) {
+    let mut early = Early::new(subject).await;
+    let (lock, at_least) = (early.lock.clone(), early.at_least);
+    let slow: Arc<dyn LockProvider> = Arc::new(SlowReply(Arc::clone(early.one.provider())));
+    let guard = slow.try_lock(config(&lock, LONG, Duration::ZERO)).await;
+    let mut guard = guard.ok().flatten().expect("the lock is free");
+    early.asked = Instant::now();
+    guard
+        .extend(LONG, at_least)
+        .await
+        .expect("a live lease can be extended");
+    guard.unlock().await.expect("the store answers");
+    early.assert_kept().await;
+}
+
+/// A provider whose acquisitions are answered late.
+#[derive(Debug)]
+struct SlowReply(Arc<dyn LockProvider>);
+
+#[async_trait]
+impl LockProvider for SlowReply {
+    fn info(&self) -> &ProviderInfo {
+        self.0.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let answer = self.0.acquire(attempt).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        answer
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        self.0.extend(lease, at_most).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.0.release(lease).await
+    }
 }
 
 /// It may be longer than `at_most`: a run that ended keeps the lock that long.

@@ -67,7 +67,7 @@ pub async fn an_extension_counts_from_before_it_was_asked(subject: &Subject) {
 /// The holder's deadline comes no later than the moment at which the store lets another in.
 pub async fn the_holder_stops_before_another_starts(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let lock = fresh("handover");
         let asked = Instant::now();
         let guard = one.lock(&lock, subject.roomy(), Duration::ZERO).await;

@@ -173,8 +173,8 @@ mod locks_of_one_process {
         let alone = ready(Alone(InMemoryLockProvider::new()));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             run("alone", alone, async |subject: &_| {
-                case(subject, &nodes).await
-            })
+                case(subject, &nodes).await;
+            });
         }));
         let panic = outcome.expect_err("the case does not see that nothing is shared");
         let said = panic

@@ -1,0 +1,224 @@
+//! `conformance!`, and the lists of cases that nothing may be missing from.
+
+/// Makes the conformance suite's tests for one provider: a module with a `#[test]` for each case.
+///
+/// The first argument names the module, the second is a future that gives the [`Harness`](crate::Harness) of one case, or a
+/// `Result<Harness, Unavailable>`. It sees what is around the macro.
+///
+/// With `processes = connect`, the suite also runs nodes as processes of their own over the harness's
+/// [`address`](crate::Harness::address); `connect` is an `async fn(address: String, node: String) -> Arc<dyn LockProvider>` that
+/// makes a node in such a process.
+///
+/// See [the module](mod@crate::conformance) for an example.
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $setup:expr, processes = $connect:expr $(,)?) => {
+        $crate::__conformance_cases!(($crate::__conformance_tests) $name, $setup, $connect);
+    };
+    ($name:ident, $setup:expr $(,)?) => {
+        $crate::__conformance_cases!(($crate::__conformance_tests) $name, $setup);
+    };
+}
+
+/// Calls a macro with the cases that need nodes in processes of their own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_process_cases {
+    (($($callback:tt)*) $($context:tt)*) => {
+        $($callback)*! {
+            ($($context)*)
+            processes {
+                exclude_each_other
+                one_of_many_wins
+                honour_each_others_at_least
+                a_killed_holder_is_succeeded_when_its_lease_ends
+                a_paused_holder_does_no_harm_when_it_goes_on
+                two_processes_of_one_node_name_are_two
+                no_two_bodies_overlap
+            }
+        }
+    };
+}
+
+/// Calls a macro with all cases, by group. The list that nothing may be missing from; a test compares it with the files.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_cases {
+    (($($callback:tt)*) $($context:tt)*) => {
+        $($callback)*! {
+            ($($context)*)
+            basics {
+                is_taken_and_given_back
+                is_not_reentrant
+                two_names_are_two_locks
+                is_free_at_once_after_each_release
+                the_guard_takes_and_gives_back
+                ends_after_at_most
+                a_past_lease_does_not_linger
+                a_new_node_sees_what_others_did
+                the_longest_lease_is_held
+                a_foreign_record_is_taken_over
+            }
+            extending {
+                moves_the_end
+                works_again_and_again
+                counts_from_now
+                after_release_is_lost
+                after_expiry_is_lost
+                a_guard_whose_lease_ended_says_so
+                a_guard_is_extended_in_place
+            }
+            owner {
+                a_late_release_frees_nothing
+                a_late_release_keeps_nothing
+                a_late_extension_changes_nothing
+                two_nodes_of_one_name_are_two
+                two_runs_of_one_node_are_two
+                a_late_guard_is_dropped_without_harm
+                a_second_release_harms_nobody
+                a_repeated_attempt_is_granted
+                a_refused_attempt_writes_nothing
+                the_stored_owner_names_node_and_acquisition
+                the_random_part_is_never_shown
+            }
+            at_least {
+                holds_after_a_release
+                holds_after_a_return
+                holds_after_an_error
+                holds_after_a_panic
+                holds_after_a_dropped_task
+                holds_after_a_dropped_guard
+                survives_an_extension
+                can_be_extended
+                can_be_extended_after_a_slow_reply
+                may_be_longer_than_at_most
+                does_not_outlive_a_crash
+                is_over_after_a_long_run
+            }
+            releasing {
+                after_a_return
+                a_second_call_does_not_run
+                after_an_error
+                after_a_panic
+                after_a_dropped_task
+                after_a_dropped_guard
+                after_a_guard_dropped_elsewhere
+                not_when_told_to_keep_it
+                a_failure_keeps_the_result_and_is_tried_again
+                a_lost_extension_can_be_repeated
+            }
+            time {
+                the_holder_counts_from_before_it_asked
+                an_extension_counts_from_before_it_was_asked
+                the_holder_stops_before_another_starts
+                a_wrong_clock_changes_nothing
+                fractions_are_not_cut_off
+            }
+            names {
+                odd_names_are_distinct_locks
+                short_and_long_names_work
+                a_name_too_long_never_reaches_the_store
+                an_illegal_name_never_reaches_the_store
+                odd_node_names_do_no_harm
+            }
+            fencing {
+                is_declared_if_there_is_any
+                grows_across_releases
+                grows_across_expiry
+                is_the_same_for_the_whole_lease
+                survives_a_restart
+                survives_deletion
+            }
+            contention {
+                one_of_many_wins_a_new_lock
+                one_of_many_wins_a_released_lock
+                one_of_many_takes_over
+                none_of_many_gets_a_held_lock
+                no_two_bodies_overlap
+            }
+            ambiguity {
+                a_lost_grant_is_given_back
+                a_cancelled_acquisition_leaves_nothing
+                an_acquisition_dropped_anywhere_leaves_nothing
+                a_silent_store_is_given_up_in_time
+                a_reply_lost_on_the_way_is_no_grant
+            }
+            errors {
+                are_typed_and_helpful
+                a_store_that_is_away_is_an_error
+            }
+            healing {
+                a_record_deleted_while_free
+                a_record_deleted_while_held
+                a_schema_that_comes_late
+                ended_connections
+                a_restarted_store
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    (($name:ident, $setup:expr $(, $connect:expr)?) $($group:ident { $($case:ident)* })*) => {
+        mod $name {
+            // Apart from the cases, whose names must not get between the setup and what it names.
+            mod setup {
+                #[allow(unused_imports, reason = "the setup may need nothing from around it")]
+                use super::super::*;
+
+                pub(super) async fn harness() -> impl $crate::conformance::IntoHarness {
+                    $setup.await
+                }
+
+                $(pub(super) fn serve() {
+                    $crate::processes::serve($connect);
+                })?
+            }
+
+            $(mod $group {
+                $(#[test]
+                fn $case() {
+                    $crate::conformance::run(
+                        concat!(module_path!(), "::", stringify!($case)),
+                        super::setup::harness(),
+                        async |subject: &$crate::conformance::Subject| {
+                            $crate::conformance::$group::$case(subject).await;
+                        },
+                    );
+                })*
+            })*
+
+            $($crate::__conformance_process_cases! {
+                ($crate::__conformance_process_tests) $connect
+            })?
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_process_tests {
+    (($connect:expr) $group:ident { $($case:ident)* }) => {
+        mod $group {
+            #[test]
+            #[ignore = "runs as a child process of the tests beside it"]
+            fn child() {
+                super::setup::serve();
+            }
+
+            $(#[test]
+            fn $case() {
+                let nodes = $crate::processes::Reexec::new(concat!(module_path!(), "::child"));
+                $crate::conformance::run(
+                    concat!(module_path!(), "::", stringify!($case)),
+                    super::setup::harness(),
+                    async |subject: &$crate::conformance::Subject| {
+                        $crate::conformance::$group::$case(subject, &nodes).await;
+                    },
+                );
+            })*
+        }
+    };
+}
