@@ -1,12 +1,25 @@
-//! Runnable examples of shedlock.
-//!
-//! Run one with `cargo run --example <name>` from the root of the repository.
-//!
-//! | name | shows |
-//! |---|---|
-//! | `quickstart` | three processes, one job, one SQLite file; one process dies with the lock |
-//! | `axum_and_cron` | a web service whose replicas share a cron job through PostgreSQL |
-//! | `testing_a_locked_job` | unit tests of a locked function |
-//! | `guard_by_hand` | a lock without the attribute |
-//! | `several_providers` | jobs of one program in different stores |
-//! | `write_your_own_provider` | a provider for a store that compares and swaps, and its conformance tests |
+#![doc = include_str!("README.md")]
+
+use std::path::PathBuf;
+
+/// The built example `name`, for the tests of this package.
+///
+/// `cargo test` builds all examples of a package before it runs a test; with `--test` alone, build them first.
+///
+/// # Panics
+///
+/// If the example has not been built.
+#[must_use]
+pub fn built_example(name: &str) -> PathBuf {
+    // A test is in `target/<profile>/deps`, an example in `target/<profile>/examples`.
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test.ancestors().nth(2).expect("a test is in `deps`");
+    let path = profile
+        .join("examples")
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "`{name}` has not been built: run `cargo build -p shedlock-examples --examples`"
+    );
+    path
+}

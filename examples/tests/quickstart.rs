@@ -1,34 +1,19 @@
 //! The quickstart as a user runs it: it ends by itself and has shown what it is there to show.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use shedlock_examples::built_example;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 /// It takes 15 seconds by the clock, whatever the machine; the rest is for starting three processes on a busy one.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Cargo builds the examples of a package before it runs the package's tests.
-fn quickstart() -> PathBuf {
-    let mut path = std::env::current_exe().expect("a test knows its own path");
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(format!("quickstart{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "`{}` is not there: run `cargo build --example quickstart`",
-        path.display()
-    );
-    path
-}
-
 #[tokio::test]
 async fn the_quickstart_shows_a_takeover_and_ends_well() {
-    let child = Command::new(quickstart())
+    let child = Command::new(built_example("quickstart"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
