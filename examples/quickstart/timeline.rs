@@ -51,7 +51,11 @@ impl Timeline {
     }
 
     pub(crate) fn set(&mut self, node: usize, tick: u64, cell: Cell) {
-        self.cells.entry(tick).or_default()[node] = Some(cell);
+        let known = &mut self.cells.entry(tick).or_default()[node];
+        // A late scheduler can fire twice in one second. That it was skipped then does not undo the run.
+        if known.is_none() || !matches!(cell, Cell::Skipped(_)) {
+            *known = Some(cell);
+        }
     }
 
     /// Prints the next row if all nodes have reported what they did in it.
@@ -82,6 +86,9 @@ impl Timeline {
         let columns: Vec<String> = cells.into_iter().enumerate().map(column).collect();
         let row = columns.join("  ");
         println!("  {}   {}", self.tick_name(tick), row.trim_end());
+        if evidence.runs.iter().filter(|run| run.tick == tick).count() > 1 {
+            println!("         >> RAN TWICE: the lock did not keep its promise.");
+        }
         if let Some(remark) = self.remark(tick, evidence) {
             println!("         {remark}");
         }
