@@ -102,7 +102,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | humantime | `"10m"`, `"1h 30m"`, `"2days"` |
 /// | ISO-8601 | `"PT15M"`, `"PT1H30M"`, `"PT0.5S"`, `"P1D"` |
-/// | milliseconds | `"600000"` |
+/// | milliseconds | `"600000"`, `600000` |
 ///
 /// A number with a single unit of `ns`, `us`, `ms`, `s`, `m`, `h` and `d` is read in any case, as on the JVM: `"10M"`
 /// is ten minutes. Elsewhere `M` is refused, as it could mean months. The longest duration is 36500 days.

@@ -32,15 +32,15 @@ impl DurationValue {
     ) -> Option<Self> {
         match literal(&expr) {
             Some(Lit::Str(text)) => Self::check_text(key, text.clone(), zero, found),
+            // A bare number of milliseconds, as in ShedLock.
+            Some(Lit::Int(number)) if number.suffix().is_empty() => {
+                let text = LitStr::new(number.base10_digits(), number.span());
+                Self::check_text(key, text, zero, found)
+            }
             Some(Lit::Int(number)) => {
-                let digits = number.base10_digits();
-                found.error(
-                    &expr,
-                    format_args!(
-                        "`{key}` takes no bare number; write `\"{digits}\"` for milliseconds, a \
-                         unit as in `\"10m\"`, or an expression of type `Duration`"
-                    ),
-                );
+                let message =
+                    format_args!("a duration with a unit is text; write it as `\"{number}\"`");
+                found.error(&expr, message);
                 None
             }
             Some(_) => {

@@ -7,6 +7,6 @@ fn main() {
     enable_scheduler_lock!(
         provider = provider,
         default_at_most = "10 minuts",
-        default_at_least = 5,
+        default_at_least = 5s,
     );
 }

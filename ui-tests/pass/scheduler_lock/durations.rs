@@ -17,6 +17,10 @@ pub async fn iso() {}
 #[scheduler_lock(name = "shedlock", at_least = "30000", at_most = "10M")]
 pub async fn shedlock() {}
 
+/// Milliseconds without quotes.
+#[scheduler_lock(name = "number", at_least = 0, at_most = 600_000)]
+pub async fn number() {}
+
 /// Expressions.
 #[scheduler_lock(name = "expression", at_most = lease * 2, at_least = LEASE,)]
 pub async fn expression(lease: Duration) {}
