@@ -61,8 +61,11 @@ fn postgres(code: &str) -> Fault {
         "42P01" | "3F000" => Fault::MissingTable,
         "42703" => Fault::MissingColumn,
         "42P10" => Fault::MissingKey,
-        // datatype_mismatch, undefined_function, cannot_coerce, not_null, check, invalid text and datetime forms
-        "42804" | "42883" | "42846" | "23502" | "23514" | "22P02" | "22007" => Fault::Shape,
+        // Datatype mismatch, undefined function, cannot coerce, not null, check, invalid text and datetime, number
+        // out of range.
+        "42804" | "42883" | "42846" | "23502" | "23514" | "22P02" | "22007" | "22003" => {
+            Fault::Shape
+        }
         "42501" => Fault::Permission,
         "25006" => Fault::ReadOnly,
         "22001" => Fault::TooLong,

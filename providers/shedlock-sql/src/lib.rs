@@ -7,9 +7,11 @@
 mod dialect;
 mod fault;
 mod names;
+mod schema;
 mod statements;
 
 pub use dialect::Dialect;
 pub use fault::Fault;
 pub use names::{ColumnNames, DEFAULT_TABLE, Names};
-pub use statements::{LockClock, Param, Statement, Statements, lease_micros};
+pub use schema::{Description, Inspection, SchemaReport};
+pub use statements::{LockClock, Param, Statement, Statements, Values, lease_micros};

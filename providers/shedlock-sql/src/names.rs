@@ -206,6 +206,25 @@ impl Names {
         }
     }
 
+    /// What changes a column to `definition`.
+    pub(crate) fn alter(&self, column: &str, definition: &str) -> String {
+        let (table, column) = (self.quoted_table(), self.dialect.quote(column));
+        match self.dialect {
+            Dialect::Postgres => {
+                let kind = definition.split(" NOT NULL").next().unwrap_or(definition);
+                format!("run: ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind}")
+            }
+            Dialect::MySql => format!("run: ALTER TABLE {table} MODIFY {column} {definition}"),
+            Dialect::Sqlite => "make the table anew".to_owned(),
+        }
+    }
+
+    /// What adds a column.
+    pub(crate) fn add(&self, column: &str, definition: &str) -> String {
+        let (table, column) = (self.quoted_table(), self.dialect.quote(column));
+        format!("run: ALTER TABLE {table} ADD COLUMN {column} {definition}")
+    }
+
     /// Puts the quoted names where the template has theirs in braces.
     pub(crate) fn fill_in(&self, template: &str) -> String {
         let quote = |name: &str| self.dialect.quote(name);

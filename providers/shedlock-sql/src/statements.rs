@@ -1,5 +1,7 @@
 //! The statements as text, built once per provider from files with places for names and values.
 
+mod template;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,24 +27,33 @@ pub enum Param {
     Name,
     /// The owner as stored, text.
     Owner,
-    /// `at_most` or `at_least` as [`lease_micros`], a 64-bit integer.
+    /// `at_most`, or what is left of `at_least`, as [`lease_micros`]: a 64-bit integer.
     Lease,
     /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
     Now,
 }
 
-const PARAMS: [(&str, Param); 4] = [
-    ("name", Param::Name),
-    ("owner", Param::Owner),
-    ("lease", Param::Lease),
-    ("now", Param::Now),
-];
+/// The values of one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// The lock's name.
+    pub name: &'a str,
+    /// The owner as stored.
+    pub owner: &'a str,
+    /// See [`Param::Lease`].
+    pub lease: i64,
+    /// See [`Param::Now`].
+    pub now: i64,
+}
 
 /// One statement: its text and the values to bind, in order.
 #[derive(Debug, Clone)]
 pub struct Statement {
     text: Arc<str>,
     params: Vec<Param>,
+    /// What stands before each place for a value, and that value; then what stands behind the last.
+    pieces: Vec<(String, Param)>,
+    rest: String,
 }
 
 impl Statement {
@@ -57,6 +68,24 @@ impl Statement {
     pub fn params(&self) -> &[Param] {
         &self.params
     }
+
+    /// The text with the values in it as PostgreSQL's literals, for its simple protocol: behind a pooler, a statement and
+    /// its values must come in one message.
+    #[must_use]
+    pub fn with_postgres_literals(&self, values: &Values<'_>) -> String {
+        let mut text = String::with_capacity(self.text.len() * 2);
+        for (before, param) in &self.pieces {
+            text.push_str(before);
+            match param {
+                Param::Name => template::push_postgres_literal(&mut text, values.name),
+                Param::Owner => template::push_postgres_literal(&mut text, values.owner),
+                Param::Lease => text.push_str(&values.lease.to_string()),
+                Param::Now => text.push_str(&values.now.to_string()),
+            }
+        }
+        text.push_str(&self.rest);
+        text
+    }
 }
 
 /// All that a provider runs on the table.
@@ -70,10 +99,12 @@ pub struct Statements {
     pub extend: Statement,
     /// Ends a lease, or leaves it until `at_least`.
     pub release: Statement,
-    /// Says who holds the lock and for how long, where [`acquire`](Self::acquire) cannot say so itself.
+    /// Says who holds the lock and for how long, in SQLite: there, [`acquire`](Self::acquire) cannot say so itself.
     pub holder: Statement,
     /// Fails where the fencing token's column is missing; never gives a row.
     pub probe: Statement,
+    /// Gives the name of a lock that was taken in the future, if there is one: a sign of a wrong clock or time zone.
+    pub future: Statement,
 }
 
 impl Statements {
@@ -86,28 +117,30 @@ impl Statements {
                     include_str!(concat!("../sql/", $dialect, "/acquire.sql")),
                     include_str!(concat!("../sql/", $dialect, "/extend.sql")),
                     include_str!(concat!("../sql/", $dialect, "/release.sql")),
-                    include_str!(concat!("../sql/", $dialect, "/holder.sql")),
+                    include_str!(concat!("../sql/", $dialect, "/future.sql")),
                 ]
             };
         }
-        let [acquire, extend, release, holder] = match names.dialect() {
+        let [acquire, extend, release, future] = match names.dialect() {
             Dialect::Postgres => files!("postgres"),
             Dialect::MySql => files!("mysql"),
             Dialect::Sqlite => files!("sqlite"),
         };
-        let build = |template, fencing| build(template, names, clock, fencing);
+        let build = |text, fencing| template::build(text, names, clock, fencing);
+        let now = LockClock::Database;
         Self {
             acquire: build(acquire, true),
             acquire_plain: build(acquire, false),
             extend: build(extend, true),
             release: build(release, true),
-            holder: build(holder, true),
+            holder: build(include_str!("../sql/sqlite/holder.sql"), true),
             probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0", true),
+            future: template::build(future, names, now, true),
         }
     }
 }
 
-/// `at_most` or `at_least` in the microseconds that statements ask for.
+/// `at_most`, or what is left of `at_least`, in the microseconds that statements ask for.
 ///
 /// A millisecond is added: a column that cuts the end to milliseconds must not end a lease early. Zero stays zero, as
 /// the lock is then free at once.
@@ -118,101 +151,6 @@ pub fn lease_micros(duration: Duration) -> i64 {
     }
     let micros = duration.as_nanos().div_ceil(1_000) + 1_000;
     i64::try_from(micros).unwrap_or(i64::MAX)
-}
-
-/// Whether the row is ours to take.
-const MYSQL_FREE: &str = "({same} AND ({lock_until} <= {now} OR {locked_by} <=> :owner))";
-/// Whether it is the row of this name, byte by byte: the column's collation may ignore case, accents and trailing blanks.
-const MYSQL_SAME: &str =
-    "CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)";
-/// Microseconds since 1970.
-const MYSQL_CLOCK: &str =
-    "TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6))";
-
-fn build(template: &str, names: &Names, clock: LockClock, fencing: bool) -> Statement {
-    let dialect = names.dialect();
-    let text = strip(template, fencing)
-        .replace("{free}", MYSQL_FREE)
-        .replace("{same}", MYSQL_SAME)
-        .replace("{clock}", MYSQL_CLOCK)
-        .replace("{now}", now(dialect, clock));
-    // Before the names are put in: one of them may look like a parameter.
-    let (text, params) = number(dialect, &text);
-    Statement {
-        text: names.fill_in(&text).into(),
-        params,
-    }
-}
-
-/// The current time in UTC, of the type that `lock_until` has.
-fn now(dialect: Dialect, clock: LockClock) -> &'static str {
-    match (dialect, clock) {
-        // Not `now()`, which stands still while the statement waits for a row.
-        (Dialect::Postgres, LockClock::Database) => "timezone('utc', clock_timestamp())",
-        (Dialect::Postgres, LockClock::Client) => {
-            "(TIMESTAMP 'epoch' + CAST(:now AS bigint) * INTERVAL '1 microsecond')"
-        }
-        (Dialect::MySql, LockClock::Database) => "UTC_TIMESTAMP(6)",
-        // Not FROM_UNIXTIME, which ends in 2038 on some servers and converts to the session's zone.
-        (Dialect::MySql, LockClock::Client) => {
-            "TIMESTAMPADD(MICROSECOND, :now, TIMESTAMP('1970-01-01 00:00:00.000000'))"
-        }
-        // What xerial's JDBC driver writes for a timestamp.
-        (Dialect::Sqlite, LockClock::Database) => {
-            "CAST(ROUND(unixepoch('now', 'subsec') * 1000) AS INTEGER)"
-        }
-        (Dialect::Sqlite, LockClock::Client) => "(:now / 1000)",
-    }
-}
-
-/// Leaves out comments, and the lines for the other kind of table.
-fn strip(template: &str, fencing: bool) -> String {
-    let other = if fencing { "plain" } else { "fencing" };
-    let lines = template.lines().filter_map(|line| {
-        let (code, comment) = line.split_once("--").unwrap_or((line, ""));
-        let code = code.trim();
-        (comment.trim() != other && !code.is_empty()).then_some(code)
-    });
-    lines.collect::<Vec<_>>().join(" ")
-}
-
-/// Writes the dialect's placeholders for `:name` and its like, and notes what to bind.
-fn number(dialect: Dialect, text: &str) -> (String, Vec<Param>) {
-    let mut numbered = String::with_capacity(text.len());
-    let mut params: Vec<Param> = Vec::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(':') {
-        numbered.push_str(before);
-        let word = after.bytes().take_while(u8::is_ascii_lowercase).count();
-        let (word, after_word) = after.split_at(word);
-        rest = after_word;
-        let Some(&(_, param)) = PARAMS.iter().find(|(known, _)| *known == word) else {
-            numbered.push(':');
-            numbered.push_str(word);
-            continue;
-        };
-        if dialect == Dialect::MySql {
-            // Its placeholders have no numbers, so a value used twice is bound twice.
-            params.push(param);
-            numbered.push('?');
-            continue;
-        }
-        let at = params
-            .iter()
-            .position(|&known| known == param)
-            .unwrap_or_else(|| {
-                params.push(param);
-                params.len() - 1
-            });
-        numbered.push(if dialect == Dialect::Postgres {
-            '$'
-        } else {
-            '?'
-        });
-        numbered.push_str(&(at + 1).to_string());
-    }
-    numbered.push_str(rest);
-    (numbered, params)
 }
 
 #[cfg(test)]

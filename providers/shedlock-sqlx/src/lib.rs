@@ -3,6 +3,7 @@
 //! Switch on the feature of your database: `postgres`, `mysql` or `sqlite`.
 #![doc = include_str!("../README.md")]
 
+mod ask;
 mod connections;
 mod error;
 #[cfg(feature = "mysql")]
@@ -15,7 +16,7 @@ mod provider;
 mod sqlite;
 mod store;
 
-pub use shedlock_sql::{ColumnNames, LockClock};
+pub use shedlock_sql::{ColumnNames, LockClock, SchemaReport};
 pub use sqlx;
 
 #[cfg(feature = "mysql")]

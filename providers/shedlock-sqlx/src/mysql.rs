@@ -1,17 +1,18 @@
 //! MySQL and MariaDB.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{Dialect, Fault, Statement};
+use shedlock_sql::{Description, Dialect, Fault, Inspection, Names, Statement, Statements};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict};
+use crate::store::{Backend, Run, Store, Verdict, texts};
 
 /// Keeps locks in a table of a MySQL or MariaDB database.
 ///
@@ -76,6 +77,23 @@ impl Backend for MySql {
         Ok(())
     }
 
+    async fn ends_in_2038(
+        connection: &mut MySqlConnection,
+        names: &Names,
+    ) -> Result<bool, sqlx::Error> {
+        let columns = sqlx::query(Inspection::of(Dialect::MySql).columns)
+            .bind(names.schema())
+            .bind(names.bare_table())
+            .fetch_all(connection)
+            .await?;
+        let lock_until = names.columns().lock_until();
+        Ok(texts(&columns)?
+            .iter()
+            .any(|[name, kind, ..]: &[String; 4]| {
+                name.eq_ignore_ascii_case(lock_until) && kind.starts_with("timestamp")
+            }))
+    }
+
     async fn acquire(
         connection: &mut MySqlConnection,
         run: &Run<'_>,
@@ -113,6 +131,37 @@ impl Backend for MySql {
         // sqlx counts the rows that were found, also if their values stayed the same.
         let done = run.query::<MySql>(statement).execute(connection).await?;
         Ok(done.rows_affected() > 0)
+    }
+
+    async fn describe(
+        connection: &mut MySqlConnection,
+        names: &Names,
+        statements: &Statements,
+    ) -> Result<Description, sqlx::Error> {
+        let ask = Inspection::of(Dialect::MySql);
+        let columns = sqlx::query(ask.columns)
+            .bind(names.schema())
+            .bind(names.bare_table())
+            .fetch_all(&mut *connection)
+            .await?;
+        let keys = sqlx::query(ask.keys)
+            .bind(names.schema())
+            .bind(names.bare_table())
+            .fetch_all(&mut *connection)
+            .await?;
+        let zones = sqlx::query(ask.zones).fetch_all(&mut *connection).await?;
+        let mut description = Description {
+            columns: texts(&columns)?,
+            keys: texts(&keys)?,
+            zones: texts(&zones)?.pop().unwrap_or_default(),
+            future: None,
+        };
+        // A column that is missing or of another type is a finding, not a failure.
+        let future = AssertSqlSafe(Arc::clone(statements.future.text()));
+        if let Ok(rows) = sqlx::query(future).fetch_all(connection).await {
+            description.future = texts::<_, 1>(&rows)?.pop().map(|[lock]| lock);
+        }
+        Ok(description)
     }
 
     async fn execute(

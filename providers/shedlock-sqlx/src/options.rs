@@ -10,8 +10,9 @@ use shedlock_runtime::{
 use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, Statements};
 use sqlx::Pool;
 
+use crate::ask::Inner;
 use crate::connections::Source;
-use crate::provider::{Inner, SqlxLockProvider};
+use crate::provider::SqlxLockProvider;
 use crate::store::Store;
 
 /// ShedLock's `VARCHAR(64)`.
@@ -155,6 +156,7 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
                 clock: self.clock,
                 persistent: self.persistent,
                 plain: AtomicBool::new(false),
+                keeps_past_2038: AtomicBool::new(false),
             }),
         }
     }

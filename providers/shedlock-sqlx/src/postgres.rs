@@ -1,16 +1,17 @@
 //! PostgreSQL.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{Dialect, Statement};
+use shedlock_sql::{Description, Dialect, Inspection, Names, Statement, Statements};
 use sqlx::postgres::{PgConnectOptions, Postgres};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawSql, Row as _};
 
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict};
+use crate::store::{Backend, Run, Store, Verdict, texts};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -84,7 +85,7 @@ impl Backend for Postgres {
                 problem: "the column that keeps the end of the lease cuts it".to_owned(),
                 remedy: "make it of type TIMESTAMP".to_owned(),
             }),
-            None => held(row.try_get(2)?, row.try_get(3)?),
+            None => Ok(held(row.try_get(2)?, row.try_get(3)?)),
         }
     }
 
@@ -93,8 +94,41 @@ impl Backend for Postgres {
         statement: &Statement,
         run: &Run<'_>,
     ) -> Result<bool, sqlx::Error> {
-        let done = run.query::<Postgres>(statement).execute(connection).await?;
+        let done = if run.persistent {
+            run.query::<Postgres>(statement).execute(connection).await?
+        } else {
+            connection.execute(simple(statement, run)).await?
+        };
         Ok(done.rows_affected() > 0)
+    }
+
+    async fn describe(
+        connection: &mut PgConnection,
+        names: &Names,
+        statements: &Statements,
+    ) -> Result<Description, sqlx::Error> {
+        let ask = Inspection::of(Dialect::Postgres);
+        let columns = sqlx::query(ask.columns)
+            .bind(names.quoted_table())
+            .fetch_all(&mut *connection)
+            .await?;
+        let keys = sqlx::query(ask.keys)
+            .bind(names.quoted_table())
+            .fetch_all(&mut *connection)
+            .await?;
+        let zones = sqlx::query(ask.zones).fetch_all(&mut *connection).await?;
+        let mut description = Description {
+            columns: texts(&columns)?,
+            keys: texts(&keys)?,
+            zones: texts(&zones)?.pop().unwrap_or_default(),
+            future: None,
+        };
+        // A column that is missing or of another type is a finding, not a failure.
+        let future = AssertSqlSafe(Arc::clone(statements.future.text()));
+        if let Ok(rows) = sqlx::query(future).fetch_all(connection).await {
+            description.future = texts::<_, 1>(&rows)?.pop().map(|[lock]| lock);
+        }
+        Ok(description)
     }
 
     async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
@@ -102,13 +136,19 @@ impl Backend for Postgres {
     }
 }
 
-fn held(owner: Option<String>, seconds: Option<f64>) -> Result<Verdict, sqlx::Error> {
-    Ok(match seconds {
+/// The statement with its values in one message: a pooler may give the next message to another connection.
+fn simple(statement: &Statement, run: &Run<'_>) -> RawSql {
+    // The values are quoted by `with_postgres_literals`.
+    sqlx::raw_sql(AssertSqlSafe(statement.with_postgres_literals(&run.values)))
+}
+
+fn held(owner: Option<String>, seconds: Option<f64>) -> Verdict {
+    match seconds {
         // `infinity` is a time to PostgreSQL.
         Some(seconds) => Verdict::Held {
             owner: owner.unwrap_or_default(),
             remaining: Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST)).unwrap_or_default(),
         },
         None => Verdict::without_end(),
-    })
+    }
 }

@@ -1,26 +1,23 @@
-//! The provider: three statements, asked again where that is safe and right.
+//! The provider: what each answer of the database means to a lock.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lease, LockError, LockProvider, Operation, ProviderInfo, Refusal,
-    Released,
+    Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockProvider, Operation,
+    ProviderInfo, Refusal, Released,
 };
-use shedlock_sql::{Fault, LockClock, Names, Statement, Statements, lease_micros};
+use shedlock_sql::{Fault, SchemaReport};
 use sqlx::Pool;
 
-use crate::connections::Source;
+use crate::ask::{Ask, Inner, LIMIT, Reply};
 use crate::error;
 use crate::options::{self, SqlxLockProviderBuilder};
-use crate::store::{Run, Store, Verdict};
+use crate::store::{Store, Verdict};
 
-/// What an extension or a release may take; as long as the runtime waits for one.
-const LIMIT: Duration = Duration::from_secs(5);
 /// What setting up may take: another session may be at the table.
 const SET_UP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -30,18 +27,6 @@ const SET_UP_LIMIT: Duration = Duration::from_secs(30);
 /// the connections.
 pub struct SqlxLockProvider<DB: Store> {
     pub(crate) inner: Arc<Inner<DB>>,
-}
-
-pub(crate) struct Inner<DB: Store> {
-    pub(crate) info: ProviderInfo,
-    pub(crate) node: Arc<str>,
-    pub(crate) source: Source<DB>,
-    pub(crate) names: Names,
-    pub(crate) statements: Statements,
-    pub(crate) clock: LockClock,
-    pub(crate) persistent: bool,
-    /// Whether the table was last seen without the fencing token's column.
-    pub(crate) plain: AtomicBool,
 }
 
 impl<DB: Store> Clone for SqlxLockProvider<DB> {
@@ -77,8 +62,8 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid or a login that is refused;
-    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if the database cannot be reached. That the table is missing is
+    /// [`ErrorKind::Configuration`] for a URL that is not valid or a login that is refused;
+    /// [`ErrorKind::Unavailable`] if the database cannot be reached. That the table is missing is
     /// no error yet.
     ///
     /// # Cancel safety
@@ -116,6 +101,29 @@ impl<DB: Store> SqlxLockProvider<DB> {
         inner.plain.store(false, Ordering::Relaxed);
         done.map(drop)
             .map_err(|error| error.with_context(Operation::EnsureSchema, inner.info.name(), None))
+    }
+
+    /// Looks at the table and the session: whether columns are missing or of wrong types, whether the name is the primary
+    /// key, whether time zones would make nodes disagree.
+    ///
+    /// The report holds what does not hinder locks: a table as ShedLock's documentation shows it has no column for fencing
+    /// tokens, for example.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Schema`] with everything that must be changed, and how. Otherwise the database could not be asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is changed in any case.
+    pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
+        let inner = &*self.inner;
+        let report = match inner.ask(&Ask::Describe, SET_UP_LIMIT).await {
+            Ok(Reply::Described(description)) => description.check(&inner.names),
+            Ok(_) => Ok(SchemaReport::default()),
+            Err(error) => Err(error),
+        };
+        report.map_err(|error| error.with_context(Operation::CheckSchema, inner.info.name(), None))
     }
 
     /// Opens a connection, and looks whether the table has a column for fencing tokens, so that the first acquisition
@@ -163,8 +171,7 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
             }
             Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
             Verdict::Unusable { problem, remedy } => {
-                Err(LockError::new(shedlock_runtime::ErrorKind::Schema, problem)
-                    .with_remedy(remedy))
+                Err(LockError::new(ErrorKind::Schema, problem).with_remedy(remedy))
             }
         }
     }
@@ -188,163 +195,5 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         } else {
             Released::Lost
         })
-    }
-}
-
-/// What to ask the database.
-enum Ask<'a> {
-    Acquire(&'a Attempt),
-    Change {
-        statement: &'a Statement,
-        lease: &'a Lease,
-        duration: Duration,
-    },
-    Execute(String),
-}
-
-enum Reply {
-    Verdict(Verdict),
-    Changed(bool),
-    Executed,
-    /// Others were at the row each time; nothing was written.
-    Busy(LockError),
-}
-
-impl<DB: Store> Inner<DB> {
-    async fn change(
-        &self,
-        statement: &Statement,
-        lease: &Lease,
-        duration: Duration,
-    ) -> Result<bool, LockError> {
-        let ask = Ask::Change {
-            statement,
-            lease,
-            duration,
-        };
-        match self.ask(&ask, LIMIT / 10 * 9).await? {
-            Reply::Changed(changed) => Ok(changed),
-            Reply::Busy(busy) => Err(busy),
-            _ => Ok(false),
-        }
-    }
-
-    /// Asks until there is an answer, or no sense in asking again, or no time.
-    ///
-    /// Asking again is safe: the owner makes each statement idempotent. An answer lost on a dead connection is made up for
-    /// on a new one, so the first call after a restart of the database simply works.
-    async fn ask(&self, ask: &Ask<'_>, limit: Duration) -> Result<Reply, LockError> {
-        let started = Instant::now();
-        let mut delays = delays(DB::BUSY_IS_BRIEF);
-        let mut unsure = None;
-        loop {
-            let left = limit.saturating_sub(started.elapsed());
-            let mut connection = match self.source.checkout(left).await {
-                Ok(connection) => connection,
-                Err(none) => {
-                    return Err(
-                        unsure.unwrap_or_else(|| error::no_connection::<DB>(&self.names, none))
-                    );
-                }
-            };
-            let fencing = !self.plain.load(Ordering::Relaxed);
-            let error = match self.ask_once(&mut connection, ask, fencing).await? {
-                Ok(reply) => {
-                    connection.give_back();
-                    return Ok(reply);
-                }
-                Err(error) => error,
-            };
-            match error::fault::<DB>(&error) {
-                Some(Fault::MissingColumn) if fencing && matches!(ask, Ask::Acquire(_)) => {
-                    connection.give_back();
-                    self.plain.store(true, Ordering::Relaxed);
-                }
-                Some(Fault::Contention) => {
-                    connection.give_back();
-                    let busy = error::asked::<DB>(&self.names, error);
-                    let left = limit.saturating_sub(started.elapsed());
-                    match delays.next() {
-                        Some(delay) if delay < left => tokio::time::sleep(delay).await,
-                        _ => return Ok(Reply::Busy(busy)),
-                    }
-                }
-                Some(fault) if !fault.ends_connection() => {
-                    connection.give_back();
-                    // It was not the fencing token's column then: look again next time.
-                    self.plain.store(false, Ordering::Relaxed);
-                    return Err(error::asked::<DB>(&self.names, error));
-                }
-                fault => {
-                    let again = connection.discard() && started.elapsed() < limit;
-                    let error = error::asked::<DB>(&self.names, error);
-                    if !again {
-                        return Err(unsure.unwrap_or(error));
-                    }
-                    if fault.is_none() {
-                        unsure = Some(error);
-                    }
-                }
-            }
-        }
-    }
-
-    async fn ask_once(
-        &self,
-        connection: &mut DB::Connection,
-        ask: &Ask<'_>,
-        fencing: bool,
-    ) -> Result<Result<Reply, sqlx::Error>, LockError> {
-        Ok(match ask {
-            Ask::Acquire(attempt) => {
-                // Asked for now that there is a connection: an attempt without an owner has reached no store.
-                let owner = attempt.owner(&self.node)?.stored();
-                let run = self.run(attempt.name().as_str(), &owner, attempt.at_most());
-                let verdict = DB::acquire(connection, &run, fencing).await;
-                verdict.map(Reply::Verdict)
-            }
-            Ask::Change {
-                statement,
-                lease,
-                duration,
-            } => {
-                let owner = lease.stored_owner()?;
-                let run = self.run(lease.name().as_str(), &owner, *duration);
-                let changed = DB::change(connection, statement, &run).await;
-                changed.map(Reply::Changed)
-            }
-            Ask::Execute(statement) => {
-                let done = DB::execute(connection, statement.clone()).await;
-                done.map(|()| Reply::Executed)
-            }
-        })
-    }
-
-    fn run<'a>(&'a self, name: &'a str, owner: &'a str, duration: Duration) -> Run<'a> {
-        let now = match self.clock {
-            LockClock::Client => self.info.clock().utc().duration_since(UNIX_EPOCH),
-            _ => Ok(Duration::ZERO),
-        };
-        Run {
-            statements: &self.statements,
-            persistent: self.persistent,
-            name,
-            owner,
-            lease: lease_micros(duration),
-            now: now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX)),
-        }
-    }
-}
-
-/// How long to wait between two tries. Where "busy" is brief, for as long as there is time; else three times.
-fn delays(busy_is_brief: bool) -> impl Iterator<Item = Duration> + Send {
-    let delays = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(4))
-        .with_max_delay(Duration::from_millis(60))
-        .with_jitter();
-    if busy_is_brief {
-        delays.without_max_times().build()
-    } else {
-        delays.with_max_times(3).build()
     }
 }

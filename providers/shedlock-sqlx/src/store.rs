@@ -5,11 +5,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{Dialect, Fault, Param, Statement, Statements};
+use shedlock_sql::{Description, Dialect, Fault, Names, Param, Statement, Statements, Values};
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection, Database, Encode, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Connection, Database, Decode, Encode, Row, Type};
 
 /// A database with a provider here: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with its feature.
 ///
@@ -46,6 +46,14 @@ pub trait Backend: Database + HasStatementCache {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Whether the column of the leases' ends ends itself, on 2038-01-19.
+    fn ends_in_2038(
+        _connection: &mut Self::Connection,
+        _names: &Names,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        std::future::ready(Ok(false))
+    }
+
     /// Takes the lock.
     fn acquire(
         connection: &mut Self::Connection,
@@ -60,6 +68,13 @@ pub trait Backend: Database + HasStatementCache {
         run: &Run<'_>,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
+    /// The answers to the [`Inspection`](shedlock_sql::Inspection) of the table.
+    fn describe(
+        connection: &mut Self::Connection,
+        names: &Names,
+        statements: &Statements,
+    ) -> impl Future<Output = Result<Description, sqlx::Error>> + Send;
+
     /// Runs a statement that asks for no values.
     fn execute(
         connection: &mut Self::Connection,
@@ -73,10 +88,7 @@ pub trait Backend: Database + HasStatementCache {
 pub struct Run<'a> {
     pub(crate) statements: &'a Statements,
     pub(crate) persistent: bool,
-    pub(crate) name: &'a str,
-    pub(crate) owner: &'a str,
-    pub(crate) lease: i64,
-    pub(crate) now: i64,
+    pub(crate) values: Values<'a>,
 }
 
 /// What the database says to an attempt.
@@ -125,10 +137,28 @@ impl Run<'_> {
             .params()
             .iter()
             .fold(query, |query, param| match param {
-                Param::Name => query.bind(self.name),
-                Param::Owner => query.bind(self.owner),
-                Param::Lease => query.bind(self.lease),
-                _ => query.bind(self.now),
+                Param::Name => query.bind(self.values.name),
+                Param::Owner => query.bind(self.values.owner),
+                Param::Lease => query.bind(self.values.lease),
+                _ => query.bind(self.values.now),
             })
     }
+}
+
+/// The first columns of rows of text.
+pub(crate) fn texts<R, const N: usize>(rows: &[R]) -> Result<Vec<[String; N]>, sqlx::Error>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    String: for<'r> Decode<'r, R::Database> + Type<R::Database>,
+{
+    let text = |row: &R| {
+        let mut texts = [const { String::new() }; N];
+        for (at, text) in texts.iter_mut().enumerate() {
+            // Servers differ in which kind of text they give.
+            *text = row.try_get_unchecked(at)?;
+        }
+        Ok(texts)
+    };
+    rows.iter().map(text).collect()
 }

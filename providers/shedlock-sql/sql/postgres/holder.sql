@@ -1,1 +1,0 @@
-SELECT {locked_by}, {lock_until} FROM {table} WHERE {name} = :name

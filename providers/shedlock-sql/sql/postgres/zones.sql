@@ -1,0 +1,1 @@
+SELECT current_setting('TimeZone'), CAST('UTC' AS text)

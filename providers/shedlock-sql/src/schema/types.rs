@@ -1,0 +1,148 @@
+//! What type each column has, and what is wrong with others.
+
+use crate::dialect::Dialect;
+
+/// What a column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Name,
+    Time,
+    Owner,
+    Token,
+}
+
+/// What is to be said of a column's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Fits,
+    /// Locks work, up to a limit.
+    Limits(&'static str),
+    /// They do not.
+    Breaks(&'static str),
+}
+
+use Verdict::{Breaks, Fits, Limits};
+
+const CUTS_NAMES: &str = "names can have 64 characters";
+const CUTS_OWNERS: &str = "an owner is the node's name, up to 200 characters, and 33 more";
+const WHOLE_SECONDS: &str = "it keeps whole seconds, so a lease may end a second early";
+const NOT_TIME: &str = "it cannot keep the end of a lease";
+const NOT_TEXT: &str = "it cannot keep text";
+const ENDS_2038: &str = "it ends on 2038-01-19";
+const PADS: &str = "it pads with blanks, so names that differ in trailing blanks only are one lock";
+const MIXES: &str = "it ignores case, so names that differ in case only are one lock";
+const NOT_NUMBER: &str = "it cannot keep a 64-bit number";
+
+impl Kind {
+    /// The type we would give the column.
+    pub(super) const fn wanted(self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (Self::Name, Dialect::MySql) => {
+                "VARCHAR(64) CHARACTER SET utf8mb4 /*!80017 COLLATE utf8mb4_0900_bin */ \
+                 /*M!100202 COLLATE utf8mb4_nopad_bin */ NOT NULL"
+            }
+            (Self::Name, _) => "VARCHAR(64) NOT NULL",
+            (Self::Owner, _) => "VARCHAR(255) NOT NULL",
+            (Self::Time, Dialect::Postgres) => "TIMESTAMP NOT NULL",
+            (Self::Time, Dialect::MySql) => "DATETIME(6) NOT NULL",
+            (Self::Time, Dialect::Sqlite) => "INTEGER NOT NULL",
+            (Self::Token, Dialect::Sqlite) => "INTEGER NOT NULL DEFAULT 0",
+            (Self::Token, _) => "BIGINT NOT NULL DEFAULT 0",
+        }
+    }
+
+    /// Judges the type that the server says, in lower case.
+    pub(super) fn judge(self, dialect: Dialect, found: &str) -> Verdict {
+        match (self, dialect) {
+            // Text and numbers of any length fit in any column.
+            (Self::Name | Self::Owner | Self::Token, Dialect::Sqlite) => Fits,
+            (Self::Name, _) => text(found, 64, CUTS_NAMES),
+            (Self::Owner, _) => text(found, 233, CUTS_OWNERS),
+            (Self::Time, Dialect::Postgres) => postgres_time(found),
+            (Self::Time, Dialect::MySql) => mysql_time(found),
+            (Self::Time, Dialect::Sqlite) => sqlite_time(found),
+            (Self::Token, _) if found.starts_with("bigint") || found.starts_with("numeric") => Fits,
+            (Self::Token, _) => Breaks(NOT_NUMBER),
+        }
+    }
+}
+
+fn text(found: &str, chars: u32, short: &'static str) -> Verdict {
+    if found.starts_with("citext") {
+        return Limits(MIXES);
+    }
+    if found.starts_with("char(") || found.starts_with("character(") || found == "char" {
+        return Limits(PADS);
+    }
+    let is_text = [
+        "character varying",
+        "varchar",
+        "text",
+        "longtext",
+        "mediumtext",
+        "tinytext",
+        "varbinary",
+    ]
+    .iter()
+    .any(|known| found.starts_with(known));
+    match number_in(found) {
+        _ if !is_text => Breaks(NOT_TEXT),
+        Some(found) if found < chars => Limits(short),
+        _ => Fits,
+    }
+}
+
+fn postgres_time(found: &str) -> Verdict {
+    if !found.starts_with("timestamp") {
+        return Breaks(NOT_TIME);
+    }
+    match number_in(found) {
+        Some(0..=2) => Breaks(WHOLE_SECONDS),
+        _ => Fits,
+    }
+}
+
+fn mysql_time(found: &str) -> Verdict {
+    let is_timestamp = found.starts_with("timestamp");
+    if !is_timestamp && !found.starts_with("datetime") {
+        return Breaks(NOT_TIME);
+    }
+    match number_in(found) {
+        None | Some(0..=2) => Limits(WHOLE_SECONDS),
+        _ if is_timestamp => Limits(ENDS_2038),
+        _ => Fits,
+    }
+}
+
+/// <https://www.sqlite.org/datatype3.html#determination_of_column_affinity>
+fn sqlite_time(found: &str) -> Verdict {
+    let has = |part| found.contains(part);
+    if has("int") {
+        return Fits;
+    }
+    if ["char", "clob", "text", "real", "floa", "doub"]
+        .into_iter()
+        .any(has)
+    {
+        return Breaks(NOT_TIME);
+    }
+    // Any other type keeps an integer as it is.
+    Fits
+}
+
+/// The first number in a type, as in `varchar(64)`.
+fn number_in(found: &str) -> Option<u32> {
+    let (_, after) = found.split_once('(')?;
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    after[..digits].parse().ok()
+}
+
+/// Whether a collation takes names for one another.
+pub(super) fn mixes_names(dialect: Dialect, collation: &str) -> bool {
+    // `_bin` alone pads with blanks; NOPAD is in the name, or implied by MySQL's 0900 family.
+    dialect == Dialect::MySql
+        && !collation.is_empty()
+        && !collation.contains("nopad_bin")
+        && collation != "utf8mb4_0900_bin"
+        && collation != "binary"
+}
