@@ -84,12 +84,15 @@ pub(crate) fn renew_failed(state: &LockState, cause: &LockError) {
 
 pub(crate) fn released(state: &LockState, lease: &Lease) {
     // The clock is read only if somebody listens.
-    let kept = || lease.at_least_left(state.provider().info().clock().boot());
+    let kept = || {
+        let left = lease.at_least_left(state.provider().info().clock().boot());
+        (!left.is_zero()).then(|| format_duration(whole_millis(left)))
+    };
     debug!(
         target: TARGET,
         event = "lock.released",
         lock.name = %lease.name(),
-        "released `{}`, free in {}", lease.name(), format_duration(whole_millis(kept()))
+        "released `{}`{}", lease.name(), Clause(", free in ", kept())
     );
 }
 

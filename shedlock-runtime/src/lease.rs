@@ -72,6 +72,7 @@ impl Attempt {
             name: self.config.name().clone(),
             owner: self.owner.get().cloned(),
             fencing_token,
+            sent: self.sent,
             acquired: self.sent,
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
@@ -99,6 +100,9 @@ pub struct Lease {
     name: LockName,
     owner: Option<Owner>,
     fencing_token: Option<u64>,
+    /// The store granted the lock no sooner than this.
+    sent: BootInstant,
+    /// And no later than this.
     acquired: BootInstant,
     at_least: Duration,
     valid_for: Duration,
@@ -158,6 +162,13 @@ impl Lease {
         self
     }
 
+    /// Keeps the lock taken for `at_least`, counted from its acquisition.
+    #[must_use]
+    pub fn with_at_least(mut self, at_least: Duration) -> Self {
+        self.at_least = at_least;
+        self
+    }
+
     pub(crate) fn valid_for(&self) -> Duration {
         self.valid_for
     }
@@ -169,7 +180,8 @@ impl Lease {
 
     /// Keeps the lock for `at_least` from `now` too; what was promised before stays promised.
     pub(crate) fn hold_until(&mut self, now: BootInstant, at_least: Duration) {
-        let from_acquisition = now.saturating_since(self.acquired).saturating_add(at_least);
+        // Stores count from when they granted the lock, which may be as early as the request.
+        let from_acquisition = now.saturating_since(self.sent).saturating_add(at_least);
         self.at_least = self.at_least.max(from_acquisition);
     }
 }

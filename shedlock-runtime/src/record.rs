@@ -247,11 +247,11 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
 
 /// Greater than the last, and than any that a since deleted record can have had: those were not ahead of the clock.
 fn next_token(last: u64, now: SystemTime) -> u64 {
-    let millis = now
+    let micros = now
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-        .as_millis();
-    u64::try_from(millis)
+        .as_micros();
+    u64::try_from(micros)
         .unwrap_or(u64::MAX)
         .max(last.saturating_add(1))
 }

@@ -28,6 +28,8 @@ pub enum Fault {
     HangAfter,
     /// The store is asked this much later, if the caller is still waiting.
     Delay(Duration),
+    /// The store does as asked at once; its answer takes this long.
+    DelayReply(Duration),
     /// For an acquisition: it reaches the store this much later, even if the caller has given up.
     DeliverLate(Duration),
 }
@@ -149,6 +151,11 @@ impl<P: LockProvider> FaultyProvider<P> {
             Some(Fault::HangAfter) => {
                 drop(call.await);
                 pending().await
+            }
+            Some(Fault::DelayReply(delay)) => {
+                let answer = call.await;
+                tokio::time::sleep(delay).await;
+                answer
             }
             Some(Fault::Delay(delay) | Fault::DeliverLate(delay)) => {
                 tokio::time::sleep(delay).await;

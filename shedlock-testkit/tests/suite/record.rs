@@ -44,11 +44,9 @@ impl RecordStore for Records {
 #[async_trait]
 impl Harness for Records {
     fn capabilities(&self) -> Capabilities {
-        // Where no record is left to count from, the milliseconds of the clock number acquisitions:
-        // two in one millisecond may be equal.
         Capabilities::default()
             .with_clock(StoreClock::Client)
-            .with_fencing(Fencing::UntilDeletion)
+            .with_fencing(Fencing::Always)
     }
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
