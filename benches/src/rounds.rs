@@ -6,7 +6,7 @@ pub const LEAST: usize = 5;
 /// One thing to measure: called once per round, it gives the round's figure.
 pub struct Subject<'a> {
     name: &'static str,
-    measure: Box<dyn FnMut() -> f64 + 'a>,
+    measure: Box<dyn FnMut() -> anyhow::Result<f64> + 'a>,
 }
 
 impl std::fmt::Debug for Subject<'_> {
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Subject<'_> {
 
 impl<'a> Subject<'a> {
     /// A subject called `name`.
-    pub fn new(name: &'static str, measure: impl FnMut() -> f64 + 'a) -> Self {
+    pub fn new(name: &'static str, measure: impl FnMut() -> anyhow::Result<f64> + 'a) -> Self {
         Self {
             name,
             measure: Box::new(measure),
@@ -71,8 +71,14 @@ impl Series {
 /// Measures all `subjects` in each of `rounds` rounds, after one round that does not count.
 ///
 /// Who begins changes from round to round: the first has the caches of whoever was last.
-#[must_use]
-pub fn interleave<const N: usize>(rounds: usize, mut subjects: [Subject<'_>; N]) -> [Series; N] {
+///
+/// # Errors
+///
+/// The first failure of a subject.
+pub fn interleave<const N: usize>(
+    rounds: usize,
+    mut subjects: [Subject<'_>; N],
+) -> anyhow::Result<[Series; N]> {
     let mut series = subjects.each_ref().map(|subject| Series {
         name: subject.name,
         figures: Vec::with_capacity(rounds),
@@ -80,13 +86,13 @@ pub fn interleave<const N: usize>(rounds: usize, mut subjects: [Subject<'_>; N])
     for round in 0..=rounds.max(LEAST) {
         for turn in 0..N {
             let which = (round + turn) % N;
-            let figure = (subjects[which].measure)();
+            let figure = (subjects[which].measure)()?;
             if round > 0 {
                 series[which].figures.push(figure);
             }
         }
     }
-    series
+    Ok(series)
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -130,10 +136,10 @@ mod tests {
             let order = &order;
             Subject::new(name, move || {
                 order.borrow_mut().push(name);
-                1.0
+                Ok(1.0)
             })
         };
-        let [a, b] = interleave(LEAST, [note("a"), note("b")]);
+        let [a, b] = interleave(LEAST, [note("a"), note("b")]).unwrap();
         assert_eq!((a.figures.len(), b.figures.len()), (LEAST, LEAST));
         assert_eq!(order.borrow()[..4], ["a", "b", "b", "a"]);
     }

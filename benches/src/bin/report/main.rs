@@ -7,7 +7,10 @@
     reason = "the tables are what this program is for"
 )]
 
+mod clients;
 mod memory;
+mod postgres;
+mod sqlite;
 
 use clap::{Parser, ValueEnum};
 use shedlock_benches::table::Table;
@@ -26,12 +29,16 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     Memory,
+    Postgres,
+    Sqlite,
 }
 
 impl Part {
     fn measure(self) -> anyhow::Result<Vec<Table>> {
         match self {
             Self::Memory => memory::measure(),
+            Self::Postgres => postgres::measure(),
+            Self::Sqlite => sqlite::measure(),
         }
     }
 }
@@ -39,7 +46,7 @@ impl Part {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let parts = match arguments.only.as_slice() {
-        [] => vec![Part::Memory],
+        [] => vec![Part::Memory, Part::Sqlite, Part::Postgres],
         only => only.to_vec(),
     };
     println!("{}", load());

@@ -21,7 +21,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Table>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    Ok(vec![times(&runtime), counts(&runtime)])
+    Ok(vec![times(&runtime)?, counts(&runtime)])
 }
 
 /// Measures `call`, which makes the number of calls it is given; the figure is nanoseconds per call.
@@ -38,7 +38,7 @@ fn subject<'a>(name: &'static str, mut call: impl FnMut(u64) + 'a) -> Subject<'a
         });
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let calls = CALLS as f64;
-        took.as_secs_f64() * 1e9 / calls
+        Ok(took.as_secs_f64() * 1e9 / calls)
     })
 }
 
@@ -60,7 +60,7 @@ macro_rules! repeated {
     };
 }
 
-fn times(runtime: &Runtime) -> Table {
+fn times(runtime: &Runtime) -> anyhow::Result<Table> {
     let provider = InMemoryLockProvider::new();
     jobs::install(provider.clone());
     let guard = runtime.block_on(jobs::hold_refused(&provider));
@@ -110,7 +110,7 @@ fn times(runtime: &Runtime) -> Table {
                 }
             }),
         ],
-    );
+    )?;
     drop(guard);
 
     let mut table = Table::new("In memory: time of a call over the bare call (thread CPU time)");
@@ -144,7 +144,7 @@ fn times(runtime: &Runtime) -> Table {
         &system_clock,
         Goal::None,
     );
-    table
+    Ok(table)
 }
 
 fn counts(runtime: &Runtime) -> Table {

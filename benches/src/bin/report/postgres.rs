@@ -1,0 +1,49 @@
+//! PostgreSQL: a real server, started for this run.
+
+mod bare;
+mod counts;
+mod crowd;
+mod size;
+mod speed;
+
+use anyhow::anyhow;
+use shedlock_benches::table::Table;
+use shedlock_sqlx::PostgresLockProvider;
+use shedlock_testkit::servers::Postgres;
+
+/// The code is measured, not the disk; and nothing else writes while bytes are counted.
+const SETTINGS: &[&str] = &[
+    "-c",
+    "shared_preload_libraries=pg_stat_statements",
+    "-c",
+    "synchronous_commit=off",
+    "-c",
+    "autovacuum=off",
+    "-c",
+    "max_wal_size=4GB",
+    "-c",
+    "checkpoint_timeout=1h",
+];
+
+pub(crate) fn measure() -> anyhow::Result<Vec<Table>> {
+    // The server's helpers run beside the subjects, on threads of their own.
+    let runtime = tokio::runtime::Runtime::new()?;
+    let server = runtime
+        .block_on(Postgres::start_with(SETTINGS))
+        .map_err(|missing| anyhow!("no PostgreSQL: {missing}"))?;
+    let url = runtime.block_on(async {
+        let url = server.fresh_database().await;
+        server
+            .execute(&server.admin_url(), "CREATE EXTENSION pg_stat_statements")
+            .await;
+        let provider = PostgresLockProvider::connect(&url).await?;
+        provider.ensure_schema().await?;
+        anyhow::Ok(url)
+    })?;
+    Ok(vec![
+        runtime.block_on(counts::measure(&server, &url))?,
+        speed::measure(&url)?,
+        runtime.block_on(crowd::measure(&server, &url))?,
+        size::measure(&runtime, &server, &url)?,
+    ])
+}
