@@ -124,6 +124,10 @@ fn cargo_test(
         command.args(&args.cargo);
     }
     command.env("SHEDLOCK_SKIP_LOG", log);
+    // Most of a conformance case is waiting for a lease to end, so a thread per core would leave the cores idle.
+    if env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", "8");
+    }
     let limit = Duration::from_secs(args.limit * 60);
     process::run_with_lines(&mut command, limit, &mut |line| {
         // Whoever reads us may have gone; the tests still have to be counted.
