@@ -1,11 +1,13 @@
 //! No answer is not a grant, and what the store granted all the same is taken back.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Conflict, ErrorKind, LockConfiguration, LockError, LockProviderExt as _, LockRecord, Operation,
-    ProviderInfo, RecordLockProvider, RecordStore, TokioClock, Version, async_trait,
+    Conflict, ErrorKind, LockConfiguration, LockError, LockProviderExt as _, LockRecord,
+    LockingTaskExecutor, Operation, ProviderInfo, RecordLockProvider, RecordStore, TokioClock,
+    Version, async_trait,
 };
 
 /// One record, kept by versions.
@@ -15,6 +17,7 @@ struct OneRecord(std::sync::Mutex<Option<(LockRecord, u64)>>);
 #[async_trait]
 impl RecordStore for OneRecord {
     async fn read(&self, _name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
+        tokio::task::yield_now().await;
         Ok(self
             .0
             .lock()
@@ -29,13 +32,22 @@ impl RecordStore for OneRecord {
         record: &LockRecord,
         expected: Option<Version>,
     ) -> Result<Result<Version, Conflict>, LockError> {
+        tokio::task::yield_now().await;
+        let written = self.write(record, expected);
+        tokio::task::yield_now().await;
+        Ok(written)
+    }
+}
+
+impl OneRecord {
+    fn write(&self, record: &LockRecord, expected: Option<Version>) -> Result<Version, Conflict> {
         let mut stored = self.0.lock().unwrap();
         if stored.as_ref().map(|(_, version)| (*version).into()) != expected {
-            return Ok(Err(Conflict));
+            return Err(Conflict);
         }
         let version = stored.as_ref().map_or(1, |(_, version)| version + 1);
         *stored = Some((record.clone(), version));
-        Ok(Ok(version.into()))
+        Ok(version.into())
     }
 }
 
@@ -54,10 +66,15 @@ fn config() -> LockConfiguration {
 /// Waits, in paused time, until somebody else can have the lock, and says how long that took.
 async fn free_after(records: &RecordLockProvider<OneRecord>) -> Duration {
     let start = tokio::time::Instant::now();
-    while records.try_lock(config()).await.unwrap().is_none() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    start.elapsed()
+    let lock = loop {
+        match records.try_lock(config()).await.unwrap() {
+            Some(lock) => break lock,
+            None => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    let elapsed = start.elapsed();
+    lock.unlock().await.unwrap();
+    elapsed
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,4 +224,32 @@ async fn an_unanswered_extension_to_a_later_end_does_not_count() {
     );
     lock.extend("1h", "0s").await.unwrap();
     assert!(lock.remaining().unwrap() > Duration::from_secs(3599));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_at_any_of_its_awaits_leaves_the_lock_free() {
+    let mut ended = false;
+    let mut polls = 0;
+    while !ended {
+        let (_faulty, records) = store();
+        let executor = LockingTaskExecutor::new(records.clone());
+        let mut call = Box::pin(executor.execute(config(), tokio::task::yield_now()));
+        for _ in 0..polls {
+            ended = std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx)))
+                .await
+                .is_ready();
+        }
+        drop(call);
+        assert!(
+            free_after(&records).await < Duration::from_secs(1),
+            "dropped after {polls} polls"
+        );
+        // Whatever was handed to the background has an end, and changes nothing for the next holder.
+        let next = records.try_lock(config()).await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert!(records.try_lock(config()).await.unwrap().is_none());
+        drop(next);
+        polls += 1;
+    }
+    assert!(polls > 6, "{polls}");
 }
