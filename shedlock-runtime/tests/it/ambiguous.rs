@@ -33,16 +33,17 @@ impl RecordStore for OneRecord {
         expected: Option<Version>,
     ) -> Result<Result<Version, Conflict>, LockError> {
         tokio::task::yield_now().await;
-        let written = self.write(record, expected);
+        let written = self.write(record, expected.as_ref());
         tokio::task::yield_now().await;
         Ok(written)
     }
 }
 
 impl OneRecord {
-    fn write(&self, record: &LockRecord, expected: Option<Version>) -> Result<Version, Conflict> {
+    fn write(&self, record: &LockRecord, expected: Option<&Version>) -> Result<Version, Conflict> {
         let mut stored = self.0.lock().unwrap();
-        if stored.as_ref().map(|(_, version)| (*version).into()) != expected {
+        let found: Option<Version> = stored.as_ref().map(|(_, version)| (*version).into());
+        if found.as_ref() != expected {
             return Err(Conflict);
         }
         let version = stored.as_ref().map_or(1, |(_, version)| version + 1);
