@@ -56,8 +56,8 @@ impl Fault {
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn postgres(code: &str) -> Fault {
     match code {
-        // serialization_failure, deadlock_detected, lock_not_available
-        "40001" | "40P01" | "55P03" => Fault::Contention,
+        // Serialization failure, deadlock, lock not available; and two sessions creating one table.
+        "40001" | "40P01" | "55P03" | "23505" | "42P07" => Fault::Contention,
         "42P01" | "3F000" => Fault::MissingTable,
         "42703" => Fault::MissingColumn,
         "42P10" => Fault::MissingKey,

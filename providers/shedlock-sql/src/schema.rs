@@ -86,7 +86,7 @@ impl Description {
     ///
     /// [`ErrorKind::Schema`] with all that must be changed, and how.
     pub fn check(&self, names: &Names) -> Result<SchemaReport, LockError> {
-        if self.columns.is_empty() {
+        if self.is_empty() {
             let problem = format!("the table `{}` does not exist", names.table());
             let ddl: Vec<_> = names.ddl().split_whitespace().map(str::to_owned).collect();
             return Err(LockError::new(ErrorKind::Schema, problem)
@@ -109,6 +109,20 @@ impl Description {
                 problems.join("; ")
             ),
         ))
+    }
+
+    /// Whether there is no such table, or none that this user may see.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Whether the column of the leases' ends ends itself, on 2038-01-19.
+    #[must_use]
+    pub fn ends_in_2038(&self, names: &Names) -> bool {
+        let column = self.column(names.columns().lock_until());
+        names.dialect() == Dialect::MySql
+            && column.is_some_and(|[_, kind, ..]| kind.to_lowercase().starts_with("timestamp"))
     }
 
     fn column(&self, name: &str) -> Option<&[String; 4]> {

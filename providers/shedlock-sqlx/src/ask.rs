@@ -1,7 +1,7 @@
 //! Asking the database: on which connection, how often, and for how long.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -20,6 +20,11 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 const UNTIL_2038: Duration = Duration::from_secs(i32::MAX as u64 - 86_400);
 const END_OF_2038: &str = "2038-01-19 03:14:07 UTC";
 
+/// What is known of the table.
+pub(crate) const UNKNOWN: u8 = 0;
+const ENDLESS: u8 = 1;
+const ENDS_IN_2038: u8 = 2;
+
 /// What the clones of a provider share.
 pub(crate) struct Inner<DB: Store> {
     pub(crate) info: ProviderInfo,
@@ -31,8 +36,8 @@ pub(crate) struct Inner<DB: Store> {
     pub(crate) persistent: bool,
     /// Whether the table was last seen without the fencing token's column.
     pub(crate) plain: AtomicBool,
-    /// Whether the table is known to keep times after 2038.
-    pub(crate) keeps_past_2038: AtomicBool,
+    /// What is known of the table; see [`Inner::look`].
+    pub(crate) known: AtomicU8,
 }
 
 /// What to ask the database.
@@ -43,7 +48,8 @@ pub(crate) enum Ask<'a> {
         lease: &'a Lease,
         duration: Duration,
     },
-    Execute(String),
+    /// Makes the table if it is not there. A user who may not create tables can call it when somebody else has.
+    EnsureTable,
     Describe,
 }
 
@@ -95,12 +101,12 @@ impl<DB: Store> Inner<DB> {
                 }
             };
             let fencing = !self.plain.load(Ordering::Relaxed);
-            let error = match self.ask_once(&mut connection, ask, fencing).await? {
-                Ok(reply) => {
+            let error = match self.ask_once(&mut connection, ask, fencing).await {
+                Ok(Err(error)) => error,
+                answer => {
                     connection.give_back();
-                    return Ok(reply);
+                    return answer.map(|reply| reply.unwrap_or(Reply::Executed));
                 }
-                Err(error) => error,
             };
             match error::fault::<DB>(&error) {
                 Some(Fault::MissingColumn) if fencing && matches!(ask, Ask::Acquire(_)) => {
@@ -117,9 +123,13 @@ impl<DB: Store> Inner<DB> {
                     }
                 }
                 Some(fault) if !fault.ends_connection() => {
+                    // The table is not as it was: look again next time.
+                    self.forget();
+                    if let Some(precise) = self.diagnose(&mut connection, fault).await {
+                        connection.give_back();
+                        return Err(precise.with_source(error));
+                    }
                     connection.give_back();
-                    // It was not the fencing token's column then: look again next time.
-                    self.plain.store(false, Ordering::Relaxed);
                     return Err(error::asked::<DB>(&self.names, error));
                 }
                 fault => {
@@ -142,13 +152,8 @@ impl<DB: Store> Inner<DB> {
         ask: &Ask<'_>,
         fencing: bool,
     ) -> Result<Result<Reply, sqlx::Error>, LockError> {
-        if self.ends_past_2038(ask) {
-            // Without strict mode, such a time becomes zero, and the lock would be free at once.
-            match DB::ends_in_2038(connection, &self.names).await {
-                Ok(true) => return Err(InvalidDuration::BeyondColumn { limit: END_OF_2038 }.into()),
-                Ok(false) => self.keeps_past_2038.store(true, Ordering::Relaxed),
-                Err(error) => return Ok(Err(error)),
-            }
+        if let Err(error) = self.look(connection, ask).await? {
+            return Ok(Err(error));
         }
         Ok(match ask {
             Ask::Acquire(attempt) => {
@@ -172,23 +177,87 @@ impl<DB: Store> Inner<DB> {
                 let described = DB::describe(connection, &self.names, &self.statements).await;
                 described.map(|description| Reply::Described(Box::new(description)))
             }
-            Ask::Execute(statement) => {
-                let done = DB::execute(connection, statement.clone()).await;
+            Ask::EnsureTable => {
+                let probe = self.statements.probe.text().to_string();
+                let mut done = DB::execute(connection, probe).await;
+                match done.as_ref().err().and_then(error::fault::<DB>) {
+                    Some(Fault::MissingTable) => {
+                        done = DB::execute(connection, self.names.ddl()).await;
+                    }
+                    Some(Fault::MissingColumn) => done = Ok(()),
+                    _ => {}
+                }
                 done.map(|()| Reply::Executed)
             }
         })
     }
 
-    /// Whether the lease would end past the last instant of some columns, and nobody has looked at ours yet.
-    fn ends_past_2038(&self, ask: &Ask<'_>) -> bool {
+    /// Finds out what must be known of the table, once.
+    pub(crate) async fn learn(
+        &self,
+        connection: &mut DB::Connection,
+    ) -> Result<Result<(), sqlx::Error>, LockError> {
+        if DB::REFUSES_BAD_TABLES || self.known.load(Ordering::Relaxed) != UNKNOWN {
+            return Ok(Ok(()));
+        }
+        let description = match DB::describe(connection, &self.names, &self.statements).await {
+            Ok(description) => description,
+            Err(error) => return Ok(Err(error)),
+        };
+        // A table that is not there, or not for us, is the statement's affair.
+        if !description.is_empty() {
+            let _warnings = description.check(&self.names)?;
+            let ends = description.ends_in_2038(&self.names);
+            let known = if ends { ENDS_IN_2038 } else { ENDLESS };
+            self.known.store(known, Ordering::Relaxed);
+        }
+        Ok(Ok(()))
+    }
+
+    /// Looks at the table before the first lock, in databases that would not refuse a bad one; and refuses a lease that
+    /// the table is known not to keep. Without strict mode its end would become zero, and the lock would be free at once.
+    async fn look(
+        &self,
+        connection: &mut DB::Connection,
+        ask: &Ask<'_>,
+    ) -> Result<Result<(), sqlx::Error>, LockError> {
         let duration = match ask {
             Ask::Acquire(attempt) => attempt.at_most(),
             Ask::Change { duration, .. } => *duration,
-            _ => return false,
+            _ => return Ok(Ok(())),
         };
+        if let Err(error) = self.learn(connection).await? {
+            return Ok(Err(error));
+        }
         let since_1970 = self.info.clock().utc().duration_since(UNIX_EPOCH);
-        since_1970.unwrap_or_default().saturating_add(duration) > UNTIL_2038
-            && !self.keeps_past_2038.load(Ordering::Relaxed)
+        let end = since_1970.unwrap_or_default().saturating_add(duration);
+        if end > UNTIL_2038 && self.known.load(Ordering::Relaxed) == ENDS_IN_2038 {
+            return Err(InvalidDuration::BeyondColumn { limit: END_OF_2038 }.into());
+        }
+        Ok(Ok(()))
+    }
+
+    /// What exactly is wrong with the table, after an error that says that something is.
+    async fn diagnose(&self, connection: &mut DB::Connection, fault: Fault) -> Option<LockError> {
+        let about_columns = [
+            Fault::MissingColumn,
+            Fault::MissingKey,
+            Fault::Shape,
+            Fault::TooLong,
+        ];
+        if !about_columns.contains(&fault) {
+            return None;
+        }
+        let described = DB::describe(connection, &self.names, &self.statements)
+            .await
+            .ok()?;
+        described.check(&self.names).err()
+    }
+
+    /// Forgets what the table was like.
+    pub(crate) fn forget(&self) {
+        self.plain.store(false, Ordering::Relaxed);
+        self.known.store(UNKNOWN, Ordering::Relaxed);
     }
 
     fn run<'a>(&'a self, name: &'a str, owner: &'a str, duration: Duration) -> Run<'a> {

@@ -48,6 +48,7 @@ impl Backend for MySql {
     const DIALECT: Dialect = Dialect::MySql;
     const KEPT: usize = 4;
     const BUSY_IS_BRIEF: bool = false;
+    const REFUSES_BAD_TABLES: bool = false;
 
     fn options(url: &str) -> Result<MySqlConnectOptions, LockError> {
         Ok(MySqlConnectOptions::from_str(url)
@@ -75,23 +76,6 @@ impl Backend for MySql {
             connection.execute(statement).await?;
         }
         Ok(())
-    }
-
-    async fn ends_in_2038(
-        connection: &mut MySqlConnection,
-        names: &Names,
-    ) -> Result<bool, sqlx::Error> {
-        let columns = sqlx::query(Inspection::of(Dialect::MySql).columns)
-            .bind(names.schema())
-            .bind(names.bare_table())
-            .fetch_all(connection)
-            .await?;
-        let lock_until = names.columns().lock_until();
-        Ok(texts(&columns)?
-            .iter()
-            .any(|[name, kind, ..]: &[String; 4]| {
-                name.eq_ignore_ascii_case(lock_until) && kind.starts_with("timestamp")
-            }))
     }
 
     async fn acquire(

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use shedlock_runtime::{
     Clock, LockError, Operation, ProviderInfo, SystemClock, host_node_name, node_name,
@@ -10,7 +10,7 @@ use shedlock_runtime::{
 use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, Statements};
 use sqlx::Pool;
 
-use crate::ask::Inner;
+use crate::ask::{Inner, UNKNOWN};
 use crate::connections::Source;
 use crate::provider::SqlxLockProvider;
 use crate::store::Store;
@@ -156,7 +156,7 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
                 clock: self.clock,
                 persistent: self.persistent,
                 plain: AtomicBool::new(false),
-                keeps_past_2038: AtomicBool::new(false),
+                known: AtomicU8::new(UNKNOWN),
             }),
         }
     }

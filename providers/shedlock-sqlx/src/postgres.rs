@@ -41,6 +41,7 @@ impl Backend for Postgres {
     const DIALECT: Dialect = Dialect::Postgres;
     const KEPT: usize = 4;
     const BUSY_IS_BRIEF: bool = false;
+    const REFUSES_BAD_TABLES: bool = true;
 
     fn options(url: &str) -> Result<PgConnectOptions, LockError> {
         let options = PgConnectOptions::from_str(url)

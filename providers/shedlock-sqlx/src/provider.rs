@@ -95,10 +95,8 @@ impl<DB: Store> SqlxLockProvider<DB> {
     /// The table is made or not; the call can be made again.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
         let inner = &*self.inner;
-        let done = inner
-            .ask(&Ask::Execute(inner.names.ddl()), SET_UP_LIMIT)
-            .await;
-        inner.plain.store(false, Ordering::Relaxed);
+        let done = inner.ask(&Ask::EnsureTable, SET_UP_LIMIT).await;
+        inner.forget();
         done.map(drop)
             .map_err(|error| error.with_context(Operation::EnsureSchema, inner.info.name(), None))
     }
@@ -133,15 +131,17 @@ impl<DB: Store> SqlxLockProvider<DB> {
         let none = |none| error::no_connection::<DB>(&inner.names, none);
         let mut connection = inner.source.checkout(LIMIT).await.map_err(none)?;
         let probe = inner.statements.probe.text().to_string();
-        // Whether the answer is good or bad, the first statement that needs it asks again.
-        if let Ok(answer) = tokio::time::timeout(LIMIT, DB::execute(&mut connection, probe)).await {
+        let look = async {
+            let answer = DB::execute(&mut connection, probe).await;
             let fault = answer.as_ref().err().and_then(error::fault::<DB>);
-            inner
-                .plain
-                .store(fault == Some(Fault::MissingColumn), Ordering::Relaxed);
-            if answer.is_ok() || fault.is_some_and(|fault| !fault.ends_connection()) {
-                connection.give_back();
-            }
+            let plain = fault == Some(Fault::MissingColumn);
+            inner.plain.store(plain, Ordering::Relaxed);
+            let learnt = inner.learn(&mut connection).await;
+            matches!(learnt, Ok(Ok(()))) && fault.is_none_or(|fault| !fault.ends_connection())
+        };
+        // Whether the answers are good or bad, the first statement that needs them asks again.
+        if let Ok(true) = tokio::time::timeout(LIMIT, look).await {
+            connection.give_back();
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockError};
-use shedlock_sql::{Description, Dialect, Inspection, Names, Statement, Statements};
+use shedlock_sql::{Description, Dialect, Fault, Inspection, Names, Statement, Statements};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, SqliteConnection};
 
@@ -49,6 +49,7 @@ impl Backend for Sqlite {
     // One writer at a time: a second connection would wait for the first.
     const KEPT: usize = 1;
     const BUSY_IS_BRIEF: bool = true;
+    const REFUSES_BAD_TABLES: bool = true;
 
     fn options(url: &str) -> Result<SqliteConnectOptions, LockError> {
         let options = SqliteConnectOptions::from_str(url)
@@ -82,10 +83,21 @@ impl Backend for Sqlite {
             &run.statements.acquire_plain
         };
         // To the last row: SQLite commits after it, and the commit may fail.
-        let granted = run
+        let mut granted = run
             .query::<Sqlite>(statement)
             .fetch_all(&mut *connection)
-            .await?;
+            .await;
+        if granted.as_ref().err().and_then(error::fault::<Sqlite>) == Some(Fault::MissingKey) {
+            // SQLite complains from memory: another process may have made the key. To read anything makes it look.
+            connection
+                .execute("SELECT COUNT(*) FROM sqlite_schema")
+                .await?;
+            granted = run
+                .query::<Sqlite>(statement)
+                .fetch_all(&mut *connection)
+                .await;
+        }
+        let granted = granted?;
         if let Some(row) = granted.first() {
             // The lock is ours whatever the column holds.
             let token = row.try_get::<Option<i64>, _>(0).unwrap_or(None);

@@ -29,6 +29,10 @@ pub trait Backend: Database + HasStatementCache {
     /// Whether "busy" says nothing about the lock, so that asking again is right for as long as there is time.
     const BUSY_IS_BRIEF: bool;
 
+    /// Whether the database itself refuses what would let two nodes hold one lock: a table without a key, a column that cuts
+    /// the end of a lease. Otherwise the table is looked at before a provider first takes a lock.
+    const REFUSES_BAD_TABLES: bool;
+
     /// The options of our own connections.
     fn options(url: &str) -> Result<Options<Self>, LockError>;
 
@@ -45,14 +49,6 @@ pub trait Backend: Database + HasStatementCache {
     fn set_up(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    /// Whether the column of the leases' ends ends itself, on 2038-01-19.
-    fn ends_in_2038(
-        _connection: &mut Self::Connection,
-        _names: &Names,
-    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
-        std::future::ready(Ok(false))
-    }
 
     /// Takes the lock.
     fn acquire(

@@ -79,6 +79,11 @@ pub(crate) trait TestStore: Store + Sized {
 }
 
 impl<DB: TestStore> Place<DB> {
+    /// An empty database.
+    pub(crate) async fn empty() -> Result<Self, Unavailable> {
+        DB::place().await
+    }
+
     /// An empty database with the table.
     pub(crate) async fn with(table: Table) -> Result<Self, Unavailable> {
         let place = DB::place().await?;
