@@ -24,6 +24,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     step("fmt", &|| bounded(&mut fmt(&root)));
     step("clippy", &|| bounded(&mut clippy(&root)));
     step("doc", &|| bounded(&mut doc(&root)));
+    step("features", &|| features(&root));
     step("tidy", &tidy::run);
     step("package", &|| bounded(&mut package(&root)));
 
@@ -89,6 +90,25 @@ fn doc(root: &Path) -> Command {
         ])
         .env("RUSTDOCFLAGS", with_flag("RUSTDOCFLAGS", "-D warnings"));
     command
+}
+
+/// Checks each feature of each crate on its own: the other steps switch all on at once.
+fn features(root: &Path) -> anyhow::Result<bool> {
+    let mut all_pass = true;
+    for package in workspace::members(root)?.workspace_packages() {
+        for feature in package
+            .features
+            .keys()
+            .filter(|feature| *feature != "default")
+        {
+            let mut command = process::cargo(root);
+            command
+                .args(["check", "--locked", "--no-default-features"])
+                .args(["--package", &package.name, "--features", feature]);
+            all_pass &= bounded(&mut command)?;
+        }
+    }
+    Ok(all_pass)
 }
 
 /// Builds what would be uploaded, from the files that would be uploaded.
