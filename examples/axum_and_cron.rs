@@ -59,8 +59,9 @@ async fn ask(supplier: &str) -> Result<u32, RefreshError> {
 impl Prices {
     fn remember(&self, result: Result<Outcome<u32>, RefreshError>) {
         let result = result.map_err(|error| error.to_string());
-        println!("refresh_prices: {result:?}");
+        let line = format!("refresh_prices: {result:?}");
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        println!("{line}");
     }
 }
 

@@ -87,7 +87,7 @@ impl Replica {
 async fn one_replica_refreshes_and_both_are_healthy() {
     let postgres = server_or_skip!(Postgres::start().await);
     let url = postgres.fresh_database().await;
-    let (mut one, mut two) = (Replica::start(&url).await, Replica::start(&url).await);
+    let (mut one, mut two) = tokio::join!(Replica::start(&url), Replica::start(&url));
 
     // One may have been there a tick before the other: what counts is the first tick of both.
     let (mut first, mut second) = tokio::join!(one.next_refresh(), two.next_refresh());
@@ -99,13 +99,10 @@ async fn one_replica_refreshes_and_both_are_healthy() {
     }
     let mut refreshes = [first.0, second.0];
     refreshes.sort();
-    assert_eq!(
-        refreshes,
-        [
-            "refresh_prices: Ok(Executed(42))",
-            "refresh_prices: Ok(Skipped(Held))"
-        ]
-    );
+    assert_eq!(refreshes[0], "refresh_prices: Ok(Executed(42))");
+    // The loser finds the lock held; or, if both asked in the same instant, contended.
+    let skipped = "refresh_prices: Ok(Skipped(";
+    assert!(refreshes[1].starts_with(skipped), "{refreshes:?}");
     for replica in [&one, &two] {
         let health = replica.health().await;
         assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
