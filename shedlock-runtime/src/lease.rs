@@ -180,6 +180,9 @@ impl Lease {
 
     /// Keeps the lock for `at_least` from `now` too; what was promised before stays promised.
     pub(crate) fn hold_until(&mut self, now: BootInstant, at_least: Duration) {
+        if at_least.is_zero() {
+            return;
+        }
         // Stores count from when they granted the lock, which may be as early as the request.
         let from_acquisition = now.saturating_since(self.sent).saturating_add(at_least);
         self.at_least = self.at_least.max(from_acquisition);

@@ -166,3 +166,18 @@ async fn names_made_from_data_do_not_fill_the_memory() {
         "{printed} bytes of records are left of 100,000 released names"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_without_at_least_keeps_nothing_after_the_unlock() {
+    use shedlock_runtime::Operation;
+    use shedlock_runtime::testing::{Fault, FaultyProvider};
+
+    let memory = InMemoryLockProvider::new();
+    let provider = FaultyProvider::new(memory.clone());
+    let slow = Fault::DelayReply(Duration::from_secs(1));
+    provider.next(Operation::Acquire, slow);
+    let mut lock = provider.try_lock(config()).await.unwrap().unwrap();
+    lock.extend("5m", "0s").await.unwrap();
+    lock.unlock().await.unwrap();
+    assert!(memory.try_lock(config()).await.unwrap().is_some());
+}
