@@ -1,0 +1,223 @@
+//! What an operation costs the database: counted, so that it does not depend on the machine.
+
+#![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+
+#[path = "support/place.rs"]
+mod place;
+
+use std::sync::Arc;
+
+use shedlock_runtime::{Acquired, Attempt, Lease, LockConfiguration, LockProvider};
+use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider, SqliteLockProvider};
+use shedlock_testkit::server_or_skip;
+use shedlock_testkit::servers::{MariaDb, Postgres};
+use sqlx::Sqlite;
+
+use place::{Place, Table, TestStore as _, Via};
+
+fn attempt(provider: &impl LockProvider, name: &str) -> Attempt {
+    let config = LockConfiguration::new(name, "10m").expect("a legal configuration");
+    Attempt::new(config, provider.info().clock().boot())
+}
+
+async fn acquire(provider: &impl LockProvider, name: &str) -> Option<Lease> {
+    let answer = provider.acquire(&attempt(provider, name)).await;
+    answer.expect("the database answers").granted()
+}
+
+/// One acquisition that is granted, and its release.
+async fn cycle(provider: &impl LockProvider, name: &str) {
+    let lease = acquire(provider, name).await.expect("the lock is free");
+    provider
+        .release(&lease)
+        .await
+        .expect("the database answers");
+}
+
+/// What one server has been asked.
+struct CountingPostgres {
+    server: Postgres,
+    url: String,
+}
+
+impl CountingPostgres {
+    async fn start() -> Result<Self, shedlock_testkit::Unavailable> {
+        let server = Postgres::start_with(&[
+            "-c",
+            "shared_preload_libraries=pg_stat_statements",
+            "-c",
+            "pg_stat_statements.track_utility=on",
+        ])
+        .await?;
+        let url = server.fresh_database().await;
+        server
+            .execute(&url, "CREATE EXTENSION pg_stat_statements")
+            .await;
+        Ok(Self { server, url })
+    }
+
+    async fn reset(&self) {
+        self.server
+            .execute(&self.url, "SELECT pg_stat_statements_reset()")
+            .await;
+    }
+
+    /// Statements of the providers' role, and what they have written to the log.
+    async fn asked(&self) -> (u64, u64) {
+        let sums = "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(wal_bytes), 0) FROM pg_stat_statements \
+                    WHERE userid = 'shedlock'::regrole";
+        let printed = self.server.execute(&self.url, sums).await;
+        let (calls, bytes) = printed.trim().split_once('|').expect("two numbers");
+        (
+            calls.parse().expect("a number"),
+            bytes.parse().expect("a number"),
+        )
+    }
+}
+
+#[tokio::test]
+async fn postgres_statements_and_wal() {
+    let counting = server_or_skip!(CountingPostgres::start().await);
+    let connect = || PostgresLockProvider::connect(&counting.url);
+    let provider = connect().await.expect("the database is there");
+    provider
+        .ensure_schema()
+        .await
+        .expect("the table can be made");
+
+    counting.reset().await;
+    cycle(&provider, "a").await;
+    assert_eq!(counting.asked().await.0, 2, "a granted cycle of a new name");
+    counting.reset().await;
+    cycle(&provider, "a").await;
+    assert_eq!(
+        counting.asked().await.0,
+        2,
+        "a granted cycle of a known name"
+    );
+
+    let _held = acquire(&provider, "a").await.expect("the lock is free");
+    counting.reset().await;
+    assert!(acquire(&provider, "a").await.is_none());
+    assert_eq!(counting.asked().await, (1, 0), "a refusal");
+    let fresh = connect().await.expect("the database is there");
+    counting.reset().await;
+    assert!(acquire(&fresh, "a").await.is_none());
+    assert_eq!(
+        counting.asked().await,
+        (1, 0),
+        "a refusal on a node's first attempt"
+    );
+}
+
+#[tokio::test]
+async fn postgres_round_trips() {
+    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+    let proxy = place.proxy.as_ref().expect("a server behind a proxy");
+    let provider = place
+        .builder(Via::Url)
+        .connect()
+        .await
+        .expect("the database is there");
+    // Statements are prepared when they are first used.
+    cycle(&provider, "a").await;
+    let before = proxy.counters().round_trips;
+    cycle(&provider, "a").await;
+    assert_eq!(proxy.counters().round_trips - before, 2, "a granted cycle");
+    let _held = acquire(&provider, "a").await.expect("the lock is free");
+    let before = proxy.counters().round_trips;
+    assert!(acquire(&provider, "a").await.is_none());
+    assert_eq!(proxy.counters().round_trips - before, 1, "a refusal");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_contenders_cost_a_thousand_statements() {
+    let counting = server_or_skip!(CountingPostgres::start().await);
+    let pool = sqlx::pool::PoolOptions::<sqlx::Postgres>::new()
+        .max_connections(10)
+        .test_before_acquire(false)
+        .connect(&counting.url)
+        .await
+        .expect("the database is there");
+    let provider = PostgresLockProvider::new(pool.clone());
+    provider
+        .ensure_schema()
+        .await
+        .expect("the table can be made");
+    counting.reset().await;
+    let start = Arc::new(tokio::sync::Barrier::new(1_000));
+    let contenders = (0..1_000).map(|_| {
+        let (provider, start) = (provider.clone(), Arc::clone(&start));
+        tokio::spawn(async move {
+            start.wait().await;
+            acquire(&provider, "stampede").await.is_some()
+        })
+    });
+    let mut grants = 0;
+    for contender in contenders.collect::<Vec<_>>() {
+        grants += u32::from(contender.await.expect("no panic"));
+    }
+    assert_eq!(grants, 1);
+    let (statements, _) = counting.asked().await;
+    assert!(statements <= 1_000, "{statements} statements");
+}
+
+#[tokio::test]
+async fn mysql_statements() {
+    let server = server_or_skip!(MariaDb::start().await);
+    let url = server.fresh_database().await;
+    let provider = MySqlLockProvider::connect(&url)
+        .await
+        .expect("the database is there");
+    provider
+        .ensure_schema()
+        .await
+        .expect("the table can be made");
+    cycle(&provider, "a").await;
+    server
+        .execute(
+            &url,
+            "SET GLOBAL log_output = 'TABLE', GLOBAL general_log = ON",
+        )
+        .await;
+    let asked = async || {
+        // The client's own questions are logged for root.
+        let count = "SELECT COUNT(*) FROM mysql.general_log WHERE user_host LIKE 'shedlock%'; TRUNCATE mysql.general_log";
+        let printed = server.execute(&url, count).await;
+        printed.trim().parse::<u64>().expect("a number")
+    };
+    asked().await;
+    cycle(&provider, "a").await;
+    assert_eq!(asked().await, 2, "a granted cycle");
+    let _held = acquire(&provider, "a").await.expect("the lock is free");
+    asked().await;
+    assert!(acquire(&provider, "a").await.is_none());
+    assert_eq!(asked().await, 1, "a refusal");
+}
+
+#[tokio::test]
+async fn a_refusal_by_sqlite_writes_nothing() {
+    let place: Place<Sqlite> = server_or_skip!(Place::with(Table::Ours).await);
+    let provider = place.provider(Via::Url);
+    // It changes whenever another connection has written.
+    let version = async || {
+        Sqlite::texts(
+            &place.pool,
+            "SELECT CAST(data_version AS TEXT) FROM pragma_data_version",
+        )
+        .await
+    };
+    let before = version().await;
+    let _held = acquire(&provider, "a").await.expect("the lock is free");
+    let held = version().await;
+    assert_ne!(before, held);
+    let fresh: SqliteLockProvider = place.provider(Via::Url);
+    for provider in [&provider, &fresh] {
+        let answer = provider.acquire(&attempt(provider, "a")).await;
+        let Ok(Acquired::Refused(refusal)) = answer else {
+            panic!("the lock is held: {answer:?}");
+        };
+        assert!(refusal.node.is_some() && refusal.remaining.is_some());
+    }
+    assert_eq!(version().await, held);
+}

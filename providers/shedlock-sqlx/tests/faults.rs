@@ -1,0 +1,500 @@
+//! What happens when the database, the network or another session misbehaves.
+
+#![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+
+#[path = "support/place.rs"]
+mod place;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::{
+    Acquired, Attempt, ErrorKind, Extended, LockConfiguration, LockProvider, LockProviderExt as _,
+    Released,
+};
+use shedlock_sqlx::{SqlxLockProvider, Store};
+use shedlock_testkit::server_or_skip;
+use shedlock_testkit::servers::{Kind, MariaDb, Postgres, Server};
+use sqlx::pool::PoolOptions;
+use sqlx::{Connection as _, Executor as _, MySql, Sqlite};
+
+use place::{Place, Table, TestStore, Via};
+
+/// What hangs longer than this hangs for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn config(name: &str) -> LockConfiguration {
+    LockConfiguration::new(name, "10m").expect("a legal configuration")
+}
+
+fn attempt(provider: &impl LockProvider, config: LockConfiguration) -> Attempt {
+    Attempt::new(config, provider.info().clock().boot())
+}
+
+async fn is_free<P: LockProvider + Clone>(provider: &P, name: &str) -> bool {
+    match provider
+        .try_lock(config(name))
+        .await
+        .expect("the database answers")
+    {
+        Some(lock) => {
+            lock.unlock().await.expect("the database answers");
+            true
+        }
+        None => false,
+    }
+}
+
+/// Contenders on many names at once: each name is granted once, and nobody sees an error.
+async fn race<DB: Store>(provider: impl Fn(usize) -> SqlxLockProvider<DB>, names: usize) {
+    const CONTENDERS: usize = 16;
+    let start = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
+    let contenders = (0..CONTENDERS).map(|number| {
+        let (provider, start) = (provider(number), Arc::clone(&start));
+        tokio::spawn(async move {
+            let mut won = 0;
+            start.wait().await;
+            for name in 0..names {
+                let attempt = attempt(&provider, config(&format!("race-{name}")));
+                match provider.acquire(&attempt).await {
+                    Ok(Acquired::Granted(_)) => won += 1,
+                    Ok(Acquired::Refused(_)) => {}
+                    Err(error) => panic!("contention is no error: {error:?}"),
+                }
+            }
+            won
+        })
+    });
+    let mut won = 0;
+    for contender in contenders.collect::<Vec<_>>() {
+        won += contender.await.expect("no panic");
+    }
+    assert_eq!(won, names, "each name is granted once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mysql_grants_each_name_once() {
+    let place: Place<MySql> = server_or_skip!(Place::with(Table::Ours).await);
+    race(|_| place.provider(Via::Url), 120).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mysql_grants_each_name_once_without_tokens() {
+    let place: Place<MySql> = server_or_skip!(Place::with(Table::ShedLocks).await);
+    race(|_| place.provider(Via::Url), 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn isolation_levels_change_nothing_in_mysql() {
+    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
+        let place: Place<MySql> = server_or_skip!(Place::with(Table::Ours).await);
+        let pool = PoolOptions::<MySql>::new()
+            .max_connections(16)
+            .after_connect(move |connection, _| {
+                let set = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}");
+                Box::pin(
+                    async move { connection.execute(sqlx::AssertSqlSafe(set)).await.map(drop) },
+                )
+            });
+        let pool = pool.connect_lazy(&place.direct).expect("a valid URL");
+        race(|_| SqlxLockProvider::new(pool.clone()), 40).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn isolation_levels_change_nothing_in_postgres() {
+    for level in ["repeatable read", "serializable"] {
+        let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+        let options: sqlx::postgres::PgConnectOptions = place.direct.parse().expect("a valid URL");
+        let options =
+            options.options([("default_transaction_isolation", level.replace(' ', "\\ "))]);
+        let pool = PoolOptions::<sqlx::Postgres>::new()
+            .max_connections(16)
+            .connect_lazy_with(options);
+        race(|_| SqlxLockProvider::new(pool.clone()), 40).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_message_per_statement_behind_a_pooler() {
+    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+    let provider = |_| {
+        let builder = place.builder(Via::Url).persistent_statements(false);
+        builder.build().expect("legal options")
+    };
+    race(provider, 20).await;
+    let provider = provider(0);
+    for name in [
+        "'; DROP TABLE shedlock; --",
+        "\\'; DROP TABLE shedlock; --",
+        "$1",
+        "E'\\\\",
+    ] {
+        let lock = provider
+            .try_lock(config(name))
+            .await
+            .expect("the database answers");
+        let mut lock = lock.expect("the lock is free");
+        assert!(lock.fencing_token().is_some());
+        assert!(!is_free(&place.provider(Via::Url), name).await, "{name}");
+        lock.extend("5m", "0s").await.expect("the lease is live");
+        assert_eq!(
+            lock.unlock().await.expect("the database answers"),
+            Released::Released
+        );
+    }
+    let trips = || {
+        place
+            .proxy
+            .as_ref()
+            .expect("a proxy")
+            .counters()
+            .round_trips
+    };
+    let before = trips();
+    let lock = provider
+        .try_lock(config("trip"))
+        .await
+        .expect("the database answers");
+    assert_eq!(trips() - before, 1);
+    drop(lock);
+}
+
+/// Another session has the row of a held lock locked: a refusal must not wait for it.
+#[tokio::test]
+async fn a_refusal_waits_for_no_row() {
+    async fn check<DB: TestStore>(place: Place<DB>, hold: &'static str)
+    where
+        for<'c> &'c mut DB::Connection: sqlx::Executor<'c, Database = DB>,
+    {
+        let provider = place.provider(Via::Url);
+        let lock = provider
+            .try_lock(config("a"))
+            .await
+            .expect("the database answers");
+        let lock = lock.expect("the lock is free");
+        let mut other = DB::Connection::connect(&place.direct)
+            .await
+            .expect("the database is there");
+        let mut other = other.begin().await.expect("a transaction");
+        (&mut *other)
+            .execute(sqlx::raw_sql(hold))
+            .await
+            .expect("the row is there");
+        let fresh = place.provider(Via::Url);
+        let refused = tokio::time::timeout(PATIENCE, async {
+            let strict = config("a").with_timeout("3s").expect("a legal time limit");
+            fresh.try_lock(strict).await
+        });
+        assert!(
+            refused
+                .await
+                .expect("an answer")
+                .expect("the database answers")
+                .is_none()
+        );
+        other.rollback().await.expect("the database answers");
+        lock.unlock().await.expect("the database answers");
+    }
+    let hold = "SELECT name FROM shedlock WHERE name = 'a' FOR UPDATE";
+    check::<MySql>(server_or_skip!(Place::with(Table::Ours).await), hold).await;
+    check::<sqlx::Postgres>(server_or_skip!(Place::with(Table::Ours).await), hold).await;
+}
+
+#[tokio::test]
+async fn an_exhausted_pool_is_told_in_time() {
+    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+    let pool = PoolOptions::<sqlx::Postgres>::new().max_connections(1);
+    let pool = pool
+        .connect(&place.direct)
+        .await
+        .expect("the database is there");
+    let provider = SqlxLockProvider::new(pool.clone());
+    let taken = pool.acquire().await.expect("the first connection");
+    let asked = Instant::now();
+    let limited = config("a")
+        .with_timeout("500ms")
+        .expect("a legal time limit");
+    let error = provider
+        .try_lock(limited)
+        .await
+        .expect_err("no connection is left");
+    assert!(
+        asked.elapsed() < Duration::from_secs(5),
+        "the pool's own limit is 30 s"
+    );
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.is_transient());
+    let told = "all connections are in use; give the lock provider connections of its own, or the pool more";
+    assert!(error.to_string().ends_with(told), "{error}");
+    drop(taken);
+    assert!(is_free(&provider, "a").await);
+}
+
+/// A server of the test's own is killed and comes back while a lock is held.
+async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) {
+    let connect = || SqlxLockProvider::<DB>::connect(&url);
+    let (one, two) = (
+        connect().await.expect("there"),
+        connect().await.expect("there"),
+    );
+    one.ensure_schema().await.expect("the table can be made");
+    let first = attempt(&one, config("a"));
+    let lease = one
+        .acquire(&first)
+        .await
+        .expect("there")
+        .granted()
+        .expect("free");
+    assert!(!is_free(&two, "a").await);
+    for _ in 0..2 {
+        server.kill().await.expect("it can be killed");
+        let error = two
+            .try_lock(config("a"))
+            .await
+            .expect_err("there is no server");
+        assert!(error.is_transient(), "{error:?}");
+        server.restart().await.expect("it comes back");
+        assert!(!is_free(&two, "a").await, "the lock is still held");
+        let extended = one
+            .extend(&lease, Duration::from_secs(60))
+            .await
+            .expect("it is back");
+        assert_eq!(extended, Extended::Extended);
+    }
+    server.restart().await.expect("it comes back");
+    assert_eq!(
+        one.release(&lease).await.expect("it is back"),
+        Released::Released
+    );
+    let again = attempt(&two, config("a"));
+    let next = two
+        .acquire(&again)
+        .await
+        .expect("there")
+        .granted()
+        .expect("free");
+    assert!(next.fencing_token() > lease.fencing_token());
+}
+
+#[tokio::test]
+async fn postgres_comes_back() {
+    let server = server_or_skip!(Postgres::start().await);
+    let url = server.fresh_database().await;
+    survives_a_restart::<sqlx::Postgres, _>(server, url).await;
+}
+
+#[tokio::test]
+async fn mariadb_comes_back() {
+    let server = server_or_skip!(MariaDb::start().await);
+    let url = server.fresh_database().await;
+    survives_a_restart::<MySql, _>(server, url).await;
+}
+
+/// A server that stands still costs no more than the time limit, and nothing stays behind.
+async fn survives_a_standstill<DB: Store, K: Kind>(server: Server<K>, url: String) {
+    let connect = || SqlxLockProvider::<DB>::connect(&url);
+    let (one, two) = (
+        connect().await.expect("there"),
+        connect().await.expect("there"),
+    );
+    one.ensure_schema().await.expect("the table can be made");
+    assert!(is_free(&one, "a").await);
+    server.pause().await.expect("it can be stopped");
+    // A kept connection, and one that must be made.
+    let fresh = SqlxLockProvider::<DB>::builder_from_url(&url)
+        .build()
+        .expect("a valid URL");
+    for provider in [&one, &fresh] {
+        let asked = Instant::now();
+        let limited = config("a")
+            .with_timeout("400ms")
+            .expect("a legal time limit");
+        let error = provider
+            .try_lock(limited)
+            .await
+            .expect_err("the server stands still");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert!(
+            asked.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            asked.elapsed()
+        );
+    }
+    server.resume().await.expect("it can go on");
+    // What it grants now, nobody waits for; it is given back in the background.
+    let freed = async {
+        while !is_free(&two, "a").await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, freed)
+        .await
+        .expect("the orphan is given back");
+    assert!(is_free(&one, "a").await);
+}
+
+#[tokio::test]
+async fn postgres_stands_still() {
+    let server = server_or_skip!(Postgres::start().await);
+    let url = server.fresh_database().await;
+    survives_a_standstill::<sqlx::Postgres, _>(server, url).await;
+}
+
+#[tokio::test]
+async fn mariadb_stands_still() {
+    let server = server_or_skip!(MariaDb::start().await);
+    let url = server.fresh_database().await;
+    survives_a_standstill::<MySql, _>(server, url).await;
+}
+
+/// The connection is killed while its statement waits for a row; the call goes on with another one.
+#[tokio::test]
+async fn a_connection_killed_in_the_middle_of_a_statement() {
+    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+    let server = server_or_skip!(Postgres::shared().await);
+    let provider = place
+        .builder(Via::Url)
+        .connect()
+        .await
+        .expect("the database is there");
+    assert!(is_free(&provider, "a").await);
+    let mut other = place.pool.begin().await.expect("a transaction");
+    let lock_row = "SELECT name FROM shedlock WHERE name = 'a' FOR UPDATE";
+    other.execute(lock_row).await.expect("the row is there");
+    let asking = {
+        let provider = provider.clone();
+        tokio::spawn(async move { provider.try_lock(config("a")).await })
+    };
+    let waiting =
+        "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let until_waiting = async |times: usize| {
+        let mut killed = 0;
+        while killed < times {
+            let kill = format!("SELECT pg_terminate_backend(pid) {waiting}");
+            killed += server.execute(&place.direct, &kill).await.lines().count();
+        }
+    };
+    tokio::time::timeout(PATIENCE, until_waiting(1))
+        .await
+        .expect("it waits for the row");
+    other.rollback().await.expect("the database answers");
+    let lock = tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("an answer")
+        .expect("no panic");
+    // The first connection had been idle, so a new one was tried.
+    let lock = lock
+        .expect("the second connection works")
+        .expect("the lock is free");
+    assert!(!is_free(&provider, "a").await);
+    lock.unlock().await.expect("the database answers");
+    assert!(is_free(&provider, "a").await);
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes() {
+    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+    let options: sqlx::postgres::PgConnectOptions = place.direct.parse().expect("a valid URL");
+    let options = options.options([("default_transaction_read_only", "on")]);
+    takes_no_writes(SqlxLockProvider::new(sqlx::PgPool::connect_lazy_with(
+        options,
+    )))
+    .await;
+
+    let server = server_or_skip!(MariaDb::start().await);
+    let url = server.fresh_database().await;
+    let provider = SqlxLockProvider::<MySql>::connect(&url)
+        .await
+        .expect("it is there");
+    provider
+        .ensure_schema()
+        .await
+        .expect("the table can be made");
+    server.execute(&url, "SET GLOBAL read_only = ON").await;
+    takes_no_writes(provider.clone()).await;
+    server.execute(&url, "SET GLOBAL read_only = OFF").await;
+    assert!(is_free(&provider, "a").await);
+
+    let place: Place<Sqlite> = server_or_skip!(Place::with(Table::Ours).await);
+    let url = format!("{}?mode=ro", place.url);
+    takes_no_writes(
+        SqlxLockProvider::<Sqlite>::connect(&url)
+            .await
+            .expect("it is there"),
+    )
+    .await;
+}
+
+async fn takes_no_writes<DB: Store>(provider: SqlxLockProvider<DB>) {
+    let error = provider.try_lock(config("a")).await.expect_err("no writes");
+    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error:?}");
+    assert!(error.is_transient());
+    assert!(
+        error.to_string().contains("takes no writes at present"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn sqlite_waits_for_a_writer_as_long_as_there_is_time() {
+    let place: Place<Sqlite> = server_or_skip!(Place::with(Table::Ours).await);
+    let provider = place
+        .builder(Via::Url)
+        .connect()
+        .await
+        .expect("the file is there");
+    assert!(is_free(&provider, "a").await);
+    let mut writer = place.pool.acquire().await.expect("a connection");
+    writer
+        .execute("BEGIN IMMEDIATE")
+        .await
+        .expect("nobody else writes");
+    // No time left: somebody is writing, which says nothing about the lock.
+    let limited = config("a")
+        .with_timeout("600ms")
+        .expect("a legal time limit");
+    let asked = Instant::now();
+    let refused = provider.acquire(&attempt(&provider, limited)).await;
+    let Ok(Acquired::Refused(refusal)) = refused else {
+        panic!("the database is busy: {refused:?}");
+    };
+    assert_eq!(refusal.reason, shedlock_runtime::SkipReason::Contended);
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    let asking = {
+        let provider = provider.clone();
+        tokio::spawn(async move { provider.try_lock(config("a")).await })
+    };
+    // Longer than one step of waiting.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert!(!asking.is_finished(), "it waits for the writer");
+    writer.execute("COMMIT").await.expect("the file is there");
+    let lock = tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("an answer")
+        .expect("no panic");
+    assert!(lock.expect("the writer is gone").is_some());
+}
+
+#[tokio::test]
+async fn a_column_added_later_is_used_after_a_look() {
+    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::ShedLocks).await);
+    let provider = place.provider(Via::Url);
+    let token = async || {
+        let lock = provider
+            .try_lock(config("a"))
+            .await
+            .expect("the database answers");
+        let lock = lock.expect("the lock is free");
+        let token = lock.fencing_token();
+        lock.unlock().await.expect("the database answers");
+        token
+    };
+    assert_eq!(token().await, None);
+    place
+        .execute("ALTER TABLE shedlock ADD COLUMN fencing_token BIGINT NOT NULL DEFAULT 0")
+        .await;
+    assert_eq!(token().await, None);
+    provider.ensure_schema().await.expect("the table is there");
+    assert!(token().await.is_some());
+}
