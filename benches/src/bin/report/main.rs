@@ -7,6 +7,7 @@
     reason = "the tables are what this program is for"
 )]
 
+mod build;
 mod clients;
 mod memory;
 mod postgres;
@@ -31,6 +32,7 @@ enum Part {
     Memory,
     Postgres,
     Sqlite,
+    Build,
 }
 
 impl Part {
@@ -39,16 +41,20 @@ impl Part {
             Self::Memory => memory::measure(),
             Self::Postgres => postgres::measure(),
             Self::Sqlite => sqlite::measure(),
+            Self::Build => build::measure(),
         }
     }
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let parts = match arguments.only.as_slice() {
+    let mut parts = match arguments.only.as_slice() {
         [] => vec![Part::Memory, Part::Sqlite, Part::Postgres],
         only => only.to_vec(),
     };
+    if arguments.build && !parts.contains(&Part::Build) {
+        parts.push(Part::Build);
+    }
     println!("{}", load());
     for part in parts {
         for table in part.measure()? {

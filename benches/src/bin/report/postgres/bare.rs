@@ -1,8 +1,11 @@
 //! The floors: the statements on tokio-postgres, and ours on a pool of sqlx.
 
+use std::time::Duration;
+
 use anyhow::ensure;
-use shedlock_sql::Dialect;
+use shedlock_sql::{Dialect, LockClock, Names, Param, Statements, lease_micros};
 use shedlock_sqlx::sqlx::{self, PgPool, Postgres};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Statement};
 
 use crate::clients::{Client, owner, same_statements};
@@ -40,7 +43,7 @@ impl Bare {
     }
 
     async fn take(&self) -> anyhow::Result<u64> {
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&self.name, &self.owner];
+        let params: [&(dyn ToSql + Sync); 2] = [&self.name, &self.owner];
         Ok(self.client.execute(&self.take, &params).await?)
     }
 }
@@ -48,7 +51,7 @@ impl Bare {
 impl Client for Bare {
     async fn cycle(&mut self) -> anyhow::Result<()> {
         ensure!(self.take().await? == 1, "nobody else asks for this lock");
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&self.name, &self.owner];
+        let params: [&(dyn ToSql + Sync); 2] = [&self.name, &self.owner];
         let given_back = self.client.execute(&self.give_back, &params).await?;
         ensure!(given_back == 1, "the lock is ours");
         Ok(())
@@ -56,6 +59,72 @@ impl Client for Bare {
 
     async fn refusal(&mut self) -> anyhow::Result<()> {
         ensure!(self.take().await? == 0, "somebody else holds this lock");
+        Ok(())
+    }
+}
+
+/// Our statements on a connection of tokio-postgres: what is lost here is lost in the server.
+pub(super) struct OurStatements {
+    client: tokio_postgres::Client,
+    acquire: (Statement, Vec<Param>),
+    release: (Statement, Vec<Param>),
+    name: String,
+    owner: String,
+}
+
+impl OurStatements {
+    pub(super) async fn connect(url: &str, name: &str) -> anyhow::Result<Self> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        drop(tokio::spawn(connection));
+        let ours = Statements::new(&Names::shedlock(DIALECT), LockClock::Database);
+        let prepare = async |statement: &shedlock_sql::Statement| {
+            let prepared = client.prepare(statement.text()).await?;
+            anyhow::Ok((prepared, statement.params().to_vec()))
+        };
+        let (acquire, release) = (prepare(&ours.acquire).await?, prepare(&ours.release).await?);
+        Ok(Self {
+            client,
+            acquire,
+            release,
+            name: name.to_owned(),
+            owner: owner(),
+        })
+    }
+
+    /// Runs a statement and gives what its first row says first.
+    async fn run(
+        &self,
+        (statement, params): &(Statement, Vec<Param>),
+        lease: i64,
+    ) -> anyhow::Result<Option<bool>> {
+        let params: Vec<&(dyn ToSql + Sync)> = params
+            .iter()
+            .map(|param| -> &(dyn ToSql + Sync) {
+                match param {
+                    Param::Name => &self.name,
+                    Param::Owner => &self.owner,
+                    _ => &lease,
+                }
+            })
+            .collect();
+        let rows = self.client.query(statement, &params).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+}
+
+impl Client for OurStatements {
+    async fn cycle(&mut self) -> anyhow::Result<()> {
+        let lease = lease_micros(Duration::from_mins(10));
+        let granted = self.run(&self.acquire, lease).await?;
+        ensure!(granted == Some(true), "nobody else asks for this lock");
+        self.run(&self.release, 0).await?;
+        Ok(())
+    }
+
+    async fn refusal(&mut self) -> anyhow::Result<()> {
+        let lease = lease_micros(Duration::from_mins(10));
+        let granted = self.run(&self.acquire, lease).await?;
+        ensure!(granted.is_none(), "somebody else holds this lock");
         Ok(())
     }
 }

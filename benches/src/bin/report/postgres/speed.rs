@@ -8,12 +8,13 @@ use shedlock_sqlx::sqlx::PgPool;
 use shedlock_sqlx::sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 
-use super::bare::{Bare, OnPool};
+use super::bare::{Bare, OnPool, OurStatements};
 use crate::clients::{Client, Names, Ours, Work, configuration, rate};
 
 /// So many clients use so many connections of the floor and of the pool.
 struct Clients {
     bare: Vec<Bare>,
+    ours: Vec<OurStatements>,
     connected: Vec<Ours<PostgresLockProvider>>,
     on_pool: Vec<OnPool>,
     over_pool: Vec<Ours<PostgresLockProvider>>,
@@ -32,12 +33,14 @@ impl Clients {
         let over_pool = PostgresLockProvider::new(pool.clone());
         let mut clients = Self {
             bare: Vec::new(),
+            ours: Vec::new(),
             connected: Vec::new(),
             on_pool: Vec::new(),
             over_pool: Vec::new(),
         };
         for name in names {
             clients.bare.push(Bare::connect(url, name).await?);
+            clients.ours.push(OurStatements::connect(url, name).await?);
             let of =
                 |provider: &PostgresLockProvider| Ours::new(provider.clone(), Names::one(name));
             clients.connected.push(of(&provider));
@@ -73,7 +76,7 @@ fn cycles(runtime: &Runtime, url: &str, count: usize, table: &mut Table) -> anyh
         }
         Clients::connect(url, &names).await
     })?;
-    let [bare, connected, on_pool, over_pool] = rounds(runtime, &mut clients, Work::Cycles)?;
+    let [bare, ours, connected, on_pool, over_pool] = rounds(runtime, &mut clients, Work::Cycles)?;
     let who = if count == 1 {
         "one client".to_owned()
     } else {
@@ -90,6 +93,12 @@ fn cycles(runtime: &Runtime, url: &str, count: usize, table: &mut Table) -> anyh
         Unit::Ratio,
         connected.ratio_to(&bare),
         Goal::AtLeast(0.90),
+    );
+    table.row(
+        format!("{who}, our statements on tokio-postgres, of the floor"),
+        Unit::Ratio,
+        ours.ratio_to(&bare),
+        Goal::None,
     );
     table.row(
         format!("{who}, new(pool), of the same statements on that pool"),
@@ -113,7 +122,8 @@ fn refusals(runtime: &Runtime, url: &str, table: &mut Table) -> anyhow::Result<(
         let clients = Clients::connect(url, &["refusal".to_owned()]).await?;
         anyhow::Ok((holder, clients))
     })?;
-    let [bare, connected, on_pool, over_pool] = rounds(runtime, &mut clients, Work::Refusals)?;
+    let [bare, ours, connected, on_pool, over_pool] =
+        rounds(runtime, &mut clients, Work::Refusals)?;
     table.row(
         "refused, floor: a bare tokio-postgres UPDATE",
         Unit::PerSecond,
@@ -127,6 +137,12 @@ fn refusals(runtime: &Runtime, url: &str, table: &mut Table) -> anyhow::Result<(
         Goal::AtLeast(0.85),
     );
     table.row(
+        "refused, our statement on tokio-postgres, of the floor",
+        Unit::Ratio,
+        ours.ratio_to(&bare),
+        Goal::None,
+    );
+    table.row(
         "refused, new(pool), of the same statement on that pool",
         Unit::Ratio,
         over_pool.ratio_to(&on_pool),
@@ -136,11 +152,12 @@ fn refusals(runtime: &Runtime, url: &str, table: &mut Table) -> anyhow::Result<(
     Ok(())
 }
 
-fn rounds(runtime: &Runtime, clients: &mut Clients, work: Work) -> anyhow::Result<[Series; 4]> {
+fn rounds(runtime: &Runtime, clients: &mut Clients, work: Work) -> anyhow::Result<[Series; 5]> {
     interleave(
         LEAST + 2,
         [
             subject("bare", runtime, &mut clients.bare, work),
+            subject("our statements", runtime, &mut clients.ours, work),
             subject("connect(url)", runtime, &mut clients.connected, work),
             subject("on pool", runtime, &mut clients.on_pool, work),
             subject("new(pool)", runtime, &mut clients.over_pool, work),
