@@ -19,14 +19,18 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Table>> {
     let ours = format!("shedlock = {{ path = '{}' }}", facade.display());
     let theirs = "tracing = \"0.1\"".to_owned();
     let ours = package(directory.path(), "with-shedlock", &ours)?;
+    let both =
+        format!("{theirs}\ntokio = {{ version = \"1\", features = [\"rt\", \"sync\", \"time\"] }}");
+    let both = package(directory.path(), "with-both", &both)?;
     let theirs = package(directory.path(), "with-tracing", &theirs)?;
     let empty = package(directory.path(), "with-nothing", "")?;
-    let [empty, ours, theirs] = interleave(
+    let [empty, ours, theirs, both] = interleave(
         ROUNDS,
         [
             Subject::new("nothing", || clean_build(&empty)),
             Subject::new("shedlock", || clean_build(&ours)),
             Subject::new("tracing", || clean_build(&theirs)),
+            Subject::new("tracing and tokio", || clean_build(&both)),
         ],
     )?;
     let mut table = Table::new("Clean build of a crate with one dependency: processor time");
@@ -44,6 +48,19 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Table>> {
         Unit::Ratio,
         ours.ratio_to(&theirs),
         Goal::AtMost(1.0),
+    );
+    // What an asynchronous program has anyway.
+    row(
+        "tracing with its attributes, and tokio",
+        Unit::CpuSeconds,
+        both.median(),
+        Goal::None,
+    );
+    row(
+        "shedlock, of tracing and tokio",
+        Unit::Ratio,
+        ours.ratio_to(&both),
+        Goal::None,
     );
     Ok(vec![table])
 }
