@@ -231,15 +231,17 @@ impl Description {
             let [session, others] = &self.zones;
             let depends =
                 format!("the column `{name}` of type {found} depends on the session's time zone");
-            if !is_utc(session) {
-                findings
-                    .problems
-                    .push(format!("{depends}, which is {session} here: set it to UTC"));
-            } else if !is_utc(others) || names.dialect() == Dialect::Postgres {
+            let agree = session == others || is_utc(session) && is_utc(others);
+            let wanted = Kind::Time.wanted(names.dialect());
+            if !agree {
+                findings.problems.push(format!(
+                    "{depends}, which is {session} here and {others} for programs that do not set it: leave it as the \
+                     server has it, or make the column {wanted}"
+                ));
+            } else if !is_utc(session) || names.dialect() == Dialect::Postgres {
                 findings.warnings.push(format!(
-                    "{depends}: nodes whose sessions are not in UTC, as those of other programs may be, disagree with \
-                     this one; let them set it to UTC, or make it {}",
-                    Kind::Time.wanted(names.dialect())
+                    "{depends}, which is {session}: programs that set another one disagree, and a zone with summer time \
+                     has an hour in which no lock can end; make the column {wanted}"
                 ));
             }
         }

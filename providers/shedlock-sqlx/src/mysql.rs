@@ -51,9 +51,18 @@ impl Backend for MySql {
     const REFUSES_BAD_TABLES: bool = false;
 
     fn options(url: &str) -> Result<MySqlConnectOptions, LockError> {
-        Ok(MySqlConnectOptions::from_str(url)
+        let options = MySqlConnectOptions::from_str(url)
             .map_err(|error| error::url(Dialect::MySql, url, &error))?
-            .disable_statement_logging())
+            .disable_statement_logging();
+        // sqlx sets the session's zone to UTC, JVM drivers leave it as the server has it, and a TIMESTAMP column means one
+        // instant in the one and another in the other.
+        let (_, query) = url.split_once('?').unwrap_or_default();
+        let zone_is_given = query.contains("timezone=") || query.contains("time-zone=");
+        Ok(if zone_is_given {
+            options
+        } else {
+            options.timezone(None)
+        })
     }
 
     fn fault(error: &dyn DatabaseError) -> Fault {

@@ -104,7 +104,6 @@ async fn a_mariadb_server_in_another_zone_does_not_matter_to_our_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "our own connections set the session's zone to UTC; they must leave it as the server has it"]
 async fn a_mariadb_server_in_another_zone_does_not_matter_to_shedlocks_table() {
     on_mariadb_in_tokyo(Table::ShedLocks).await;
 }

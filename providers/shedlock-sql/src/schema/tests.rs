@@ -74,14 +74,14 @@ fn what_limits_locks_is_a_warning() {
     odd.columns[0][3] = "utf8mb4_general_ci".to_owned();
     odd.columns[1][1] = "timestamp(3)".to_owned();
     odd.columns.pop();
-    odd.zones[1] = "CET".to_owned();
+    odd.zones = ["CET", "CET"].map(str::to_owned);
     odd.future = Some("nightly".to_owned());
     let warnings = check(Dialect::MySql, &odd).unwrap();
     for (warning, part) in warnings.iter().zip([
         "differ in case, accents or trailing blanks",
         "it ends on 2038-01-19",
         "without it, locks have no fencing token",
-        "nodes whose sessions are not in UTC",
+        "programs that set another one disagree",
         "the lock `nightly` was taken in the future",
     ]) {
         assert!(warning.contains(part), "`{part}` is not in: {warning}");
@@ -102,7 +102,15 @@ fn a_session_in_another_zone_is_a_problem() {
     assert!(
         check(Dialect::MySql, &zoned)
             .unwrap_err()
-            .contains("which is CET here")
+            .contains("which is CET here and UTC for programs that do not set it")
+    );
+    zoned.zones[1] = "CET".to_owned();
+    let warnings = check(Dialect::MySql, &zoned).unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("a zone with summer time")),
+        "nodes that all have the server's zone agree: {warnings:?}"
     );
 }
 
