@@ -69,10 +69,13 @@ impl Backend for Postgres {
             &run.statements.acquire_plain
         };
         // To the end: the server commits after the last row, and the commit may fail.
-        let rows = run
-            .query::<Postgres>(statement)
-            .fetch_all(connection)
-            .await?;
+        let rows = if run.persistent {
+            run.query::<Postgres>(statement)
+                .fetch_all(connection)
+                .await?
+        } else {
+            connection.fetch_all(simple(statement, run)).await?
+        };
         let Some(row) = rows.first() else {
             return Ok(Verdict::Contended);
         };

@@ -112,10 +112,16 @@ async fn postgres_statements_and_wal() {
 
 #[tokio::test]
 async fn postgres_round_trips() {
-    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+    round_trips(server_or_skip!(Place::with(Table::Ours).await), true).await;
+    // And where a pooler stands between.
+    round_trips(server_or_skip!(Place::with(Table::Ours).await), false).await;
+}
+
+async fn round_trips(place: Place<sqlx::Postgres>, persistent: bool) {
     let proxy = place.proxy.as_ref().expect("a server behind a proxy");
     let provider = place
         .builder(Via::Url)
+        .persistent_statements(persistent)
         .connect()
         .await
         .expect("the database is there");
