@@ -3,6 +3,11 @@
 //! Each node notes what it does in a file of its own, in the machine's monotonic time, before it does it. Afterwards a
 //! checker reads the files: two runs must never overlap.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a fleet did is shown when its test fails"
+)]
 
 mod check;
 mod nemesis;

@@ -43,7 +43,7 @@ pub(crate) async fn run() {
         match job(&notes).await {
             Ok(Outcome::Executed(())) => {}
             Ok(Outcome::Skipped(SkipReason::Held | SkipReason::Contended)) => {
-                notes.note(Event::Skip, 0)
+                notes.note(Event::Skip, 0);
             }
             other => {
                 eprintln!("{other:?}");
