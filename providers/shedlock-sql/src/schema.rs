@@ -53,7 +53,7 @@ pub struct Description {
     pub keys: Vec<[String; 2]>,
     /// The time zones of this session and of others.
     pub zones: [String; 2],
-    /// A lock that was taken in the future.
+    /// A lock without an end, or taken in the future.
     pub future: Option<String>,
 }
 
@@ -247,8 +247,8 @@ impl Description {
         }
         if let Some(lock) = &self.future {
             findings.warnings.push(format!(
-                "the lock `{lock}` was taken in the future: a node's clock is wrong, or its time is not in UTC; nodes on \
-                 the JVM need `usingDbTime()` or `forceUtcTimeZone()`"
+                "the lock `{lock}` has no end or was taken in the future: delete its row; a node's clock is wrong, or its time \
+                 is not in UTC; nodes on the JVM need `usingDbTime()` or `forceUtcTimeZone()`"
             ));
         }
     }

@@ -103,7 +103,8 @@ pub struct Statements {
     pub holder: Statement,
     /// Fails where the fencing token's column is missing; never gives a row.
     pub probe: Statement,
-    /// Gives the name of a lock that was taken in the future, if there is one: a sign of a wrong clock or time zone.
+    /// Gives the name of a lock without an end, or taken in the future, if there is one: signs of a wrong hand, clock or
+    /// time zone.
     pub future: Statement,
 }
 

@@ -1,6 +1,5 @@
-//! [ShedLock](https://docs.rs/shedlock) providers for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`].
+//! Providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`].
 //!
-//! Switch on the feature of your database: `postgres`, `mysql` or `sqlite`.
 #![doc = include_str!("../README.md")]
 
 mod ask;

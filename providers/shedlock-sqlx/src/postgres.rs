@@ -2,7 +2,6 @@
 
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use shedlock_runtime::LockError;
 use shedlock_sql::{Description, Dialect, Inspection, Names, Statement, Statements};
@@ -31,9 +30,6 @@ use crate::store::{Backend, Run, Store, Verdict, texts};
 /// # }
 /// ```
 pub type PostgresLockProvider = SqlxLockProvider<Postgres>;
-
-/// More than anybody needs, and still a duration.
-const LONGEST: f64 = 1e11;
 
 impl Store for Postgres {}
 
@@ -77,20 +73,18 @@ impl Backend for Postgres {
             connection.fetch_all(simple(statement, run)).await?
         };
         let Some(row) = rows.first() else {
-            return Ok(Verdict::Contended);
+            return Ok(Verdict::Refused);
         };
-        match row.try_get::<Option<bool>, _>(0)? {
-            Some(true) => {
-                let token: Option<i64> = row.try_get(1)?;
-                let token = token.and_then(|token| token.try_into().ok());
-                Ok(Verdict::Granted { token })
-            }
-            Some(false) => Ok(Verdict::Unusable {
-                problem: "the column that keeps the end of the lease cuts it".to_owned(),
-                remedy: "make it of type TIMESTAMP".to_owned(),
-            }),
-            None => Ok(held(row.try_get(2)?, row.try_get(3)?)),
+        if row.try_get(0)? {
+            // The lock is ours whatever the column holds.
+            let token = row.try_get::<Option<i64>, _>(1).unwrap_or(None);
+            let token = token.and_then(|token| token.try_into().ok());
+            return Ok(Verdict::Granted { token });
         }
+        Ok(Verdict::Unusable {
+            problem: "the column that keeps the end of the lease cuts it".to_owned(),
+            remedy: "make it of type TIMESTAMP".to_owned(),
+        })
     }
 
     async fn change(
@@ -144,15 +138,4 @@ impl Backend for Postgres {
 fn simple(statement: &Statement, run: &Run<'_>) -> RawSql {
     // The values are quoted by `with_postgres_literals`.
     sqlx::raw_sql(AssertSqlSafe(statement.with_postgres_literals(&run.values)))
-}
-
-fn held(owner: Option<String>, seconds: Option<f64>) -> Verdict {
-    match seconds {
-        // `infinity` is a time to PostgreSQL.
-        Some(seconds) => Verdict::Held {
-            owner: owner.unwrap_or_default(),
-            remaining: Duration::try_from_secs_f64(seconds.clamp(0.0, LONGEST)).unwrap_or_default(),
-        },
-        None => Verdict::without_end(),
-    }
 }

@@ -169,6 +169,8 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
                 refusal.node = refusal.node.filter(|node| !node.is_empty());
                 Ok(Acquired::Refused(refusal))
             }
+            // Nearly always: a lost race is over before the losers are told.
+            Verdict::Refused => Ok(Acquired::Refused(Refusal::held())),
             Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
             Verdict::Unusable { problem, remedy } => {
                 Err(LockError::new(ErrorKind::Schema, problem).with_remedy(remedy))

@@ -99,6 +99,8 @@ pub enum Verdict {
         owner: String,
         remaining: Duration,
     },
+    /// It is not, and the database does not say more.
+    Refused,
     /// Somebody else was faster, and has finished or is not to be seen.
     Contended,
     /// The row is not as it must be.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use shedlock_sqlx::{SqlxLockProvider, SqlxLockProviderBuilder, Store};
 use shedlock_testkit::conformance::{Peek, Stored};
@@ -262,15 +263,21 @@ impl TestStore for sqlx::MySql {
     // Names differ by case and trailing blanks here only because of the collation.
     const SHEDLOCKS_TABLE: &'static str = "CREATE TABLE shedlock(name VARCHAR(64) NOT NULL, lock_until TIMESTAMP(3) NOT NULL, \
          locked_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), locked_by VARCHAR(255) NOT NULL, PRIMARY KEY (name)) \
-         CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
+         CHARACTER SET utf8mb4 /*!80017 COLLATE utf8mb4_0900_bin */ /*M!100202 COLLATE utf8mb4_nopad_bin */";
 
     async fn place() -> Result<Place<Self>, Unavailable> {
+        if let Some(place) = other_server().await {
+            return Ok(place);
+        }
         let server = MariaDb::shared().await?;
         let direct = server.fresh_database().await;
         Ok(behind_proxy(direct, server.address()).await)
     }
 
     async fn refused_login(place: &Place<Self>) -> Option<(String, &'static str)> {
+        if std::env::var_os(OTHER_SERVER).is_some() {
+            return None;
+        }
         let server = MariaDb::shared().await.ok()?;
         Some((
             server
@@ -281,6 +288,9 @@ impl TestStore for sqlx::MySql {
     }
 
     async fn read_only_user(place: &Place<Self>) -> Option<String> {
+        if std::env::var_os(OTHER_SERVER).is_some() {
+            return None;
+        }
         let server = MariaDb::shared().await.ok()?;
         Some(server.read_only_url(&place.direct).await)
     }
@@ -293,4 +303,29 @@ pub(crate) fn shared<DB: Store>(
     provider: SqlxLockProvider<DB>,
 ) -> Arc<dyn shedlock_runtime::LockProvider> {
     Arc::new(provider)
+}
+
+/// The URL of a MySQL server, with a user who may create databases, to be tested instead of MariaDB.
+const OTHER_SERVER: &str = "SHEDLOCK_TEST_MYSQL_URL";
+
+/// A database on that server.
+async fn other_server() -> Option<Place<sqlx::MySql>> {
+    let url = std::env::var(OTHER_SERVER).ok()?;
+    let (server, _database) = url.rsplit_once('/').expect("a URL with a database");
+    let (_, address) = server.rsplit_once('@').expect("a URL with a user");
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("shedlock_{}_{number}", std::process::id());
+    let admin = sqlx::MySqlPool::connect(&url)
+        .await
+        .expect("the server is there");
+    for statement in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        let done = admin.execute(AssertSqlSafe(statement)).await;
+        done.expect("the user may create databases");
+    }
+    let address = address.parse().expect("an address and a port");
+    Some(behind_proxy(format!("{server}/{name}"), address).await)
 }
