@@ -94,6 +94,8 @@ impl Kind for PostgresKind {
             "fsync=off",
             "timezone=UTC",
             "log_timezone=UTC",
+            // In the data directory, which is removed; POSIX shared memory outlives a killed server.
+            "dynamic_shared_memory_type=mmap",
         ] {
             command.extend(["-c".into(), setting.into()]);
         }
