@@ -212,4 +212,5 @@ pub(crate) fn seconds(duration: Duration) -> String {
 }
 
 #[cfg(test)]
+#[path = "evidence/tests.rs"]
 mod tests;

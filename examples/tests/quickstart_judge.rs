@@ -1,0 +1,10 @@
+//! The unit tests of the quickstart's judge and of its line protocol.
+//!
+//! A target of their own, because cargo builds an example either as a test or as a program, and `quickstart.rs` runs the
+//! program.
+#![expect(dead_code, reason = "the program uses the rest")]
+
+#[path = "../quickstart/evidence.rs"]
+mod evidence;
+#[path = "../quickstart/report.rs"]
+mod report;
