@@ -57,7 +57,7 @@ impl Fault {
 fn postgres(code: &str) -> Fault {
     match code {
         // Serialization failure, deadlock, lock not available; and two sessions creating one table.
-        "40001" | "40P01" | "55P03" | "23505" | "42P07" => Fault::Contention,
+        "40001" | "40P01" | "55P03" | "23505" | "42P07" | "42710" => Fault::Contention,
         "42P01" | "3F000" => Fault::MissingTable,
         "42703" => Fault::MissingColumn,
         "42P10" => Fault::MissingKey,

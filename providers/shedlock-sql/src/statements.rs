@@ -27,7 +27,8 @@ pub enum Param {
     Name,
     /// The owner as stored, text.
     Owner,
-    /// `at_most`, or what is left of `at_least`, as [`lease_micros`]: a 64-bit integer.
+    /// `at_most`, or what is left of `at_least`, as [`lease_micros`]: a 64-bit integer; to PostgreSQL, an interval of so
+    /// many microseconds.
     Lease,
     /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
     Now,
@@ -79,7 +80,11 @@ impl Statement {
             match param {
                 Param::Name => template::push_postgres_literal(&mut text, values.name),
                 Param::Owner => template::push_postgres_literal(&mut text, values.owner),
-                Param::Lease => text.push_str(&values.lease.to_string()),
+                Param::Lease => {
+                    text.push_str("INTERVAL '");
+                    text.push_str(&values.lease.to_string());
+                    text.push_str(" microseconds'");
+                }
                 Param::Now => text.push_str(&values.now.to_string()),
             }
         }

@@ -88,7 +88,7 @@ impl<DB: Store> Inner<DB> {
     /// on a new one, so the first call after a restart of the database simply works.
     pub(crate) async fn ask(&self, ask: &Ask<'_>, limit: Duration) -> Result<Reply, LockError> {
         let started = Instant::now();
-        let mut delays = delays(DB::BUSY_IS_BRIEF);
+        let mut waits = None;
         let mut unsure = None;
         loop {
             let left = limit.saturating_sub(started.elapsed());
@@ -117,7 +117,8 @@ impl<DB: Store> Inner<DB> {
                     connection.give_back();
                     let busy = error::asked::<DB>(&self.names, error);
                     let left = limit.saturating_sub(started.elapsed());
-                    match delays.next() {
+                    let waits = waits.get_or_insert_with(|| delays(DB::BUSY_IS_BRIEF));
+                    match waits.next() {
                         Some(delay) if delay < left => tokio::time::sleep(delay).await,
                         _ => return Ok(Reply::Busy(busy)),
                     }

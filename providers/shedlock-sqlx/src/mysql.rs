@@ -45,10 +45,16 @@ const GRANTED: u64 = 1_000_000_000_000_000;
 impl Store for MySql {}
 
 impl Backend for MySql {
+    type Lease = i64;
+
     const DIALECT: Dialect = Dialect::MySql;
     const KEPT: usize = 4;
     const BUSY_IS_BRIEF: bool = false;
     const REFUSES_BAD_TABLES: bool = false;
+
+    fn lease(micros: i64) -> i64 {
+        micros
+    }
 
     fn options(url: &str) -> Result<MySqlConnectOptions, LockError> {
         let options = MySqlConnectOptions::from_str(url)

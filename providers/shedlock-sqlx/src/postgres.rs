@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use shedlock_runtime::LockError;
 use shedlock_sql::{Description, Dialect, Inspection, Names, Statement, Statements};
+use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawSql, Row as _};
 
@@ -34,10 +35,20 @@ pub type PostgresLockProvider = SqlxLockProvider<Postgres>;
 impl Store for Postgres {}
 
 impl Backend for Postgres {
+    type Lease = PgInterval;
+
     const DIALECT: Dialect = Dialect::Postgres;
     const KEPT: usize = 4;
     const BUSY_IS_BRIEF: bool = false;
     const REFUSES_BAD_TABLES: bool = true;
+
+    fn lease(micros: i64) -> PgInterval {
+        PgInterval {
+            months: 0,
+            days: 0,
+            microseconds: micros,
+        }
+    }
 
     fn options(url: &str) -> Result<PgConnectOptions, LockError> {
         let options = PgConnectOptions::from_str(url)

@@ -45,11 +45,17 @@ const BUSY: Duration = Duration::from_millis(250);
 impl Store for Sqlite {}
 
 impl Backend for Sqlite {
+    type Lease = i64;
+
     const DIALECT: Dialect = Dialect::Sqlite;
     // One writer at a time: a second connection would wait for the first.
     const KEPT: usize = 1;
     const BUSY_IS_BRIEF: bool = true;
     const REFUSES_BAD_TABLES: bool = true;
+
+    fn lease(micros: i64) -> i64 {
+        micros
+    }
 
     fn options(url: &str) -> Result<SqliteConnectOptions, LockError> {
         let options = SqliteConnectOptions::from_str(url)

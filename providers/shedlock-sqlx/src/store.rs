@@ -22,6 +22,9 @@ pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Opti
 /// The seam behind [`Store`].
 #[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
 pub trait Backend: Database + HasStatementCache {
+    /// A duration as its statements take it.
+    type Lease;
+
     /// Whose SQL it takes.
     const DIALECT: Dialect;
     /// How many connections a provider keeps that was given a URL.
@@ -35,6 +38,9 @@ pub trait Backend: Database + HasStatementCache {
 
     /// The options of our own connections.
     fn options(url: &str) -> Result<Options<Self>, LockError>;
+
+    /// So many microseconds.
+    fn lease(micros: i64) -> Self::Lease;
 
     /// What an error of the database means.
     fn fault(error: &dyn DatabaseError) -> Fault {
@@ -127,6 +133,8 @@ impl Run<'_> {
         DB: Database + HasStatementCache,
         &'q str: Encode<'q, DB> + Type<DB>,
         i64: Encode<'q, DB> + Type<DB>,
+        DB: Backend,
+        DB::Lease: for<'e> Encode<'e, DB> + Type<DB>,
     {
         // Names are checked and quoted, values are bound: see `shedlock_sql::Names`.
         let text = AssertSqlSafe(std::sync::Arc::clone(statement.text()));
@@ -137,7 +145,7 @@ impl Run<'_> {
             .fold(query, |query, param| match param {
                 Param::Name => query.bind(self.values.name),
                 Param::Owner => query.bind(self.values.owner),
-                Param::Lease => query.bind(self.values.lease),
+                Param::Lease => query.bind(DB::lease(self.values.lease)),
                 _ => query.bind(self.values.now),
             })
     }

@@ -1,3 +1,3 @@
 UPDATE {table}
-SET {lock_until} = {now} + CAST(:lease AS bigint) * INTERVAL '1 microsecond'
+SET {lock_until} = {now} + :lease
 WHERE {name} = :name AND {locked_by} = :owner AND {lock_until} > {now}

@@ -2,5 +2,5 @@
 -- No condition on `lock_until`: a late release of a lock that nobody took is harmless, and keeps `at_least`.
 -- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
 UPDATE {table}
-SET {lock_until} = date_trunc('milliseconds', {now}) + CAST(:lease AS bigint) * INTERVAL '1 microsecond'
+SET {lock_until} = date_trunc('milliseconds', {now}) + :lease
 WHERE {name} = :name AND {locked_by} = :owner
