@@ -203,7 +203,7 @@ macro_rules! __conformance_process_tests {
     (($connect:expr) $group:ident { $($case:ident)* }) => {
         mod $group {
             #[test]
-            #[ignore = "runs as a child process of the tests beside it"]
+            #[ignore = "runs as the child of the tests beside it"]
             fn child() {
                 super::setup::serve();
             }

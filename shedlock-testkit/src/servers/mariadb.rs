@@ -58,6 +58,8 @@ impl Kind for MariaDbKind {
             "--skip-test-db",
         ]);
         install.arg(data_argument(site));
+        // Two that begin at once name their temporary tables alike.
+        install.env("TMPDIR", site.directory());
         tools::run_in(site, &mut install).map(drop)
     }
 
@@ -68,6 +70,9 @@ impl Kind for MariaDbKind {
             data_argument(site),
         ];
         command.push(format!("--port={}", site.port()).into());
+        let mut temporary = OsString::from("--tmpdir=");
+        temporary.push(site.directory());
+        command.push(temporary);
         command.extend(
             [
                 "--bind-address=127.0.0.1",

@@ -161,7 +161,7 @@ mod locks_of_one_process {
     }
 
     #[test]
-    #[ignore = "runs as a child process of the tests beside it"]
+    #[ignore = "runs as the child of the tests beside it"]
     fn child() {
         serve(|_address, _node| {
             ready(Arc::new(InMemoryLockProvider::new()) as Arc<dyn LockProvider>)
