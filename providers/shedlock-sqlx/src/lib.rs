@@ -1,6 +1,10 @@
 //! Providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`].
 //!
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(all(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "some parts serve one database")
+)]
 
 mod ask;
 mod connections;

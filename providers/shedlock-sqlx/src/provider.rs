@@ -94,11 +94,11 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// The table is made or not; the call can be made again.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
-        let inner = &*self.inner;
-        let done = inner.ask(&Ask::EnsureTable, SET_UP_LIMIT).await;
-        inner.forget();
+        let done = self
+            .set_up(Operation::EnsureSchema, &Ask::EnsureTable)
+            .await;
+        self.inner.forget();
         done.map(drop)
-            .map_err(|error| error.with_context(Operation::EnsureSchema, inner.info.name(), None))
     }
 
     /// Looks at the table and the session: whether columns are missing or of wrong types, whether the name is the primary
@@ -115,13 +115,28 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// Nothing is changed in any case.
     pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
-        let inner = &*self.inner;
-        let report = match inner.ask(&Ask::Describe, SET_UP_LIMIT).await {
-            Ok(Reply::Described(description)) => description.check(&inner.names),
-            Ok(_) => Ok(SchemaReport::default()),
-            Err(error) => Err(error),
+        let described = self.set_up(Operation::CheckSchema, &Ask::Describe).await?;
+        let Reply::Described(description) = described else {
+            return Ok(SchemaReport::default());
         };
+        let inner = &*self.inner;
+        let report = description.check(&inner.names);
         report.map_err(|error| error.with_context(Operation::CheckSchema, inner.info.name(), None))
+    }
+
+    async fn set_up(&self, operation: Operation, ask: &Ask<'_>) -> Result<Reply, LockError> {
+        let inner = &*self.inner;
+        // The runtime limits the calls about locks; these are ours to limit.
+        let answer = tokio::time::timeout(SET_UP_LIMIT, inner.ask(ask, SET_UP_LIMIT)).await;
+        let answer = match answer {
+            Ok(Ok(Reply::Busy(busy))) => Err(busy),
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                let problem = format!("no answer within {SET_UP_LIMIT:?}");
+                Err(LockError::new(ErrorKind::Timeout, problem))
+            }
+        };
+        answer.map_err(|error| error.with_context(operation, inner.info.name(), None))
     }
 
     /// Opens a connection, and looks whether the table has a column for fencing tokens, so that the first acquisition

@@ -149,8 +149,7 @@ async fn a_table_and_columns_of_other_names<DB: TestStore>(place: Place<DB>) {
             .builder(Via::Url)
             .table_name(name)
             .build()
-            .err()
-            .expect("no legal name");
+            .expect_err("no legal name");
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().ends_with(told), "{error}");
     }

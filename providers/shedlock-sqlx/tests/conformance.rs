@@ -160,7 +160,7 @@ struct WrongClock {
 
 impl Clock for WrongClock {
     fn utc(&self) -> SystemTime {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         if self.ahead {
             SystemTime::now() + hour
         } else {

@@ -21,7 +21,7 @@ use sqlx::{Connection as _, Executor as _, MySql, Sqlite};
 use place::{Place, Table, TestStore, Via};
 
 /// What hangs longer than this hangs for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn config(name: &str) -> LockConfiguration {
     LockConfiguration::new(name, "10m").expect("a legal configuration")
@@ -241,7 +241,7 @@ async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) 
         server.restart().await.expect("it comes back");
         assert!(!is_free(&two, "a").await, "the lock is still held");
         let extended = one
-            .extend(&lease, Duration::from_secs(60))
+            .extend(&lease, Duration::from_mins(1))
             .await
             .expect("it is back");
         assert_eq!(extended, Extended::Extended);

@@ -308,12 +308,13 @@ pub(crate) fn shared<DB: Store>(
 /// The URL of a MySQL server, with a user who may create databases, to be tested instead of MariaDB.
 const OTHER_SERVER: &str = "SHEDLOCK_TEST_MYSQL_URL";
 
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 /// A database on that server.
 async fn other_server() -> Option<Place<sqlx::MySql>> {
     let url = std::env::var(OTHER_SERVER).ok()?;
     let (server, _database) = url.rsplit_once('/').expect("a URL with a database");
     let (_, address) = server.rsplit_once('@').expect("a URL with a user");
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("shedlock_{}_{number}", std::process::id());
     let admin = sqlx::MySqlPool::connect(&url)
