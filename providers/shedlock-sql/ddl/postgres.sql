@@ -4,4 +4,4 @@ CREATE TABLE IF NOT EXISTS {table} (
     {locked_at} TIMESTAMP NOT NULL,
     {locked_by} VARCHAR(255) NOT NULL,
     {fencing_token} BIGINT NOT NULL DEFAULT 0
-)
+) WITH (fillfactor = 70)

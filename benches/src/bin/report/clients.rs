@@ -119,7 +119,7 @@ impl<P: LockProvider + LockProviderExt> Client for Ours<P> {
 
 /// A client with our statements on a handle of sqlx, and no provider around them.
 macro_rules! same_statements {
-    ($client:ident, $database:ty, $handle:ty, |$borrowed:ident| $executor:expr) => {
+    ($client:ident, $database:ty, $handle:ty, |$borrowed:ident| $executor:expr, $lease:expr) => {
         pub(crate) struct $client {
             handle: $handle,
             statements: shedlock_sql::Statements,
@@ -156,7 +156,7 @@ macro_rules! same_statements {
                 params.fold(query, |query, param| match param {
                     shedlock_sql::Param::Name => query.bind(name),
                     shedlock_sql::Param::Owner => query.bind(owner),
-                    _ => query.bind(lease),
+                    _ => query.bind($lease(lease)),
                 })
             }
         }

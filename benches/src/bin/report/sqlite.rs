@@ -14,10 +14,14 @@ use crate::clients::{Names, Ours, Work, configuration, rate, same_statements};
 
 const DIALECT: Dialect = Dialect::Sqlite;
 
-same_statements!(OnPool, Sqlite, SqlitePool, |pool| &*pool);
-same_statements!(OnConnection, Sqlite, SqliteConnection, |connection| {
-    &mut *connection
-});
+same_statements!(OnPool, Sqlite, SqlitePool, |pool| &*pool, i64::from);
+same_statements!(
+    OnConnection,
+    Sqlite,
+    SqliteConnection,
+    |connection| &mut *connection,
+    i64::from
+);
 
 pub(crate) fn measure() -> anyhow::Result<Vec<Table>> {
     let memory = Path::new("/dev/shm");

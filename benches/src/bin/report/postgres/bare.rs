@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use shedlock_sql::{Dialect, LockClock, Names, Param, Statements, lease_micros};
+use shedlock_sqlx::sqlx::postgres::types::PgInterval;
 use shedlock_sqlx::sqlx::{self, PgPool, Postgres};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{NoTls, Statement};
 
 use crate::clients::{Client, owner, same_statements};
@@ -63,6 +65,37 @@ impl Client for Bare {
     }
 }
 
+/// What sqlx says of the values; the server's own guesses contradict each other.
+fn type_of(param: &Param) -> Type {
+    match param {
+        Param::Lease => Type::INTERVAL,
+        _ => Type::TEXT,
+    }
+}
+
+/// An interval of so many microseconds, as the server reads one.
+#[derive(Debug)]
+struct Interval(i64);
+
+impl ToSql for Interval {
+    fn to_sql(
+        &self,
+        _type: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(&self.0.to_be_bytes());
+        // No days and no months.
+        out.extend_from_slice(&[0; 8]);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(of: &Type) -> bool {
+        *of == Type::INTERVAL
+    }
+
+    to_sql_checked!();
+}
+
 /// Our statements on a connection of tokio-postgres: what is lost here is lost in the server.
 pub(super) struct OurStatements {
     client: tokio_postgres::Client,
@@ -78,7 +111,8 @@ impl OurStatements {
         drop(tokio::spawn(connection));
         let ours = Statements::new(&Names::shedlock(DIALECT), LockClock::Database);
         let prepare = async |statement: &shedlock_sql::Statement| {
-            let prepared = client.prepare(statement.text()).await?;
+            let types: Vec<Type> = statement.params().iter().map(type_of).collect();
+            let prepared = client.prepare_typed(statement.text(), &types).await?;
             anyhow::Ok((prepared, statement.params().to_vec()))
         };
         let (acquire, release) = (prepare(&ours.acquire).await?, prepare(&ours.release).await?);
@@ -97,6 +131,7 @@ impl OurStatements {
         (statement, params): &(Statement, Vec<Param>),
         lease: i64,
     ) -> anyhow::Result<Option<bool>> {
+        let lease = Interval(lease);
         let params: Vec<&(dyn ToSql + Sync)> = params
             .iter()
             .map(|param| -> &(dyn ToSql + Sync) {
@@ -129,4 +164,10 @@ impl Client for OurStatements {
     }
 }
 
-same_statements!(OnPool, Postgres, PgPool, |pool| &*pool);
+same_statements!(OnPool, Postgres, PgPool, |pool| &*pool, |microseconds| {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds,
+    }
+});
