@@ -1,18 +1,17 @@
 //! MySQL and MariaDB.
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{Description, Dialect, Fault, Inspection, Names, Statement, Statements};
+use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, texts};
+use crate::store::{Backend, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a MySQL or MariaDB database.
 ///
@@ -137,30 +136,13 @@ impl Backend for MySql {
         names: &Names,
         statements: &Statements,
     ) -> Result<Description, sqlx::Error> {
-        let ask = Inspection::of(Dialect::MySql);
-        let columns = sqlx::query(ask.columns)
-            .bind(names.schema())
-            .bind(names.bare_table())
-            .fetch_all(&mut *connection)
-            .await?;
-        let keys = sqlx::query(ask.keys)
-            .bind(names.schema())
-            .bind(names.bare_table())
-            .fetch_all(&mut *connection)
-            .await?;
-        let zones = sqlx::query(ask.zones).fetch_all(&mut *connection).await?;
-        let mut description = Description {
-            columns: texts(&columns)?,
-            keys: texts(&keys)?,
-            zones: texts(&zones)?.pop().unwrap_or_default(),
-            future: None,
-        };
-        // A column that is missing or of another type is a finding, not a failure.
-        let future = AssertSqlSafe(Arc::clone(statements.future.text()));
-        if let Ok(rows) = sqlx::query(future).fetch_all(connection).await {
-            description.future = texts::<_, 1>(&rows)?.pop().map(|[lock]| lock);
-        }
-        Ok(description)
+        describe!(
+            connection,
+            statements,
+            Dialect::MySql,
+            names.schema(),
+            names.bare_table()
+        )
     }
 
     async fn execute(

@@ -1,17 +1,16 @@
 //! PostgreSQL.
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{Description, Dialect, Inspection, Names, Statement, Statements};
+use shedlock_sql::{Description, Dialect, Names, Statement, Statements};
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawSql, Row as _};
 
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, texts};
+use crate::store::{Backend, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -116,28 +115,12 @@ impl Backend for Postgres {
         names: &Names,
         statements: &Statements,
     ) -> Result<Description, sqlx::Error> {
-        let ask = Inspection::of(Dialect::Postgres);
-        let columns = sqlx::query(ask.columns)
-            .bind(names.quoted_table())
-            .fetch_all(&mut *connection)
-            .await?;
-        let keys = sqlx::query(ask.keys)
-            .bind(names.quoted_table())
-            .fetch_all(&mut *connection)
-            .await?;
-        let zones = sqlx::query(ask.zones).fetch_all(&mut *connection).await?;
-        let mut description = Description {
-            columns: texts(&columns)?,
-            keys: texts(&keys)?,
-            zones: texts(&zones)?.pop().unwrap_or_default(),
-            future: None,
-        };
-        // A column that is missing or of another type is a finding, not a failure.
-        let future = AssertSqlSafe(Arc::clone(statements.future.text()));
-        if let Ok(rows) = sqlx::query(future).fetch_all(connection).await {
-            description.future = texts::<_, 1>(&rows)?.pop().map(|[lock]| lock);
-        }
-        Ok(description)
+        describe!(
+            connection,
+            statements,
+            Dialect::Postgres,
+            names.quoted_table()
+        )
     }
 
     async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {

@@ -1,17 +1,16 @@
 //! SQLite.
 
 use std::str::FromStr as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockError};
-use shedlock_sql::{Description, Dialect, Fault, Inspection, Names, Statement, Statements};
+use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, SqliteConnection};
 
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, texts};
+use crate::store::{Backend, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a SQLite database.
 ///
@@ -147,30 +146,13 @@ impl Backend for Sqlite {
         names: &Names,
         statements: &Statements,
     ) -> Result<Description, sqlx::Error> {
-        let ask = Inspection::of(Dialect::Sqlite);
-        let columns = sqlx::query(ask.columns)
-            .bind(names.bare_table())
-            .bind(names.schema())
-            .fetch_all(&mut *connection)
-            .await?;
-        let keys = sqlx::query(ask.keys)
-            .bind(names.bare_table())
-            .bind(names.schema())
-            .fetch_all(&mut *connection)
-            .await?;
-        let zones = sqlx::query(ask.zones).fetch_all(&mut *connection).await?;
-        let mut description = Description {
-            columns: texts(&columns)?,
-            keys: texts(&keys)?,
-            zones: texts(&zones)?.pop().unwrap_or_default(),
-            future: None,
-        };
-        // A column that is missing or of another type is a finding, not a failure.
-        let future = AssertSqlSafe(Arc::clone(statements.future.text()));
-        if let Ok(rows) = sqlx::query(future).fetch_all(connection).await {
-            description.future = texts::<_, 1>(&rows)?.pop().map(|[lock]| lock);
-        }
-        Ok(description)
+        describe!(
+            connection,
+            statements,
+            Dialect::Sqlite,
+            names.bare_table(),
+            names.schema()
+        )
     }
 
     async fn execute(
