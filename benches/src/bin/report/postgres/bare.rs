@@ -66,7 +66,7 @@ impl Client for Bare {
 }
 
 /// What sqlx says of the values; the server's own guesses contradict each other.
-fn type_of(param: &Param) -> Type {
+fn type_of(param: Param) -> Type {
     match param {
         Param::Lease => Type::INTERVAL,
         _ => Type::TEXT,
@@ -111,7 +111,7 @@ impl OurStatements {
         drop(tokio::spawn(connection));
         let ours = Statements::new(&Names::shedlock(DIALECT), LockClock::Database);
         let prepare = async |statement: &shedlock_sql::Statement| {
-            let types: Vec<Type> = statement.params().iter().map(type_of).collect();
+            let types: Vec<Type> = statement.params().iter().copied().map(type_of).collect();
             let prepared = client.prepare_typed(statement.text(), &types).await?;
             anyhow::Ok((prepared, statement.params().to_vec()))
         };
