@@ -5,8 +5,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
-
 use crate::answer::Refusal;
 use crate::config::LockConfiguration;
 use crate::context;
@@ -15,6 +13,7 @@ use crate::events;
 use crate::gate::{Gate, OnLost};
 use crate::guard::{self, Lock};
 use crate::outcome::Outcome;
+use crate::pauses::pauses;
 use crate::provider::LockProvider;
 use crate::renewal::{self, Renewal};
 
@@ -102,9 +101,12 @@ pub(crate) async fn run<F: Future>(
     let at_most = config.at_most();
     let period = match options.keep_alive {
         KeepAlive::Off => None,
-        KeepAlive::HalfLease => Some(renewal::period(at_most, at_most / 2)?),
-        KeepAlive::Every(period) => Some(renewal::period(at_most, period)?),
+        KeepAlive::HalfLease => Some(at_most / 2),
+        KeepAlive::Every(period) => Some(period),
     };
+    if let Some(period) = period {
+        renewal::check(at_most, period)?;
+    }
     let answer = if options.wait.is_zero() {
         guard::acquire(provider, config, context::innermost()).await?
     } else {
@@ -143,13 +145,7 @@ async fn acquire_within(
 ) -> Result<Result<Lock, Refusal>, LockError> {
     let clock = provider.as_ref().info().clock();
     let until = clock.boot().saturating_add(wait);
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(25))
-        .with_max_delay(Duration::from_secs(1))
-        .with_jitter()
-        .without_max_times()
-        .build();
-    for pause in pauses {
+    for pause in pauses(Duration::from_millis(25), Duration::from_secs(1)) {
         let answer = guard::acquire(provider, config, context::innermost()).await?;
         let left = until.saturating_since(clock.boot());
         if answer.is_ok() || left.is_zero() {

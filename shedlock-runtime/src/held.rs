@@ -149,24 +149,20 @@ impl LockState {
         self.deadline.fetch_min(end.as_nanos(), Ordering::AcqRel);
         let lease = self.current_lease();
         let limit = self.timeout.min(left).min(at_most);
-        match limited(limit, self.provider().extend(&lease, at_most)).await {
+        let error = match limited(limit, self.provider().extend(&lease, at_most)).await {
             Ok(Extended::Extended) => {
                 self.deadline.store(end.as_nanos(), Ordering::Release);
                 self.lease().hold_until(info.clock().boot(), at_least);
                 events::extended(self, at_most);
-                Ok(())
+                return Ok(());
             }
-            Ok(Extended::Lost) => {
-                events::lost(self, "the store says that the lock is not ours");
-                Err(context(lost()))
-            }
-            Err(error) => {
-                if error.kind() == ErrorKind::Lost {
-                    events::lost(self, "the store says that the lock is not ours");
-                }
-                Err(context(error))
-            }
+            Ok(Extended::Lost) => lost(),
+            Err(error) => error,
+        };
+        if error.kind() == ErrorKind::Lost {
+            events::lost(self, "the store says that the lock is not ours");
         }
+        Err(context(error))
     }
 
     /// Asks the store once to take the lock back.

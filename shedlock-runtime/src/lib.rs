@@ -25,6 +25,7 @@ mod memory;
 mod name;
 mod outcome;
 mod owner;
+mod pauses;
 mod provider;
 mod record;
 mod registry;

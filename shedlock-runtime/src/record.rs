@@ -154,26 +154,26 @@ impl<S: RecordStore> RecordLockProvider<S> {
         self.info.clock().utc()
     }
 
-    /// Changes the record while it is `lease`'s; `None` if it is not, or not as `change` wants it.
+    /// Changes the record while it is `lease`'s; false if it is not, or not as `change` wants it.
     async fn change_own(
         &self,
         lease: &Lease,
         change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
-    ) -> Result<Option<()>, LockError> {
+    ) -> Result<bool, LockError> {
         let owner = lease.stored_owner()?;
         for _ in 0..MOST_RACES {
             let Some((mut record, version)) = self.store.read(lease.name().as_str()).await? else {
-                return Ok(None);
+                return Ok(false);
             };
             if record.locked_by != owner || !change(&mut record, self.now())? {
-                return Ok(None);
+                return Ok(false);
             }
             let written = self
                 .store
                 .write_if(lease.name().as_str(), &record, Some(version))
                 .await?;
             if written.is_ok() {
-                return Ok(Some(()));
+                return Ok(true);
             }
         }
         Err(LockError::new(
@@ -229,9 +229,11 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             record.lock_until = after(now, at_most)?;
             Ok(true)
         });
-        Ok(changed
-            .await?
-            .map_or(Extended::Lost, |()| Extended::Extended))
+        Ok(if changed.await? {
+            Extended::Extended
+        } else {
+            Extended::Lost
+        })
     }
 
     async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
@@ -239,9 +241,11 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             record.lock_until = after(record.locked_at, lease.at_least())?.max(now);
             Ok(true)
         });
-        Ok(changed
-            .await?
-            .map_or(Released::Lost, |()| Released::Released))
+        Ok(if changed.await? {
+            Released::Released
+        } else {
+            Released::Lost
+        })
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::runtime::Handle;
 
 use crate::answer::Released;
@@ -17,6 +16,7 @@ use crate::events;
 use crate::held::LockState;
 use crate::lease::{Attempt, Lease};
 use crate::limit::limited;
+use crate::pauses::pauses;
 use crate::provider::LockProvider;
 
 /// More locks than this are not given back at the same time while a store is away; their leases run out instead.
@@ -136,13 +136,7 @@ async fn retry(
     until: BootInstant,
     done: impl Fn(Released) -> bool,
 ) -> bool {
-    let delays = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(20))
-        .with_max_delay(Duration::from_secs(5))
-        .with_jitter()
-        .without_max_times()
-        .build();
-    for delay in delays {
+    for delay in pauses(Duration::from_millis(20), Duration::from_secs(5)) {
         let answer = limited(DEFAULT_TIMEOUT, provider.release(lease)).await;
         if answer.as_ref().is_ok_and(|answer| done(*answer)) {
             return true;

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{ErrorKind, LockError};
 use crate::events;
 use crate::held::LockState;
+use crate::pauses::pauses;
 
 /// A lease shorter than this is over before a failed renewal could be tried again.
-pub(crate) const SHORTEST_LEASE: Duration = Duration::from_millis(300);
+const SHORTEST_LEASE: Duration = Duration::from_millis(300);
 
 type Call = Pin<Box<dyn Future<Output = Result<(), LockError>> + Send>>;
 
@@ -34,7 +35,7 @@ pub(crate) struct Renewal {
 }
 
 /// Refuses a lease that cannot be kept alive.
-pub(crate) fn period(at_most: Duration, period: Duration) -> Result<Duration, LockError> {
+pub(crate) fn check(at_most: Duration, period: Duration) -> Result<(), LockError> {
     if at_most < SHORTEST_LEASE {
         return Err(LockError::new(
             ErrorKind::Configuration,
@@ -49,7 +50,7 @@ pub(crate) fn period(at_most: Duration, period: Duration) -> Result<Duration, Lo
         )
         .with_remedy("leave the period out: it is half of `at_most`"));
     }
-    Ok(period)
+    Ok(())
 }
 
 impl Renewal {
@@ -101,14 +102,9 @@ impl Renewal {
             Err(error) => {
                 events::renew_failed(&self.state, &error);
                 let longest = (self.at_most / 10).min(Duration::from_secs(1));
-                let pauses = self.pauses.get_or_insert_with(|| {
-                    ExponentialBuilder::default()
-                        .with_min_delay(Duration::from_millis(20))
-                        .with_max_delay(longest)
-                        .with_jitter()
-                        .without_max_times()
-                        .build()
-                });
+                let pauses = self
+                    .pauses
+                    .get_or_insert_with(|| pauses(Duration::from_millis(20), longest));
                 pauses.next().unwrap_or(longest)
             }
         };
