@@ -114,6 +114,16 @@ pub struct Statements {
 }
 
 impl Statements {
+    /// Takes the lock, on a table with the fencing token's column or without.
+    #[must_use]
+    pub fn acquire_on(&self, fencing: bool) -> &Statement {
+        if fencing {
+            &self.acquire
+        } else {
+            &self.acquire_plain
+        }
+    }
+
     /// The statements on the table of these `names`.
     #[must_use]
     pub fn new(names: &Names, clock: LockClock) -> Self {

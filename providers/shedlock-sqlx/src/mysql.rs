@@ -97,11 +97,7 @@ impl Backend for MySql {
         run: &Run<'_>,
         fencing: bool,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = if fencing {
-            &run.statements.acquire
-        } else {
-            &run.statements.acquire_plain
-        };
+        let statement = run.statements.acquire_on(fencing);
         let done = run.query::<MySql>(statement).execute(connection).await?;
         Ok(match done.last_insert_id() {
             LOST_RACE => Verdict::Contended,

@@ -69,11 +69,7 @@ impl Backend for Postgres {
         run: &Run<'_>,
         fencing: bool,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = if fencing {
-            &run.statements.acquire
-        } else {
-            &run.statements.acquire_plain
-        };
+        let statement = run.statements.acquire_on(fencing);
         // To the end: the server commits after the last row, and the commit may fail.
         let rows = if run.persistent {
             run.query::<Postgres>(statement)

@@ -82,11 +82,7 @@ impl Backend for Sqlite {
         run: &Run<'_>,
         fencing: bool,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = if fencing {
-            &run.statements.acquire
-        } else {
-            &run.statements.acquire_plain
-        };
+        let statement = run.statements.acquire_on(fencing);
         // To the last row: SQLite commits after it, and the commit may fail.
         let mut granted = run
             .query::<Sqlite>(statement)
