@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::lease::Lease;
+use crate::mark::Mark;
 use crate::outcome::SkipReason;
 use crate::owner::Owner;
 
@@ -56,6 +57,33 @@ impl Refusal {
             reason: SkipReason::Contended,
             node: None,
             remaining: None,
+        }
+    }
+
+    /// An operator has paused the lock; see [`LockAdmin::pause`](crate::LockAdmin::pause).
+    #[must_use]
+    pub const fn paused() -> Self {
+        Self {
+            reason: SkipReason::Paused,
+            node: None,
+            remaining: None,
+        }
+    }
+
+    /// Adds for how long, where the store does not say who.
+    #[must_use]
+    pub const fn lasting(mut self, remaining: Duration) -> Self {
+        self.remaining = Some(remaining);
+        self
+    }
+
+    /// Somebody holds the lock, or an operator has paused it, as the owner that is stored says.
+    #[must_use]
+    pub fn of(stored_owner: &str, remaining: Duration) -> Self {
+        if Mark::of(stored_owner).is_some_and(|mark| mark.is_pause()) {
+            Self::paused().lasting(remaining)
+        } else {
+            Self::held().by(stored_owner, remaining)
         }
     }
 

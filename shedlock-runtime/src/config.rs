@@ -45,6 +45,11 @@ impl LockConfiguration {
         Self::for_name(LockName::new(name)?, at_most.to_duration()?)
     }
 
+    pub(crate) fn with_name(mut self, name: LockName) -> Self {
+        self.name = name;
+        self
+    }
+
     pub(crate) fn for_name(name: LockName, at_most: Duration) -> Result<Self, LockError> {
         check_at_most(at_most)?;
         Ok(Self {

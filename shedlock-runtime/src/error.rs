@@ -104,6 +104,18 @@ pub enum Operation {
     EnsureSchema,
     /// Checking what the store has.
     CheckSchema,
+    /// Listing the store's locks.
+    List,
+    /// Looking at a lock.
+    Get,
+    /// Freeing a lock by hand.
+    ForceRelease,
+    /// Pausing a lock.
+    Pause,
+    /// Ending a pause.
+    Resume,
+    /// Forgetting locks that nobody uses.
+    Prune,
 }
 
 impl fmt::Display for Operation {
@@ -116,6 +128,12 @@ impl fmt::Display for Operation {
             Self::Run => "run under",
             Self::EnsureSchema => "ensure the schema",
             Self::CheckSchema => "check the schema",
+            Self::List => "list the locks",
+            Self::Get => "look at",
+            Self::ForceRelease => "force the release of",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Prune => "prune the locks",
         })
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::{Clock, SystemClock};
+use crate::error::LockError;
+use crate::name::LockName;
 
 /// What a provider is and can do: the same for all its clones.
 #[derive(Debug, Clone)]
@@ -18,10 +20,8 @@ impl ProviderInfo {
     /// A provider called `name` in messages, with the system's clocks and no limit on names of its own.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
-            id,
+            id: next_id(),
             name,
             max_name_chars: usize::MAX,
             clock: Arc::new(SystemClock),
@@ -60,9 +60,35 @@ impl ProviderInfo {
         &*self.clock
     }
 
+    /// `name` as the name of a lock here.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if it cannot name a lock, or is too long for this store.
+    pub fn lock_name(&self, name: &str) -> Result<LockName, LockError> {
+        let name = LockName::new(name)?;
+        name.check_chars(self.max_name_chars)?;
+        Ok(name)
+    }
+
+    /// The same description for a provider that stands in front of this one: another provider, by
+    /// [`is_same`](Self::is_same), with the same clock.
+    #[must_use]
+    pub fn wrapped(&self) -> Self {
+        Self {
+            id: next_id(),
+            ..self.clone()
+        }
+    }
+
     /// Whether both are clones of one provider: a lock of one is the lock of the other.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.id == other.id
     }
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -16,7 +16,8 @@ use crate::owner::Owner;
 pub struct Attempt {
     config: LockConfiguration,
     sent: BootInstant,
-    owner: OnceCell<Owner>,
+    /// Behind a pointer, so that an attempt under another name shares it; made when first asked for.
+    owner: OnceCell<Arc<OnceCell<Owner>>>,
 }
 
 impl Attempt {
@@ -62,7 +63,23 @@ impl Attempt {
     ///
     /// As [`Owner::generate`].
     pub fn owner(&self, node: &Arc<str>) -> Result<&Owner, LockError> {
-        self.owner.get_or_try_init(|| Owner::generate(node))
+        self.owner
+            .get_or_init(Arc::default)
+            .get_or_try_init(|| Owner::generate(node))
+    }
+
+    /// The same attempt under another name, for a wrapper that gives its locks names of their own.
+    ///
+    /// Both have one owner, whichever is asked for it first: what a lost answer granted to the one, the other can give
+    /// back.
+    #[must_use]
+    pub fn renamed(&self, name: LockName) -> Self {
+        self.owner.get_or_init(Arc::default);
+        Self {
+            config: self.config.clone().with_name(name),
+            sent: self.sent,
+            owner: self.owner.clone(),
+        }
     }
 
     /// The lease that this attempt won.
@@ -70,7 +87,7 @@ impl Attempt {
     pub fn grant(&self, fencing_token: Option<u64>) -> Lease {
         Lease {
             name: self.config.name().clone(),
-            owner: self.owner.get().cloned(),
+            owner: self.known_owner().cloned(),
             fencing_token,
             sent: self.sent,
             acquired: self.sent,
@@ -81,12 +98,16 @@ impl Attempt {
 
     /// What a lost or late answer may have granted, or `None` if no store was reached.
     pub(crate) fn orphan(&self) -> Option<Lease> {
-        let owner = self.owner.get()?.clone();
+        let owner = self.known_owner()?.clone();
         Some(Lease {
             owner: Some(owner),
             at_least: Duration::ZERO,
             ..self.grant(None)
         })
+    }
+
+    fn known_owner(&self) -> Option<&Owner> {
+        self.owner.get()?.get()
     }
 
     pub(crate) fn ends(&self) -> BootInstant {
@@ -167,6 +188,15 @@ impl Lease {
     pub fn with_at_least(mut self, at_least: Duration) -> Self {
         self.at_least = at_least;
         self
+    }
+
+    /// The same lease under another name, for a wrapper that gives its locks names of their own.
+    #[must_use]
+    pub fn renamed(&self, name: LockName) -> Self {
+        Self {
+            name,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn valid_for(&self) -> Duration {

@@ -6,6 +6,7 @@
 //! One idea carries everything: a lock is a record in a store, with an end and an owner; it is free when its end has
 //! come; acquire, extend and release are one conditional write each.
 
+mod admin;
 mod answer;
 mod assert;
 mod clock;
@@ -21,6 +22,7 @@ mod held;
 mod info;
 mod lease;
 mod limit;
+mod mark;
 mod memory;
 mod name;
 mod outcome;
@@ -42,6 +44,7 @@ pub mod __private;
 
 pub use async_trait::async_trait;
 
+pub use admin::{LockAdmin, LockInfo, pause_length};
 pub use answer::{Acquired, Extended, Refusal, Released};
 pub use clock::{BootInstant, Clock, SystemClock, TokioClock};
 pub use config::LockConfiguration;
@@ -51,6 +54,7 @@ pub use executor::LockingTaskExecutor;
 pub use guard::Lock;
 pub use info::ProviderInfo;
 pub use lease::{Attempt, Lease};
+pub use mark::Mark;
 pub use memory::InMemoryLockProvider;
 pub use name::{InvalidName, LockName};
 pub use outcome::{Outcome, SkipReason};

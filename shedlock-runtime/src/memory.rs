@@ -11,8 +11,11 @@ use crate::clock::{BootInstant, Clock, TokioClock};
 use crate::error::LockError;
 use crate::info::ProviderInfo;
 use crate::lease::{Attempt, Lease};
+use crate::mark::Mark;
 use crate::name::LockName;
 use crate::provider::LockProvider;
+
+mod admin;
 
 /// Below this many names nothing is gained by forgetting free ones.
 const KEEP_NAMES: usize = 1_024;
@@ -53,8 +56,21 @@ struct Locks {
 #[derive(Debug)]
 struct Record {
     lock_until: BootInstant,
+    locked_at: BootInstant,
     // The token is the owner: no two acquisitions share one.
     token: u64,
+    mark: Option<Box<Mark>>,
+}
+
+impl Record {
+    /// When it was free again: a release without `at_least` asks no clock.
+    fn free_since(&self) -> BootInstant {
+        self.lock_until.max(self.locked_at)
+    }
+
+    fn is_paused(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.is_pause())
+    }
 }
 
 impl Default for InMemoryLockProvider {
@@ -100,21 +116,26 @@ impl LockProvider for InMemoryLockProvider {
         let now = attempt.sent();
         let mut locks = self.locks();
         let token = locks.last_token + 1;
-        let lock_until = now.saturating_add(attempt.at_most());
+        let granted = Record {
+            lock_until: now.saturating_add(attempt.at_most()),
+            locked_at: now,
+            token,
+            mark: None,
+        };
         match locks.records.get_mut(attempt.name()) {
             Some(record) if record.lock_until > now => {
                 let remaining = record.lock_until.saturating_since(now);
-                return Ok(Acquired::Refused(Refusal {
-                    remaining: Some(remaining),
-                    ..Refusal::held()
-                }));
+                let refusal = if record.is_paused() {
+                    Refusal::paused()
+                } else {
+                    Refusal::held()
+                };
+                return Ok(Acquired::Refused(refusal.lasting(remaining)));
             }
-            Some(record) => *record = Record { lock_until, token },
+            Some(record) => *record = granted,
             None => {
                 locks.forget_free(now);
-                locks
-                    .records
-                    .insert(attempt.name().clone(), Record { lock_until, token });
+                locks.records.insert(attempt.name().clone(), granted);
             }
         }
         locks.last_token = token;
@@ -154,7 +175,7 @@ impl Locks {
     fn own(&mut self, lease: &Lease) -> Option<&mut Record> {
         self.records
             .get_mut(lease.name())
-            .filter(|record| Some(record.token) == lease.fencing_token())
+            .filter(|record| Some(record.token) == lease.fencing_token() && record.mark.is_none())
     }
 
     /// Names made from data would fill the map for ever: each time it has doubled, the free ones go.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use once_cell::sync::Lazy;
 
 use crate::error::{ErrorKind, LockError};
+use crate::mark::Mark;
 
 /// Leaves room for `#` and 32 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
 const MAX_NODE_CHARS: usize = 200;
@@ -103,7 +104,7 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// `name` as a node name: control characters replaced, cut to 200 characters.
+/// `name` as a node name: control characters replaced, cut to 200 characters, and never what [`Mark`] means something by.
 #[must_use]
 pub fn node_name(name: &str) -> Arc<str> {
     let clean: String = name
@@ -111,7 +112,11 @@ pub fn node_name(name: &str) -> Arc<str> {
         .take(MAX_NODE_CHARS)
         .map(|c| if c.is_control() { '?' } else { c })
         .collect();
-    clean.into()
+    // A node must not be taken for an operator.
+    match Mark::of(&clean) {
+        Some(_) => clean.replacen(':', "_", 1).into(),
+        None => clean.into(),
+    }
 }
 
 /// The host's name: the node name of providers that were not given one.

@@ -201,9 +201,7 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                     return Ok(Acquired::Granted(attempt.grant(Some(record.fencing_token))));
                 }
                 let remaining = record.lock_until.duration_since(now).unwrap_or_default();
-                return Ok(Acquired::Refused(
-                    Refusal::held().by(&record.locked_by, remaining),
-                ));
+                return Ok(Acquired::Refused(Refusal::of(&record.locked_by, remaining)));
             }
             let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
             let token = next_token(last_token, now);

@@ -1,0 +1,163 @@
+//! The operator's seam: seeing every lock of a store, and steering it.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::duration::ToDuration as _;
+use crate::error::{ErrorKind, LockError};
+use crate::mark::Mark;
+use crate::owner::Owner;
+use crate::provider::LockProvider;
+
+/// What an operator does to the locks of a store.
+///
+/// None of it asks the holder: a lock that is paused or released by hand is lost to whoever held it. The holder finds out
+/// when it extends or releases the lock, and whoever must not run beside it compares fencing tokens.
+///
+/// # Errors
+///
+/// A name that cannot name a lock in this store is refused before the store is asked. Otherwise the store's error: it
+/// could not say, or may not do this.
+///
+/// # Cancel safety
+///
+/// Each future may be dropped at any await; the store may then have carried out the request.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use std::time::{Duration, SystemTime};
+/// use shedlock_runtime::{InMemoryLockProvider, LockAdmin, LockConfiguration, LockProviderExt as _};
+///
+/// let provider = InMemoryLockProvider::new();
+/// let tonight = SystemTime::now() + Duration::from_secs(3600);
+/// provider.pause("nightly_report", tonight, "moving the mail server").await?;
+///
+/// assert!(provider.try_lock(LockConfiguration::new("nightly_report", "10m")?).await?.is_none());
+/// assert!(provider.get("nightly_report").await?.expect("is known").paused);
+///
+/// provider.resume("nightly_report").await?;
+/// assert!(provider.try_lock(LockConfiguration::new("nightly_report", "10m")?).await?.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[async_trait]
+pub trait LockAdmin: LockProvider {
+    /// Every lock that the store has a record of, free ones included, by name.
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError>;
+
+    /// One lock, or `None` if the store has no record of it.
+    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError>;
+
+    /// Frees a lock at once, whoever holds it, `at_least` and pauses included; says whether it was taken.
+    ///
+    /// The `reason` is kept in the record until the next acquisition, cut to 200 characters.
+    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError>;
+
+    /// Has every node skip this lock until then, those on the JVM too; in place of an earlier pause, if there is one.
+    ///
+    /// `until` is a time of day. A run in progress goes on, but has lost its lock: one with `keep_alive` is told at its
+    /// next extension, one without runs to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidDuration`] if `until` has passed, or is more than a hundred years away; nothing was sent then.
+    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError>;
+
+    /// Ends a pause; says whether there was one. A lock that is held stays held.
+    async fn resume(&self, name: &str) -> Result<bool, LockError>;
+
+    /// Forgets locks that have been free for `unused_for`, and says how many. Names made from data would otherwise stay
+    /// for ever.
+    ///
+    /// Nodes on the JVM remember which records exist, and do not make one that was deleted again before they restart: with
+    /// them on the store, choose a time longer than any of their jobs pauses.
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError>;
+}
+
+/// What a store knows of a lock.
+///
+/// All times are the store's, where it has a clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockInfo {
+    /// Its name.
+    pub name: String,
+    /// Who holds it or held it last; empty where the store does not know, or where an operator had the last word.
+    pub node: String,
+    /// Since when.
+    pub since: SystemTime,
+    /// When it is free again, or became free.
+    pub until: SystemTime,
+    /// How long it stays taken if nobody extends or releases it; zero if it is free.
+    pub remaining: Duration,
+    /// The fencing token of the last acquisition, where the store keeps one.
+    pub token: Option<u64>,
+    /// Whether an operator has paused it and the pause lasts.
+    pub paused: bool,
+    /// What the operator said who paused or released it last.
+    pub reason: Option<String>,
+}
+
+impl LockInfo {
+    /// What a record says at `now`, by the same clock as its times.
+    #[must_use]
+    pub fn new(
+        name: impl Into<String>,
+        stored_owner: &str,
+        since: SystemTime,
+        until: SystemTime,
+        now: SystemTime,
+    ) -> Self {
+        let mark = Mark::of(stored_owner);
+        let remaining = until.duration_since(now).unwrap_or_default();
+        Self {
+            name: name.into(),
+            node: match &mark {
+                Some(_) => String::new(),
+                None => Owner::node_of(stored_owner).to_owned(),
+            },
+            since,
+            until,
+            remaining,
+            token: None,
+            paused: !remaining.is_zero() && mark.as_ref().is_some_and(Mark::is_pause),
+            reason: mark.map(|mark| mark.reason().to_owned()),
+        }
+    }
+
+    /// Adds the fencing token.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<u64>) -> Self {
+        self.token = token;
+        self
+    }
+
+    /// Whether it is taken: by a holder, by the `at_least` of a run that ended, or by a pause.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.remaining.is_zero()
+    }
+}
+
+/// How long a pause until then would last, for implementors of [`LockAdmin::pause`].
+///
+/// # Errors
+///
+/// As [`LockAdmin::pause`].
+pub fn pause_length(clock: &dyn Clock, until: SystemTime) -> Result<Duration, LockError> {
+    match until.duration_since(clock.utc()) {
+        Ok(left) if !left.is_zero() => Ok(left.to_duration()?),
+        _ => {
+            let past = LockError::new(
+                ErrorKind::InvalidDuration,
+                "the end of the pause has passed",
+            );
+            Err(past.with_remedy("give a time that is still to come"))
+        }
+    }
+}
