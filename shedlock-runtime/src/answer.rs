@@ -60,6 +60,15 @@ impl Refusal {
         }
     }
 
+    /// This process takes no more locks.
+    pub(crate) const fn shutting_down() -> Self {
+        Self {
+            reason: SkipReason::ShuttingDown,
+            node: None,
+            remaining: None,
+        }
+    }
+
     /// An operator has paused the lock; see [`LockAdmin::pause`](crate::LockAdmin::pause).
     #[must_use]
     pub const fn paused() -> Self {

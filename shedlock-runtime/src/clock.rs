@@ -32,6 +32,14 @@ impl BootInstant {
         }
     }
 
+    /// This instant less `duration`; far enough back it stops falling instead of wrapping.
+    #[must_use]
+    pub const fn saturating_sub(self, duration: Duration) -> Self {
+        Self {
+            nanos: self.nanos.saturating_sub(nanos(duration)),
+        }
+    }
+
     /// How much later this instant is than `earlier`; zero if it is not.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {

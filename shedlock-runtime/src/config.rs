@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::duration::{InvalidDuration, ToDuration};
 use crate::error::LockError;
 use crate::name::LockName;
+use crate::options::{KeepAlive, OnLost, RunOptions};
 
 /// How long one call to the store may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +33,8 @@ pub struct LockConfiguration {
     at_most: Duration,
     at_least: Duration,
     timeout: Duration,
+    template: Option<&'static str>,
+    pub(crate) options: RunOptions,
 }
 
 impl LockConfiguration {
@@ -57,6 +60,8 @@ impl LockConfiguration {
             at_most,
             at_least: Duration::ZERO,
             timeout: DEFAULT_TIMEOUT,
+            template: None,
+            options: RunOptions::default(),
         })
     }
 
@@ -80,6 +85,69 @@ impl LockConfiguration {
         check_at_most(timeout)?;
         self.timeout = timeout;
         Ok(self)
+    }
+
+    /// Extends the lease while the body runs, every half `at_most`, and cancels the body if the lock is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms: such a lease is over
+    /// before a failed extension could be tried again.
+    pub fn with_keep_alive(self) -> Result<Self, LockError> {
+        self.keeping_alive(KeepAlive::HalfLease)
+    }
+
+    /// As [`with_keep_alive`](Self::with_keep_alive), with a period of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// Also a period that is zero or not shorter than `at_most`, or a duration that cannot be understood.
+    pub fn with_keep_alive_every(self, period: impl ToDuration) -> Result<Self, LockError> {
+        self.keeping_alive(KeepAlive::Every(period.to_duration()?))
+    }
+
+    fn keeping_alive(mut self, keep_alive: KeepAlive) -> Result<Self, LockError> {
+        keep_alive.check(self.at_most)?;
+        self.options.keep_alive = keep_alive;
+        Ok(self)
+    }
+
+    pub(crate) fn with_run_options(mut self, options: RunOptions) -> Result<Self, LockError> {
+        options.keep_alive.check(self.at_most)?;
+        self.options = options;
+        Ok(self)
+    }
+
+    /// What happens to a body whose lease ends before it does: by default it is cancelled if it is kept alive, and told
+    /// otherwise.
+    #[must_use]
+    pub fn with_on_lost(mut self, on_lost: OnLost) -> Self {
+        self.options.on_lost = Some(on_lost);
+        self
+    }
+
+    /// Asks again and again for `wait` while somebody else holds the lock, with pauses from 25 ms up to a second that
+    /// differ between nodes. First come is not first served.
+    ///
+    /// # Errors
+    ///
+    /// A duration that cannot be understood or is over 36500 days.
+    pub fn with_wait(mut self, wait: impl ToDuration) -> Result<Self, LockError> {
+        self.options.wait = wait.to_duration()?;
+        Ok(self)
+    }
+
+    /// Says what the name was made from, such as `sync-{tenant}`: metrics and events are grouped by it.
+    #[must_use]
+    pub fn with_template(mut self, template: &'static str) -> Self {
+        self.template = Some(template);
+        self
+    }
+
+    /// What the name was made from, where that was said.
+    #[must_use]
+    pub fn template(&self) -> Option<&'static str> {
+        self.template
     }
 
     /// The lock's name.

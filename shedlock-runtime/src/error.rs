@@ -63,6 +63,8 @@ pub enum ErrorKind {
     Indeterminate,
     /// The lease has ended, or somebody else has the lock now.
     Lost,
+    /// The process is shutting down, so the task was cancelled.
+    ShutDown,
     /// The store cannot do this at all.
     Unsupported,
     /// Anything else the store reported.
@@ -77,6 +79,27 @@ impl ErrorKind {
             self,
             Self::ReadOnly | Self::Unavailable | Self::Timeout | Self::Indeterminate
         )
+    }
+
+    /// The word in log fields and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidName => "invalid_name",
+            Self::InvalidDuration => "invalid_duration",
+            Self::Configuration => "configuration",
+            Self::NoProvider => "no_provider",
+            Self::Schema => "schema",
+            Self::Permission => "permission",
+            Self::ReadOnly => "read_only",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Indeterminate => "indeterminate",
+            Self::Lost => "lost",
+            Self::ShutDown => "shut_down",
+            Self::Unsupported => "unsupported",
+            Self::Other => "other",
+        }
     }
 
     /// Whether the store may have carried out the request all the same.

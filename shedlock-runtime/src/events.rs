@@ -1,180 +1,168 @@
-//! Every line that this crate logs: what, who, until when, what now.
-//!
-//! One target, fixed names. A normal run or skip is silent at INFO.
+//! Everything that happens to a lock, told to the log, the metrics and the listeners.
 
-use std::fmt;
-use std::time::Duration;
-
-use humantime::format_duration;
-use tracing::{debug, error, trace, warn};
+use std::time::{Duration, SystemTime};
 
 use crate::answer::Refusal;
+use crate::clock::BootInstant;
+use crate::config::LockConfiguration;
 use crate::error::LockError;
+use crate::event::{EventKind, Failure, LockEvent, LossReason, RunOutcome};
 use crate::held::LockState;
-use crate::lease::Lease;
+use crate::info::ProviderInfo;
+use crate::listener;
 use crate::name::LockName;
-use crate::provider::LockProvider;
 
-const TARGET: &str = "shedlock";
+mod limit;
+mod log;
 
-/// Finer than a millisecond is noise to a reader.
-fn whole_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+pub(crate) use log::{failed, run_span, store_span};
+
+/// Which lock an event is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) name: LockName,
+    /// What the name was made from, where it was.
+    pub(crate) template: Option<&'static str>,
+    pub(crate) provider: &'static str,
 }
 
-pub(crate) fn acquired(state: &LockState) {
-    debug!(
-        target: TARGET,
-        event = "lock.acquired",
-        lock.name = %state.name(),
-        lock.provider = state.provider().info().name(),
-        lock.fencing_token = state.fencing_token(),
-        "acquired `{}` for at most {}",
-        state.name(), format_duration(whole_millis(state.remaining().unwrap_or_default()))
-    );
-}
-
-pub(crate) fn skipped(provider: &dyn LockProvider, name: &LockName, refusal: &Refusal) {
-    let remaining = refusal
-        .remaining
-        .map(|left| format_duration(whole_millis(left)));
-    debug!(
-        target: TARGET,
-        event = "lock.skipped",
-        lock.name = %name,
-        lock.provider = provider.info().name(),
-        lock.outcome = %refusal.reason,
-        "skipped `{name}`: {}{}{}",
-        refusal.reason,
-        Clause(" by ", refusal.node.as_deref()),
-        Clause(" for another ", remaining),
-    );
-}
-
-/// A part of a sentence that is left out with its value.
-struct Clause<T>(&'static str, Option<T>);
-
-impl<T: fmt::Display> fmt::Display for Clause<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.1
-            .as_ref()
-            .map_or(Ok(()), |value| write!(f, "{}{value}", self.0))
+impl Subject {
+    pub(crate) fn of(config: &LockConfiguration, info: &ProviderInfo) -> Self {
+        Self {
+            name: config.name().clone(),
+            template: config.template(),
+            provider: info.name(),
+        }
     }
 }
 
-pub(crate) fn extended(state: &LockState, at_most: Duration) {
-    trace!(
-        target: TARGET,
-        event = "lock.renewed",
-        lock.name = %state.name(),
-        "extended `{}` to {} from now", state.name(), format_duration(at_most)
-    );
+/// Whether anybody but the log hears of events.
+pub(crate) fn are_heard() -> bool {
+    listener::any()
 }
 
-pub(crate) fn renew_failed(state: &LockState, cause: &LockError) {
-    warn!(
-        target: TARGET,
-        event = "lock.renew_failed",
-        lock.name = %state.name(),
-        error = %cause,
-        "could not extend `{}`: trying again; its lease lasts another {}",
-        state.name(), format_duration(whole_millis(state.remaining().unwrap_or_default()))
-    );
-}
-
-pub(crate) fn released(state: &LockState, lease: &Lease) {
-    // The clock is read only if somebody listens.
-    let kept = || {
-        let left = lease.at_least_left(state.provider().info().clock().boot());
-        (!left.is_zero()).then(|| format_duration(whole_millis(left)))
+/// Tells whoever listens; nothing is made if nobody does.
+fn tell(subject: &Subject, kind: impl FnOnce() -> EventKind) {
+    if !are_heard() {
+        return;
+    }
+    let template = subject
+        .template
+        .and_then(|template| LockName::from_static(template).ok());
+    let event = LockEvent {
+        at: SystemTime::now(),
+        lock: subject.name.clone(),
+        template: template.unwrap_or_else(|| subject.name.clone()),
+        provider: subject.provider,
+        kind: kind(),
     };
-    debug!(
-        target: TARGET,
-        event = "lock.released",
-        lock.name = %lease.name(),
-        "released `{}`{}", lease.name(), Clause(", free in ", kept())
-    );
+    listener::tell(&event);
+}
+
+pub(crate) fn acquired(state: &LockState, at_most: Duration, sent: BootInstant) {
+    log::acquired(state);
+    tell(state.subject(), || EventKind::Acquired {
+        at_most,
+        took: state.now().saturating_since(sent),
+        token: state.fencing_token(),
+    });
+}
+
+pub(crate) fn skipped(subject: &Subject, refusal: &Refusal, took: Duration) {
+    log::skipped(subject, refusal);
+    tell(subject, || EventKind::Skipped {
+        reason: refusal.reason,
+        node: refusal.node.clone(),
+        remaining: refusal.remaining,
+        took,
+    });
+}
+
+/// An acquisition that failed. The log hears of it where the caller does not: see [`failed`].
+pub(crate) fn not_acquired(subject: &Subject, cause: &LockError) {
+    tell(subject, || EventKind::Failed(Failure::from(cause)));
+}
+
+pub(crate) fn extended(state: &LockState, at_most: Duration, left: Duration, late: Duration) {
+    log::extended(state, at_most);
+    tell(state.subject(), || EventKind::Extended {
+        at_most,
+        left,
+        late,
+    });
+}
+
+pub(crate) fn extend_failed(state: &LockState, cause: &LockError) {
+    log::extend_failed(state, cause);
+    tell(state.subject(), || EventKind::ExtendFailed {
+        failure: Failure::from(cause),
+        left: state.remaining().unwrap_or_default(),
+    });
+}
+
+pub(crate) fn expiring(state: &LockState, left: Duration) {
+    log::expiring(state, left);
+    tell(state.subject(), || EventKind::Expiring { left });
+}
+
+pub(crate) fn starved(state: &LockState, late: Duration) {
+    log::starved(state, late);
+    tell(state.subject(), || EventKind::Starved { late });
+}
+
+/// The first loss of a lock; the others say nothing new.
+pub(crate) fn lost(state: &LockState, reason: LossReason, why: &str) {
+    if state.mark_lost() {
+        log::lost(state, reason, why);
+        tell(state.subject(), || EventKind::Lost(reason));
+    }
+}
+
+pub(crate) fn overrun(state: &LockState, late: Duration) {
+    log::overrun(state, late);
+    tell(state.subject(), || EventKind::Overrun { late });
+}
+
+pub(crate) fn finished(state: &LockState, outcome: RunOutcome) {
+    tell(state.subject(), || EventKind::Finished {
+        outcome,
+        took: state.held_for(),
+    });
+}
+
+pub(crate) fn released(state: &LockState, free_in: impl Fn() -> Duration) {
+    log::released(state, &free_in);
+    tell(state.subject(), || EventKind::Released {
+        held: state.held_for(),
+        free_in: free_in(),
+    });
 }
 
 pub(crate) fn release_failed(state: &LockState, cause: &LockError) {
-    let left = state
-        .deadline()
-        .saturating_since(state.provider().info().clock().boot());
-    warn!(
-        target: TARGET,
-        event = "lock.release_failed",
-        lock.name = %state.name(),
-        error = %cause,
-        "could not release `{}`: trying again in the background; it frees itself in {}",
-        state.name(), format_duration(whole_millis(left))
-    );
+    let left = state.deadline().saturating_since(state.now());
+    log::release_failed(state, left, cause);
+    tell(state.subject(), || EventKind::ReleaseFailed {
+        failure: Failure::from(cause),
+        left,
+    });
 }
 
-pub(crate) fn lost(state: &LockState, why: &str) {
-    if state.mark_lost() {
-        error!(
-            target: TARGET,
-            event = "lock.lost",
-            lock.name = %state.name(),
-            lock.provider = state.provider().info().name(),
-            "lost `{}`: {why}; another node may hold it now", state.name()
-        );
-    }
+pub(crate) fn indeterminate(subject: &Subject) {
+    log::indeterminate(subject);
+    tell(subject, || EventKind::Indeterminate);
 }
 
-pub(crate) fn overrun(state: &LockState) {
-    let late = state
-        .provider()
-        .info()
-        .clock()
-        .boot()
-        .saturating_since(state.deadline());
-    error!(
-        target: TARGET,
-        event = "lock.overrun",
-        lock.name = %state.name(),
-        "`{}` ran {} past its lease; give it a longer `at_most`",
-        state.name(), format_duration(whole_millis(late))
-    );
+pub(crate) fn orphan_cleared(subject: &Subject) {
+    log::orphan_cleared(subject);
+    tell(subject, || EventKind::OrphanCleared);
 }
 
-pub(crate) fn failed(cause: &LockError) {
-    error!(
-        target: TARGET,
-        event = "lock.error",
-        lock.name = cause.lock(),
-        lock.provider = cause.provider(),
-        error.transient = cause.is_transient(),
-        cause = cause.source_error().map(tracing::field::display),
-        "did not run: {cause}"
-    );
+pub(crate) fn abandoned(subject: &Subject, why: &str) {
+    log::abandoned(subject, why);
+    tell(subject, || EventKind::Abandoned);
 }
 
-pub(crate) fn indeterminate(provider: &'static str, name: &LockName) {
-    warn!(
-        target: TARGET,
-        event = "lock.indeterminate",
-        lock.name = %name,
-        lock.provider = provider,
-        "no answer to the acquisition of `{name}`: not run; taking back what {provider} may have granted"
-    );
-}
-
-pub(crate) fn orphan_cleared(provider: &'static str, name: &LockName) {
-    debug!(
-        target: TARGET,
-        event = "lock.orphan_cleared",
-        lock.name = %name,
-        lock.provider = provider,
-        "took back `{name}`, which {provider} had granted without our knowing"
-    );
-}
-
-pub(crate) fn abandoned(name: &str) {
-    warn!(
-        target: TARGET,
-        event = "lock.abandoned",
-        lock.name = name,
-        "no runtime to release `{name}` on: it frees itself when its lease ends"
-    );
+pub(crate) fn intervened(subject: &Subject, kind: EventKind) {
+    log::intervened(subject, &kind);
+    tell(subject, || kind);
 }

@@ -3,19 +3,17 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::answer::Refusal;
+use tracing::Instrument as _;
+
 use crate::config::LockConfiguration;
 use crate::context;
-use crate::error::{LockError, Operation};
+use crate::error::LockError;
 use crate::events;
-use crate::gate::{Gate, OnLost};
-use crate::guard::{self, Lock};
+use crate::gate::Gate;
+use crate::guard;
 use crate::outcome::Outcome;
-use crate::pauses::pauses;
 use crate::provider::LockProvider;
-use crate::renewal::{self, Renewal};
 
 /// Runs futures under locks of one provider: the attribute without the attribute.
 ///
@@ -50,7 +48,8 @@ impl LockingTaskExecutor {
     /// Runs `task` if the lock is free, and skips it otherwise.
     ///
     /// A task that already holds this lock, with its lease still live, runs at once. The lock is given back when the
-    /// task returns, panics or is dropped; a failure to give it back is logged and never changes the result.
+    /// task returns, panics or is dropped; a failure to give it back is logged and never changes the result. Keep-alive, waiting
+    /// and what a loss does are the configuration's.
     ///
     /// # Errors
     ///
@@ -68,90 +67,43 @@ impl LockingTaskExecutor {
             return Ok(Outcome::Executed(task.await));
         }
         let task = pin!(Some(task));
-        run(&self.provider, &config, RunOptions::default(), task).await
+        run(&self.provider, &config, task).await
     }
-}
-
-/// Whether a lease is extended while its body runs.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum KeepAlive {
-    #[default]
-    Off,
-    HalfLease,
-    Every(Duration),
-}
-
-/// How a body runs under its lock.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct RunOptions {
-    /// By default: cancel a body that is kept alive, notify any other.
-    pub(crate) on_lost: Option<OnLost>,
-    pub(crate) keep_alive: KeepAlive,
-    /// Keep trying this long before skipping.
-    pub(crate) wait: Duration,
 }
 
 /// Runs `body`, which is there, under a lock that this task does not hold yet, and leaves its place empty if it did.
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
-    options: RunOptions,
     body: Pin<&mut Option<F>>,
 ) -> Result<Outcome<F::Output>, LockError> {
-    let at_most = config.at_most();
-    let period = match options.keep_alive {
-        KeepAlive::Off => None,
-        KeepAlive::HalfLease => Some(at_most / 2),
-        KeepAlive::Every(period) => Some(period),
-    };
-    if let Some(period) = period {
-        renewal::check(at_most, period)?;
-    }
-    let answer = if options.wait.is_zero() {
-        guard::acquire(provider, config, context::innermost()).await?
-    } else {
-        acquire_within(options.wait, provider, config).await?
-    };
-    let lock = match answer {
-        Ok(lock) => lock,
-        Err(refusal) => {
-            events::skipped(&**provider, config.name(), &refusal);
-            return Ok(Outcome::Skipped(refusal.reason));
+    let span = events::run_span(config, provider.as_ref().info());
+    let locked = async {
+        let lock = match guard::acquire(provider, config, context::innermost()).await {
+            Ok(Ok(lock)) => lock,
+            Ok(Err(refusal)) => {
+                span.record("lock.outcome", tracing::field::display(refusal.reason));
+                return Ok(Outcome::Skipped(refusal.reason));
+            }
+            Err(error) => {
+                span.record("lock.outcome", "error");
+                return Err(error);
+            }
+        };
+        let state = lock.state();
+        if !span.is_disabled() {
+            span.record("lock.owner", &*state.node());
+            span.record("lock.fence", state.fencing_token());
         }
+        let period = config.options.keep_alive.period(config.at_most());
+        let result = Gate::new(body, state, config.options.on_lost(), period).await;
+        let outcome = match &result {
+            Ok(_) => "executed",
+            Err(error) => error.kind().as_str(),
+        };
+        span.record("lock.outcome", outcome);
+        lock.release_after_task().await;
+        result.map(Outcome::Executed)
     };
-    let state = lock.state();
-    let kept = period.map(|period| Box::new(Renewal::new(Arc::clone(state), at_most, period)));
-    let on_lost = options.on_lost.unwrap_or(if kept.is_some() {
-        OnLost::Cancel
-    } else {
-        OnLost::Notify
-    });
-    let result = Gate::new(body, state, on_lost, kept).await;
-    if lock.remaining().is_none() {
-        events::overrun(lock.state());
-    }
-    lock.release_after_task().await;
-    result.map(Outcome::Executed).map_err(|error| {
-        let provider = provider.as_ref().info().name();
-        error.with_context(Operation::Run, provider, Some(config.name()))
-    })
-}
-
-/// Asks for the lock again and again while `wait` lasts.
-async fn acquire_within(
-    wait: Duration,
-    provider: &Arc<dyn LockProvider>,
-    config: &LockConfiguration,
-) -> Result<Result<Lock, Refusal>, LockError> {
-    let clock = provider.as_ref().info().clock();
-    let until = clock.boot().saturating_add(wait);
-    for pause in pauses(Duration::from_millis(25), Duration::from_secs(1)) {
-        let answer = guard::acquire(provider, config, context::innermost()).await?;
-        let left = until.saturating_since(clock.boot());
-        if answer.is_ok() || left.is_zero() {
-            return Ok(answer);
-        }
-        tokio::time::sleep(pause.min(left)).await;
-    }
-    unreachable!("the pauses have no end")
+    locked.instrument(span.clone()).await
 }

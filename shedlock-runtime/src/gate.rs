@@ -7,22 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
-
 use crate::context;
-use crate::error::{ErrorKind, LockError};
+use crate::error::{ErrorKind, LockError, Operation};
+use crate::event::{LossReason, RunOutcome};
 use crate::events;
 use crate::held::LockState;
-use crate::renewal::Renewal;
-
-/// What happens to a body whose lease ends before it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnLost {
-    /// It is dropped without another poll.
-    Cancel,
-    /// It goes on; [`lock::lost`](crate::lock::lost) and `lock_assert!` tell it.
-    Notify,
-}
+use crate::options::OnLost;
+use crate::running;
+use crate::watch::Watch;
 
 /// A body that runs as the holder of a lock.
 ///
@@ -32,11 +24,12 @@ pub(crate) struct Gate<'b, F> {
     body: Pin<&'b mut Option<F>>,
     state: &'b Arc<LockState>,
     on_lost: OnLost,
+    /// How often the lease is extended.
+    period: Option<Duration>,
     /// The lease was found live a moment ago, when it was granted.
     fresh: bool,
-    /// Wakes a body that awaits something else at its deadline.
-    alarm: Option<Pin<Box<Sleep>>>,
-    renewal: Option<Box<Renewal>>,
+    /// Made when the body first waits.
+    watch: Option<Box<Watch>>,
 }
 
 impl<'b, F> Gate<'b, F> {
@@ -44,22 +37,67 @@ impl<'b, F> Gate<'b, F> {
         body: Pin<&'b mut Option<F>>,
         state: &'b Arc<LockState>,
         on_lost: OnLost,
-        renewal: Option<Box<Renewal>>,
+        period: Option<Duration>,
     ) -> Self {
+        state.set_running(true);
         Self {
             body,
             state,
             on_lost,
+            period,
             fresh: true,
-            alarm: None,
-            renewal,
+            watch: None,
         }
     }
 
-    fn drop_body(&mut self) {
+    /// The body is over: its destructors run under its lock, and nothing else does.
+    fn end(&mut self, outcome: RunOutcome) {
         let body = &mut self.body;
         if body.is_some() {
             context::enter(Arc::clone(self.state), || body.set(None));
+        }
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: RunOutcome) {
+        self.watch = None;
+        self.state.set_running(false);
+        events::finished(self.state, outcome);
+    }
+
+    /// Looks after the lease; says what ends the body, if something does.
+    fn look(&mut self, cx: &mut Context<'_>) -> Option<RunOutcome> {
+        if mem::take(&mut self.fresh) {
+            return None;
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.poll(self.state, cx);
+        }
+        if self.state.is_shut_down() {
+            return Some(RunOutcome::ShutDown);
+        }
+        if self.state.remaining().is_some() {
+            return None;
+        }
+        let why = "its lease ended while it was running";
+        events::lost(self.state, LossReason::Deadline, why);
+        (self.on_lost == OnLost::Cancel).then_some(RunOutcome::Lost)
+    }
+
+    /// Has the task woken for what is due, for a loss and for a shutdown.
+    fn rest(&mut self, cx: &mut Context<'_>) {
+        let state = self.state;
+        let watch = self.watch.get_or_insert_with(|| {
+            running::register(state);
+            Box::new(Watch::new(state, self.period))
+        });
+        watch.arm(state, cx);
+        let had_ended = state.has_ended();
+        state.wake_gate_by(cx.waker());
+        // What came before the waker was there woke nobody.
+        let cancelled = state.is_shut_down() || self.on_lost == OnLost::Cancel;
+        if state.has_ended() && (cancelled || !had_ended) {
+            cx.waker().wake_by_ref();
         }
     }
 }
@@ -69,18 +107,9 @@ impl<F: Future> Future for Gate<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Some(renewal) = &mut this.renewal {
-            renewal.poll(cx);
-        }
-        if !mem::take(&mut this.fresh) && this.state.remaining().is_none() {
-            events::lost(this.state, "its lease ended while it was running");
-            if this.on_lost == OnLost::Cancel {
-                this.drop_body();
-                return Poll::Ready(Err(LockError::new(
-                    ErrorKind::Lost,
-                    "the lease ended while the task was running, so it was cancelled",
-                )));
-            }
+        if let Some(outcome) = this.look(cx) {
+            this.end(outcome);
+            return Poll::Ready(Err(cancelled(this.state, outcome)));
         }
         let body = &mut this.body;
         let polled = context::enter(Arc::clone(this.state), || {
@@ -93,33 +122,48 @@ impl<F: Future> Future for Gate<'_, F> {
             }
             polled
         });
-        if polled.is_pending() && this.on_lost == OnLost::Cancel {
-            // A renewal may have moved the deadline since, or have been refused: then the next poll is the last.
-            set_alarm(this.state, &mut this.alarm, cx);
+        match polled {
+            Poll::Ready(value) => {
+                let late = this.state.now().saturating_since(this.state.deadline());
+                if !late.is_zero() {
+                    events::overrun(this.state, late);
+                }
+                this.finish(RunOutcome::Completed);
+                Poll::Ready(Ok(value))
+            }
+            Poll::Pending => {
+                this.rest(cx);
+                Poll::Pending
+            }
         }
-        polled.map(Ok)
     }
 }
 
 // The destructors of a body that ended, panicked or was cancelled run under its lock: the gate is dropped before it.
 impl<F> Drop for Gate<'_, F> {
     fn drop(&mut self) {
-        self.drop_body();
+        if self.body.is_some() {
+            self.end(if std::thread::panicking() {
+                RunOutcome::Panicked
+            } else {
+                RunOutcome::Dropped
+            });
+        }
     }
 }
 
-/// Has the task woken when its lease ends, if nothing wakes it before.
-fn set_alarm(state: &LockState, alarm: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) {
-    let alarm = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::ZERO)));
-    let left = state.remaining().unwrap_or_default();
-    let at = Instant::now() + left;
-    // An extension moves the end, so the alarm follows it; to within a millisecond, as fine as timers are.
-    if at.saturating_duration_since(alarm.deadline()) > Duration::from_millis(1)
-        || alarm.is_elapsed()
-    {
-        alarm.as_mut().reset(at);
-    }
-    if alarm.as_mut().poll(cx).is_ready() {
-        cx.waker().wake_by_ref();
-    }
+fn cancelled(state: &LockState, outcome: RunOutcome) -> LockError {
+    let error = if outcome == RunOutcome::ShutDown {
+        LockError::new(
+            ErrorKind::ShutDown,
+            "the process is shutting down, so the task was cancelled",
+        )
+    } else {
+        LockError::new(
+            ErrorKind::Lost,
+            "the lease ended while the task was running, so it was cancelled",
+        )
+    };
+    let subject = state.subject();
+    error.with_context(Operation::Run, subject.provider, Some(&subject.name))
 }

@@ -1,20 +1,28 @@
 //! The guard of a held lock.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tracing::Instrument as _;
 
 use crate::answer::{Acquired, Refusal, Released};
 use crate::config::LockConfiguration;
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
-use crate::events;
+use crate::events::{self, Subject};
+use crate::gate::Gate;
 use crate::held::LockState;
 use crate::lease::Attempt;
 use crate::limit::limited;
 use crate::name::LockName;
+use crate::options::{KeepAlive, OnLost};
+use crate::pauses::pauses;
 use crate::provider::LockProvider;
 use crate::release::{self, Orphan};
+use crate::running::{self, Active};
 
 /// A held lock: released when it is dropped or, better, by [`unlock`](Self::unlock).
 ///
@@ -36,15 +44,56 @@ use crate::release::{self, Orphan};
 /// # }
 /// ```
 #[must_use = "if unused, the lock is released at once"]
-pub struct Lock {
-    state: Arc<LockState>,
-    release_on_drop: bool,
-}
+pub struct Lock(Arc<LockState>);
 
-/// Asks the store for a lock, within the time that the configuration allows.
+/// Asks the store for a lock, as often and as long as the configuration says.
 ///
 /// `outer` is the innermost lock that the asking task holds already.
 pub(crate) async fn acquire(
+    provider: &Arc<dyn LockProvider>,
+    config: &LockConfiguration,
+    outer: Option<Arc<LockState>>,
+) -> Result<Result<Lock, Refusal>, LockError> {
+    let info = provider.as_ref().info();
+    let started = events::are_heard().then(|| info.clock().boot());
+    let answer = if config.options.wait.is_zero() {
+        acquire_once(provider, config, outer).await
+    } else {
+        acquire_within(config.options.wait, provider, config, outer).await
+    };
+    match &answer {
+        Ok(Ok(_lock)) => {}
+        Ok(Err(refusal)) => {
+            let took = started.map(|started| info.clock().boot().saturating_since(started));
+            let took = took.unwrap_or_default();
+            events::skipped(&Subject::of(config, info), refusal, took);
+        }
+        Err(error) => events::not_acquired(&Subject::of(config, info), error),
+    }
+    answer
+}
+
+/// Asks again and again while `wait` lasts.
+async fn acquire_within(
+    wait: Duration,
+    provider: &Arc<dyn LockProvider>,
+    config: &LockConfiguration,
+    outer: Option<Arc<LockState>>,
+) -> Result<Result<Lock, Refusal>, LockError> {
+    let clock = provider.as_ref().info().clock();
+    let until = clock.boot().saturating_add(wait);
+    for pause in pauses(Duration::from_millis(25), Duration::from_secs(1)) {
+        let answer = acquire_once(provider, config, outer.clone()).await?;
+        let left = until.saturating_since(clock.boot());
+        if answer.is_ok() || left.is_zero() || running::is_closed() {
+            return Ok(answer);
+        }
+        tokio::time::sleep(pause.min(left)).await;
+    }
+    unreachable!("the pauses have no end")
+}
+
+async fn acquire_once(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
     outer: Option<Arc<LockState>>,
@@ -58,13 +107,19 @@ pub(crate) async fn acquire(
     if let Err(invalid) = config.name().check_chars(info.max_name_chars()) {
         return Err(context(invalid.into(), config.name()));
     }
-    let timeout = config.timeout();
-    let mut orphan = Orphan::new(provider, Attempt::new(config.clone(), info.clock().boot()));
-    let answer = limited(timeout, store.acquire(orphan.attempt())).await;
+    let Some(active) = Active::begin() else {
+        return Ok(Err(Refusal::shutting_down()));
+    };
+    let attempt = Attempt::new(config.clone(), info.clock().boot());
+    let mut orphan = Orphan::new(provider, attempt, active);
+    let span = events::store_span(Operation::Acquire, config.name(), info.name());
+    let call = store.acquire(orphan.attempt()).instrument(span.clone());
+    let answer = limited(config.timeout(), call).await;
     match answer {
         Ok(Acquired::Granted(lease)) => {
             let now = info.clock().boot();
-            let deadline = orphan.attempt().sent().saturating_add(lease.valid_for());
+            let sent = orphan.attempt().sent();
+            let deadline = sent.saturating_add(lease.valid_for());
             if now >= deadline {
                 // Dropping the orphan gives the lock back.
                 let late = LockError::new(
@@ -74,23 +129,27 @@ pub(crate) async fn acquire(
                 .with_remedy("give the lock a longer `at_most`");
                 return Err(context(late, orphan.attempt().name()));
             }
-            orphan.disarm();
-            let state = LockState::new(provider, lease, deadline, now, timeout, outer);
-            events::acquired(&state);
-            Ok(Ok(Lock {
-                state: Arc::new(state),
-                release_on_drop: true,
-            }))
+            let active = orphan.disarm();
+            let state = LockState::new(provider, config, lease, (deadline, now), outer, active);
+            let lock = Lock(Arc::new(state));
+            events::acquired(lock.state(), config.at_most(), sent);
+            if running::is_closed() {
+                // Granted while the process began to shut down.
+                lock.release_after_task().await;
+                return Ok(Err(Refusal::shutting_down()));
+            }
+            Ok(Ok(lock))
         }
         Ok(Acquired::Refused(refusal)) => {
-            orphan.disarm();
+            drop(orphan.disarm());
             Ok(Err(refusal))
         }
         Err(error) => {
+            span.record("error.type", error.kind().as_str());
             if !error.kind().is_ambiguous() {
-                orphan.disarm();
+                drop(orphan.disarm());
             }
-            Err(context(error, orphan.attempt().name()))
+            Err(context(error, config.name()))
         }
     }
 }
@@ -99,19 +158,19 @@ impl Lock {
     /// The lock's name.
     #[must_use]
     pub fn name(&self) -> LockName {
-        self.state.name().clone()
+        self.0.name().clone()
     }
 
     /// Whether the lease is live, by this node's own count: from before the store was asked, suspended time included.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.state.remaining().is_some()
+        self.0.remaining().is_some()
     }
 
     /// How long the lease lasts from now, or `None` if it has ended.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        self.state.remaining()
+        self.0.remaining()
     }
 
     /// A number that grows with every acquisition of this name, where the store can keep one.
@@ -119,7 +178,7 @@ impl Lock {
     /// A resource that remembers the highest number it has seen can refuse the writes of a holder that lost its lock.
     #[must_use]
     pub fn fencing_token(&self) -> Option<u64> {
-        self.state.fencing_token()
+        self.0.fencing_token()
     }
 
     /// Moves the end of the lease to `at_most` from now, and keeps the lock taken for `at_least` from now.
@@ -138,14 +197,57 @@ impl Lock {
         at_most: impl ToDuration,
         at_least: impl ToDuration,
     ) -> Result<(), LockError> {
-        self.state
+        self.0
             .extend(at_most.to_duration()?, at_least.to_duration()?)
             .await
     }
 
+    /// Awaits `work` while the lease is extended every half `at_most`, and drops it if the lock is lost.
+    ///
+    /// For as long as it takes `work` holds the lock as a task does: `lock_assert!` passes in it, and
+    /// [`lock::lost`](crate::lock::lost) tells it. The extensions are made by the task that awaits, so that they end with it:
+    /// of a guard or a future that was forgotten nothing remains, and the store frees the lock. The guard still holds the
+    /// lock afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Lost`] if the lock was lost, and [`ErrorKind::ShutDown`] if the process shuts down: `work` was dropped.
+    /// [`ErrorKind::Configuration`] if `at_most` is under 300 ms; `work` was not begun.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call drops `work`; the guard keeps the lock until its lease ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// # use std::time::Duration;
+    /// # use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _};
+    /// # let provider = InMemoryLockProvider::new();
+    /// if let Some(mut lock) = provider.try_lock(LockConfiguration::new("import", "1m")?).await? {
+    ///     lock.keep_alive(async { tokio::time::sleep(Duration::from_secs(3600)).await }).await?;
+    ///     assert!(lock.is_held());
+    ///     lock.unlock().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn keep_alive<F: Future>(&mut self, work: F) -> Result<F::Output, LockError> {
+        let at_most = self.0.at_most();
+        let period = match self.0.keep_alive() {
+            KeepAlive::Off => KeepAlive::HalfLease,
+            chosen => chosen,
+        };
+        period.check(at_most)?;
+        let work = pin!(Some(work));
+        Gate::new(work, &self.0, OnLost::Cancel, period.period(at_most)).await
+    }
+
     /// Whether dropping the guard releases the lock; `false` keeps the lock taken until `at_most`.
     pub fn release_on_drop(&mut self, release: bool) {
-        self.release_on_drop = release;
+        self.0.release_on_drop(release);
     }
 
     /// Gives the lock back and waits until the store has confirmed it.
@@ -160,33 +262,28 @@ impl Lock {
     /// # Cancel safety
     ///
     /// If dropped, the release goes on in the background.
-    pub async fn unlock(mut self) -> Result<Released, LockError> {
-        self.release_on_drop = true;
-        let answer = self.state.release_once().await;
-        if answer.is_ok() {
-            self.release_on_drop = false;
-        }
-        answer
+    pub async fn unlock(self) -> Result<Released, LockError> {
+        self.0.release_on_drop(true);
+        self.0.release_once().await
     }
 
     pub(crate) fn state(&self) -> &Arc<LockState> {
-        &self.state
+        &self.0
     }
 
     /// Gives the lock back after a task: a failure is an event and no more.
-    pub(crate) async fn release_after_task(mut self) {
-        match self.state.release_once().await {
-            Ok(_) => self.release_on_drop = false,
+    pub(crate) async fn release_after_task(self) {
+        if let Err(error) = self.0.release_once().await {
             // Dropping the guard tries again, in the background.
-            Err(error) => events::release_failed(&self.state, &error),
+            events::release_failed(&self.0, &error);
         }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.release_on_drop {
-            release::in_background(Arc::clone(&self.state));
+        if self.0.releases_on_drop() && !self.0.is_settled() {
+            release::in_background(Arc::clone(&self.0));
         }
     }
 }
@@ -195,7 +292,7 @@ impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lock")
             .field("name", &self.name())
-            .field("provider", &self.state.provider().info().name())
+            .field("provider", &self.0.provider().info().name())
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
     }

@@ -2,63 +2,105 @@
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
+use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use crate::answer::{Extended, Released};
 use crate::clock::BootInstant;
-use crate::config::check_at_most;
+use crate::config::{LockConfiguration, check_at_most};
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
-use crate::events;
+use crate::event::LossReason;
+use crate::events::{self, Subject};
 use crate::lease::Lease;
 use crate::limit::limited;
 use crate::name::LockName;
+use crate::options::KeepAlive;
+use crate::owner;
 use crate::provider::LockProvider;
+use crate::running::{self, Active};
 
 /// A held lock.
 pub(crate) struct LockState {
     provider: Arc<dyn LockProvider>,
-    name: LockName,
+    subject: Subject,
+    at_most: Duration,
+    keep_alive: KeepAlive,
     lease: Mutex<Lease>,
     /// The holder's own end of the lease, in [`BootInstant`] nanoseconds.
     deadline: AtomicI64,
-    lost: AtomicBool,
+    end: AtomicU8,
+    shut_down: AtomicBool,
     lost_signal: Notify,
+    /// The task that runs a body under this lock.
+    gate: AtomicWaker,
+    is_running: AtomicBool,
     /// The lock that the same task held already when it took this one.
     outer: Option<Arc<LockState>>,
     timeout: Duration,
     runtime: Option<Handle>,
     /// Extensions of one lease go one after the other, or the deadline would not be that of the last one confirmed.
     extending: tokio::sync::Mutex<()>,
+    release_on_drop: AtomicBool,
+    active: Active,
+    id: AtomicU64,
+}
+
+/// Why a lock is not held any more; the first reason stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum End {
+    Lost = 1,
+    ShutDown = 2,
+    Released = 3,
+}
+
+const LIVE: u8 = 0;
+
+/// How long an extension by keep-alive takes at most, and how late it was.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Try {
+    pub(crate) limit: Duration,
+    pub(crate) late: Duration,
 }
 
 impl LockState {
     /// The state of a lock whose answer came at `now`, by the provider's forward clock.
     pub(crate) fn new(
         provider: &Arc<dyn LockProvider>,
+        config: &LockConfiguration,
         mut lease: Lease,
-        deadline: BootInstant,
-        now: BootInstant,
-        timeout: Duration,
+        (deadline, now): (BootInstant, BootInstant),
         outer: Option<Arc<Self>>,
+        active: Active,
     ) -> Self {
         lease.set_acquired(now);
         Self {
             provider: Arc::clone(provider),
-            name: lease.name().clone(),
+            subject: Subject::of(config, provider.as_ref().info()),
+            at_most: config.at_most(),
+            keep_alive: config.options.keep_alive,
             lease: Mutex::new(lease),
             deadline: AtomicI64::new(deadline.as_nanos()),
-            lost: AtomicBool::new(false),
+            end: AtomicU8::new(LIVE),
+            shut_down: AtomicBool::new(false),
             lost_signal: Notify::new(),
+            gate: AtomicWaker::new(),
+            is_running: AtomicBool::new(false),
             outer,
-            timeout,
+            timeout: config.timeout(),
             runtime: Handle::try_current().ok(),
             extending: tokio::sync::Mutex::new(()),
+            release_on_drop: AtomicBool::new(true),
+            active,
+            id: AtomicU64::new(0),
         }
     }
 
@@ -75,8 +117,27 @@ impl LockState {
         self.runtime.as_ref()
     }
 
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     pub(crate) fn name(&self) -> &LockName {
-        &self.name
+        &self.subject.name
+    }
+
+    pub(crate) fn at_most(&self) -> Duration {
+        self.at_most
+    }
+
+    /// How the configuration wants it kept alive.
+    pub(crate) fn keep_alive(&self) -> KeepAlive {
+        self.keep_alive
+    }
+
+    /// This node, as the store knows it.
+    pub(crate) fn node(&self) -> Arc<str> {
+        let node = self.lease().owner().map(|owner| owner.node().into());
+        node.unwrap_or_else(owner::host_node_name)
     }
 
     pub(crate) fn fencing_token(&self) -> Option<u64> {
@@ -93,25 +154,96 @@ impl LockState {
         self.lease().clone()
     }
 
+    pub(crate) fn now(&self) -> BootInstant {
+        self.provider().info().clock().boot()
+    }
+
+    pub(crate) fn held_for(&self) -> Duration {
+        self.now().saturating_since(self.lease().acquired())
+    }
+
     pub(crate) fn deadline(&self) -> BootInstant {
         BootInstant::from_nanos(self.deadline.load(Ordering::Acquire))
     }
 
     pub(crate) fn remaining(&self) -> Option<Duration> {
-        if self.lost.load(Ordering::Acquire) {
+        if self.end.load(Ordering::Acquire) != LIVE {
             return None;
         }
-        let left = self
-            .deadline()
-            .saturating_since(self.provider().info().clock().boot());
+        let left = self.deadline().saturating_since(self.now());
         (!left.is_zero()).then_some(left)
+    }
+
+    /// Notes why the lock is not held any more; false if that is known already.
+    fn end(&self, end: End) -> bool {
+        let first = self
+            .end
+            .compare_exchange(LIVE, end as u8, Ordering::AcqRel, Ordering::Acquire);
+        if first.is_ok() {
+            self.lost_signal.notify_waiters();
+            self.gate.wake();
+        }
+        first.is_ok()
     }
 
     /// Notes that the lease is gone; true the first time.
     pub(crate) fn mark_lost(&self) -> bool {
-        let first = !self.lost.swap(true, Ordering::AcqRel);
-        self.lost_signal.notify_waiters();
+        self.end(End::Lost)
+    }
+
+    /// Ends what runs under this lock; false if it had ended, or is to keep the lock.
+    pub(crate) fn shut_down(&self) -> bool {
+        if !self.is_running() && !self.releases_on_drop() {
+            self.active.settle();
+            return false;
+        }
+        // A body that goes on without its lock ends, too.
+        let first = !self.shut_down.swap(true, Ordering::AcqRel);
+        self.end(End::ShutDown);
+        self.gate.wake();
         first
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end.load(Ordering::Acquire) != LIVE
+    }
+
+    /// Wakes the task that runs the body when the lock is lost or the process shuts down.
+    pub(crate) fn wake_gate_by(&self, waker: &Waker) {
+        self.gate.register(waker);
+    }
+
+    /// Whether a body runs under this lock, so that it must not be given back from elsewhere.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_running(&self, is_running: bool) {
+        self.is_running.store(is_running, Ordering::Release);
+    }
+
+    pub(crate) fn releases_on_drop(&self) -> bool {
+        self.release_on_drop.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn release_on_drop(&self, release: bool) {
+        self.release_on_drop.store(release, Ordering::Release);
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.active.is_settled()
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_id(&self, id: u64) {
+        self.id.store(id, Ordering::Release);
     }
 
     /// Waits until the lease has ended, by its deadline or by what the store said.
@@ -129,59 +261,100 @@ impl LockState {
         self.outer.as_ref()
     }
 
+    /// Moves the end of the lease, by hand.
     pub(crate) async fn extend(
         &self,
         at_most: Duration,
         at_least: Duration,
     ) -> Result<(), LockError> {
+        let by_hand = Try {
+            limit: self.timeout,
+            late: Duration::ZERO,
+        };
+        self.try_extend(at_most, at_least, by_hand).await
+    }
+
+    pub(crate) async fn try_extend(
+        &self,
+        at_most: Duration,
+        at_least: Duration,
+        Try { limit, late }: Try,
+    ) -> Result<(), LockError> {
         check_at_most(at_most)?;
         at_least.to_duration()?;
         let _one_at_a_time = self.extending.lock().await;
-        let info = self.provider().info();
-        let context =
-            |error: LockError| error.with_context(Operation::Extend, info.name(), Some(&self.name));
+        let context = |error: LockError| {
+            error.with_context(
+                Operation::Extend,
+                self.subject.provider,
+                Some(&self.subject.name),
+            )
+        };
         let Some(left) = self.remaining() else {
             return Err(context(lost()));
         };
-        let sent = info.clock().boot();
-        let end = sent.saturating_add(at_most);
+        let end = self.now().saturating_add(at_most);
         // The store may carry out a request whose answer is lost: an earlier end counts from now on.
         self.deadline.fetch_min(end.as_nanos(), Ordering::AcqRel);
         let lease = self.current_lease();
-        let limit = self.timeout.min(left).min(at_most);
-        let error = match limited(limit, self.provider().extend(&lease, at_most)).await {
+        let span = events::store_span(Operation::Extend, self.name(), self.subject.provider);
+        let call = self
+            .provider()
+            .extend(&lease, at_most)
+            .instrument(span.clone());
+        let error = match limited(limit.min(left).min(at_most), call).await {
             Ok(Extended::Extended) => {
                 self.deadline.store(end.as_nanos(), Ordering::Release);
-                self.lease().hold_until(info.clock().boot(), at_least);
-                events::extended(self, at_most);
+                self.lease().hold_until(self.now(), at_least);
+                events::extended(self, at_most, left, late);
                 return Ok(());
             }
             Ok(Extended::Lost) => lost(),
             Err(error) => error,
         };
+        span.record("error.type", error.kind().as_str());
         if error.kind() == ErrorKind::Lost {
-            events::lost(self, "the store says that the lock is not ours");
+            let why = "the store says that the lock is not ours";
+            events::lost(self, LossReason::Stolen, why);
         }
         Err(context(error))
     }
 
-    /// Asks the store once to take the lock back.
+    /// Asks the store once to take the lock back, unless it has it.
     pub(crate) async fn release_once(&self) -> Result<Released, LockError> {
-        let lease = self.current_lease();
-        let answer = limited(self.timeout, self.provider().release(&lease)).await;
-        match &answer {
-            Ok(Released::Released) => events::released(self, &lease),
-            Ok(Released::Lost) => events::lost(self, "it was gone when it was to be released"),
-            Err(_) => {}
+        if self.is_settled() {
+            return Ok(Released::Released);
         }
-        self.mark_lost();
+        let lease = self.current_lease();
+        let span = events::store_span(Operation::Release, self.name(), self.subject.provider);
+        let call = self.provider().release(&lease).instrument(span.clone());
+        let answer = limited(self.timeout, call).await;
+        match &answer {
+            Ok(Released::Released) => {
+                events::released(self, || lease.at_least_left(self.now()));
+            }
+            Ok(Released::Lost) => {
+                let why = "it was gone when it was to be released";
+                events::lost(self, LossReason::Stolen, why);
+            }
+            Err(error) => {
+                span.record("error.type", error.kind().as_str());
+            }
+        }
+        if answer.is_ok() {
+            self.active.settle();
+        }
+        self.end(End::Released);
         answer.map_err(|error| {
-            error.with_context(
-                Operation::Release,
-                self.provider().info().name(),
-                Some(&self.name),
-            )
+            let name = Some(&self.subject.name);
+            error.with_context(Operation::Release, self.subject.provider, name)
         })
+    }
+}
+
+impl Drop for LockState {
+    fn drop(&mut self) {
+        running::forget(self.id());
     }
 }
 

@@ -203,6 +203,10 @@ impl Lease {
         self.valid_for
     }
 
+    pub(crate) fn acquired(&self) -> BootInstant {
+        self.acquired
+    }
+
     /// Counts `at_least` from `acquired`: the store granted the lock no later than that.
     pub(crate) fn set_acquired(&mut self, acquired: BootInstant) {
         self.acquired = acquired;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{ErrorKind, LockError};
+
 /// Whether a locked call ran.
 ///
 /// # Examples
@@ -59,6 +61,22 @@ pub enum SkipReason {
     Paused,
     /// The store failed and the function's return type has no other way to say so; the error is in the log.
     StoreError,
+    /// The call began and was cancelled, because its lease was gone.
+    Lost,
+    /// The process is shutting down: the call did not begin, or was cancelled.
+    ShuttingDown,
+}
+
+impl SkipReason {
+    /// What a call that did not run to its end because of `error` counts as.
+    #[must_use]
+    pub fn of(error: &LockError) -> Self {
+        match error.kind() {
+            ErrorKind::Lost => Self::Lost,
+            ErrorKind::ShutDown => Self::ShuttingDown,
+            _ => Self::StoreError,
+        }
+    }
 }
 
 impl fmt::Display for SkipReason {
@@ -68,6 +86,8 @@ impl fmt::Display for SkipReason {
             Self::Contended => "contended",
             Self::Paused => "paused",
             Self::StoreError => "store error",
+            Self::Lost => "lost",
+            Self::ShuttingDown => "shutting down",
         })
     }
 }

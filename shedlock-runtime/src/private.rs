@@ -15,9 +15,9 @@ pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
 use crate::config::LockConfiguration;
 use crate::context;
 use crate::error::{ErrorKind, LockError};
-use crate::executor::{self, KeepAlive, RunOptions};
-use crate::gate::OnLost;
+use crate::executor;
 use crate::name::LockName;
+use crate::options::{KeepAlive, OnLost, RunOptions};
 use crate::outcome::{Outcome, SkipReason};
 use crate::provider::LockProvider;
 use crate::registry::{self, SchedulerLockBuilder};
@@ -31,6 +31,7 @@ pub struct Job {
     at_most: Option<Duration>,
     at_least: Option<Duration>,
     provider: ProviderChoice,
+    template: Option<&'static str>,
     options: RunOptions,
 }
 
@@ -53,8 +54,11 @@ impl Job {
     }
 
     /// A job named by a format string over the function's arguments.
-    pub fn formatted(name: fmt::Arguments<'_>, _template: &'static str) -> Self {
-        Self::new(JobName::Owned(name.to_string()))
+    pub fn formatted(name: fmt::Arguments<'_>, template: &'static str) -> Self {
+        Self {
+            template: Some(template),
+            ..Self::new(JobName::Owned(name.to_string()))
+        }
     }
 
     /// A job named by an expression.
@@ -69,6 +73,7 @@ impl Job {
             at_most: None,
             at_least: None,
             provider,
+            template: None,
             options: RunOptions {
                 on_lost: None,
                 keep_alive: KeepAlive::Off,
@@ -168,8 +173,12 @@ impl Job {
                 .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
         };
         let at_least = self.at_least.or(registry.map(|registry| registry.at_least));
-        let config = LockConfiguration::for_name(name, at_most)?
-            .with_at_least(at_least.unwrap_or(Duration::ZERO))?;
+        let mut config = LockConfiguration::for_name(name, at_most)?
+            .with_at_least(at_least.unwrap_or(Duration::ZERO))?
+            .with_run_options(self.options)?;
+        if let Some(template) = self.template {
+            config = config.with_template(template);
+        }
         Ok(Call::Locked(Arc::clone(provider), config))
     }
 }
@@ -206,9 +215,7 @@ pub async fn run<R, F: Future<Output = R>>(
             let body = body.as_mut().as_pin_mut().expect("it was put there above");
             return body.await;
         }
-        Ok(Call::Locked(provider, config)) => {
-            executor::run(&provider, &config, job.options, body).await
-        }
+        Ok(Call::Locked(provider, config)) => executor::run(&provider, &config, body).await,
         Err(error) => Err(error),
     };
     match outcome {
@@ -216,6 +223,12 @@ pub async fn run<R, F: Future<Output = R>>(
         Ok(Outcome::Skipped(reason)) => on_skip(&reason),
         Err(error) => on_error(error),
     }
+}
+
+/// What `reason` is to an `on_skip` that also answers for a failed store.
+#[must_use]
+pub fn skip_reason(error: &LockError) -> SkipReason {
+    SkipReason::of(error)
 }
 
 /// What a skipped call returns by default.

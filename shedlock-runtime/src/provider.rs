@@ -12,6 +12,7 @@ use crate::error::LockError;
 use crate::guard::{self, Lock};
 use crate::info::ProviderInfo;
 use crate::lease::{Attempt, Lease};
+use crate::running;
 
 /// A store that keeps locks.
 ///
@@ -117,7 +118,10 @@ pub trait LockProviderExt: LockProvider {
 impl<P: LockProvider + Clone> LockProviderExt for P {
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError> {
         match guard::acquire(&self.to_shared(), &config, None).await? {
-            Ok(lock) => Ok(Some(lock)),
+            Ok(lock) => {
+                running::register(lock.state());
+                Ok(Some(lock))
+            }
             Err(_refused) => Ok(None),
         }
     }

@@ -10,7 +10,9 @@ use arc_swap::{ArcSwapOption, Guard};
 use crate::config::check_at_most;
 use crate::duration::{InvalidDuration, ToDuration};
 use crate::error::{ErrorKind, LockError};
+use crate::listener::{Listening, LockListener};
 use crate::provider::LockProvider;
+use crate::running;
 
 static INSTALLED: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
 
@@ -117,6 +119,15 @@ impl SchedulerLock {
     pub fn builder() -> SchedulerLockBuilder {
         SchedulerLockBuilder::default()
     }
+
+    /// Has `listener` hear of everything that happens to the locks of this process, until the result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no thread for it.
+    pub fn listen(listener: impl LockListener) -> Result<Listening, LockError> {
+        Listening::start(listener)
+    }
 }
 
 /// See [`SchedulerLock::builder`].
@@ -164,7 +175,8 @@ impl SchedulerLockBuilder {
         self
     }
 
-    /// Registers providers and defaults for the whole process, in place of what was registered before.
+    /// Registers providers and defaults for the whole process, in place of what was registered before, and takes locks
+    /// again after a [`shutdown`](SchedulerLock::shutdown).
     ///
     /// # Errors
     ///
@@ -198,6 +210,7 @@ impl SchedulerLockBuilder {
             at_least,
         };
         INSTALLED.store(Some(Arc::new(registry)));
+        running::open();
         Ok(())
     }
 }

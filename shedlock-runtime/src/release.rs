@@ -12,15 +12,17 @@ use tokio::runtime::Handle;
 use crate::answer::Released;
 use crate::clock::BootInstant;
 use crate::config::DEFAULT_TIMEOUT;
-use crate::events;
+use crate::events::{self, Subject};
 use crate::held::LockState;
 use crate::lease::{Attempt, Lease};
 use crate::limit::limited;
 use crate::pauses::pauses;
 use crate::provider::LockProvider;
+use crate::running::Active;
 
 /// More locks than this are not given back at the same time while a store is away; their leases run out instead.
 const MOST_AT_ONCE: usize = 1_024;
+const NO_RUNTIME: &str = "there is no runtime to do it on";
 static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 
 /// An acquisition on its way: unless disarmed, dropping it takes back what the store may have granted.
@@ -29,15 +31,20 @@ static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct Orphan<'p> {
     provider: &'p Arc<dyn LockProvider>,
     attempt: Attempt,
-    armed: bool,
+    /// There while it is armed.
+    active: Option<Active>,
 }
 
 impl<'p> Orphan<'p> {
-    pub(crate) fn new(provider: &'p Arc<dyn LockProvider>, attempt: Attempt) -> Self {
+    pub(crate) fn new(
+        provider: &'p Arc<dyn LockProvider>,
+        attempt: Attempt,
+        active: Active,
+    ) -> Self {
         Self {
             provider,
             attempt,
-            armed: true,
+            active: Some(active),
         }
     }
 
@@ -45,53 +52,53 @@ impl<'p> Orphan<'p> {
         &self.attempt
     }
 
-    pub(crate) fn disarm(&mut self) {
-        self.armed = false;
+    /// The answer has come.
+    ///
+    /// # Panics
+    ///
+    /// If called twice.
+    pub(crate) fn disarm(&mut self) -> Active {
+        self.active.take().expect("an attempt has one answer")
     }
 }
 
 impl Drop for Orphan<'_> {
     fn drop(&mut self) {
-        let (true, Some(lease)) = (self.armed, self.attempt.orphan()) else {
+        let (Some(active), Some(lease)) = (self.active.take(), self.attempt.orphan()) else {
             return;
         };
-        events::indeterminate(self.provider.info().name(), lease.name());
+        let subject = Subject::of(self.attempt.config(), self.provider.as_ref().info());
+        events::indeterminate(&subject);
         let provider = Arc::clone(self.provider);
         let until = self.attempt.ends();
+        let about = subject.clone();
         let clearing = async move {
-            // The request may still be on its way, so "not yours" does not end the search before the lease does.
+            // The request may still be on its way, so "not yours" does not end the search before the lease does. But a
+            // shutdown waits for one answer only.
             let cleared = retry(&*provider, &lease, until, |answer| {
+                active.settle();
                 answer == Released::Released
             });
             if cleared.await {
-                events::orphan_cleared(provider.info().name(), lease.name());
+                events::orphan_cleared(&about);
             }
         };
-        hand_over(
-            Handle::try_current().ok().as_ref(),
-            self.attempt.name().as_str(),
-            clearing,
-        );
+        hand_over(Handle::try_current().ok().as_ref(), &subject, clearing);
     }
 }
 
 /// Releases a dropped guard's lock: at once where the store answers at once, else on the runtime that took it.
 pub(crate) fn in_background(state: Arc<LockState>) {
     let runtime = state.runtime().cloned();
-    let name = state.name().clone();
+    let subject = state.subject().clone();
     let mut release = Box::pin(async move {
         let Err(error) = state.release_once().await else {
             return;
         };
         events::release_failed(&state, &error);
         let provider = state.shared_provider();
-        retry(
-            &*provider,
-            &state.current_lease(),
-            state.deadline(),
-            |_any| true,
-        )
-        .await;
+        let (lease, until) = (state.current_lease(), state.deadline());
+        retry(&*provider, &lease, until, |_any| true).await;
     });
     // One poll inside a runtime sends the request, and completes it for a lock in memory. A driver may panic on a
     // runtime that is shutting down, and a panic in `Drop` would abort the process.
@@ -105,22 +112,22 @@ pub(crate) fn in_background(state: Arc<LockState>) {
         match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(true) => return,
             Ok(false) => {}
-            Err(_panic) => return events::abandoned(name.as_str()),
+            Err(_panic) => return events::abandoned(&subject, NO_RUNTIME),
         }
     }
-    hand_over(runtime.as_ref(), name.as_str(), release);
+    hand_over(runtime.as_ref(), &subject, release);
 }
 
 fn hand_over(
     runtime: Option<&Handle>,
-    name: &str,
+    subject: &Subject,
     work: impl Future<Output = ()> + Send + 'static,
 ) {
     let Some(runtime) = runtime else {
-        return events::abandoned(name);
+        return events::abandoned(subject, NO_RUNTIME);
     };
     let Some(slot) = Slot::take() else {
-        return events::abandoned(name);
+        return events::abandoned(subject, "too many releases wait for their store");
     };
     // A runtime that is shutting down drops the task; the lease then ends by itself.
     drop(runtime.spawn(async move {

@@ -1,6 +1,6 @@
 //! What a locked function returns when its body did not run.
 
-use crate::error::{ErrorKind, LockError};
+use crate::error::{ErrorKind, LockError, Operation};
 use crate::events;
 use crate::outcome::{Outcome, SkipReason};
 
@@ -78,7 +78,7 @@ impl<T> ErrorValue for Option<T> {
 impl<T> ErrorValue for Outcome<T> {
     fn error_value(error: LockError) -> Self {
         report(&error);
-        Self::Skipped(SkipReason::StoreError)
+        Self::Skipped(SkipReason::of(&error))
     }
 }
 
@@ -95,5 +95,8 @@ pub fn report(error: &LockError) {
         ),
         "{error}"
     );
-    events::failed(error);
+    // That it was lost, or is being shut down, has been said.
+    if error.operation() != Some(Operation::Run) {
+        events::failed(error);
+    }
 }

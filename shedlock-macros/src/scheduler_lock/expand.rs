@@ -160,13 +160,12 @@ fn on_error(plan: &Plan, private: &TokenStream) -> TokenStream {
         && !plan.output.has_place_for_errors()
     {
         // Such a type has no place for an error: it is logged, and the call is a skipped one.
-        let krate = &plan.krate;
         let reason = users_own("reason", expr);
         return quote! {
             |error| {
                 #private::report_store_error(&error);
                 #[allow(unused_variables)]
-                let #reason = &#krate::SkipReason::StoreError;
+                let #reason = &#private::skip_reason(&error);
                 #expr
             }
         };

@@ -17,7 +17,7 @@ async fn report() -> Report {
             |error| {
                 ::shedlock::__private::report_store_error(&error);
                 #[allow(unused_variables)]
-                let reason = &::shedlock::SkipReason::StoreError;
+                let reason = &::shedlock::__private::skip_reason(&error);
                 Report::skipped(reason)
             },
         )

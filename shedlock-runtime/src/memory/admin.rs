@@ -8,6 +8,7 @@ use super::{InMemoryLockProvider, Record};
 use crate::admin::{LockAdmin, LockInfo, pause_length};
 use crate::clock::BootInstant;
 use crate::error::{LockError, Operation};
+use crate::intervention::Intervention;
 use crate::mark::Mark;
 use crate::name::LockName;
 use crate::provider::LockProvider as _;
@@ -69,6 +70,8 @@ impl LockAdmin for InMemoryLockProvider {
         };
         record.lock_until = now;
         record.mark = Some(Box::new(Mark::released(reason)));
+        drop(locks);
+        Intervention::ForceReleased(reason).tell(&self.info, &name);
         Ok(true)
     }
 
@@ -86,7 +89,9 @@ impl LockAdmin for InMemoryLockProvider {
             token,
             mark: Some(Box::new(Mark::paused(reason))),
         };
-        locks.records.insert(name, paused);
+        locks.records.insert(name.clone(), paused);
+        drop(locks);
+        Intervention::Paused(reason).tell(&self.info, &name);
         Ok(())
     }
 
@@ -100,6 +105,8 @@ impl LockAdmin for InMemoryLockProvider {
             return Ok(false);
         };
         record.lock_until = now;
+        drop(locks);
+        Intervention::Resumed.tell(&self.info, &name);
         Ok(true)
     }
 

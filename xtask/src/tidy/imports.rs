@@ -13,6 +13,7 @@ const SQL: &str = "shedlock-sql";
 const UTILITIES: &[&str] = &[
     "arc-swap",
     "async-trait",
+    "atomic-waker",
     "backon",
     "base64",
     "bytes",

@@ -1,0 +1,311 @@
+//! Every line that is logged: what, who, until when, what now.
+//!
+//! One target, fixed names. A normal run or skip is silent at INFO.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
+use tracing::field::Empty;
+use tracing::{Span, debug, debug_span, error, info, info_span, trace, warn};
+
+use super::Subject;
+use super::limit::{self, Pass};
+use crate::answer::Refusal;
+use crate::config::LockConfiguration;
+use crate::error::{LockError, Operation};
+use crate::event::{EventKind, LossReason};
+use crate::held::LockState;
+use crate::info::ProviderInfo;
+use crate::name::LockName;
+use crate::outcome::SkipReason;
+
+const TARGET: &str = "shedlock";
+
+/// Finer than a millisecond is noise to a reader.
+fn short(duration: Duration) -> FormattedDuration {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    format_duration(Duration::from_millis(millis))
+}
+
+/// So long from now, as a time of day and as a duration.
+struct Until(Duration);
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match SystemTime::now().checked_add(self.0) {
+            Some(end) => write!(f, "{} (in {})", format_rfc3339_seconds(end), short(self.0)),
+            None => write!(f, "in {}", short(self.0)),
+        }
+    }
+}
+
+/// A part of a sentence that is left out with its value.
+struct Clause<T>(&'static str, Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Clause<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.1
+            .as_ref()
+            .map_or(Ok(()), |value| write!(f, "{}{value}", self.0))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The span of a locked call. Owner, token and outcome are filled in when they are known.
+pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span {
+    info_span!(
+        target: TARGET,
+        "shedlock.run",
+        lock.name = %config.name(),
+        lock.template = config.template(),
+        lock.provider = info.name(),
+        lock.at_most_ms = millis(config.at_most()),
+        lock.at_least_ms = millis(config.at_least()),
+        lock.owner = Empty,
+        lock.fence = Empty,
+        lock.outcome = Empty,
+    )
+}
+
+/// The span of one call to the store.
+pub(crate) fn store_span(operation: Operation, name: &LockName, provider: &'static str) -> Span {
+    macro_rules! span {
+        ($name:literal) => {
+            debug_span!(
+                target: TARGET,
+                $name,
+                lock.name = %name,
+                lock.provider = provider,
+                otel.kind = "client",
+                error.type = Empty,
+            )
+        };
+    }
+    match operation {
+        Operation::Acquire => span!("shedlock.acquire"),
+        Operation::Extend => span!("shedlock.renew"),
+        _ => span!("shedlock.release"),
+    }
+}
+
+pub(super) fn acquired(state: &LockState) {
+    debug!(
+        name: "lock.acquired",
+        target: TARGET,
+        event = "lock.acquired",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        lock.owner = &*state.node(),
+        lock.fence = state.fencing_token(),
+        "acquired `{}`: held until {} at most",
+        state.name(),
+        Until(state.remaining().unwrap_or_default())
+    );
+}
+
+pub(super) fn skipped(subject: &Subject, refusal: &Refusal) {
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                name: "lock.skipped",
+                target: TARGET,
+                event = "lock.skipped",
+                lock.name = %subject.name,
+                lock.provider = subject.provider,
+                lock.owner = refusal.node.as_deref(),
+                lock.outcome = %refusal.reason,
+                "skipped `{}`: {}{}{}; the next tick asks again",
+                subject.name,
+                refusal.reason,
+                Clause(" by ", refusal.node.as_deref()),
+                Clause(" until ", refusal.remaining.map(Until)),
+            )
+        };
+    }
+    // That an operator's pause works is worth a line; that another node works is not.
+    if refusal.reason == SkipReason::Paused {
+        line!(info);
+    } else {
+        line!(debug);
+    }
+}
+
+pub(super) fn extended(state: &LockState, at_most: Duration) {
+    trace!(
+        name: "lock.renewed",
+        target: TARGET,
+        event = "lock.renewed",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        "extended `{}`: held until {} at most", state.name(), Until(at_most)
+    );
+}
+
+pub(super) fn extend_failed(state: &LockState, cause: &LockError) {
+    let left = state.remaining().unwrap_or_default();
+    warn!(
+        name: "lock.renew_failed",
+        target: TARGET,
+        event = "lock.renew_failed",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        error.type = cause.kind().as_str(),
+        error = %cause,
+        "could not extend `{}`: trying again until its lease ends at {}", state.name(), Until(left)
+    );
+}
+
+pub(super) fn expiring(state: &LockState, left: Duration) {
+    warn!(
+        name: "lock.expiring",
+        target: TARGET,
+        event = "lock.expiring",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        "the lease of `{}` ends at {} and nobody extends it; use `keep_alive` or a longer `at_most`",
+        state.name(), Until(left)
+    );
+}
+
+pub(super) fn starved(state: &LockState, late: Duration) {
+    warn!(
+        name: "lock.starved",
+        target: TARGET,
+        event = "lock.starved",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        late_ms = millis(late),
+        "the task of `{}` was polled {} late: it blocks its thread, or something else does; move blocking work to \
+         `spawn_blocking`",
+        state.name(), short(late)
+    );
+}
+
+pub(super) fn released(state: &LockState, free_in: impl Fn() -> Duration) {
+    // The clock is read only if somebody listens.
+    let kept = || {
+        let left = free_in();
+        (!left.is_zero()).then_some(Until(left))
+    };
+    debug!(
+        name: "lock.released",
+        target: TARGET,
+        event = "lock.released",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        "released `{}`{}", state.name(), Clause(": free from ", kept())
+    );
+}
+
+pub(super) fn release_failed(state: &LockState, left: Duration, cause: &LockError) {
+    warn!(
+        name: "lock.release_failed",
+        target: TARGET,
+        event = "lock.release_failed",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        error.type = cause.kind().as_str(),
+        error = %cause,
+        "could not release `{}`: trying again in the background; it frees itself at {}", state.name(), Until(left)
+    );
+}
+
+pub(super) fn lost(state: &LockState, reason: LossReason, why: &str) {
+    error!(
+        name: "lock.lost",
+        target: TARGET,
+        event = "lock.lost",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        lock.owner = &*state.node(),
+        lock.fence = state.fencing_token(),
+        reason = reason.as_str(),
+        "lost `{}`: {why}; another node may hold it now", state.name()
+    );
+}
+
+pub(super) fn overrun(state: &LockState, late: Duration) {
+    error!(
+        name: "lock.overrun",
+        target: TARGET,
+        event = "lock.overrun",
+        lock.name = %state.name(),
+        lock.provider = state.subject().provider,
+        late_ms = millis(late),
+        "`{}` ran {} past its lease, perhaps beside another node; give it `keep_alive` or a longer `at_most`",
+        state.name(), short(late)
+    );
+}
+
+/// An error that the caller is not told of: the first of a lock, then one a minute.
+pub(crate) fn failed(cause: &LockError) {
+    let Pass::Through { held_back } = limit::pass(cause.lock().unwrap_or_default()) else {
+        return;
+    };
+    error!(
+        name: "lock.error",
+        target: TARGET,
+        event = "lock.error",
+        lock.name = cause.lock(),
+        lock.provider = cause.provider(),
+        error.type = cause.kind().as_str(),
+        error.transient = cause.is_transient(),
+        cause = cause.source_error().map(tracing::field::display),
+        "did not run: {cause}{}",
+        Clause("; so it was before, times ", (held_back > 0).then_some(held_back))
+    );
+}
+
+pub(super) fn indeterminate(subject: &Subject) {
+    warn!(
+        name: "lock.indeterminate",
+        target: TARGET,
+        event = "lock.indeterminate",
+        lock.name = %subject.name,
+        lock.provider = subject.provider,
+        "no answer to the acquisition of `{}`: not run; taking back what {} may have granted",
+        subject.name, subject.provider
+    );
+}
+
+pub(super) fn orphan_cleared(subject: &Subject) {
+    debug!(
+        name: "lock.orphan_cleared",
+        target: TARGET,
+        event = "lock.orphan_cleared",
+        lock.name = %subject.name,
+        lock.provider = subject.provider,
+        "took back `{}`, which {} had granted without our knowing", subject.name, subject.provider
+    );
+}
+
+pub(super) fn abandoned(subject: &Subject, why: &str) {
+    warn!(
+        name: "lock.abandoned",
+        target: TARGET,
+        event = "lock.abandoned",
+        lock.name = %subject.name,
+        lock.provider = subject.provider,
+        "did not release `{}`: {why}; it frees itself when its lease ends", subject.name
+    );
+}
+
+pub(super) fn intervened(subject: &Subject, kind: &EventKind) {
+    let (what, reason) = match kind {
+        EventKind::Paused { reason } => ("paused", Some(reason)),
+        EventKind::ForceReleased { reason } => ("force-released", Some(reason)),
+        _ => ("resumed", None),
+    };
+    info!(
+        name: "lock.admin",
+        target: TARGET,
+        event = kind.name(),
+        lock.name = %subject.name,
+        lock.provider = subject.provider,
+        "an operator has {what} `{}`{}", subject.name, Clause(": ", reason)
+    );
+}

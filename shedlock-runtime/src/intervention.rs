@@ -1,0 +1,39 @@
+//! What an operator has done, told to the log, the metrics and the listeners.
+
+use crate::event::EventKind;
+use crate::events::{self, Subject};
+use crate::info::ProviderInfo;
+use crate::name::LockName;
+
+/// What an operator has done to a lock; implementors of [`LockAdmin`](crate::LockAdmin) tell it when it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Intervention<'a> {
+    /// Paused it, for this reason.
+    Paused(&'a str),
+    /// Ended a pause.
+    Resumed,
+    /// Taken it from its holder, for this reason.
+    ForceReleased(&'a str),
+}
+
+impl Intervention<'_> {
+    /// Writes an INFO line and tells the listeners: interventions are few, and somebody will ask who did it.
+    pub fn tell(self, info: &ProviderInfo, lock: &LockName) {
+        let subject = Subject {
+            name: lock.clone(),
+            template: None,
+            provider: info.name(),
+        };
+        let kind = match self {
+            Self::Paused(reason) => EventKind::Paused {
+                reason: reason.into(),
+            },
+            Self::Resumed => EventKind::Resumed,
+            Self::ForceReleased(reason) => EventKind::ForceReleased {
+                reason: reason.into(),
+            },
+        };
+        events::intervened(&subject, kind);
+    }
+}

@@ -1,0 +1,85 @@
+//! How a body runs under its lock.
+
+use std::time::Duration;
+
+use crate::error::{ErrorKind, LockError};
+
+/// A lease shorter than this is over before a failed extension could be tried again.
+const SHORTEST_KEPT: Duration = Duration::from_millis(300);
+
+/// What happens to a body whose lease ends before it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnLost {
+    /// It is dropped without another poll.
+    Cancel,
+    /// It goes on; [`lock::lost`](crate::lock::lost) and `lock_assert!` tell it.
+    Notify,
+}
+
+/// Whether a lease is extended while its body runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum KeepAlive {
+    #[default]
+    Off,
+    HalfLease,
+    Every(Duration),
+}
+
+impl KeepAlive {
+    /// How often a lease of `at_most` is extended.
+    pub(crate) fn period(self, at_most: Duration) -> Option<Duration> {
+        match self {
+            Self::Off => None,
+            Self::HalfLease => Some(at_most / 2),
+            Self::Every(period) => Some(period),
+        }
+    }
+
+    /// Refuses a lease that cannot be kept alive.
+    pub(crate) fn check(self, at_most: Duration) -> Result<(), LockError> {
+        let Some(period) = self.period(at_most) else {
+            return Ok(());
+        };
+        let refused = |problem: &str, remedy: &str| {
+            Err(LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy))
+        };
+        if at_most < SHORTEST_KEPT {
+            return refused(
+                "`keep_alive` needs an `at_most` of 300ms or more",
+                "give the lock a longer lease; it ends early when the job does",
+            );
+        }
+        if period >= at_most {
+            return refused(
+                "the period of `keep_alive` is not shorter than `at_most`, so the lease would end first",
+                "leave the period out: it is half of `at_most`",
+            );
+        }
+        if period.is_zero() {
+            return refused(
+                "the period of `keep_alive` is zero",
+                "leave the period out: it is half of `at_most`",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// How a body runs under its lock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RunOptions {
+    /// By default: cancel a body that is kept alive, notify any other.
+    pub(crate) on_lost: Option<OnLost>,
+    pub(crate) keep_alive: KeepAlive,
+    /// Keep trying this long before skipping.
+    pub(crate) wait: Duration,
+}
+
+impl RunOptions {
+    pub(crate) fn on_lost(self) -> OnLost {
+        self.on_lost.unwrap_or(match self.keep_alive {
+            KeepAlive::Off => OnLost::Notify,
+            _ => OnLost::Cancel,
+        })
+    }
+}
