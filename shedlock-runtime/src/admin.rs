@@ -1,14 +1,17 @@
 //! The operator's seam: seeing every lock of a store, and steering it.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use crate::clock::Clock;
 use crate::duration::ToDuration as _;
-use crate::error::{ErrorKind, LockError};
+use crate::error::{ErrorKind, LockError, Operation};
+use crate::info::ProviderInfo;
 use crate::mark::Mark;
-use crate::owner::Owner;
+use crate::name::LockName;
+use crate::owner::{Owner, printable};
 use crate::provider::LockProvider;
 
 /// What an operator does to the locks of a store.
@@ -47,7 +50,9 @@ use crate::provider::LockProvider;
 /// ```
 #[async_trait]
 pub trait LockAdmin: LockProvider {
-    /// Every lock that the store has a record of, free ones included, by name.
+    /// Every lock that the store has a record of, free ones included, by name, byte by byte.
+    ///
+    /// A record that says nothing of use is in the list too, with its [`problem`](LockInfo::problem).
     async fn list(&self) -> Result<Vec<LockInfo>, LockError>;
 
     /// One lock, or `None` if the store has no record of it.
@@ -55,7 +60,8 @@ pub trait LockAdmin: LockProvider {
 
     /// Frees a lock at once, whoever holds it, `at_least` and pauses included; says whether it was taken.
     ///
-    /// The `reason` is kept in the record until the next acquisition, cut to 200 characters.
+    /// The `reason` is kept in the record until the next acquisition, cut to 200 characters. The holder's owner is replaced
+    /// by it, so a release or an extension that the holder still has on its way changes nothing.
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError>;
 
     /// Has every node skip this lock until then, those on the JVM too; in place of an earlier pause, if there is one.
@@ -101,6 +107,8 @@ pub struct LockInfo {
     pub paused: bool,
     /// What the operator said who paused or released it last.
     pub reason: Option<String>,
+    /// What is wrong with its record, if anything; what the record does not say is then empty, zero or 1970.
+    pub problem: Option<String>,
 }
 
 impl LockInfo {
@@ -113,13 +121,15 @@ impl LockInfo {
         until: SystemTime,
         now: SystemTime,
     ) -> Self {
-        let mark = Mark::of(stored_owner);
+        let (name, mark) = (name.into(), Mark::of(stored_owner));
         let remaining = until.duration_since(now).unwrap_or_default();
         Self {
-            name: name.into(),
+            // Whoever writes to the store past us may write anything.
+            problem: LockName::new(&name).err().map(|error| error.to_string()),
+            name,
             node: match &mark {
                 Some(_) => String::new(),
-                None => Owner::node_of(stored_owner).to_owned(),
+                None => printable(Owner::node_of(stored_owner)),
             },
             since,
             until,
@@ -137,11 +147,56 @@ impl LockInfo {
         self
     }
 
+    /// Adds what is wrong with the record; the first problem stays.
+    #[must_use]
+    pub fn with_problem(mut self, problem: impl Into<String>) -> Self {
+        self.problem.get_or_insert_with(|| problem.into());
+        self
+    }
+
     /// Whether it is taken: by a holder, by the `at_least` of a run that ended, or by a pause.
     #[must_use]
     pub fn is_held(&self) -> bool {
         !self.remaining.is_zero()
     }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockAdmin + ?Sized> LockAdmin for Arc<P> {
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+        (**self).list().await
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
+        (**self).get(name).await
+    }
+
+    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
+        (**self).force_release(name, reason).await
+    }
+
+    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
+        (**self).pause(name, until, reason).await
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, LockError> {
+        (**self).resume(name).await
+    }
+
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+        (**self).prune(unused_for).await
+    }
+}
+
+/// `name` as the name of a lock in this store, or the error of that operation.
+pub(crate) fn named(
+    info: &ProviderInfo,
+    operation: Operation,
+    name: &str,
+) -> Result<LockName, LockError> {
+    let named = info.lock_name(name);
+    named.map_err(|error| error.with_context(operation, info.name(), None))
 }
 
 /// How long a pause until then would last, for implementors of [`LockAdmin::pause`].

@@ -71,7 +71,7 @@ pub use options::OnLost;
 pub use outcome::{Outcome, SkipReason};
 pub use owner::{Owner, host_node_name, node_name};
 pub use provider::{LockProvider, LockProviderExt};
-pub use record::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version};
+pub use record::{Conflict, LockRecord, RecordCatalogue, RecordLockProvider, RecordStore, Version};
 pub use registry::{SchedulerLock, SchedulerLockBuilder};
 pub use shutdown::{ShutdownPolicy, ShutdownReport};
 pub use skip::{ErrorValue, SkipValue};

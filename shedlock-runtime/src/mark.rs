@@ -26,8 +26,8 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// A pattern for SQL's `LIKE` that matches the stored form of every pause and nothing else.
-    pub const PAUSED_LIKE: &'static str = "paused: %";
+    /// What the stored form of every pause begins with, and no owner does.
+    pub const PAUSED_PREFIX: &'static str = PAUSED;
 
     /// The lock is paused.
     #[must_use]
@@ -45,8 +45,9 @@ impl Mark {
     #[must_use]
     pub fn of(stored_owner: &str) -> Option<Self> {
         [PAUSED, RELEASED].into_iter().find_map(|word| {
-            let reason = stored_owner.strip_prefix(word)?.to_owned();
-            Some(Self { word, reason })
+            // Cleaned again: others can write to the store too.
+            let reason = stored_owner.strip_prefix(word)?;
+            Some(Self::new(word, reason))
         })
     }
 

@@ -107,16 +107,18 @@ impl fmt::Debug for Owner {
 /// `name` as a node name: control characters replaced, cut to 200 characters, and never what [`Mark`] means something by.
 #[must_use]
 pub fn node_name(name: &str) -> Arc<str> {
-    let clean: String = name
-        .chars()
-        .take(MAX_NODE_CHARS)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
+    let clean: String = printable(name).chars().take(MAX_NODE_CHARS).collect();
     // A node must not be taken for an operator.
     match Mark::of(&clean) {
         Some(_) => clean.replacen(':', "_", 1).into(),
         None => clean.into(),
     }
+}
+
+/// Without what would steer a terminal.
+pub(crate) fn printable(name: &str) -> String {
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    name.chars().map(shown).collect()
 }
 
 /// The host's name: the node name of providers that were not given one.

@@ -10,8 +10,13 @@ use crate::answer::{Acquired, Extended, Refusal, Released};
 use crate::error::{ErrorKind, LockError};
 use crate::info::ProviderInfo;
 use crate::lease::{Attempt, Lease};
+use crate::name::LockName;
 use crate::owner::{Owner, host_node_name, node_name};
 use crate::provider::LockProvider;
+
+mod admin;
+
+pub use admin::RecordCatalogue;
 
 /// How often a lost race is run again before the lock counts as contended.
 const MOST_RACES: usize = 4;
@@ -161,18 +166,30 @@ impl<S: RecordStore> RecordLockProvider<S> {
         change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
     ) -> Result<bool, LockError> {
         let owner = lease.stored_owner()?;
+        self.change(lease.name(), |found, now| match found {
+            Some(mut record) if record.locked_by == owner => {
+                Ok(change(&mut record, now)?.then_some(record))
+            }
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    /// Writes what `change` makes of the record; false if it makes nothing.
+    async fn change(
+        &self,
+        name: &LockName,
+        change: impl Fn(Option<LockRecord>, SystemTime) -> Result<Option<LockRecord>, LockError>
+        + Send
+        + Sync,
+    ) -> Result<bool, LockError> {
+        let name = name.as_str();
         for _ in 0..MOST_RACES {
-            let Some((mut record, version)) = self.store.read(lease.name().as_str()).await? else {
+            let (found, version) = self.store.read(name).await?.unzip();
+            let Some(record) = change(found, self.now())? else {
                 return Ok(false);
             };
-            if record.locked_by != owner || !change(&mut record, self.now())? {
-                return Ok(false);
-            }
-            let written = self
-                .store
-                .write_if(lease.name().as_str(), &record, Some(version))
-                .await?;
-            if written.is_ok() {
+            if self.store.write_if(name, &record, version).await?.is_ok() {
                 return Ok(true);
             }
         }

@@ -14,4 +14,6 @@ pub use dialect::Dialect;
 pub use fault::Fault;
 pub use names::{ColumnNames, DEFAULT_TABLE, Names};
 pub use schema::{Description, Inspection, SchemaReport};
-pub use statements::{LockClock, Param, Statement, Statements, Values, lease_micros};
+pub use statements::{
+    AdminStatements, LockClock, Param, Statement, Statements, Values, lease_micros,
+};

@@ -193,6 +193,16 @@ impl Names {
         }
     }
 
+    /// The statement that allows a user to delete rows, which only [`AdminStatements::prune`](crate::AdminStatements::prune)
+    /// does.
+    #[must_use]
+    pub fn grant_delete(&self) -> String {
+        match self.dialect {
+            Dialect::Sqlite => self.grant(),
+            _ => format!("GRANT DELETE ON {} TO your_user", self.quoted_table()),
+        }
+    }
+
     /// What gives the table its primary key.
     #[must_use]
     pub fn add_key(&self) -> String {

@@ -1,5 +1,6 @@
 //! The statements as text, built once per provider from files with places for names and values.
 
+mod admin;
 mod template;
 
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+
+pub use admin::AdminStatements;
 
 /// Whose clock decides when a lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,13 +28,15 @@ pub enum LockClock {
 pub enum Param {
     /// The lock's name, text.
     Name,
-    /// The owner as stored, text.
+    /// The owner as stored, or what an operator leaves in its place; text.
     Owner,
-    /// `at_most`, or what is left of `at_least`, as [`lease_micros`]: a 64-bit integer; to PostgreSQL, an interval of so
+    /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to PostgreSQL, an interval of so
     /// many microseconds.
     Lease,
     /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
     Now,
+    /// When a pause ends, in microseconds since 1970, a 64-bit integer.
+    Until,
 }
 
 /// The values of one operation.
@@ -45,6 +50,8 @@ pub struct Values<'a> {
     pub lease: i64,
     /// See [`Param::Now`].
     pub now: i64,
+    /// See [`Param::Until`].
+    pub until: i64,
 }
 
 /// One statement: its text and the values to bind, in order.
@@ -86,6 +93,7 @@ impl Statement {
                     text.push_str(" microseconds'");
                 }
                 Param::Now => text.push_str(&values.now.to_string()),
+                Param::Until => text.push_str(&values.until.to_string()),
             }
         }
         text.push_str(&self.rest);
@@ -111,6 +119,8 @@ pub struct Statements {
     /// Gives the name of a lock without an end, or taken in the future, if there is one: signs of a wrong hand, clock or
     /// time zone.
     pub future: Statement,
+    /// What an operator does.
+    pub admin: AdminStatements,
 }
 
 impl Statements {
@@ -152,6 +162,7 @@ impl Statements {
             holder: build(include_str!("../sql/sqlite/holder.sql"), true),
             probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0", true),
             future: template::build(future, names, now, true),
+            admin: AdminStatements::new(names, clock),
         }
     }
 }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use shedlock_runtime::{Attempt, InvalidDuration, Lease, LockError, ProviderInfo};
+use shedlock_runtime::{
+    Attempt, InvalidDuration, Lease, LockError, LockInfo, LockName, ProviderInfo,
+};
 use shedlock_sql::{
     Description, Fault, LockClock, Names, Statement, Statements, Values, lease_micros,
 };
 
 use crate::connections::Source;
 use crate::error;
-use crate::store::{Run, Store, Verdict};
+use crate::store::{Paused, Run, Store, Verdict};
 
 /// What an extension or a release may take; as long as the runtime waits for one.
 pub(crate) const LIMIT: Duration = Duration::from_secs(5);
@@ -48,6 +50,22 @@ pub(crate) enum Ask<'a> {
         lease: &'a Lease,
         duration: Duration,
     },
+    /// The row of one lock, or of all.
+    Read(Option<&'a LockName>),
+    /// What an operator does to one lock.
+    Steer {
+        statement: &'a Statement,
+        lock: &'a LockName,
+        mark: &'a str,
+    },
+    /// `until` counts from 1970.
+    Pause {
+        lock: &'a LockName,
+        mark: &'a str,
+        until: Duration,
+    },
+    /// Deletes some of the rows that have been free for so long.
+    Prune(Duration),
     /// Makes the table if it is not there. A user who may not create tables can call it when somebody else has.
     EnsureTable,
     Describe,
@@ -56,11 +74,21 @@ pub(crate) enum Ask<'a> {
 /// What it says.
 pub(crate) enum Reply {
     Verdict(Verdict),
-    Changed(bool),
+    /// So many rows.
+    Changed(u64),
+    Locks(Vec<LockInfo>),
+    Paused(Paused),
     Executed,
     Described(Box<Description>),
     /// Others were at the row each time; nothing was written.
     Busy(LockError),
+}
+
+impl Ask<'_> {
+    /// Whether its statement is another one on a table without the fencing token's column.
+    const fn names_the_token(&self) -> bool {
+        matches!(self, Self::Acquire(_) | Self::Read(_) | Self::Pause { .. })
+    }
 }
 
 impl<DB: Store> Inner<DB> {
@@ -76,7 +104,7 @@ impl<DB: Store> Inner<DB> {
             duration,
         };
         match self.ask(&ask, LIMIT / 10 * 9).await? {
-            Reply::Changed(changed) => Ok(changed),
+            Reply::Changed(rows) => Ok(rows > 0),
             Reply::Busy(busy) => Err(busy),
             _ => Ok(false),
         }
@@ -109,7 +137,7 @@ impl<DB: Store> Inner<DB> {
                 }
             };
             match error::fault::<DB>(&error) {
-                Some(Fault::MissingColumn) if fencing && matches!(ask, Ask::Acquire(_)) => {
+                Some(Fault::MissingColumn) if fencing && ask.names_the_token() => {
                     connection.give_back();
                     self.plain.store(true, Ordering::Relaxed);
                 }
@@ -174,6 +202,37 @@ impl<DB: Store> Inner<DB> {
                 let changed = DB::change(connection, statement, &run).await;
                 changed.map(Reply::Changed)
             }
+            Ask::Read(lock) => {
+                let admin = &self.statements.admin;
+                let (statement, name) = match lock {
+                    Some(lock) => (admin.get_on(fencing), lock.as_str()),
+                    None => (admin.list_on(fencing), ""),
+                };
+                let run = self.run(name, "", Duration::ZERO);
+                let rows = DB::read(connection, statement, &run).await;
+                rows.map(Reply::Locks)
+            }
+            Ask::Steer {
+                statement,
+                lock,
+                mark,
+            } => {
+                let run = self.run(lock.as_str(), mark, Duration::ZERO);
+                let changed = DB::change(connection, statement, &run).await;
+                changed.map(Reply::Changed)
+            }
+            Ask::Pause { lock, mark, until } => {
+                let mut run = self.run(lock.as_str(), mark, Duration::ZERO);
+                run.values.until = i64::try_from(until.as_micros()).unwrap_or(i64::MAX);
+                let paused = DB::pause(connection, &run, fencing).await;
+                paused.map(Reply::Paused)
+            }
+            Ask::Prune(unused_for) => {
+                let run = self.run("", "", *unused_for);
+                let statement = &self.statements.admin.prune;
+                let changed = DB::change(connection, statement, &run).await;
+                changed.map(Reply::Changed)
+            }
             Ask::Describe => {
                 let described = DB::describe(connection, &self.names, &self.statements).await;
                 described.map(|description| Reply::Described(Box::new(description)))
@@ -222,16 +281,18 @@ impl<DB: Store> Inner<DB> {
         connection: &mut DB::Connection,
         ask: &Ask<'_>,
     ) -> Result<Result<(), sqlx::Error>, LockError> {
-        let duration = match ask {
-            Ask::Acquire(attempt) => attempt.at_most(),
-            Ask::Change { duration, .. } => *duration,
-            _ => return Ok(Ok(())),
+        let since_1970 = || self.info.clock().utc().duration_since(UNIX_EPOCH);
+        let in_future = |duration| since_1970().unwrap_or_default().saturating_add(duration);
+        let end = match ask {
+            Ask::Acquire(attempt) => in_future(attempt.at_most()),
+            Ask::Change { duration, .. } => in_future(*duration),
+            Ask::Pause { until, .. } => *until,
+            Ask::Read(_) | Ask::Steer { .. } | Ask::Prune(_) => Duration::ZERO,
+            Ask::EnsureTable | Ask::Describe => return Ok(Ok(())),
         };
         if let Err(error) = self.learn(connection).await? {
             return Ok(Err(error));
         }
-        let since_1970 = self.info.clock().utc().duration_since(UNIX_EPOCH);
-        let end = since_1970.unwrap_or_default().saturating_add(duration);
         if end > UNTIL_2038 && self.known.load(Ordering::Relaxed) == ENDS_IN_2038 {
             return Err(InvalidDuration::BeyondColumn { limit: END_OF_2038 }.into());
         }
@@ -273,6 +334,7 @@ impl<DB: Store> Inner<DB> {
                 name,
                 owner,
                 lease: lease_micros(duration),
+                until: 0,
                 now: now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX)),
             },
         }

@@ -124,6 +124,11 @@ fn explain(names: &Names, fault: Fault, message: &str) -> (ErrorKind, String, Op
     }
 }
 
+/// A row is not as it must be.
+pub(crate) fn unusable(problem: String, remedy: String) -> LockError {
+    LockError::new(ErrorKind::Schema, problem).with_remedy(remedy)
+}
+
 fn compare(names: &Names) -> String {
     format!(
         "`check_schema()` lists all differences from: {}",

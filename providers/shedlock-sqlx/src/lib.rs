@@ -6,6 +6,7 @@
     allow(dead_code, reason = "some parts serve one database")
 )]
 
+mod admin;
 mod ask;
 mod connections;
 mod error;

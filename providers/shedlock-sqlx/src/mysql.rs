@@ -3,15 +3,16 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use shedlock_runtime::LockError;
+use shedlock_runtime::{LockError, LockInfo};
 use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 
+use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, describe};
+use crate::store::{Backend, Paused, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a MySQL or MariaDB database.
 ///
@@ -39,7 +40,11 @@ const LOST_RACE: u64 = 0;
 const OTHER_NAME: u64 = 1;
 const NO_END: u64 = 2;
 const HELD: u64 = 3;
+const PAUSED: u64 = 500_000_000_000_000 + HELD;
 const GRANTED: u64 = 1_000_000_000_000_000;
+
+/// The codes of `sql/mysql/pause.sql`.
+const END_HAS_PASSED: u64 = 0;
 
 impl Store for MySql {}
 
@@ -101,14 +106,13 @@ impl Backend for MySql {
         let done = run.query::<MySql>(statement).execute(connection).await?;
         Ok(match done.last_insert_id() {
             LOST_RACE => Verdict::Contended,
-            OTHER_NAME => Verdict::Unusable {
-                problem: "the table takes this name for another one that differs in case, accents or trailing blanks"
-                    .to_owned(),
-                remedy: "give the name's column a binary collation; `check_schema()` says how".to_owned(),
-            },
+            OTHER_NAME => Verdict::other_name(),
             NO_END => Verdict::without_end(),
             token if token >= GRANTED => Verdict::Granted {
                 token: fencing.then_some(token),
+            },
+            paused if paused >= PAUSED => Verdict::Paused {
+                remaining: Some(Duration::from_millis(paused - PAUSED)),
             },
             held => Verdict::Held {
                 owner: String::new(),
@@ -121,10 +125,33 @@ impl Backend for MySql {
         connection: &mut MySqlConnection,
         statement: &Statement,
         run: &Run<'_>,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<u64, sqlx::Error> {
         // sqlx counts the rows that were found, also if their values stayed the same.
         let done = run.query::<MySql>(statement).execute(connection).await?;
-        Ok(done.rows_affected() > 0)
+        Ok(done.rows_affected())
+    }
+
+    async fn pause(
+        connection: &mut MySqlConnection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> Result<Paused, sqlx::Error> {
+        let statement = run.statements.admin.pause_on(fencing);
+        let done = run.query::<MySql>(statement).execute(connection).await?;
+        Ok(match done.last_insert_id() {
+            END_HAS_PASSED => Paused::Passed,
+            OTHER_NAME => Paused::OtherName,
+            _ => Paused::Done,
+        })
+    }
+
+    async fn read(
+        connection: &mut MySqlConnection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> Result<Vec<LockInfo>, sqlx::Error> {
+        let query = run.query::<MySql>(statement);
+        locks(&query.fetch_all(connection).await?)
     }
 
     async fn describe(

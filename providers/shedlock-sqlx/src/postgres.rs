@@ -2,15 +2,16 @@
 
 use std::str::FromStr as _;
 
-use shedlock_runtime::LockError;
+use shedlock_runtime::{LockError, LockInfo, Mark};
 use shedlock_sql::{Description, Dialect, Names, Statement, Statements};
 use sqlx::postgres::types::PgInterval;
-use sqlx::postgres::{PgConnectOptions, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawSql, Row as _};
 
+use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, describe};
+use crate::store::{Backend, Paused, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -70,20 +71,18 @@ impl Backend for Postgres {
         fencing: bool,
     ) -> Result<Verdict, sqlx::Error> {
         let statement = run.statements.acquire_on(fencing);
-        // To the end: the server commits after the last row, and the commit may fail.
-        let rows = if run.persistent {
-            run.query::<Postgres>(statement)
-                .fetch_all(connection)
-                .await?
-        } else {
-            connection.fetch_all(simple(statement, run)).await?
-        };
+        let rows = fetch(connection, statement, run).await?;
         let Some(row) = rows.first() else {
             return Ok(Verdict::Refused);
         };
+        // Columns of owners are of one type or another, and all of them are text.
+        let owner: &str = row.try_get_unchecked(1)?;
+        if Mark::of(owner).is_some_and(|mark| mark.is_pause()) {
+            return Ok(Verdict::Paused { remaining: None });
+        }
         if row.try_get(0)? {
             // The lock is ours whatever the column holds.
-            let token = row.try_get::<Option<i64>, _>(1).unwrap_or(None);
+            let token = row.try_get::<Option<i64>, _>(2).unwrap_or(None);
             let token = token.and_then(|token| token.try_into().ok());
             return Ok(Verdict::Granted { token });
         }
@@ -97,13 +96,31 @@ impl Backend for Postgres {
         connection: &mut PgConnection,
         statement: &Statement,
         run: &Run<'_>,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<u64, sqlx::Error> {
         let done = if run.persistent {
             run.query::<Postgres>(statement).execute(connection).await?
         } else {
             connection.execute(simple(statement, run)).await?
         };
-        Ok(done.rows_affected() > 0)
+        Ok(done.rows_affected())
+    }
+
+    async fn pause(
+        connection: &mut PgConnection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> Result<Paused, sqlx::Error> {
+        let statement = run.statements.admin.pause_on(fencing);
+        let written = Self::change(connection, statement, run).await?;
+        Ok(Paused::if_written(written))
+    }
+
+    async fn read(
+        connection: &mut PgConnection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> Result<Vec<LockInfo>, sqlx::Error> {
+        locks(&fetch(connection, statement, run).await?)
     }
 
     async fn describe(
@@ -121,6 +138,20 @@ impl Backend for Postgres {
 
     async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
         connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    }
+}
+
+/// Runs a statement to its end: the server commits after the last row, and the commit may fail.
+async fn fetch(
+    connection: &mut PgConnection,
+    statement: &Statement,
+    run: &Run<'_>,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    if run.persistent {
+        let query = run.query::<Postgres>(statement);
+        query.fetch_all(connection).await
+    } else {
+        connection.fetch_all(simple(statement, run)).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockProvider, Operation,
+    Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockName, LockProvider, Operation,
     ProviderInfo, Refusal, Released,
 };
 use shedlock_sql::{Fault, SchemaReport};
@@ -18,8 +18,8 @@ use crate::error;
 use crate::options::{self, SqlxLockProviderBuilder};
 use crate::store::{Store, Verdict};
 
-/// What setting up may take: another session may be at the table.
-const SET_UP_LIMIT: Duration = Duration::from_secs(30);
+/// What setting up may take, or reading all rows: another session may be at the table.
+pub(crate) const SET_UP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Keeps locks in a table of a database that [`sqlx`] can talk to.
 ///
@@ -95,7 +95,12 @@ impl<DB: Store> SqlxLockProvider<DB> {
     /// The table is made or not; the call can be made again.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
         let done = self
-            .set_up(Operation::EnsureSchema, &Ask::EnsureTable)
+            .ask_within(
+                SET_UP_LIMIT,
+                Operation::EnsureSchema,
+                None,
+                &Ask::EnsureTable,
+            )
             .await;
         self.inner.forget();
         done.map(drop)
@@ -115,7 +120,9 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// Nothing is changed in any case.
     pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
-        let described = self.set_up(Operation::CheckSchema, &Ask::Describe).await?;
+        let described = self
+            .ask_within(SET_UP_LIMIT, Operation::CheckSchema, None, &Ask::Describe)
+            .await?;
         let Reply::Described(description) = described else {
             return Ok(SchemaReport::default());
         };
@@ -124,19 +131,26 @@ impl<DB: Store> SqlxLockProvider<DB> {
         report.map_err(|error| error.with_context(Operation::CheckSchema, inner.info.name(), None))
     }
 
-    async fn set_up(&self, operation: Operation, ask: &Ask<'_>) -> Result<Reply, LockError> {
+    /// Asks what no runtime limits: setting up, and what operators do.
+    pub(crate) async fn ask_within(
+        &self,
+        limit: Duration,
+        operation: Operation,
+        lock: Option<&LockName>,
+        ask: &Ask<'_>,
+    ) -> Result<Reply, LockError> {
         let inner = &*self.inner;
-        // The runtime limits the calls about locks; these are ours to limit.
-        let answer = tokio::time::timeout(SET_UP_LIMIT, inner.ask(ask, SET_UP_LIMIT)).await;
+        // What is left over is for saying what is wrong.
+        let answer = tokio::time::timeout(limit, inner.ask(ask, limit / 10 * 9)).await;
         let answer = match answer {
             Ok(Ok(Reply::Busy(busy))) => Err(busy),
             Ok(answer) => answer,
             Err(_elapsed) => {
-                let problem = format!("no answer within {SET_UP_LIMIT:?}");
+                let problem = format!("no answer within {limit:?}");
                 Err(LockError::new(ErrorKind::Timeout, problem))
             }
         };
-        answer.map_err(|error| error.with_context(operation, inner.info.name(), None))
+        answer.map_err(|error| error.with_context(operation, inner.info.name(), lock))
     }
 
     /// Opens a connection, and looks whether the table has a column for fencing tokens, so that the first acquisition
@@ -178,18 +192,22 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         };
         match verdict {
             Verdict::Granted { token } => Ok(Acquired::Granted(attempt.grant(token))),
+            // Not every database says who.
+            Verdict::Held { owner, remaining } if owner.is_empty() => {
+                Ok(Acquired::Refused(Refusal::held().lasting(remaining)))
+            }
             Verdict::Held { owner, remaining } => {
-                let mut refusal = Refusal::held().by(&owner, remaining);
-                // Not every database says who.
-                refusal.node = refusal.node.filter(|node| !node.is_empty());
+                Ok(Acquired::Refused(Refusal::of(&owner, remaining)))
+            }
+            Verdict::Paused { remaining } => {
+                let mut refusal = Refusal::paused();
+                refusal.remaining = remaining;
                 Ok(Acquired::Refused(refusal))
             }
             // Nearly always: a lost race is over before the losers are told.
             Verdict::Refused => Ok(Acquired::Refused(Refusal::held())),
             Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
-            Verdict::Unusable { problem, remedy } => {
-                Err(LockError::new(ErrorKind::Schema, problem).with_remedy(remedy))
-            }
+            Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
         }
     }
 

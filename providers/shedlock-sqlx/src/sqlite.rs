@@ -3,14 +3,15 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, LockError};
+use shedlock_runtime::{ErrorKind, LockError, LockInfo};
 use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, SqliteConnection};
 
+use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, describe};
+use crate::store::{Backend, Paused, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a SQLite database.
 ///
@@ -132,9 +133,28 @@ impl Backend for Sqlite {
         connection: &mut SqliteConnection,
         statement: &Statement,
         run: &Run<'_>,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<u64, sqlx::Error> {
         let done = run.query::<Sqlite>(statement).execute(connection).await?;
-        Ok(done.rows_affected() > 0)
+        Ok(done.rows_affected())
+    }
+
+    async fn pause(
+        connection: &mut SqliteConnection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> Result<Paused, sqlx::Error> {
+        let statement = run.statements.admin.pause_on(fencing);
+        let written = Self::change(connection, statement, run).await?;
+        Ok(Paused::if_written(written))
+    }
+
+    async fn read(
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> Result<Vec<LockInfo>, sqlx::Error> {
+        let query = run.query::<Sqlite>(statement);
+        locks(&query.fetch_all(connection).await?)
     }
 
     async fn describe(

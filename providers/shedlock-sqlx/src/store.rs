@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use shedlock_runtime::LockError;
+use shedlock_runtime::{LockError, LockInfo};
 use shedlock_sql::{Description, Dialect, Fault, Names, Param, Statement, Statements, Values};
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
@@ -63,12 +63,26 @@ pub trait Backend: Database + HasStatementCache {
         fencing: bool,
     ) -> impl Future<Output = Result<Verdict, sqlx::Error>> + Send;
 
-    /// Runs a statement that changes one row or none, and says which.
+    /// Runs a statement that changes rows, and says how many.
     fn change(
         connection: &mut Self::Connection,
         statement: &Statement,
         run: &Run<'_>,
-    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+
+    /// Pauses a lock.
+    fn pause(
+        connection: &mut Self::Connection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> impl Future<Output = Result<Paused, sqlx::Error>> + Send;
+
+    /// Runs a statement that reads rows, and says what is in them.
+    fn read(
+        connection: &mut Self::Connection,
+        statement: &Statement,
+        run: &Run<'_>,
+    ) -> impl Future<Output = Result<Vec<LockInfo>, sqlx::Error>> + Send;
 
     /// The answers to the [`Inspection`](shedlock_sql::Inspection) of the table.
     fn describe(
@@ -105,7 +119,9 @@ pub enum Verdict {
         owner: String,
         remaining: Duration,
     },
-    /// It is not, and the database does not say more.
+    /// An operator has paused the lock; not every database says for how long.
+    Paused { remaining: Option<Duration> },
+    /// It is not ours, and the database does not say more.
     Refused,
     /// Somebody else was faster, and has finished or is not to be seen.
     Contended,
@@ -113,7 +129,35 @@ pub enum Verdict {
     Unusable { problem: String, remedy: String },
 }
 
+/// What the database says to a pause.
+#[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
+#[derive(Debug)]
+pub enum Paused {
+    /// The lock is paused.
+    Done,
+    /// The pause would have ended by the clock that decides; nothing was written.
+    Passed,
+    /// The row is another lock's; see [`Verdict::other_name`].
+    OtherName,
+}
+
+impl Paused {
+    /// Where a pause that has passed is the only one that writes no row.
+    pub(crate) const fn if_written(rows: u64) -> Self {
+        if rows > 0 { Self::Done } else { Self::Passed }
+    }
+}
+
 impl Verdict {
+    /// A row whose name the database takes for the one that was asked for.
+    pub(crate) fn other_name() -> Self {
+        Self::Unusable {
+            problem: "the table takes this name for another one that differs in case, accents or trailing blanks"
+                .to_owned(),
+            remedy: "give the name's column a binary collation; `check_schema()` says how".to_owned(),
+        }
+    }
+
     /// A row with NULL for the end of its lease, which is neither held nor free.
     pub(crate) fn without_end() -> Self {
         Self::Unusable {
@@ -146,6 +190,7 @@ impl Run<'_> {
                 Param::Name => query.bind(self.values.name),
                 Param::Owner => query.bind(self.values.owner),
                 Param::Lease => query.bind(DB::lease(self.values.lease)),
+                Param::Until => query.bind(self.values.until),
                 _ => query.bind(self.values.now),
             })
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::{InMemoryLockProvider, Record};
-use crate::admin::{LockAdmin, LockInfo, pause_length};
+use crate::admin::{LockAdmin, LockInfo, named, pause_length};
 use crate::clock::BootInstant;
 use crate::error::{LockError, Operation};
 use crate::intervention::Intervention;
@@ -14,11 +14,6 @@ use crate::name::LockName;
 use crate::provider::LockProvider as _;
 
 impl InMemoryLockProvider {
-    fn named(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
-        let named = self.info.lock_name(name);
-        named.map_err(|error| error.with_context(operation, self.info.name(), None))
-    }
-
     /// The record as an operator sees it: records keep readings of the forward clock, people want the time of day.
     fn describe(&self, name: &LockName, record: &Record) -> LockInfo {
         let (now, utc) = (self.now(), self.info().clock().utc());
@@ -54,14 +49,14 @@ impl LockAdmin for InMemoryLockProvider {
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let name = self.named(Operation::Get, name)?;
+        let name = named(&self.info, Operation::Get, name)?;
         let locks = self.locks();
         let record = locks.records.get(&name);
         Ok(record.map(|record| self.describe(&name, record)))
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let name = self.named(Operation::ForceRelease, name)?;
+        let name = named(&self.info, Operation::ForceRelease, name)?;
         let now = self.now();
         let mut locks = self.locks();
         let record = locks.records.get_mut(&name);
@@ -76,7 +71,7 @@ impl LockAdmin for InMemoryLockProvider {
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let name = self.named(Operation::Pause, name)?;
+        let name = named(&self.info, Operation::Pause, name)?;
         let left = pause_length(self.info.clock(), until)
             .map_err(|error| error.with_context(Operation::Pause, self.info.name(), Some(&name)))?;
         let now = self.now();
@@ -96,7 +91,7 @@ impl LockAdmin for InMemoryLockProvider {
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let name = self.named(Operation::Resume, name)?;
+        let name = named(&self.info, Operation::Resume, name)?;
         let now = self.now();
         let mut locks = self.locks();
         let record = locks.records.get_mut(&name);

@@ -4,6 +4,7 @@
 --   1: the row is of another name, which the column's collation takes for this one
 --   2: the row's end is NULL
 --   from 3 on: held by somebody else for so many milliseconds and three
+--   from 5e14 on: paused for so many milliseconds, and three
 --   from 1e15 on: ours; the microseconds since 1970, or more, which is the fencing token
 INSERT INTO {table} (
     {name}, {lock_until}, {locked_at}, {locked_by}
@@ -21,7 +22,10 @@ WHERE NOT EXISTS (
         AND CAST(CONVERT(h.{name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)
         AND NOT h.{locked_by} <=> :owner
         AND h.{lock_until} > {now}
-        AND LAST_INSERT_ID(TIMESTAMPDIFF(MICROSECOND, {now}, h.{lock_until}) DIV 1000 + 3) > 0
+        AND LAST_INSERT_ID(
+            TIMESTAMPDIFF(MICROSECOND, {now}, h.{lock_until}) DIV 1000 + 3
+            + IF(h.{locked_by} {is_pause}, 500000000000000, 0)
+        ) > 0
 )
 -- Assignments see those to their left. The end comes last: until then, whether the row is free can still be told.
 ON DUPLICATE KEY UPDATE

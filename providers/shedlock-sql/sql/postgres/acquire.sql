@@ -1,5 +1,5 @@
--- Gives one row if the lock is ours and none if it is not. To say in the same statement who holds it takes CTEs, which
--- cost a third of the speed; the server also prepares each expression anew each time, so there are few.
+-- Gives one row if the lock is ours or paused, and none if it is held. To say in the same statement who holds it takes CTEs,
+-- which cost a third of the speed; the server also prepares each expression anew each time, so there are few.
 INSERT INTO {table} AS l (
     {name}, {lock_until}, {locked_at}, {locked_by}
     , {fencing_token} -- fencing
@@ -11,16 +11,18 @@ SELECT
 WHERE NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = :name AND h.{lock_until} > {now} AND h.{locked_by} <> :owner
+    WHERE h.{name} = :name AND h.{lock_until} > {now} AND h.{locked_by} <> :owner AND NOT h.{locked_by} {is_pause}
 )
--- Fresh times instead of EXCLUDED: the statement may have waited for the row.
+-- Fresh times instead of EXCLUDED: the statement may have waited for the row. A pause is written as it was, only to give a
+-- row; whether it lasts is judged by EXCLUDED, which stands still from column to column.
 ON CONFLICT ({name}) DO UPDATE SET
-    {lock_until} = {now} + :lease,
-    {locked_at} = {now},
-    {locked_by} = EXCLUDED.{locked_by}
-    , {fencing_token} = GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) -- fencing
-WHERE l.{lock_until} <= {now} OR l.{locked_by} = :owner
+    {lock_until} = CASE WHEN {pause_lasts} THEN l.{lock_until} ELSE {now} + :lease END,
+    {locked_at} = CASE WHEN {pause_lasts} THEN l.{locked_at} ELSE {now} END,
+    {locked_by} = CASE WHEN {pause_lasts} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
+    , {fencing_token} = CASE WHEN {pause_lasts} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
+WHERE l.{lock_until} <= {now} OR l.{locked_by} = :owner OR l.{locked_by} {is_pause}
 RETURNING
     -- A column of type date would cut the lease to nothing.
     {lock_until} > {locked_at}
+    , {locked_by}
     , {fencing_token} -- fencing

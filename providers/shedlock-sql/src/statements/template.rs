@@ -1,15 +1,22 @@
 //! From a file with places for names and values to a statement.
 
-use super::{LockClock, Param, Statement};
+use shedlock_runtime::Mark;
+
+use super::{AdminStatements, LockClock, Param, Statement};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-const PARAMS: [(&str, Param); 4] = [
+const PARAMS: [(&str, Param); 5] = [
     ("name", Param::Name),
     ("owner", Param::Owner),
     ("lease", Param::Lease),
     ("now", Param::Now),
+    ("until", Param::Until),
 ];
+
+/// Whether the row that an acquisition in PostgreSQL came upon is a pause, and was when the statement began.
+const POSTGRES_PAUSE_LASTS: &str =
+    "l.{locked_by} {is_pause} AND l.{lock_until} > EXCLUDED.{locked_at}";
 
 /// Whether the row is ours to take, in MySQL.
 const MYSQL_FREE: &str = "({same} AND ({lock_until} <= {now} OR {locked_by} <=> :owner))";
@@ -27,6 +34,10 @@ pub(super) fn build(file: &str, names: &Names, clock: LockClock, fencing: bool) 
         .replace("{free}", MYSQL_FREE)
         .replace("{same}", MYSQL_SAME)
         .replace("{clock}", MYSQL_CLOCK)
+        .replace("{pause_lasts}", POSTGRES_PAUSE_LASTS)
+        .replace("{is_pause}", &is_pause(dialect))
+        .replace("{until}", until(dialect))
+        .replace("{batch}", &AdminStatements::PRUNE_BATCH.to_string())
         .replace("{now}", now(dialect, clock));
     // The names are put in last: one of them may look like a value's place.
     let (pieces, rest) = split(&template);
@@ -39,6 +50,30 @@ pub(super) fn build(file: &str, names: &Names, clock: LockClock, fencing: bool) 
         params,
         pieces,
         rest,
+    }
+}
+
+/// What follows a column of owners to ask whether an operator's pause is in it: with regard to case, as a node may be
+/// called `Paused: x`.
+fn is_pause(dialect: Dialect) -> String {
+    let prefix = Mark::PAUSED_PREFIX;
+    match dialect {
+        Dialect::Postgres => format!("LIKE '{prefix}%'"),
+        Dialect::MySql => format!("LIKE CAST('{prefix}%' AS BINARY)"),
+        Dialect::Sqlite => format!("GLOB '{prefix}*'"),
+    }
+}
+
+/// The instant that an operator gave, of the type that `lock_until` has.
+const fn until(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => {
+            "(TIMESTAMP 'epoch' + CAST(:until AS bigint) * INTERVAL '1 microsecond')"
+        }
+        Dialect::MySql => {
+            "TIMESTAMPADD(MICROSECOND, :until, TIMESTAMP('1970-01-01 00:00:00.000000'))"
+        }
+        Dialect::Sqlite => "(:until / 1000)",
     }
 }
 

@@ -1,0 +1,12 @@
+-- Microseconds since 1970, with infinity as far out as they go. The cast undoes what the session's zone did to a column
+-- with one.
+SELECT
+    CAST({name} AS text),
+    CAST({locked_by} AS text),
+    CAST(LEAST(GREATEST(EXTRACT(EPOCH FROM CAST({locked_at} AS timestamp)) * 1000000, -9e18), 9e18) AS bigint),
+    CAST(LEAST(GREATEST(EXTRACT(EPOCH FROM CAST({lock_until} AS timestamp)) * 1000000, -9e18), 9e18) AS bigint),
+    CAST(LEAST(GREATEST(EXTRACT(EPOCH FROM {now}) * 1000000, -9e18), 9e18) AS bigint),
+    {fencing_token}, -- fencing
+    NULL, -- plain
+    'null'
+FROM {table}

@@ -1,0 +1,211 @@
+//! What an operator can do to locks in a database.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use shedlock_runtime::{
+    ErrorKind, LockAdmin, LockError, LockInfo, LockName, Mark, Operation, pause_length,
+};
+use shedlock_sql::{AdminStatements, Statement};
+use sqlx::{ColumnIndex, Decode, Row};
+
+use crate::ask::{Ask, LIMIT, Reply};
+use crate::error;
+use crate::provider::{SET_UP_LIMIT, SqlxLockProvider};
+use crate::store::{Paused, Store, Verdict};
+
+impl<DB: Store> SqlxLockProvider<DB> {
+    fn named(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
+        let info = &self.inner.info;
+        let named = info.lock_name(name);
+        named.map_err(|error| error.with_context(operation, info.name(), None))
+    }
+
+    async fn read(
+        &self,
+        limit: Duration,
+        operation: Operation,
+        lock: Option<&LockName>,
+    ) -> Result<Vec<LockInfo>, LockError> {
+        let ask = Ask::Read(lock);
+        Ok(match self.ask_within(limit, operation, lock, &ask).await? {
+            Reply::Locks(locks) => locks,
+            _ => Vec::new(),
+        })
+    }
+
+    /// Changes the row of one lock, and says whether there was one to change.
+    async fn steer(
+        &self,
+        operation: Operation,
+        statement: &Statement,
+        lock: &LockName,
+        mark: &str,
+    ) -> Result<bool, LockError> {
+        let ask = Ask::Steer {
+            statement,
+            lock,
+            mark,
+        };
+        let reply = self.ask_within(LIMIT, operation, Some(lock), &ask).await?;
+        Ok(matches!(reply, Reply::Changed(1..)))
+    }
+
+    async fn try_pause(
+        &self,
+        lock: &LockName,
+        until: SystemTime,
+        reason: &str,
+    ) -> Result<(), LockError> {
+        pause_length(self.inner.info.clock(), until)?;
+        let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mark = Mark::paused(reason).to_string();
+        let ask = Ask::Pause {
+            lock,
+            mark: &mark,
+            until: whole_millis(until),
+        };
+        match self
+            .ask_within(LIMIT, Operation::Pause, Some(lock), &ask)
+            .await?
+        {
+            Reply::Paused(Paused::Passed) => {
+                let passed = "the end of the pause has passed by the database's clock";
+                let passed = LockError::new(ErrorKind::InvalidDuration, passed);
+                Err(passed.with_remedy("compare that clock with this machine's"))
+            }
+            Reply::Paused(Paused::OtherName) => match Verdict::other_name() {
+                Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// On a connection that died while it was idle, a statement is sent a second time, and may find its own work: `false` then
+/// means that nothing is left to do.
+#[async_trait]
+impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+        let mut locks = self.read(SET_UP_LIMIT, Operation::List, None).await?;
+        // By us: each server has an order of its own.
+        locks.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(locks)
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
+        let lock = self.named(Operation::Get, name)?;
+        let mut found = self.read(LIMIT, Operation::Get, Some(&lock)).await?;
+        Ok(found.pop())
+    }
+
+    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
+        let lock = self.named(Operation::ForceRelease, name)?;
+        let statement = &self.inner.statements.admin.force_release;
+        let mark = Mark::released(reason).to_string();
+        self.steer(Operation::ForceRelease, statement, &lock, &mark)
+            .await
+    }
+
+    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
+        let lock = self.named(Operation::Pause, name)?;
+        let paused = self.try_pause(&lock, until, reason).await;
+        paused.map_err(|error| {
+            error.with_context(Operation::Pause, self.inner.info.name(), Some(&lock))
+        })
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, LockError> {
+        let lock = self.named(Operation::Resume, name)?;
+        let statement = &self.inner.statements.admin.resume;
+        self.steer(Operation::Resume, statement, &lock, "").await
+    }
+
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+        let ask = Ask::Prune(unused_for.min(LONGEST));
+        let mut pruned = 0;
+        loop {
+            let batch = self.ask_within(LIMIT, Operation::Prune, None, &ask).await;
+            let deleted = match batch.map_err(|error| self.needs_delete(error))? {
+                Reply::Changed(deleted) => deleted,
+                _ => 0,
+            };
+            pruned += deleted;
+            if deleted < AdminStatements::PRUNE_BATCH {
+                return Ok(pruned);
+            }
+        }
+    }
+}
+
+/// No database reckons further back than this, and no lock is older.
+const LONGEST: Duration = Duration::from_hours(36_500 * 24);
+
+impl<DB: Store> SqlxLockProvider<DB> {
+    /// Nothing else deletes rows, so a user who may do all the rest may lack this.
+    fn needs_delete(&self, error: LockError) -> LockError {
+        match error.kind() {
+            ErrorKind::Permission => {
+                error.with_remedy(format!("run: {}", self.inner.names.grant_delete()))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Up to a column's milliseconds, so that none ends a pause early.
+fn whole_millis(since_1970: Duration) -> Duration {
+    let millis = since_1970.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
+}
+
+/// What the rows of a statement that reads say of their locks.
+pub(crate) fn locks<R>(rows: &[R]) -> Result<Vec<LockInfo>, sqlx::Error>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    String: for<'r> Decode<'r, R::Database>,
+    i64: for<'r> Decode<'r, R::Database>,
+{
+    let lock = |row: &R| {
+        // Anybody may have written the row: a value that cannot be read must not hide all others.
+        let text = |at: usize| {
+            row.try_get_unchecked::<Option<String>, _>(at)
+                .ok()
+                .flatten()
+        };
+        let number = |at: usize| row.try_get_unchecked::<Option<i64>, _>(at).ok().flatten();
+        let (name, owner) = (text(0), text(1).unwrap_or_default());
+        let (since, until, token) = (number(2), number(3), number(5));
+        let now = row.try_get_unchecked(4)?;
+        let info = LockInfo::new(
+            name.as_deref().unwrap_or_default(),
+            &owner,
+            instant(since.unwrap_or_default()),
+            instant(until.unwrap_or_default()),
+            instant(now),
+        );
+        let token = token.and_then(|token| u64::try_from(token).ok());
+        let info = info.with_token(token.filter(|token| *token > 0));
+        Ok(match (until, since) {
+            (None, _) => info.with_problem(match text(6) {
+                Some(kind) if kind != "null" => format!("the end of the lease is {kind}"),
+                _ => "the end of the lease is NULL".to_owned(),
+            }),
+            (_, None) => info.with_problem("the start of the lease is not a time"),
+            _ => info,
+        })
+    };
+    rows.iter().map(lock).collect()
+}
+
+fn instant(micros: i64) -> SystemTime {
+    let distance = Duration::from_micros(micros.unsigned_abs());
+    let instant = if micros < 0 {
+        UNIX_EPOCH.checked_sub(distance)
+    } else {
+        UNIX_EPOCH.checked_add(distance)
+    };
+    instant.unwrap_or(UNIX_EPOCH)
+}
