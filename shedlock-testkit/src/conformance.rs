@@ -42,6 +42,7 @@
     reason = "a case panics when the provider fails it"
 )]
 
+pub mod admin;
 pub mod ambiguity;
 pub mod at_least;
 pub mod basics;
@@ -53,7 +54,9 @@ mod harness;
 pub mod healing;
 mod macros;
 pub mod names;
+mod operator;
 pub mod owner;
+pub mod pausing;
 pub mod processes;
 pub mod releasing;
 mod subject;

@@ -8,7 +8,9 @@ mod place;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{BootInstant, Clock, ErrorKind, LockProvider, SystemClock, async_trait};
+use shedlock_runtime::{
+    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
+};
 use shedlock_sqlx::{SqlxLockProvider, Store};
 use shedlock_testkit::Unavailable;
 use shedlock_testkit::conformance::{Broken, Capabilities, Disturbance, Fencing, Harness, Peek};
@@ -45,6 +47,11 @@ impl<DB: TestStore> Harness for Subject<DB> {
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
         let built = self.place.builder(self.via).node_name(name).build();
         shared(built.expect("the options are valid"))
+    }
+
+    async fn admin(&self, name: &str) -> Option<Arc<dyn LockAdmin>> {
+        let built = self.place.builder(self.via).node_name(name).build();
+        Some(Arc::new(built.expect("the options are valid")))
     }
 
     fn address(&self) -> Option<String> {

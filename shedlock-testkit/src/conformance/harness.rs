@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, LockProvider, async_trait};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
 
 use crate::Unavailable;
 
@@ -21,6 +21,11 @@ pub trait Harness: Send + Sync + 'static {
     /// A provider as another program would make it: over the same store as all nodes of this harness, with connections and
     /// caches of its own, and with this node name, which other nodes may have too.
     async fn node(&self, name: &str) -> Arc<dyn LockProvider>;
+
+    /// A node for an operator, as [`node`](Self::node) makes one; `None` if the provider is no [`LockAdmin`].
+    async fn admin(&self, _name: &str) -> Option<Arc<dyn LockAdmin>> {
+        None
+    }
 
     /// What another process needs to make nodes over the same store: a URL, a path. Only asked for when
     /// [`conformance!`](crate::conformance!) is called with `processes`.

@@ -147,6 +147,38 @@ macro_rules! __conformance_cases {
                 are_typed_and_helpful
                 a_store_that_is_away_is_an_error
             }
+            admin {
+                lists_what_is_held_free_and_paused
+                an_unknown_name_is_none
+                a_held_lock_says_who_and_how_long
+                a_free_lock_says_since_when
+                a_forced_release_frees_at_once
+                a_forced_release_ends_at_least
+                the_old_holder_is_told
+                the_reason_is_kept_cleaned_and_cut
+                a_bad_name_never_reaches_the_store
+                tokens_grow_whatever_an_operator_does
+                prune_forgets_what_has_long_been_free
+                prune_spares_what_is_taken
+                a_forgotten_lock_can_be_taken
+                prune_comes_between_no_acquisition
+                an_extension_is_seen
+            }
+            pausing {
+                a_paused_lock_is_skipped_by_every_node
+                an_unknown_lock_can_be_paused
+                a_pause_takes_the_lock_from_its_holder
+                the_caller_is_told_why
+                a_pause_ends_by_itself
+                a_pause_that_is_over_is_none
+                a_second_pause_replaces_the_first
+                a_pause_is_shown
+                attempts_leave_a_pause_as_it_is
+                resume_frees_at_once
+                resume_leaves_a_held_lock_alone
+                a_paused_lock_can_be_released_by_force
+                an_impossible_pause_never_reaches_the_store
+            }
             healing {
                 a_record_deleted_while_free
                 a_record_deleted_while_held

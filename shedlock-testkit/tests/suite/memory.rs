@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use shedlock_runtime::{InMemoryLockProvider, LockProvider, SystemClock, async_trait};
+use shedlock_runtime::{InMemoryLockProvider, LockAdmin, LockProvider, SystemClock, async_trait};
 use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
 
 struct Memory(InMemoryLockProvider);
@@ -18,6 +18,10 @@ impl Harness for Memory {
 
     async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
         Arc::new(self.0.clone())
+    }
+
+    async fn admin(&self, _name: &str) -> Option<Arc<dyn LockAdmin>> {
+        Some(Arc::new(self.0.clone()))
     }
 }
 

@@ -57,8 +57,12 @@ planted! {
         at_least::survives_an_extension "was to be kept",
         at_least::can_be_extended "was to be kept",
         at_least::may_be_longer_than_at_most "was to be kept";
+    AttemptsEndPauses:
+        pausing::attempts_leave_a_pause_as_it_is "was granted",
+        pausing::a_paused_lock_is_skipped_by_every_node "was granted";
     CachesThatTheRowExists:
-        healing::a_record_deleted_while_free "was refused";
+        healing::a_record_deleted_while_free "was refused",
+        admin::a_forgotten_lock_can_be_taken "was refused";
     ChecksThenActs:
         contention::one_of_many_wins_a_new_lock "contenders at once",
         contention::one_of_many_wins_a_released_lock "contenders at once",
@@ -90,8 +94,19 @@ planted! {
         healing::a_record_deleted_while_held "must not bring the record back";
     ExtensionWithoutOwner:
         owner::a_late_extension_changes_nothing "the stale holder is told";
+    ForcedReleaseKeepsTheOwner:
+        admin::the_old_holder_is_told "the stale holder is told",
+        admin::a_forced_release_frees_at_once "node: \"one\"";
+    ForcedReleaseWaitsForAtLeast:
+        admin::a_forced_release_frees_at_once "it is free",
+        admin::a_forced_release_ends_at_least "was refused";
     FoldsCase:
+        admin::an_unknown_name_is_none "left == right",
         names::odd_names_are_distinct_locks "only other names are held";
+    ListIsUnsorted:
+        admin::lists_what_is_held_free_and_paused "name, whether";
+    ListShowsTheSecret:
+        admin::a_held_lock_says_who_and_how_long "is said to be";
     LooksOnlyAtTheHost:
         owner::two_nodes_of_one_name_are_two "the stale holder is told",
         owner::two_runs_of_one_node_are_two "the stale run is told",
@@ -102,8 +117,29 @@ planted! {
     NeverReconnects:
         healing::ended_connections "failed",
         healing::a_restarted_store "failed";
+    PauseKeepsTheHolder:
+        pausing::a_pause_takes_the_lock_from_its_holder "the holder is told",
+        pausing::a_pause_is_shown "paused: false";
+    PauseLooksHeld:
+        pausing::a_paused_lock_is_skipped_by_every_node "refused as paused",
+        pausing::the_caller_is_told_why "Held";
+    PauseOutlastsItsEnd:
+        pausing::a_pause_ends_by_itself "should long be free",
+        pausing::a_second_pause_replaces_the_first "should long be free",
+        pausing::a_pause_is_shown "the end is";
+    PauseTakesAToken:
+        pausing::a_pause_is_shown "keeps the token",
+        admin::tokens_grow_whatever_an_operator_does "no acquisition";
     PrintsTheSecret:
         owner::the_random_part_is_never_shown "the random part is shown";
+    PruneForgetsPauses:
+        admin::prune_spares_what_is_taken "is paused, and was granted";
+    PruneIgnoresTheAge:
+        admin::prune_forgets_what_has_long_been_free "a fresh record";
+    PruneLooksThenDeletes:
+        admin::prune_comes_between_no_acquisition "granted to another";
+    ReasonIsKeptRaw:
+        admin::the_reason_is_kept_cleaned_and_cut "left == right";
     RefusalWrites:
         owner::a_refused_attempt_writes_nothing "left == right";
     ReleaseIgnored:
@@ -120,11 +156,15 @@ planted! {
         owner::a_second_release_harms_nobody "another's by now";
     RepeatedAttemptIsRefused:
         owner::a_repeated_attempt_is_granted "must be told so";
+    ResumeFreesHeldLocks:
+        pausing::resume_leaves_a_held_lock_alone "nobody has paused it";
     RoundsDown:
         time::fractions_are_not_cut_off "was to be kept";
     TokenDiesWithTheRow:
-        fencing::survives_deletion "was granted after";
+        fencing::survives_deletion "was granted after",
+        admin::tokens_grow_whatever_an_operator_does "was granted after";
     TokenStandsStill:
+        admin::tokens_grow_whatever_an_operator_does "was granted after",
         fencing::grows_across_releases "was granted after",
         fencing::grows_across_expiry "was granted after",
         fencing::survives_a_restart "was granted after",

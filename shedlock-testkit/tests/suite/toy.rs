@@ -1,5 +1,6 @@
 //! A store with a clock, a table and connections, in memory; right, or wrong in one way.
 
+mod admin;
 mod provider;
 mod world;
 
@@ -7,7 +8,7 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, LockProvider, async_trait};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
 use shedlock_testkit::conformance::{
     Broken, Capabilities, Disturbance, Fencing, Harness, Peek, Stored,
 };
@@ -21,6 +22,7 @@ pub(crate) enum Bug {
     AcquiresHeldLocks,
     AtLeastFromTheRelease,
     AtLeastIgnored,
+    AttemptsEndPauses,
     CachesThatTheRowExists,
     ChecksThenActs,
     ClientClock,
@@ -34,14 +36,27 @@ pub(crate) enum Bug {
     ExtensionMakesTheRow,
     ExtensionWithoutOwner,
     FoldsCase,
+    ForcedReleaseKeepsTheOwner,
+    ForcedReleaseWaitsForAtLeast,
+    ListIsUnsorted,
+    ListShowsTheSecret,
     LooksOnlyAtTheHost,
     LossIsNotSaid,
     NeverReconnects,
+    PauseKeepsTheHolder,
+    PauseLooksHeld,
+    PauseOutlastsItsEnd,
+    PauseTakesAToken,
     PrintsTheSecret,
+    PruneForgetsPauses,
+    PruneIgnoresTheAge,
+    PruneLooksThenDeletes,
+    ReasonIsKeptRaw,
     RefusalWrites,
     ReleaseIgnored,
     ReleaseWithoutOwner,
     RepeatedAttemptIsRefused,
+    ResumeFreesHeldLocks,
     RoundsDown,
     TokenDiesWithTheRow,
     TokenStandsStill,
@@ -83,6 +98,10 @@ impl Harness for ToyHarness {
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
         Arc::new(self.toy(name))
+    }
+
+    async fn admin(&self, name: &str) -> Option<Arc<dyn LockAdmin>> {
+        Some(Arc::new(self.toy(name)))
     }
 
     async fn node_with_wrong_clock(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{
     Acquired, Attempt, Extended, Lease, LockError, LockProvider, Owner, ProviderInfo, Refusal,
-    Released, async_trait, node_name,
+    Released, SkipReason, async_trait, node_name,
 };
 
 use super::Bug;
@@ -17,9 +17,9 @@ use super::world::{Row, World};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Toy {
-    info: ProviderInfo,
+    pub(super) info: ProviderInfo,
     node: Arc<str>,
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     bug: Option<Bug>,
     /// How wrong this node's clock is: what to add, and then what to take away.
     skew: (Duration, Duration),
@@ -61,11 +61,11 @@ impl Toy {
         self
     }
 
-    fn has(&self, bug: Bug) -> bool {
+    pub(super) fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         let now = self.world.now();
         if self.has(Bug::ClientClock) {
             (now + self.skew.0).saturating_sub(self.skew.1)
@@ -85,7 +85,7 @@ impl Toy {
         }
     }
 
-    fn key(&self, name: &str) -> String {
+    pub(super) fn key(&self, name: &str) -> String {
         match self.bug {
             Some(Bug::FoldsCase) => name.to_lowercase(),
             Some(Bug::TrimsNames) => name.trim_end().to_owned(),
@@ -102,7 +102,7 @@ impl Toy {
         }
     }
 
-    async fn request(&self) -> Result<(), LockError> {
+    pub(super) async fn request(&self) -> Result<(), LockError> {
         let good = self.world.connections.load(Ordering::SeqCst);
         let mine = self.connection.load(Ordering::SeqCst);
         if good != mine {
@@ -131,7 +131,15 @@ impl Toy {
                 if self.has(Bug::RefusalWrites) {
                     row.locked_at = now;
                 }
-                return Err(Refusal::held().by(&row.owner, row.lock_until.saturating_sub(now)));
+                let remaining = row.lock_until.saturating_sub(now);
+                let refusal = Refusal::of(&row.owner, remaining);
+                if refusal.reason == SkipReason::Paused && self.has(Bug::AttemptsEndPauses) {
+                    row.lock_until = now;
+                }
+                if self.has(Bug::PauseLooksHeld) {
+                    return Err(Refusal::held().by(&row.owner, remaining));
+                }
+                return Err(refusal);
             }
         } else if look
             && self.has(Bug::CachesThatTheRowExists)

@@ -1,0 +1,441 @@
+//! What an operator sees of the locks, frees by force and has forgotten.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::{ErrorKind, Extended, LockError, Owner, Released};
+
+use super::harness::{Disturbance, Fencing};
+use super::subject::{LONG, Subject, config, fresh, soon, until};
+
+/// What is held, free and paused is listed, by name, byte by byte.
+pub async fn lists_what_is_held_free_and_paused(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    // In an order that only bytes have, and not the one in which they are made.
+    let stem = fresh("");
+    let [upper, lower, accent] = ["B", "a", "é"].map(|first| format!("{first}{stem}"));
+    operator.pause(&accent, LONG, "upkeep").await;
+    let held = one.seize(&lower, LONG).await;
+    one.must_be_free(&upper).await;
+
+    let listed = operator.list().await;
+    let ours = listed.iter().filter(|info| info.name.ends_with(&stem));
+    let ours: Vec<_> = ours
+        .map(|info| (info.name.as_str(), info.is_held(), info.paused))
+        .collect();
+    let expected = [
+        (upper.as_str(), false, false),
+        (&lower, true, false),
+        (&accent, true, true),
+    ];
+    assert_eq!(
+        ours, expected,
+        "name, whether it is taken, whether it is paused"
+    );
+    assert!(
+        listed.iter().all(|info| info.problem.is_none()),
+        "nothing is wrong with any: {listed:?}"
+    );
+    let alone = operator.get(&upper).await;
+    let mut among = listed.iter().filter(|info| info.name == upper);
+    assert!(
+        among.all(|info| info.node == alone.node && info.token == alone.token),
+        "both ways to look say the same: {listed:?} {alone:?}"
+    );
+    one.release(&held).await;
+}
+
+/// A lock that the store has no record of is nothing to it, and a lock of a like name is another one.
+pub async fn an_unknown_name_is_none(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("Known");
+    let held = one.seize(&lock, LONG).await;
+    for unknown in [fresh("unknown"), lock.to_lowercase(), format!("{lock} ")] {
+        assert_eq!(operator.find(&unknown).await, None);
+        assert!(!operator.force_release(&unknown, "").await);
+        assert!(!operator.resume(&unknown).await);
+        assert_eq!(
+            operator.find(&unknown).await,
+            None,
+            "asking makes no record"
+        );
+    }
+    one.extend(&held, LONG).await;
+    one.release(&held).await;
+}
+
+/// Of a held lock it says who holds it, since when, until when and under which token; and no secret.
+pub async fn a_held_lock_says_who_and_how_long(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("node-7").await;
+    let lock = fresh("seen");
+    let before = operator.utc();
+    let held = one.seize(&lock, LONG).await;
+    let after = operator.utc();
+    let listed = operator.list().await.into_iter();
+    for info in listed
+        .filter(|info| info.name == lock)
+        .chain([operator.get(&lock).await])
+    {
+        assert!(
+            ["node-7", ""].contains(&info.node.as_str()),
+            "the holder is said to be `{}`",
+            info.node
+        );
+        operator.assert_between("the start", info.since, before, after);
+        operator.assert_between("the end", info.until, before + LONG, after + LONG);
+        operator.assert_remaining(&info, before);
+        assert_eq!(info.token, held.lease.fencing_token());
+        assert!(
+            info.is_held() && !info.paused && info.reason.is_none(),
+            "{info:?}"
+        );
+        if let Some((_, secret)) = held
+            .lease
+            .owner()
+            .map(Owner::stored)
+            .as_deref()
+            .and_then(|owner| owner.rsplit_once('#'))
+        {
+            assert!(
+                !format!("{info:?}").contains(secret),
+                "the random part is shown"
+            );
+        }
+    }
+    one.release(&held).await;
+}
+
+/// Of a free lock it says since when it is free.
+pub async fn a_free_lock_says_since_when(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("freed");
+    let before = operator.utc();
+    let held = one.seize(&lock, LONG).await;
+    one.release(&held).await;
+    let info = operator.get(&lock).await;
+    assert!(!info.is_held() && info.remaining.is_zero(), "{info:?}");
+    operator.assert_between("the end", info.until, before, operator.utc());
+    operator.assert_between("the start", info.since, before, operator.utc());
+    assert_eq!(info.token, held.lease.fencing_token());
+}
+
+/// A release by force frees the lock at once, once.
+pub async fn a_forced_release_frees_at_once(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("forced");
+    let _held = one.seize(&lock, LONG).await;
+    assert!(operator.force_release(&lock, "its node is gone").await);
+    assert!(!operator.force_release(&lock, "again").await, "it is free");
+    let info = operator.get(&lock).await;
+    assert!(
+        !info.is_held() && !info.paused && info.node.is_empty(),
+        "{info:?}"
+    );
+    assert_eq!(info.reason.as_deref(), Some("its node is gone"));
+    two.must_be_free(&lock).await;
+    assert_eq!(
+        operator.get(&lock).await.reason,
+        None,
+        "somebody had it since"
+    );
+}
+
+/// Also while `at_least` keeps it after a run that ended.
+pub async fn a_forced_release_ends_at_least(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("forced-at-least");
+    let held = one.seize_for(&lock, LONG, LONG).await;
+    one.release(&held).await;
+    two.must_be_refused(&lock).await;
+    assert!(operator.force_release(&lock, "run it again").await);
+    two.must_be_free(&lock).await;
+}
+
+/// The holder's release and extension come too late then, change nothing, and say so.
+pub async fn the_old_holder_is_told(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("forced-late");
+    let stale = one.seize_for(&lock, LONG, LONG).await;
+    assert!(operator.force_release(&lock, "").await);
+    // Nobody has taken it since, so only the owner can tell.
+    assert_eq!(one.try_extend(&stale, LONG).await, Extended::Lost);
+    assert_eq!(
+        one.try_release(&stale).await,
+        Released::Lost,
+        "the stale holder is told"
+    );
+    let live = two.seize(&lock, LONG).await;
+    assert_eq!(one.try_extend(&stale, LONG).await, Extended::Lost);
+    assert_eq!(one.try_release(&stale).await, Released::Lost);
+    one.must_be_refused(&lock).await;
+    two.extend(&live, LONG).await;
+    two.release(&live).await;
+}
+
+/// What the operator said is kept without what steers a terminal, and cut to what fits.
+pub async fn the_reason_is_kept_cleaned_and_cut(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("reason");
+    let long = "é".repeat(1_000);
+    for (said, kept) in [
+        ("", ""),
+        (
+            "it's 100 % \\ \"done\"; -- `x` {name} :owner ? $1",
+            "it's 100 % \\ \"done\"; -- `x` {name} :owner ? $1",
+        ),
+        ("a\n\u{1b}[2Jb\0", "a  [2Jb "),
+        (long.as_str(), &long[..400]),
+    ] {
+        operator.pause(&lock, LONG, said).await;
+        assert_eq!(operator.get(&lock).await.reason.as_deref(), Some(kept));
+        assert!(operator.force_release(&lock, "").await);
+        let _held = one.seize(&lock, LONG).await;
+        assert!(operator.force_release(&lock, said).await);
+        assert_eq!(operator.get(&lock).await.reason.as_deref(), Some(kept));
+    }
+}
+
+/// A name that cannot name a lock is refused before the store is asked.
+pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    // A store that says nothing shows who asks it.
+    let silent = subject.harness().disturb(Disturbance::Stall).await;
+    let admin = operator.admin();
+    let tomorrow = operator.utc() + Duration::from_secs(24 * 60 * 60);
+    let long = "x".repeat(admin.info().max_name_chars().min(1024) + 1);
+    for name in ["", "a\0b", "a\nb", long.as_str()] {
+        let refused: [Option<LockError>; 4] = [
+            soon("an answer", admin.get(name)).await.err(),
+            soon("an answer", admin.force_release(name, "")).await.err(),
+            soon("an answer", admin.pause(name, tomorrow, ""))
+                .await
+                .err(),
+            soon("an answer", admin.resume(name)).await.err(),
+        ];
+        for error in refused {
+            let error = error.unwrap_or_else(|| panic!("{name:?} was accepted"));
+            assert_eq!(error.kind(), ErrorKind::InvalidName, "{error:?}");
+            assert!(
+                error.operation().is_some() && error.provider().is_some(),
+                "{error:?}"
+            );
+        }
+    }
+    if silent {
+        subject.harness().calm().await;
+    }
+}
+
+/// Whatever an operator does, the next token is greater than any before.
+pub async fn tokens_grow_whatever_an_operator_does(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let fencing = subject.capabilities().fencing;
+    if fencing == Fencing::None {
+        return subject.not_applicable("no lease has a token");
+    }
+    let one = subject.node("one").await;
+    let lock = fresh("tokens");
+    let mut last = None;
+    for what in [
+        "force_release",
+        "pause",
+        "pause again",
+        "force_release a pause",
+        "prune",
+    ] {
+        let held = one.seize(&lock, LONG).await;
+        let token = held.lease.fencing_token();
+        assert!(
+            token > last,
+            "after the last step, {token:?} was granted after {last:?}"
+        );
+        last = token;
+        match what {
+            "force_release" => assert!(operator.force_release(&lock, "").await),
+            "prune" if fencing == Fencing::UntilDeletion => one.release(&held).await,
+            "prune" => {
+                one.release(&held).await;
+                operator.prune(Duration::ZERO).await;
+                assert_eq!(operator.find(&lock).await, None);
+                // A record that a pause makes must not begin from the beginning either.
+                operator.pause(&lock, LONG, "").await;
+                assert!(operator.resume(&lock).await);
+            }
+            _ => {
+                operator.pause(&lock, LONG, "").await;
+                assert_eq!(
+                    operator.get(&lock).await.token,
+                    token,
+                    "a pause is no acquisition"
+                );
+                let freed = if what.contains("force") {
+                    operator.force_release(&lock, "").await
+                } else {
+                    operator.resume(&lock).await
+                };
+                assert!(freed);
+            }
+        }
+    }
+    assert!(
+        one.seize(&lock, LONG).await.lease.fencing_token() > last,
+        "was granted after"
+    );
+}
+
+/// Only locks that have been free for long enough are forgotten.
+pub async fn prune_forgets_what_has_long_been_free(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let (old, young) = (fresh("old"), fresh("young"));
+    let age = Duration::from_secs(1);
+    one.must_be_free(&old).await;
+    operator.prune(Duration::from_secs(24 * 60 * 60)).await;
+    operator.prune(Duration::MAX).await;
+    assert!(
+        operator.find(&old).await.is_some(),
+        "a fresh record was forgotten"
+    );
+
+    until(Instant::now() + age + subject.capabilities().slack + Duration::from_millis(20)).await;
+    let young_at = Instant::now();
+    one.must_be_free(&young).await;
+    assert!(operator.prune(age).await >= 1, "an old record was there");
+    let pruned_within = young_at.elapsed();
+    assert_eq!(operator.find(&old).await, None);
+    if pruned_within < age {
+        assert!(
+            operator.find(&young).await.is_some(),
+            "a fresh record was forgotten"
+        );
+    }
+    operator.prune(Duration::ZERO).await;
+    assert_eq!(operator.find(&young).await, None);
+    assert_eq!(operator.find(&old).await, None);
+}
+
+/// None that is held, kept by `at_least` or paused is.
+pub async fn prune_spares_what_is_taken(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let [held, kept, paused] = ["held", "kept", "paused"].map(fresh);
+    let holder = one.seize(&held, LONG).await;
+    let ended = one.seize_for(&kept, LONG, LONG).await;
+    one.release(&ended).await;
+    operator.pause(&paused, LONG, "upkeep").await;
+    for _ in 0..2 {
+        operator.prune(Duration::ZERO).await;
+        two.must_be_refused(&held).await;
+        two.must_be_refused(&kept).await;
+        two.must_be_paused(&paused).await;
+    }
+    one.extend(&holder, LONG).await;
+    one.release(&holder).await;
+}
+
+/// A lock that was forgotten can be taken as ever.
+pub async fn a_forgotten_lock_can_be_taken(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("forgotten");
+    for _ in 0..3 {
+        let held = one.seize(&lock, LONG).await;
+        two.must_be_refused(&lock).await;
+        one.release(&held).await;
+        operator.prune(Duration::ZERO).await;
+        assert!(!operator.list().await.iter().any(|info| info.name == lock));
+    }
+    two.must_be_free(&lock).await;
+}
+
+/// A lock that is taken while others are being forgotten stays.
+pub async fn prune_comes_between_no_acquisition(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("prune-race");
+    let pruned = Cell::new(0);
+    let rounds = async {
+        let mut rounds = 0;
+        while rounds < 40 || pruned.get() < 40 {
+            let held = one.seize_when_free(&lock).await;
+            for _ in 0..3 {
+                let second = two.try_seize(config(&lock, LONG, Duration::ZERO)).await;
+                assert!(
+                    second.is_err(),
+                    "`{lock}` is held, and was granted to another"
+                );
+            }
+            one.release(&held).await;
+            rounds += 1;
+            // In memory nothing else gives the others a turn.
+            tokio::task::yield_now().await;
+        }
+    };
+    let pruning = async {
+        loop {
+            operator.prune(Duration::ZERO).await;
+            pruned.set(pruned.get() + 1);
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        never = pruning => never,
+    }
+}
+
+/// An extension moves the end that is shown, and not the start.
+pub async fn an_extension_is_seen(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("extended");
+    let begun = operator.utc();
+    let held = one.seize(&lock, LONG).await;
+    let taken = operator.utc();
+    let before = operator.utc();
+    one.extend(&held, LONG * 2).await;
+    let after = operator.utc();
+    let info = operator.get(&lock).await;
+    operator.assert_between("the start", info.since, begun, taken);
+    operator.assert_between("the end", info.until, before + LONG * 2, after + LONG * 2);
+    operator.assert_remaining(&info, before);
+    one.release(&held).await;
+}

@@ -1,0 +1,119 @@
+//! An operator of the store under test: short names for what one does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use shedlock_runtime::{LockAdmin, LockInfo, SkipReason};
+
+use super::subject::{LONG, Node, Subject, config};
+
+/// How far an instant that the store keeps may be from ours: a store may count in milliseconds, and its clock be slewed.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+/// One operator's view of the store.
+#[derive(Debug, Clone)]
+pub(super) struct Operator {
+    admin: Arc<dyn LockAdmin>,
+    slack: Duration,
+}
+
+impl Subject {
+    /// An operator, unless the provider has no place for one; says so then.
+    pub(super) async fn operator(&self) -> Option<Operator> {
+        let Some(admin) = self.harness().admin("operator").await else {
+            self.not_applicable("the provider is no `LockAdmin`");
+            return None;
+        };
+        let slack = self.capabilities().slack;
+        Some(Operator { admin, slack })
+    }
+}
+
+impl Operator {
+    pub(super) fn admin(&self) -> &dyn LockAdmin {
+        &*self.admin
+    }
+
+    /// The time of day as the provider sees it.
+    pub(super) fn utc(&self) -> SystemTime {
+        self.admin.info().clock().utc()
+    }
+
+    pub(super) async fn list(&self) -> Vec<LockInfo> {
+        let listed = self.admin.list().await;
+        listed.unwrap_or_else(|error| panic!("the locks cannot be listed: {error:?}"))
+    }
+
+    pub(super) async fn find(&self, lock: &str) -> Option<LockInfo> {
+        let found = self.admin.get(lock).await;
+        found.unwrap_or_else(|error| panic!("`{lock}` cannot be looked at: {error:?}"))
+    }
+
+    /// What is known of a lock that the store must know.
+    pub(super) async fn get(&self, lock: &str) -> LockInfo {
+        let found = self.find(lock).await;
+        found.unwrap_or_else(|| panic!("the store knows nothing of `{lock}`"))
+    }
+
+    pub(super) async fn force_release(&self, lock: &str, reason: &str) -> bool {
+        let done = self.admin.force_release(lock, reason).await;
+        done.unwrap_or_else(|error| panic!("`{lock}` cannot be released by force: {error:?}"))
+    }
+
+    /// Pauses a lock for so long from now; gives an instant before that now.
+    pub(super) async fn pause(&self, lock: &str, length: Duration, reason: &str) -> Instant {
+        let asked = Instant::now();
+        let done = self.admin.pause(lock, self.utc() + length, reason).await;
+        done.unwrap_or_else(|error| panic!("`{lock}` cannot be paused: {error:?}"));
+        asked
+    }
+
+    pub(super) async fn resume(&self, lock: &str) -> bool {
+        let done = self.admin.resume(lock).await;
+        done.unwrap_or_else(|error| panic!("`{lock}` cannot be resumed: {error:?}"))
+    }
+
+    pub(super) async fn prune(&self, unused_for: Duration) -> u64 {
+        let done = self.admin.prune(unused_for).await;
+        done.unwrap_or_else(|error| panic!("the locks cannot be pruned: {error:?}"))
+    }
+
+    /// The instant must be between the two, give or take the store's grain.
+    pub(super) fn assert_between(
+        &self,
+        what: &str,
+        instant: SystemTime,
+        earliest: SystemTime,
+        latest: SystemTime,
+    ) {
+        assert!(
+            instant + TOLERANCE >= earliest && instant <= latest + TOLERANCE + self.slack,
+            "{what} is {instant:?}, and was to be between {earliest:?} and {latest:?}"
+        );
+    }
+
+    /// A lock must be said to be taken until then, for as long as that is from now.
+    pub(super) fn assert_remaining(&self, info: &LockInfo, asked: SystemTime) {
+        let says = info.until.duration_since(asked).unwrap_or_default();
+        let looked = self.utc().duration_since(asked).unwrap_or_default();
+        assert!(
+            info.remaining <= says + TOLERANCE && info.remaining + looked + TOLERANCE >= says,
+            "{:?} are said to remain, looked at within {looked:?}, of {says:?}",
+            info.remaining
+        );
+    }
+}
+
+impl Node {
+    /// Asks for a lock that must be paused, and must be said to be.
+    pub(super) async fn must_be_paused(&self, lock: &str) {
+        match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
+            Ok(_) => panic!("`{lock}` is paused, and was granted"),
+            Err(refusal) => assert_eq!(
+                refusal.reason,
+                SkipReason::Paused,
+                "a lock that is paused is refused as paused"
+            ),
+        }
+    }
+}

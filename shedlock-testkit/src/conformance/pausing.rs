@@ -1,0 +1,303 @@
+//! A lock that an operator has paused is skipped by every node, until its time or a word from the operator.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use shedlock_runtime::{
+    ErrorKind, Extended, LockError, LockingTaskExecutor, Outcome, Released, SkipReason,
+};
+
+use super::harness::Disturbance;
+use super::operator::Operator;
+use super::subject::{LONG, Subject, assert_kept, config, fresh, soon, until};
+
+/// A free lock that is paused is skipped by every node, new ones too, and each says why.
+pub async fn a_paused_lock_is_skipped_by_every_node(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("paused");
+    one.must_be_free(&lock).await;
+    operator.pause(&lock, LONG, "upkeep").await;
+    let late = subject.node("late").await;
+    for node in [&one, &two, &late, &one] {
+        node.must_be_paused(&lock).await;
+    }
+}
+
+/// A lock that nobody has ever taken can be paused too.
+pub async fn an_unknown_lock_can_be_paused(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("paused-unknown");
+    operator.pause(&lock, LONG, "not before monday").await;
+    one.must_be_paused(&lock).await;
+    two.must_be_paused(&lock).await;
+    assert!(operator.resume(&lock).await);
+    two.must_be_free(&lock).await;
+}
+
+/// Whoever holds the lock loses it, and learns so when it extends or releases it: the pause stays.
+pub async fn a_pause_takes_the_lock_from_its_holder(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("paused-held");
+    let held = one.seize(&lock, LONG).await;
+    operator.pause(&lock, LONG, "stop").await;
+    assert_eq!(
+        one.try_extend(&held, LONG).await,
+        Extended::Lost,
+        "the holder is told"
+    );
+    assert_eq!(
+        one.try_release(&held).await,
+        Released::Lost,
+        "the holder is told"
+    );
+    one.must_be_paused(&lock).await;
+    two.must_be_paused(&lock).await;
+
+    assert!(operator.resume(&lock).await);
+    let mut guard = one.lock(&lock, LONG, Duration::ZERO).await;
+    operator.pause(&lock, LONG, "stop").await;
+    let lost = guard.extend(LONG, Duration::ZERO).await;
+    assert_eq!(lost.err().map(|error| error.kind()), Some(ErrorKind::Lost));
+    drop(guard);
+    two.must_be_paused(&lock).await;
+}
+
+/// A task under a paused lock does not run, and its caller is told why.
+pub async fn the_caller_is_told_why(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("paused-task");
+    operator.pause(&lock, LONG, "upkeep").await;
+    let config = config(&lock, LONG, Duration::ZERO);
+    let never = async { panic!("the task ran") as () };
+    let outcome = LockingTaskExecutor::new(Arc::clone(one.provider()))
+        .execute(config, never)
+        .await;
+    assert!(
+        matches!(outcome, Ok(Outcome::Skipped(SkipReason::Paused))),
+        "{outcome:?}"
+    );
+}
+
+/// A pause lasts until its time and no longer, and each attempt before is told that it is one.
+pub async fn a_pause_ends_by_itself(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    for known in [false, true] {
+        let lock = fresh("pause-ends");
+        if known {
+            one.must_be_free(&lock).await;
+        }
+        let length = subject.roomy();
+        let asked = operator.pause(&lock, length, "a moment").await;
+        two.must_be_paused(&lock).await;
+        let next = one.seize_within(&lock, length).await;
+        assert_kept(asked, length, &next);
+        two.must_be_refused(&lock).await;
+        one.release(&next).await;
+        two.must_be_free(&lock).await;
+    }
+}
+
+/// A pause that is over is not ended by anybody, and is no pause.
+pub async fn a_pause_that_is_over_is_none(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("pause-over");
+    let length = subject.roomy();
+    operator.pause(&lock, length, "a moment").await;
+    let held = one.seize_within(&lock, length).await;
+    one.release(&held).await;
+    // And one that nobody has taken the lock after.
+    let asked = operator.pause(&lock, length, "a moment").await;
+    until(asked + length + subject.capabilities().slack * 2).await;
+    until(Instant::now() + Duration::from_millis(50)).await;
+    let info = operator.get(&lock).await;
+    assert!(!info.paused && !info.is_held(), "{info:?}");
+    assert_eq!(
+        info.reason.as_deref(),
+        Some("a moment"),
+        "who had the last word"
+    );
+    assert!(!operator.resume(&lock).await);
+    assert!(!operator.force_release(&lock, "").await);
+    one.must_be_free(&lock).await;
+}
+
+/// A second pause takes the place of the first, whether it ends later or earlier.
+pub async fn a_second_pause_replaces_the_first(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("pause-twice");
+    operator.pause(&lock, LONG, "first").await;
+    let length = subject.roomy();
+    let asked = operator.pause(&lock, length, "second").await;
+    let info = operator.get(&lock).await;
+    assert_eq!(info.reason.as_deref(), Some("second"));
+    let next = one.seize_within(&lock, length).await;
+    assert_kept(asked, length, &next);
+}
+
+/// A pause is seen as one, with its reason and end, and without a holder.
+pub async fn a_pause_is_shown(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("pause-shown");
+    let held = one.seize(&lock, LONG * 2).await;
+    let before = operator.utc();
+    operator.pause(&lock, LONG, "moving the mail server").await;
+    let after = operator.utc();
+    let listed = operator.list().await.into_iter();
+    for info in listed
+        .filter(|info| info.name == lock)
+        .chain([operator.get(&lock).await])
+    {
+        assert!(info.paused && info.is_held(), "{info:?}");
+        assert_eq!(info.node, "", "nobody holds it");
+        assert_eq!(info.reason.as_deref(), Some("moving the mail server"));
+        operator.assert_between("the start", info.since, before, after);
+        operator.assert_between("the end", info.until, before + LONG, after + LONG);
+        operator.assert_remaining(&info, before);
+        assert_eq!(
+            info.token,
+            held.lease.fencing_token(),
+            "a pause keeps the token"
+        );
+    }
+}
+
+/// Attempts on a paused lock leave the pause as it is.
+pub async fn attempts_leave_a_pause_as_it_is(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("pause-kept");
+    let seen = |operator: Operator, lock: String| async move {
+        let info = operator.get(&lock).await;
+        (info.since, info.until, info.token, info.reason)
+    };
+    one.must_be_free(&lock).await;
+    operator.pause(&lock, LONG, "upkeep").await;
+    let before = seen(operator.clone(), lock.clone()).await;
+    let raw = subject.peek(&lock).await;
+    for node in [&one, &two, &one, &two] {
+        node.must_be_paused(&lock).await;
+    }
+    assert_eq!(
+        subject.peek(&lock).await,
+        raw,
+        "an attempt has changed the record"
+    );
+    let after = seen(operator.clone(), lock.clone()).await;
+    // Stores without a time of day of their own reckon it anew each time.
+    let near = |a: SystemTime, b: SystemTime| {
+        a.max(b).duration_since(a.min(b)).unwrap_or_default() < Duration::from_millis(50)
+    };
+    assert!(
+        near(before.0, after.0) && near(before.1, after.1),
+        "{before:?} {after:?}"
+    );
+    assert_eq!((before.2, before.3), (after.2, after.3));
+}
+
+/// The operator can end a pause at once, once.
+pub async fn resume_frees_at_once(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("resumed");
+    operator.pause(&lock, LONG, "upkeep").await;
+    one.must_be_paused(&lock).await;
+    assert!(operator.resume(&lock).await);
+    assert!(!operator.resume(&lock).await, "there is no pause any more");
+    let info = operator.get(&lock).await;
+    assert!(!info.paused && !info.is_held(), "{info:?}");
+    let held = two.seize(&lock, LONG).await;
+    one.must_be_refused(&lock).await;
+    two.release(&held).await;
+}
+
+/// Where there is no pause there is nothing to end: a held lock stays held.
+pub async fn resume_leaves_a_held_lock_alone(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    // A name that only begins as a pause does, but for its case, is a node's.
+    for name in ["one", "PAUSED: not", "paused: not", "paused"] {
+        let (node, two) = (subject.node(name).await, subject.node("two").await);
+        let lock = fresh("resume-held");
+        let held = node.seize_for(&lock, LONG, LONG).await;
+        assert!(!operator.resume(&lock).await, "nobody has paused it");
+        two.must_be_refused(&lock).await;
+        node.extend(&held, LONG).await;
+        assert!(!operator.get(&lock).await.paused);
+        node.release(&held).await;
+        assert!(!operator.resume(&lock).await, "nor what `at_least` keeps");
+        two.must_be_refused(&lock).await;
+    }
+}
+
+/// A pause can be released by force as well, and is no pause then.
+pub async fn a_paused_lock_can_be_released_by_force(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("pause-forced");
+    operator.pause(&lock, LONG, "upkeep").await;
+    assert!(operator.force_release(&lock, "enough").await);
+    let info = operator.get(&lock).await;
+    assert!(!info.paused && !info.is_held(), "{info:?}");
+    assert_eq!(info.reason.as_deref(), Some("enough"));
+    assert!(!operator.resume(&lock).await);
+    one.must_be_free(&lock).await;
+}
+
+/// A pause that has ended already, or that would outlast us all, is refused before the store is asked.
+pub async fn an_impossible_pause_never_reaches_the_store(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("pause-impossible");
+    let held = one.seize(&lock, LONG).await;
+    // A store that says nothing shows who asks it.
+    let silent = subject.harness().disturb(Disturbance::Stall).await;
+    let year = Duration::from_secs(365 * 24 * 60 * 60);
+    let now = operator.utc();
+    for end in [now, now - year, UNIX_EPOCH, now + year * 101] {
+        let refused = soon("an answer", operator.admin().pause(&lock, end, "")).await;
+        let error: LockError = match refused {
+            Err(error) => error,
+            Ok(()) => panic!("a pause until {end:?} was accepted"),
+        };
+        assert_eq!(error.kind(), ErrorKind::InvalidDuration, "{error:?}");
+        assert_eq!(error.lock(), Some(lock.as_str()));
+    }
+    if silent {
+        subject.harness().calm().await;
+    }
+    one.extend(&held, LONG).await;
+    one.release(&held).await;
+}
