@@ -13,14 +13,15 @@ WHERE NOT EXISTS (
     FROM {table} AS h
     WHERE h.{name} = :name AND h.{lock_until} > {now} AND h.{locked_by} <> :owner AND NOT h.{locked_by} {is_pause}
 )
--- Fresh times instead of EXCLUDED: the statement may have waited for the row. A pause is written as it was, only to give a
--- row; whether it lasts is judged by EXCLUDED, which stands still from column to column.
+-- What lives is written as it was: a pause only to give a row, our own lease because this is its attempt asked again.
+-- Whether it lives is judged by EXCLUDED, which stands still from column to column; a new lease has fresh times, as the
+-- statement may have waited for the row.
 ON CONFLICT ({name}) DO UPDATE SET
-    {lock_until} = CASE WHEN {pause_lasts} THEN l.{lock_until} ELSE {now} + :lease END,
-    {locked_at} = CASE WHEN {pause_lasts} THEN l.{locked_at} ELSE {now} END,
-    {locked_by} = CASE WHEN {pause_lasts} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
-    , {fencing_token} = CASE WHEN {pause_lasts} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
-WHERE l.{lock_until} <= {now} OR l.{locked_by} = :owner OR l.{locked_by} {is_pause}
+    {lock_until} = CASE WHEN {lives} THEN l.{lock_until} ELSE {now} + :lease END,
+    {locked_at} = CASE WHEN {lives} THEN l.{locked_at} ELSE {now} END,
+    {locked_by} = CASE WHEN {lives} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
+    , {fencing_token} = CASE WHEN {lives} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
+WHERE l.{lock_until} <= EXCLUDED.{locked_at} OR l.{locked_by} = :owner OR l.{locked_by} {is_pause}
 RETURNING
     -- A column of type date would cut the lease to nothing.
     {lock_until} > {locked_at}

@@ -14,10 +14,8 @@ const PARAMS: [(&str, Param); 5] = [
     ("until", Param::Until),
 ];
 
-/// Whether the row that an acquisition in PostgreSQL came upon is a pause, and was when the statement began.
-const POSTGRES_PAUSE_LASTS: &str =
-    "l.{locked_by} {is_pause} AND l.{lock_until} > EXCLUDED.{locked_at}";
-
+/// Whether somebody's time on the row that an acquisition came upon was not over, in PostgreSQL.
+const POSTGRES_LIVES: &str = "l.{lock_until} > EXCLUDED.{locked_at}";
 /// Whether the row is ours to take, in MySQL.
 const MYSQL_FREE: &str = "({same} AND ({lock_until} <= {now} OR {locked_by} <=> :owner))";
 /// Whether it is the row of this name, byte by byte: the column's collation may ignore case, accents and trailing blanks.
@@ -34,7 +32,7 @@ pub(super) fn build(file: &str, names: &Names, clock: LockClock, fencing: bool) 
         .replace("{free}", MYSQL_FREE)
         .replace("{same}", MYSQL_SAME)
         .replace("{clock}", MYSQL_CLOCK)
-        .replace("{pause_lasts}", POSTGRES_PAUSE_LASTS)
+        .replace("{lives}", POSTGRES_LIVES)
         .replace("{is_pause}", &is_pause(dialect))
         .replace("{until}", until(dialect))
         .replace("{batch}", &AdminStatements::PRUNE_BATCH.to_string())

@@ -37,7 +37,20 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
     for dialect in DIALECTS {
         for clock in [LockClock::Database, LockClock::Client] {
             let all = statements(dialect, clock);
-            for statement in [&all.acquire, &all.acquire_plain, &all.extend, &all.release] {
+            let admin = &all.admin;
+            for statement in [
+                &all.acquire,
+                &all.acquire_plain,
+                &all.extend,
+                &all.release,
+                admin.list_on(true),
+                admin.get_on(false),
+                admin.pause_on(true),
+                admin.pause_on(false),
+                &admin.force_release,
+                &admin.resume,
+                &admin.prune,
+            ] {
                 let text = statement.text().replace("{now}", "").replace(":lease", "");
                 assert!(!text.contains(['{', '}']), "{text}");
                 assert!(
@@ -45,7 +58,9 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
                     "{text}"
                 );
                 assert!(
-                    !text.contains(":name") && !text.contains(":owner"),
+                    ![":name", ":owner", ":until", ":now"]
+                        .iter()
+                        .any(|place| text.contains(place)),
                     "{text}"
                 );
             }
@@ -74,4 +89,17 @@ fn a_lease_is_rounded_up_and_padded() {
     assert_eq!(lease_micros(Duration::from_nanos(1)), 1_001);
     assert_eq!(lease_micros(Duration::from_secs(1)), 1_001_000);
     assert_eq!(lease_micros(Duration::MAX), i64::MAX);
+}
+
+#[test]
+fn a_pause_is_known_by_its_mark() {
+    for dialect in DIALECTS {
+        let all = statements(dialect, LockClock::Database);
+        let prefix = shedlock_runtime::Mark::PAUSED_PREFIX;
+        let resume = all.admin.resume.text();
+        assert!(resume.contains(&format!("'{prefix}")), "{resume}");
+        // SQLite's acquisition says nothing of the holder.
+        let said = all.acquire.text().contains(prefix);
+        assert_eq!(said, dialect != Dialect::Sqlite);
+    }
 }

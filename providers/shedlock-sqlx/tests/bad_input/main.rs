@@ -2,32 +2,13 @@
 
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 
+#[macro_use]
+#[path = "../support/each_database.rs"]
+mod each_database;
 #[path = "../support/place.rs"]
 mod place;
 
 use shedlock_runtime::{LockConfiguration, LockError, LockProvider, LockProviderExt as _};
-
-/// Calls a generic test for each database.
-macro_rules! each_database {
-    ($($test:ident)*) => {$(
-        mod $test {
-            #[tokio::test]
-            async fn sqlite() {
-                super::$test::<super::Sqlite>(super::server_or_skip!(super::Place::<super::Sqlite>::empty().await)).await;
-            }
-
-            #[tokio::test]
-            async fn postgres() {
-                super::$test::<super::Postgres>(super::server_or_skip!(super::Place::<super::Postgres>::empty().await)).await;
-            }
-
-            #[tokio::test]
-            async fn mysql() {
-                super::$test::<super::MySql>(super::server_or_skip!(super::Place::<super::MySql>::empty().await)).await;
-            }
-        }
-    )*};
-}
 
 mod names;
 mod tables;

@@ -1,0 +1,169 @@
+//! Tables, sessions and ways to connect.
+
+use std::time::Duration;
+
+use shedlock_runtime::{LockAdmin as _, SkipReason};
+use shedlock_sqlx::{ColumnNames, LockClock, SqlxLockProvider};
+use shedlock_testkit::server_or_skip;
+use sqlx::{MySql, Postgres, Sqlite};
+
+use crate::place::{Place, Table, TestStore, Via};
+use crate::{later, skipped, works};
+
+each_database! {
+    names_are_the_builders
+    the_clients_clock_can_decide
+    no_statement_need_stay_prepared
+    a_token_column_may_come_and_go
+    many_rows_are_pruned_in_batches
+}
+
+async fn names_are_the_builders<DB: TestStore>(place: Place<DB>) {
+    let columns = ColumnNames::default()
+        .with_name("the job's")
+        .with_lock_until(":until")
+        .with_locked_at("order")
+        .with_locked_by("{is_pause}")
+        .with_fencing_token("to\"ken");
+    let provider = place
+        .builder(Via::Url)
+        .table_name("the `locks`")
+        .columns(columns)
+        .build()
+        .expect("legal names");
+    provider
+        .ensure_schema()
+        .await
+        .expect("the table can be made");
+    works(&provider).await;
+}
+
+async fn the_clients_clock_can_decide<DB: TestStore>(place: Place<DB>) {
+    for table in [Table::Ours, Table::ShedLocks] {
+        place.execute("DROP TABLE IF EXISTS shedlock").await;
+        place.make(table).await;
+        let builder = place.builder(Via::Url).clock(LockClock::Client);
+        works(&builder.build().expect("legal options")).await;
+    }
+}
+
+/// As where a pooler stands between.
+async fn no_statement_need_stay_prepared<DB: TestStore>(place: Place<DB>) {
+    place.make(Table::Ours).await;
+    for clock in [LockClock::Database, LockClock::Client] {
+        let builder = place.builder(Via::Url).persistent_statements(false);
+        works(&builder.clock(clock).build().expect("legal options")).await;
+    }
+}
+
+async fn a_token_column_may_come_and_go<DB: TestStore>(place: Place<DB>) {
+    let provider = place.provider(Via::Url);
+    for table in [Table::Ours, Table::ShedLocks, Table::Ours] {
+        place.execute("DROP TABLE IF EXISTS shedlock").await;
+        place.make(table).await;
+        provider
+            .ensure_schema()
+            .await
+            .expect("the table is there already");
+        provider
+            .pause("a", later(), "")
+            .await
+            .expect("a lock can be paused");
+        let paused = provider.get("a").await.expect("the row can be read");
+        let token = paused.expect("it is known").token;
+        assert_eq!(token.is_some(), table == Table::Ours);
+        assert!(provider.resume("a").await.expect("it is paused"));
+        provider
+            .prune(Duration::ZERO)
+            .await
+            .expect("rows can be deleted");
+        works(&provider).await;
+    }
+}
+
+async fn many_rows_are_pruned_in_batches<DB: TestStore>(place: Place<DB>) {
+    place.make(Table::Ours).await;
+    DB::insert_foreign(&place.pool, "x").await;
+    // Twelve times as many again under longer names, as there is no one way to make rows from nothing.
+    for doubling in 0..12 {
+        let longer = ["a", "b", "c"][doubling / 4].repeat(1 << (doubling % 4));
+        let rows = format!(
+            "INSERT INTO shedlock (name, lock_until, locked_at, locked_by) \
+             SELECT CONCAT(name, '{longer}'), lock_until, locked_at, locked_by FROM shedlock"
+        );
+        place.execute(&rows).await;
+    }
+    let count = async || {
+        let texts = DB::texts(&place.pool, "SELECT name FROM shedlock").await;
+        texts.len()
+    };
+    assert_eq!(count().await, 4096);
+    let provider = place.provider(Via::Url);
+    assert_eq!(skipped(&provider, "held").await, None);
+    provider
+        .pause("paused", later(), "")
+        .await
+        .expect("a lock can be paused");
+    let day = Duration::from_hours(24);
+    let pruned = provider.prune(day).await.expect("rows can be deleted");
+    assert_eq!(pruned, 4096);
+    assert_eq!(count().await, 2);
+    assert_eq!(skipped(&provider, "held").await, Some(SkipReason::Held));
+}
+
+#[tokio::test]
+async fn postgres_columns_with_a_zone() {
+    let place: Place<Postgres> = server_or_skip!(Place::empty().await);
+    let table = Postgres::SHEDLOCKS_TABLE.replace("TIMESTAMP", "TIMESTAMPTZ");
+    for (table, zone) in [
+        (table.as_str(), "UTC"),
+        (table.as_str(), "Asia/Tokyo"),
+        (Postgres::SHEDLOCKS_TABLE, "America/Los_Angeles"),
+    ] {
+        place.execute("DROP TABLE IF EXISTS shedlock").await;
+        place.execute(table).await;
+        let options: sqlx::postgres::PgConnectOptions = place.direct.parse().expect("a valid URL");
+        let options = options.options([("TimeZone", zone)]);
+        works(&SqlxLockProvider::new(sqlx::PgPool::connect_lazy_with(
+            options,
+        )))
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn mysql_columns_of_each_kind() {
+    let place: Place<MySql> = server_or_skip!(Place::empty().await);
+    let zone = |options: sqlx::mysql::MySqlConnectOptions| options.timezone(None);
+    for column in ["TIMESTAMP(3)", "TIMESTAMP(6)", "DATETIME(3)", "DATETIME(6)"] {
+        place.execute("DROP TABLE IF EXISTS shedlock").await;
+        let table = MySql::SHEDLOCKS_TABLE
+            .replace("TIMESTAMP(3) NOT NULL,", &format!("{column} NOT NULL,"));
+        place.execute(&table).await;
+        works(&place.provider(Via::Url)).await;
+        // Neither strict nor READ COMMITTED.
+        let lenient = sqlx::pool::PoolOptions::<MySql>::new().after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::Executor::execute(connection, "SET SESSION sql_mode = ''")
+                    .await
+                    .map(drop)
+            })
+        });
+        let options = zone(place.direct.parse().expect("a valid URL"));
+        works(&SqlxLockProvider::new(lenient.connect_lazy_with(options))).await;
+    }
+}
+
+#[tokio::test]
+async fn sqlite_columns_of_each_kind() {
+    let place: Place<Sqlite> = server_or_skip!(Place::empty().await);
+    for table in [
+        Sqlite::SHEDLOCKS_TABLE,
+        "CREATE TABLE shedlock (name TEXT PRIMARY KEY, lock_until, locked_at, locked_by)",
+    ] {
+        place.execute("DROP TABLE IF EXISTS shedlock").await;
+        place.execute(table).await;
+        works(&place.provider(Via::Url)).await;
+        works(&place.provider(Via::Pool)).await;
+    }
+}
