@@ -19,6 +19,7 @@ mod provider;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
+mod table;
 
 pub use shedlock_sql::{ColumnNames, LockClock, SchemaReport};
 pub use sqlx;

@@ -10,10 +10,11 @@ use shedlock_runtime::{
 use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, Statements};
 use sqlx::Pool;
 
-use crate::ask::{Inner, UNKNOWN};
+use crate::ask::Inner;
 use crate::connections::Source;
 use crate::provider::SqlxLockProvider;
 use crate::store::Store;
+use crate::table::UNKNOWN;
 
 /// ShedLock's `VARCHAR(64)`.
 const MAX_NAME_CHARS: usize = 64;

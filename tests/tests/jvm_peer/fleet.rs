@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shedlock_runtime::LockProvider;
+use shedlock_runtime::{LockAdmin, LockProvider};
 use shedlock_sqlx::sqlx::{self, Connection as _, Row as _, SqliteConnection};
 use shedlock_sqlx::{LockClock, SqlxLockProvider, Store};
 use shedlock_testkit::servers::{MariaDb, Postgres, Unavailable};
@@ -109,6 +109,11 @@ impl Fleet {
         self.site.provider(&self.url, self.rust).await
     }
 
+    /// A Rust node for an operator.
+    pub(crate) async fn operator(&self) -> Arc<dyn LockAdmin> {
+        self.site.provider(&self.url, self.rust).await
+    }
+
     /// The lock's row as text, to see whether somebody has written it.
     pub(crate) async fn row(&self, name: &str) -> String {
         let select = format!("SELECT * FROM shedlock WHERE name = '{name}'");
@@ -151,7 +156,7 @@ impl Site {
         }
     }
 
-    async fn provider(&self, url: &str, clock: LockClock) -> Arc<dyn LockProvider> {
+    async fn provider(&self, url: &str, clock: LockClock) -> Arc<dyn LockAdmin> {
         match self {
             Self::Postgres(_) => Arc::new(connect::<sqlx::Postgres>(url, clock).await),
             Self::MariaDb(_) => Arc::new(connect::<sqlx::MySql>(url, clock).await),

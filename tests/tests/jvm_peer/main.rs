@@ -5,6 +5,7 @@
 
 mod fleet;
 mod fuzz;
+mod operator;
 mod protocol;
 
 mod zones;
@@ -53,7 +54,12 @@ macro_rules! fleets {
                 fuzz::mixed_contenders_never_overlap(&fleet, $acquisitions).await;
             }
 
-            fleets! { @tests
+            fleets! { @tests operator
+                a_pause_holds_on_both_sides;
+                a_pause_takes_the_lock_from_a_jvm_holder;
+                locks_of_the_jvm_are_seen_and_freed;
+            }
+            fleets! { @tests protocol
                 each_side_skips_while_the_other_holds;
                 each_side_honours_the_at_least_of_the_other;
                 each_side_takes_over_after_expiry;
@@ -63,10 +69,10 @@ macro_rules! fleets {
             }
         }
     )*};
-    (@tests $($test:ident;)*) => {$(
+    (@tests $file:ident $($test:ident;)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            protocol::$test(server_or_skip!(fleet().await)).await;
+            $file::$test(server_or_skip!(fleet().await)).await;
         }
     )*};
 }
