@@ -179,28 +179,23 @@ impl Names {
         self.fill_in(template).trim_end().to_owned()
     }
 
-    /// The statement that allows a user what a provider does; the user's name is to be filled in.
+    /// The statement that allows a user what locks need; the user's name is to be filled in.
     #[must_use]
     pub fn grant(&self) -> String {
-        match self.dialect {
-            Dialect::Sqlite => {
-                "chmod and chown, so that the file and its directory can be written".to_owned()
-            }
-            _ => format!(
-                "GRANT SELECT, INSERT, UPDATE ON {} TO your_user",
-                self.quoted_table()
-            ),
-        }
+        self.granting("SELECT, INSERT, UPDATE")
     }
 
-    /// The statement that allows a user to delete rows, which only [`AdminStatements::prune`](crate::AdminStatements::prune)
-    /// does.
+    /// As [`grant`](Self::grant), for deleting rows: only [`AdminStatements::prune`](crate::AdminStatements::prune) does.
     #[must_use]
     pub fn grant_delete(&self) -> String {
-        match self.dialect {
-            Dialect::Sqlite => self.grant(),
-            _ => format!("GRANT DELETE ON {} TO your_user", self.quoted_table()),
+        self.granting("DELETE")
+    }
+
+    fn granting(&self, rights: &str) -> String {
+        if self.dialect == Dialect::Sqlite {
+            return "chmod and chown, so that the file and its directory can be written".to_owned();
         }
+        format!("GRANT {rights} ON {} TO your_user", self.quoted_table())
     }
 
     /// What gives the table its primary key.

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    ErrorKind, LockAdmin, LockError, LockInfo, LockName, Mark, Operation, pause_length,
+    ErrorKind, Intervention, LockAdmin, LockError, LockInfo, LockName, Mark, Operation,
+    pause_length,
 };
 use shedlock_sql::{AdminStatements, Statement};
 use sqlx::{ColumnIndex, Decode, Row};
@@ -55,14 +56,13 @@ impl<DB: Store> SqlxLockProvider<DB> {
         &self,
         lock: &LockName,
         until: SystemTime,
-        reason: &str,
+        mark: &str,
     ) -> Result<(), LockError> {
         pause_length(self.inner.info.clock(), until)?;
         let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mark = Mark::paused(reason).to_string();
         let ask = Ask::Pause {
             lock,
-            mark: &mark,
+            mark,
             until: whole_millis(until),
         };
         match self
@@ -103,23 +103,33 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let lock = self.named(Operation::ForceRelease, name)?;
         let statement = &self.inner.statements.admin.force_release;
-        let mark = Mark::released(reason).to_string();
-        self.steer(Operation::ForceRelease, statement, &lock, &mark)
-            .await
+        let (operation, mark) = (Operation::ForceRelease, Mark::released(reason));
+        let freed = self
+            .steer(operation, statement, &lock, &mark.to_string())
+            .await?;
+        if freed {
+            Intervention::ForceReleased(mark.reason()).tell(&self.inner.info, &lock);
+        }
+        Ok(freed)
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
         let lock = self.named(Operation::Pause, name)?;
-        let paused = self.try_pause(&lock, until, reason).await;
-        paused.map_err(|error| {
-            error.with_context(Operation::Pause, self.inner.info.name(), Some(&lock))
-        })
+        let (info, mark) = (&self.inner.info, Mark::paused(reason));
+        let paused = self.try_pause(&lock, until, &mark.to_string()).await;
+        paused.map_err(|error| error.with_context(Operation::Pause, info.name(), Some(&lock)))?;
+        Intervention::Paused(mark.reason()).tell(info, &lock);
+        Ok(())
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
         let lock = self.named(Operation::Resume, name)?;
         let statement = &self.inner.statements.admin.resume;
-        self.steer(Operation::Resume, statement, &lock, "").await
+        let resumed = self.steer(Operation::Resume, statement, &lock, "").await?;
+        if resumed {
+            Intervention::Resumed.tell(&self.inner.info, &lock);
+        }
+        Ok(resumed)
     }
 
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {

@@ -6,8 +6,11 @@
 mod place;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{Acquired, Attempt, Lease, LockConfiguration, LockProvider};
+use shedlock_runtime::{
+    Acquired, Attempt, Lease, LockAdmin as _, LockConfiguration, LockProvider, SkipReason,
+};
 use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider, SqliteLockProvider};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres};
@@ -108,6 +111,20 @@ async fn postgres_statements_and_wal() {
         (1, 0),
         "a refusal on a node's first attempt"
     );
+
+    let later = SystemTime::now() + Duration::from_hours(1);
+    let paused = provider.pause("a", later, "upkeep").await;
+    paused.expect("a lock can be paused");
+    counting.reset().await;
+    let answer = provider.acquire(&attempt(&provider, "a")).await;
+    assert!(
+        matches!(&answer, Ok(Acquired::Refused(refusal)) if refusal.reason == SkipReason::Paused),
+        "{answer:?}"
+    );
+    let (statements, bytes) = counting.asked().await;
+    assert_eq!(statements, 1, "an attempt on a paused lock");
+    // It writes the row to be given it; a page that is written for the first time since a checkpoint goes along whole.
+    assert!(bytes < 16 * 1024, "{bytes}");
 }
 
 #[tokio::test]

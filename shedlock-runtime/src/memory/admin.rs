@@ -64,9 +64,10 @@ impl LockAdmin for InMemoryLockProvider {
             return Ok(false);
         };
         record.lock_until = now;
-        record.mark = Some(Box::new(Mark::released(reason)));
+        let mark = Mark::released(reason);
+        record.mark = Some(Box::new(mark.clone()));
         drop(locks);
-        Intervention::ForceReleased(reason).tell(&self.info, &name);
+        Intervention::ForceReleased(mark.reason()).tell(&self.info, &name);
         Ok(true)
     }
 
@@ -74,6 +75,7 @@ impl LockAdmin for InMemoryLockProvider {
         let name = named(&self.info, Operation::Pause, name)?;
         let left = pause_length(self.info.clock(), until)
             .map_err(|error| error.with_context(Operation::Pause, self.info.name(), Some(&name)))?;
+        let mark = Mark::paused(reason);
         let now = self.now();
         let mut locks = self.locks();
         locks.forget_free(now);
@@ -82,11 +84,11 @@ impl LockAdmin for InMemoryLockProvider {
             lock_until: now.saturating_add(left),
             locked_at: now,
             token,
-            mark: Some(Box::new(Mark::paused(reason))),
+            mark: Some(Box::new(mark.clone())),
         };
         locks.records.insert(name.clone(), paused);
         drop(locks);
-        Intervention::Paused(reason).tell(&self.info, &name);
+        Intervention::Paused(mark.reason()).tell(&self.info, &name);
         Ok(())
     }
 

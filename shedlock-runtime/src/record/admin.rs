@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version, next_token};
 use crate::admin::{LockAdmin, LockInfo, named, pause_length};
 use crate::error::{ErrorKind, LockError, Operation};
+use crate::intervention::Intervention;
 use crate::mark::Mark;
 use crate::name::LockName;
 
@@ -23,6 +24,9 @@ pub trait RecordCatalogue: RecordStore {
     async fn names(&self) -> Result<Vec<String>, LockError>;
 
     /// Deletes the record of lock `name` if it still has version `expected`. One that is gone already is a [`Conflict`].
+    ///
+    /// A record that is made anew must not get a version that an earlier one of this name had: a write on its way that
+    /// expects that one would take the lock from its holder.
     async fn delete_if(
         &self,
         name: &str,
@@ -110,16 +114,20 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let name = named(&self.info, Operation::ForceRelease, name)?;
-        let mark = Mark::released(reason).to_string();
+        let mark = Mark::released(reason);
         let freed = self.change(&name, |found, now| {
             let held = found.filter(|record| record.is_held(now));
             Ok(held.map(|record| LockRecord {
                 lock_until: now,
-                locked_by: mark.clone(),
+                locked_by: mark.to_string(),
                 ..record
             }))
         });
-        self.told(freed.await, Operation::ForceRelease, Some(&name))
+        let freed = self.told(freed.await, Operation::ForceRelease, Some(&name))?;
+        if freed {
+            Intervention::ForceReleased(mark.reason()).tell(&self.info, &name);
+        }
+        Ok(freed)
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
@@ -129,13 +137,14 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
             Operation::Pause,
             Some(&name),
         )?;
-        let mark = Mark::paused(reason).to_string();
+        let mark = Mark::paused(reason);
         let paused = self.change(&name, |found, now| {
             let token = found.map_or_else(|| next_token(0, now), |record| record.fencing_token);
-            Ok(Some(LockRecord::new(until, now, mark.clone(), token)))
+            Ok(Some(LockRecord::new(until, now, mark.to_string(), token)))
         });
-        let paused = self.told(paused.await, Operation::Pause, Some(&name));
-        paused.map(drop)
+        self.told(paused.await, Operation::Pause, Some(&name))?;
+        Intervention::Paused(mark.reason()).tell(&self.info, &name);
+        Ok(())
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
@@ -150,7 +159,11 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
                 ..record
             }))
         });
-        self.told(resumed.await, Operation::Resume, Some(&name))
+        let resumed = self.told(resumed.await, Operation::Resume, Some(&name))?;
+        if resumed {
+            Intervention::Resumed.tell(&self.info, &name);
+        }
+        Ok(resumed)
     }
 
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {

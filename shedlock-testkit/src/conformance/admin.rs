@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{ErrorKind, Extended, LockError, Owner, Released};
+use shedlock_runtime::{
+    ErrorKind, EventKind, Extended, LockError, LockEvent, Owner, Released, SchedulerLock,
+};
 
 use super::harness::{Disturbance, Fencing};
 use super::subject::{LONG, Subject, config, fresh, soon, until};
@@ -438,4 +440,41 @@ pub async fn an_extension_is_seen(subject: &Subject) {
     operator.assert_between("the end", info.until, before + LONG * 2, after + LONG * 2);
     operator.assert_remaining(&info, before);
     one.release(&held).await;
+}
+
+/// Whoever listens hears what an operator has done, and nothing of what changed nothing.
+pub async fn what_an_operator_does_is_told(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let lock = fresh("told");
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let ours = lock.clone();
+    let listening = SchedulerLock::listen(move |event: &LockEvent| {
+        let what = match &event.kind {
+            EventKind::Paused { reason } => format!("paused: {reason}"),
+            EventKind::Resumed => "resumed".to_owned(),
+            EventKind::ForceReleased { reason } => format!("released: {reason}"),
+            _ => return,
+        };
+        if event.lock.as_str() == ours {
+            // The case has ended if nobody is at the other end.
+            let _sent = heard.send(what);
+        }
+    });
+    let _listening = listening.expect("a thread can be had");
+    assert!(!operator.resume(&lock).await && !operator.force_release(&lock, "").await);
+    operator.pause(&lock, LONG, "first\n").await;
+    assert!(operator.resume(&lock).await && !operator.resume(&lock).await);
+    operator.pause(&lock, LONG, "second").await;
+    assert!(operator.force_release(&lock, "enough").await);
+    for expected in [
+        "paused: first ",
+        "resumed",
+        "paused: second",
+        "released: enough",
+    ] {
+        let told = soon("an event", hears.recv()).await;
+        assert_eq!(told.as_deref(), Some(expected));
+    }
 }

@@ -163,6 +163,7 @@ macro_rules! __conformance_cases {
                 a_forgotten_lock_can_be_taken
                 prune_comes_between_no_acquisition
                 an_extension_is_seen
+                what_an_operator_does_is_told
             }
             pausing {
                 a_paused_lock_is_skipped_by_every_node

@@ -103,6 +103,8 @@ planted! {
     FoldsCase:
         admin::an_unknown_name_is_none "left == right",
         names::odd_names_are_distinct_locks "only other names are held";
+    InterventionsAreSilent:
+        admin::what_an_operator_does_is_told "an event did not happen";
     ListIsUnsorted:
         admin::lists_what_is_held_free_and_paused "name, whether";
     ListShowsTheSecret:

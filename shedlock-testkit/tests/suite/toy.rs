@@ -36,6 +36,7 @@ pub(crate) enum Bug {
     ExtensionMakesTheRow,
     ExtensionWithoutOwner,
     FoldsCase,
+    InterventionsAreSilent,
     ForcedReleaseKeepsTheOwner,
     ForcedReleaseWaitsForAtLeast,
     ListIsUnsorted,

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    LockAdmin, LockError, LockInfo, LockName, LockProvider as _, Mark, Operation, async_trait,
-    pause_length,
+    Intervention, LockAdmin, LockError, LockInfo, LockName, LockProvider as _, Mark, Operation,
+    async_trait, pause_length,
 };
 
 use super::Bug;
@@ -31,6 +31,12 @@ impl Toy {
             info.reason = info.reason.and(raw);
         }
         info.with_token(Some(row.token).filter(|token| *token > 0))
+    }
+
+    fn tell(&self, lock: &LockName, what: Intervention<'_>) {
+        if !self.has(Bug::InterventionsAreSilent) {
+            what.tell(&self.info, lock);
+        }
     }
 
     fn mark(&self, mark: &Mark, reason: &str) -> String {
@@ -79,9 +85,11 @@ impl LockAdmin for Toy {
         } else {
             now
         };
+        let mark = Mark::released(reason);
         if !self.has(Bug::ForcedReleaseKeepsTheOwner) {
-            row.owner = self.mark(&Mark::released(reason), reason);
+            row.owner = self.mark(&mark, reason);
         }
+        self.tell(&name, Intervention::ForceReleased(mark.reason()));
         Ok(true)
     }
 
@@ -93,7 +101,7 @@ impl LockAdmin for Toy {
         if self.has(Bug::PauseOutlastsItsEnd) {
             left += Duration::from_secs(60);
         }
-        let now = self.now();
+        let (now, mark) = (self.now(), Mark::paused(reason));
         let mut rows = self.world.rows();
         let row = rows.entry(self.key(name.as_str())).or_insert_with(|| Row {
             lock_until: now,
@@ -103,11 +111,12 @@ impl LockAdmin for Toy {
         });
         (row.lock_until, row.locked_at) = (now + left, now);
         if row.owner.is_empty() || !self.has(Bug::PauseKeepsTheHolder) {
-            row.owner = self.mark(&Mark::paused(reason), reason);
+            row.owner = self.mark(&mark, reason);
         }
         if self.has(Bug::PauseTakesAToken) {
             row.token += 1_000_000;
         }
+        self.tell(&name, Intervention::Paused(mark.reason()));
         Ok(())
     }
 
@@ -122,6 +131,7 @@ impl LockAdmin for Toy {
                 if row.lock_until > now && (paused(row) || self.has(Bug::ResumeFreesHeldLocks)) =>
             {
                 row.lock_until = now;
+                self.tell(&name, Intervention::Resumed);
                 Ok(true)
             }
             _ => Ok(false),
