@@ -163,6 +163,8 @@ pub async fn a_pause_is_shown(subject: &Subject) {
     let one = subject.node("one").await;
     let lock = fresh("pause-shown");
     let held = one.seize(&lock, LONG * 2).await;
+    // So that the start of the lease is not taken for the pause's.
+    until(held.answered + Duration::from_millis(300)).await;
     let before = operator.utc();
     operator.pause(&lock, LONG, "moving the mail server").await;
     let after = operator.utc();
