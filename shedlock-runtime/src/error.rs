@@ -192,6 +192,16 @@ impl LockError {
         self
     }
 
+    /// The same error about a lock that the caller knows by another name, for a wrapper that gives its locks names of
+    /// their own.
+    #[must_use]
+    pub fn renamed(mut self, lock: &LockName) -> Self {
+        if let Some(name) = &mut self.0.lock {
+            name.clone_from(lock);
+        }
+        self
+    }
+
     /// Adds what the reader should do.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {

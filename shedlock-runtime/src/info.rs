@@ -81,6 +81,11 @@ impl ProviderInfo {
         }
     }
 
+    /// What [`is_same`](Self::is_same) compares.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Whether both are clones of one provider: a lock of one is the lock of the other.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

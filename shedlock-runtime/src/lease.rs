@@ -10,6 +10,8 @@ use crate::config::LockConfiguration;
 use crate::error::{ErrorKind, LockError};
 use crate::name::LockName;
 use crate::owner::Owner;
+use crate::provider::LockProvider;
+use crate::route::{Route, Routes};
 
 /// One attempt to take a lock.
 #[derive(Debug, Clone)]
@@ -17,7 +19,14 @@ pub struct Attempt {
     config: LockConfiguration,
     sent: BootInstant,
     /// Behind a pointer, so that an attempt under another name shares it; made when first asked for.
-    owner: OnceCell<Arc<OnceCell<Owner>>>,
+    sending: OnceCell<Arc<Sending>>,
+}
+
+/// What is found out on the way to the store, and needed to take back what a lost answer granted.
+#[derive(Debug, Default)]
+struct Sending {
+    owner: OnceCell<Owner>,
+    routes: Routes,
 }
 
 impl Attempt {
@@ -27,7 +36,7 @@ impl Attempt {
         Self {
             config,
             sent,
-            owner: OnceCell::new(),
+            sending: OnceCell::new(),
         }
     }
 
@@ -63,8 +72,8 @@ impl Attempt {
     ///
     /// As [`Owner::generate`].
     pub fn owner(&self, node: &Arc<str>) -> Result<&Owner, LockError> {
-        self.owner
-            .get_or_init(Arc::default)
+        self.sending()
+            .owner
             .get_or_try_init(|| Owner::generate(node))
     }
 
@@ -74,12 +83,22 @@ impl Attempt {
     /// back.
     #[must_use]
     pub fn renamed(&self, name: LockName) -> Self {
-        self.owner.get_or_init(Arc::default);
+        self.sending();
         Self {
             config: self.config.clone().with_name(name),
             sent: self.sent,
-            owner: self.owner.clone(),
+            sending: self.sending.clone(),
         }
+    }
+
+    /// Where the router `router` has sent this attempt.
+    pub(crate) fn route(&self, router: u64) -> Option<Arc<dyn LockProvider>> {
+        Route::find(self.first_route(), router)
+    }
+
+    /// Notes where the router `router` sends this attempt; what it wins stays there.
+    pub(crate) fn set_route(&self, router: u64, to: &Arc<dyn LockProvider>) {
+        self.sending().routes.add(router, to);
     }
 
     /// The lease that this attempt won.
@@ -93,6 +112,7 @@ impl Attempt {
             acquired: self.sent,
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
+            route: self.first_route().cloned(),
         }
     }
 
@@ -106,8 +126,16 @@ impl Attempt {
         })
     }
 
+    fn sending(&self) -> &Sending {
+        self.sending.get_or_init(Arc::default)
+    }
+
     fn known_owner(&self) -> Option<&Owner> {
-        self.owner.get()?.get()
+        self.sending.get()?.owner.get()
+    }
+
+    fn first_route(&self) -> Option<&Arc<Route>> {
+        self.sending.get()?.routes.first()
     }
 
     pub(crate) fn ends(&self) -> BootInstant {
@@ -127,6 +155,8 @@ pub struct Lease {
     acquired: BootInstant,
     at_least: Duration,
     valid_for: Duration,
+    /// The way to the provider that granted it, if there was a choice.
+    route: Option<Arc<Route>>,
 }
 
 impl Lease {
@@ -197,6 +227,20 @@ impl Lease {
             name,
             ..self.clone()
         }
+    }
+
+    /// Whether both are of one acquisition, however it was extended since.
+    pub(crate) fn is_same_grant(&self, other: &Self) -> bool {
+        match (&self.owner, &other.owner) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => self.sent == other.sent && self.fencing_token == other.fencing_token,
+            _ => false,
+        }
+    }
+
+    /// Where the router `router` had sent the attempt that won this lease.
+    pub(crate) fn route(&self, router: u64) -> Option<Arc<dyn LockProvider>> {
+        Route::find(self.route.as_ref(), router)
     }
 
     pub(crate) fn valid_for(&self) -> Duration {

@@ -37,6 +37,7 @@ mod record;
 mod registry;
 mod release;
 mod renewal;
+mod route;
 mod running;
 mod shutdown;
 mod skip;
