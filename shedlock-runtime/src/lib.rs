@@ -42,6 +42,7 @@ mod running;
 mod shutdown;
 mod skip;
 mod watch;
+mod wrappers;
 
 pub mod lock;
 pub mod testing;
@@ -76,3 +77,7 @@ pub use record::{Conflict, LockRecord, RecordCatalogue, RecordLockProvider, Reco
 pub use registry::{SchedulerLock, SchedulerLockBuilder};
 pub use shutdown::{ShutdownPolicy, ShutdownReport};
 pub use skip::{ErrorValue, SkipValue};
+pub use wrappers::{
+    NamespacedLockProvider, ReleasedLocks, RoutingLockProvider, TimeoutLockProvider, TrackedLock,
+    TrackingLockProvider,
+};

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// No store in reach keeps a longer key, and an error message with the name in it stays readable.
-const MAX_BYTES: usize = 1024;
+pub(crate) const MAX_BYTES: usize = 1024;
 
 /// The name of a lock: not empty, no control characters, cheap to clone.
 ///

@@ -10,4 +10,5 @@ mod it {
     mod job;
     mod keep_alive;
     mod testing;
+    mod wrappers;
 }

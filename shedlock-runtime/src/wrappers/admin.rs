@@ -1,0 +1,159 @@
+//! What an operator sees and does through a wrapper.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use super::{NamespacedLockProvider, TimeoutLockProvider, TrackingLockProvider};
+use crate::admin::{LockAdmin, LockInfo};
+use crate::error::{ErrorKind, LockError, Operation};
+use crate::limit::limited;
+use crate::name::LockName;
+use crate::provider::LockProvider as _;
+
+/// A lock's name here and in the store.
+struct Named {
+    here: LockName,
+    stored: LockName,
+}
+
+impl<P: LockAdmin> NamespacedLockProvider<P> {
+    fn named(&self, operation: Operation, name: &str) -> Result<Named, LockError> {
+        let named = || {
+            let here = self.info().lock_name(name)?;
+            let stored = self.stored(&here)?;
+            Ok(Named { here, stored })
+        };
+        named().map_err(|error: LockError| error.with_context(operation, self.info().name(), None))
+    }
+}
+
+/// Only the locks of the namespace, by the names that they have in it.
+///
+/// [`prune`](LockAdmin::prune) is refused, because a store can only prune all of its locks: use the
+/// [`inner`](NamespacedLockProvider::inner) provider's, for all namespaces together.
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockAdmin> LockAdmin for NamespacedLockProvider<P> {
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+        let mut infos = self.inner().list().await?;
+        infos.retain_mut(|info| match self.own(&info.name) {
+            Some(name) => {
+                info.name = name.to_owned();
+                true
+            }
+            None => false,
+        });
+        Ok(infos)
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
+        let Named { here, stored } = self.named(Operation::Get, name)?;
+        let found = self.inner().get(stored.as_str()).await;
+        let info = found.map_err(|error| error.renamed(&here))?;
+        Ok(info.map(|info| LockInfo {
+            name: name.to_owned(),
+            ..info
+        }))
+    }
+
+    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
+        let Named { here, stored } = self.named(Operation::ForceRelease, name)?;
+        let done = self.inner().force_release(stored.as_str(), reason).await;
+        done.map_err(|error| error.renamed(&here))
+    }
+
+    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
+        let Named { here, stored } = self.named(Operation::Pause, name)?;
+        let done = self.inner().pause(stored.as_str(), until, reason).await;
+        done.map_err(|error| error.renamed(&here))
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, LockError> {
+        let Named { here, stored } = self.named(Operation::Resume, name)?;
+        let done = self.inner().resume(stored.as_str()).await;
+        done.map_err(|error| error.renamed(&here))
+    }
+
+    async fn prune(&self, _unused_for: Duration) -> Result<u64, LockError> {
+        let problem = format!(
+            "the store cannot prune the locks of namespace `{}` alone",
+            self.namespace()
+        );
+        Err(LockError::new(ErrorKind::Unsupported, problem)
+            .with_remedy("prune the locks of all namespaces, by the provider that this one wraps")
+            .with_context(Operation::Prune, self.info().name(), None))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockAdmin> LockAdmin for TrackingLockProvider<P> {
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+        self.inner().list().await
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
+        self.inner().get(name).await
+    }
+
+    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
+        self.inner().force_release(name, reason).await
+    }
+
+    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
+        self.inner().pause(name, until, reason).await
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, LockError> {
+        self.inner().resume(name).await
+    }
+
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+        self.inner().prune(unused_for).await
+    }
+}
+
+impl<P: LockAdmin> TimeoutLockProvider<P> {
+    async fn within<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, LockError>> + Send,
+    ) -> Result<T, LockError> {
+        let answer = limited(self.limit(), call).await;
+        answer.map_err(|error| error.with_context(operation, self.info().name(), None))
+    }
+}
+
+/// Every call within the limit, those that look at many locks too.
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockAdmin> LockAdmin for TimeoutLockProvider<P> {
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+        self.within(Operation::List, self.inner().list()).await
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
+        self.within(Operation::Get, self.inner().get(name)).await
+    }
+
+    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
+        let call = self.inner().force_release(name, reason);
+        self.within(Operation::ForceRelease, call).await
+    }
+
+    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
+        let call = self.inner().pause(name, until, reason);
+        self.within(Operation::Pause, call).await
+    }
+
+    async fn resume(&self, name: &str) -> Result<bool, LockError> {
+        self.within(Operation::Resume, self.inner().resume(name))
+            .await
+    }
+
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+        self.within(Operation::Prune, self.inner().prune(unused_for))
+            .await
+    }
+}

@@ -1,0 +1,169 @@
+//! One store for many environments: each sees its own locks only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::check_part;
+use crate::answer::{Acquired, Extended, Released};
+use crate::error::{ErrorKind, LockError};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
+use crate::name::{InvalidName, LockName, MAX_BYTES};
+use crate::provider::LockProvider;
+
+/// Parts a namespace from a name. A namespace cannot contain it, so no two of them have a stored name in common.
+const SEPARATOR: char = '/';
+
+/// Keeps the lock `job` as `<namespace>/job` in the store, so that environments or applications share one table.
+///
+/// The program sees the name that it gave: in guards, asserts, errors and events. The store's limit counts for both parts
+/// together, and a name that leaves no room for the namespace is refused before any I/O.
+///
+/// A namespace is a folder: a provider without one, or one more namespace inside of this one, can reach a lock here by its
+/// whole name. So can nodes on the JVM: they ask for `staging/job`.
+///
+/// Clones are one provider; two namespaces made apart are two, even over one store.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _, NamespacedLockProvider};
+///
+/// let store = InMemoryLockProvider::new();
+/// let staging = NamespacedLockProvider::new(store.clone(), "staging")?;
+/// let production = NamespacedLockProvider::new(store, "production")?;
+///
+/// let config = LockConfiguration::new("nightly_report", "10m")?;
+/// let lock = staging.try_lock(config.clone()).await?.expect("free");
+/// assert_eq!(lock.name().as_str(), "nightly_report");
+/// assert!(production.try_lock(config).await?.is_some(), "another lock");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct NamespacedLockProvider<P> {
+    inner: Arc<P>,
+    info: ProviderInfo,
+    /// With the separator.
+    prefix: Arc<str>,
+}
+
+// Derived, it would ask for `P: Clone`.
+impl<P> Clone for NamespacedLockProvider<P> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            info: self.info.clone(),
+            prefix: Arc::clone(&self.prefix),
+        }
+    }
+}
+
+impl<P: LockProvider> NamespacedLockProvider<P> {
+    /// The locks of `inner` whose stored names begin with `namespace` and a slash.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if `namespace` is empty, contains a slash or control characters, or leaves no room for
+    /// names in this store.
+    pub fn new(inner: P, namespace: impl AsRef<str>) -> Result<Self, LockError> {
+        let namespace = namespace.as_ref();
+        check_part("a namespace", namespace)?;
+        if namespace.contains(SEPARATOR) {
+            let problem = format!("namespace `{namespace}` contains `{SEPARATOR}`");
+            return Err(LockError::new(ErrorKind::Configuration, problem)
+                .with_remedy("put one namespace into the other instead"));
+        }
+        let prefix = format!("{namespace}{SEPARATOR}");
+        let max = inner.info().max_name_chars();
+        let left = match max {
+            usize::MAX => usize::MAX,
+            max => max.saturating_sub(prefix.chars().count()),
+        };
+        if left == 0 || prefix.len() >= MAX_BYTES {
+            let problem = format!(
+                "the namespace leaves no room for names in {}",
+                inner.info().name()
+            );
+            return Err(LockError::new(ErrorKind::Configuration, problem)
+                .with_remedy("choose a shorter one"));
+        }
+        Ok(Self {
+            info: inner.info().wrapped().with_max_name_chars(left),
+            inner: Arc::new(inner),
+            prefix: prefix.into(),
+        })
+    }
+
+    /// The namespace, as it was given.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.prefix.trim_end_matches(SEPARATOR)
+    }
+
+    /// The store behind it, with the locks of all namespaces.
+    #[must_use]
+    pub fn inner(&self) -> &P {
+        &self.inner
+    }
+
+    /// The name under which the store keeps `name`.
+    pub(super) fn stored(&self, name: &LockName) -> Result<LockName, InvalidName> {
+        let name = name.as_str();
+        let max = MAX_BYTES - self.prefix.len();
+        if name.len() > max {
+            // Said of the name that the caller knows.
+            return Err(InvalidName::TooLong {
+                len: name.len(),
+                max,
+                unit: "bytes",
+            });
+        }
+        let mut stored = String::with_capacity(self.prefix.len() + name.len());
+        stored.push_str(&self.prefix);
+        stored.push_str(name);
+        LockName::new(stored)
+    }
+
+    /// The name in here of what the store keeps as `stored`, if it is one of ours.
+    pub(super) fn own<'a>(&self, stored: &'a str) -> Option<&'a str> {
+        stored.strip_prefix(&*self.prefix)
+    }
+
+    fn stored_lease(&self, lease: &Lease) -> Result<Lease, LockError> {
+        Ok(lease.renamed(self.stored(lease.name())?))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockProvider> LockProvider for NamespacedLockProvider<P> {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let name = attempt.name();
+        // Both attempts have one owner: a lost answer is given back through this provider, under this name.
+        let stored = attempt.renamed(self.stored(name)?);
+        match self.inner.acquire(&stored).await {
+            Ok(Acquired::Granted(lease)) => Ok(Acquired::Granted(lease.renamed(name.clone()))),
+            Ok(refused @ Acquired::Refused(_)) => Ok(refused),
+            Err(error) => Err(error.renamed(name)),
+        }
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        let answer = self.inner.extend(&self.stored_lease(lease)?, at_most).await;
+        answer.map_err(|error| error.renamed(lease.name()))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        let answer = self.inner.release(&self.stored_lease(lease)?).await;
+        answer.map_err(|error| error.renamed(lease.name()))
+    }
+}

@@ -1,0 +1,289 @@
+//! A provider per tenant, chosen for each call by the lock's name.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::check_part;
+use crate::answer::{Acquired, Extended, Released};
+use crate::error::{ErrorKind, LockError, Operation};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
+use crate::name::LockName;
+use crate::provider::LockProvider;
+
+mod tenants;
+
+use tenants::{Tenants, quoted};
+
+/// Tenants that are made on demand are named by data, which may be anything.
+const MOST_MADE: usize = 10_000;
+
+type Key = dyn for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync;
+type Make = dyn Fn(&str) -> Result<Arc<dyn LockProvider>, LockError> + Send + Sync;
+
+/// Sends each lock to the provider of its tenant: a database for each customer, a store for each region.
+///
+/// The tenant is a part of the lock's name, or follows from it: `#[scheduler_lock(name = "{tenant}:sync")]`. It must follow
+/// from the name alone, because a task that holds a lock runs a nested call of the same name without asking again. The
+/// name reaches the tenant's store whole.
+///
+/// Tenants come and go while the program runs. A lease stays with the provider that granted it, also when its tenant has
+/// another by then, or none.
+///
+/// A lock whose tenant is not known fails with [`ErrorKind::NoProvider`], as with a provider that is not registered: an
+/// annotated function whose return type cannot carry the error panics.
+///
+/// All tenants must use the router's clock, because a lease carries readings of it: the machine's, as that of every store
+/// but the one in memory, or the one given to [`with_info`](Self::with_info).
+///
+/// Clones share the tenants. A lock that is held through the router is not known to be held when its tenant's provider is
+/// asked directly.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{
+///     InMemoryLockProvider, LockConfiguration, LockProviderExt as _, ProviderInfo, RoutingLockProvider, TokioClock,
+/// };
+///
+/// // Locks in memory go by tokio's clock; for databases, `RoutingLockProvider::by_prefix(':')` is enough.
+/// let info = ProviderInfo::new("tenants").with_clock(TokioClock);
+/// let provider = RoutingLockProvider::with_info(info, |name| {
+///     // Names without a tenant go to a store that all share.
+///     name.split_once(':').map_or("shared", |(tenant, _)| tenant).into()
+/// });
+/// provider.insert("shared", InMemoryLockProvider::new())?;
+/// provider.insert("acme", InMemoryLockProvider::new())?;
+///
+/// assert!(provider.try_lock(LockConfiguration::new("acme:sync", "10m")?).await?.is_some());
+/// let error = provider.try_lock(LockConfiguration::new("umbrella:sync", "10m")?).await.unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "failed to acquire lock `umbrella:sync` in tenants: no provider for tenant `umbrella`; known are `acme`, `shared`"
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RoutingLockProvider {
+    info: ProviderInfo,
+    key: Arc<Key>,
+    make: Option<Arc<Make>>,
+    tenants: Arc<Tenants>,
+}
+
+impl fmt::Debug for RoutingLockProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoutingLockProvider")
+            .field("name", &self.info.name())
+            .field("tenants", &self.tenants.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RoutingLockProvider {
+    /// The tenant is what stands before the first `separator` in a lock's name.
+    #[must_use]
+    pub fn by_prefix(separator: char) -> Self {
+        Self::new(move |name| {
+            name.split_once(separator)
+                .map_or("", |(tenant, _)| tenant)
+                .into()
+        })
+    }
+
+    /// The tenant is what `key` makes of a lock's name; nothing, if there is none.
+    #[must_use]
+    pub fn new(key: impl for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync + 'static) -> Self {
+        Self::with_info(ProviderInfo::new("routing"), key)
+    }
+
+    /// A router that is called something else, goes by another clock or takes shorter names than its tenants.
+    #[must_use]
+    pub fn with_info(
+        info: ProviderInfo,
+        key: impl for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            info,
+            key: Arc::new(key),
+            make: None,
+            tenants: Arc::default(),
+        }
+    }
+
+    /// Has `make` supply the provider of a tenant that is not known, when its first lock is asked for.
+    ///
+    /// It is called without a lock held, so perhaps twice at the same moment: one of the two is kept. It should not connect
+    /// but build a provider that does when it is used. An error is that acquisition's, and the next one asks again. What is
+    /// made so stays until it is [removed](Self::remove); beyond 10 000 tenants, nothing more is made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{ErrorKind, InMemoryLockProvider, LockError, RoutingLockProvider, SystemClock};
+    ///
+    /// let provider = RoutingLockProvider::by_prefix(':').making(|tenant| match tenant {
+    ///     "acme" | "umbrella" => Ok(InMemoryLockProvider::with_clock(SystemClock)),
+    ///     other => Err(LockError::new(ErrorKind::NoProvider, format!("`{other}` is no customer"))),
+    /// });
+    /// # let _ = provider;
+    /// ```
+    #[must_use]
+    pub fn making<P: LockProvider>(
+        mut self,
+        make: impl Fn(&str) -> Result<P, LockError> + Send + Sync + 'static,
+    ) -> Self {
+        self.make = Some(Arc::new(move |tenant| {
+            make(tenant).map(|made| Arc::new(made) as Arc<dyn LockProvider>)
+        }));
+        self
+    }
+
+    /// Sends the locks of `tenant` to `provider` from now on, in place of the one before, if there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if `tenant` is empty or has control characters, or if `provider` goes by another clock.
+    pub fn insert(
+        &self,
+        tenant: impl Into<String>,
+        provider: impl LockProvider,
+    ) -> Result<(), LockError> {
+        let tenant = tenant.into();
+        check_part("a tenant's name", &tenant)?;
+        self.check_clock(&tenant, &provider)?;
+        self.tenants.insert(tenant, Arc::new(provider));
+        Ok(())
+    }
+
+    /// Takes no more locks for `tenant`, and says whether it was known. Its leases can still be extended and released.
+    #[expect(clippy::must_use_candidate, reason = "most callers know that it was")]
+    pub fn remove(&self, tenant: &str) -> bool {
+        self.tenants.remove(tenant)
+    }
+
+    /// The known tenants, in order.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<String> {
+        self.tenants.names()
+    }
+
+    /// The provider of the lock `name`'s tenant.
+    fn choose(&self, name: &LockName) -> Result<Arc<dyn LockProvider>, LockError> {
+        let tenant = (self.key)(name.as_str());
+        let tenant = tenant.as_ref();
+        if tenant.is_empty() {
+            return Err(LockError::new(
+                ErrorKind::NoProvider,
+                "the lock's name has no tenant in it",
+            ));
+        }
+        if let Some(provider) = self.tenants.get(tenant) {
+            return Ok(provider);
+        }
+        let Some(make) = &self.make else {
+            return Err(self.tenants.unknown(tenant));
+        };
+        check_part("a tenant's name", tenant)?;
+        if self.tenants.len() >= MOST_MADE {
+            let problem = format!(
+                "tenant {} is one too many: there are {MOST_MADE}",
+                quoted(tenant)
+            );
+            return Err(LockError::new(ErrorKind::Configuration, problem)
+                .with_remedy("remove tenants that are gone"));
+        }
+        let provider = make(tenant)?;
+        self.check_clock(tenant, &provider)?;
+        Ok(self.tenants.get_or_insert(tenant, &provider))
+    }
+
+    /// Decides where `attempt` goes, and what it wins stays.
+    fn send(&self, attempt: &Attempt) -> Result<Arc<dyn LockProvider>, LockError> {
+        let name = attempt.name();
+        let provider = self.choose(name)?;
+        let fits = name.check_chars((*provider).info().max_name_chars());
+        fits.map_err(|invalid| told(Operation::Acquire, &*provider, name)(invalid.into()))?;
+        attempt.set_route(self.info.id(), &provider);
+        Ok(provider)
+    }
+
+    /// Refuses a provider whose readings mean nothing to the router's: a lease would never end, or be over at once.
+    fn check_clock(&self, tenant: &str, provider: &impl LockProvider) -> Result<(), LockError> {
+        let before = self.info.clock().boot();
+        let theirs = provider.info().clock().boot();
+        let after = self.info.clock().boot();
+        let apart = before
+            .saturating_since(theirs)
+            .max(theirs.saturating_since(after));
+        // Stores count in milliseconds.
+        if apart <= Duration::from_millis(1) {
+            return Ok(());
+        }
+        let name = provider.info().name();
+        let problem = format!(
+            "{name}, the provider of tenant {}, goes by another clock than the router",
+            quoted(tenant)
+        );
+        Err(
+            LockError::new(ErrorKind::Configuration, problem).with_remedy(
+                "give `RoutingLockProvider::with_info` the clock that the tenants' providers use",
+            ),
+        )
+    }
+
+    /// The provider that granted `lease`.
+    fn home(&self, lease: &Lease) -> Result<Arc<dyn LockProvider>, LockError> {
+        lease.route(self.info.id()).ok_or_else(|| {
+            let problem = "the lease was granted by another provider";
+            LockError::new(ErrorKind::Other, problem)
+        })
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl LockProvider for RoutingLockProvider {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        // An attempt that is made again goes where it went before: it may have been granted there.
+        let provider = match attempt.route(self.info.id()) {
+            Some(provider) => provider,
+            None => self.send(attempt)?,
+        };
+        let answer = (*provider).acquire(attempt).await;
+        answer.map_err(told(Operation::Acquire, &*provider, attempt.name()))
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        let provider = self.home(lease)?;
+        let answer = (*provider).extend(lease, at_most).await;
+        answer.map_err(told(Operation::Extend, &*provider, lease.name()))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        let provider = self.home(lease)?;
+        let answer = (*provider).release(lease).await;
+        answer.map_err(told(Operation::Release, &*provider, lease.name()))
+    }
+}
+
+/// Has an error tell which store it is about: the tenant's, not the router.
+fn told(
+    operation: Operation,
+    provider: &dyn LockProvider,
+    lock: &LockName,
+) -> impl FnOnce(LockError) -> LockError {
+    let name = provider.info().name();
+    move |error| error.with_context(operation, name, Some(lock))
+}

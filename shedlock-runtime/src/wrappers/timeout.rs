@@ -1,0 +1,111 @@
+//! A time limit of a provider's own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::answer::{Acquired, Extended, Released};
+use crate::duration::ToDuration;
+use crate::error::{ErrorKind, LockError};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
+use crate::limit::limited;
+use crate::provider::LockProvider;
+
+/// Gives up each call to a store that does not answer in time.
+///
+/// Every call is limited already, by [`LockConfiguration::with_timeout`](crate::LockConfiguration::with_timeout): five
+/// seconds unless set otherwise. This wrapper lowers that limit for all locks of one provider, and for the background
+/// releases as well; it cannot raise it.
+///
+/// The call is dropped and fails with [`ErrorKind::Timeout`]: the store may have carried it out all the same. A guard, the
+/// executor and the attribute then give back what an acquisition may have been granted.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::testing::{Fault, FaultyProvider};
+/// use shedlock_runtime::{
+///     ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Operation, TimeoutLockProvider,
+/// };
+///
+/// let store = FaultyProvider::new(InMemoryLockProvider::new());
+/// let provider = TimeoutLockProvider::new(store.clone(), "2s")?;
+///
+/// store.next(Operation::Acquire, Fault::Hang);
+/// let error = provider.try_lock(LockConfiguration::new("mail", "10m")?).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Timeout);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TimeoutLockProvider<P> {
+    inner: Arc<P>,
+    limit: Duration,
+}
+
+// Derived, it would ask for `P: Clone`.
+impl<P> Clone for TimeoutLockProvider<P> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            limit: self.limit,
+        }
+    }
+}
+
+impl<P: LockProvider> TimeoutLockProvider<P> {
+    /// Limits each call of `inner` to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidDuration`] for a duration that cannot be understood, is under a millisecond or over 36500 days.
+    pub fn new(inner: P, limit: impl ToDuration) -> Result<Self, LockError> {
+        let limit = limit.to_duration()?;
+        if limit < Duration::from_millis(1) {
+            let problem =
+                "a time limit cannot be shorter than a millisecond: no store could answer in time";
+            return Err(LockError::new(ErrorKind::InvalidDuration, problem));
+        }
+        Ok(Self {
+            inner: Arc::new(inner),
+            limit,
+        })
+    }
+
+    /// How long one call may take.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// The store behind it, without this limit.
+    #[must_use]
+    pub fn inner(&self) -> &P {
+        &self.inner
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
+    // The same locks, so the same provider.
+    fn info(&self) -> &ProviderInfo {
+        self.inner.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        limited(self.limit, self.inner.acquire(attempt)).await
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        limited(self.limit, self.inner.extend(lease, at_most)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        limited(self.limit, self.inner.release(lease)).await
+    }
+}

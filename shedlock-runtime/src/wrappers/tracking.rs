@@ -1,0 +1,251 @@
+//! Knowing what this process holds.
+
+use std::fmt;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tokio::task::JoinSet;
+
+use crate::answer::{Acquired, Extended, Released};
+use crate::config::DEFAULT_TIMEOUT;
+use crate::error::{LockError, Operation};
+use crate::info::ProviderInfo;
+use crate::lease::{Attempt, Lease};
+use crate::limit::limited;
+use crate::name::LockName;
+use crate::provider::LockProvider;
+
+mod leases;
+
+use leases::Leases;
+
+/// How many locks are given back at the same time.
+const MOST_AT_ONCE: usize = 1_024;
+
+/// Knows the locks that were taken through it and its clones, and can give all of them back.
+///
+/// A lock is known from its grant until its release is confirmed, it is found lost, or its lease has ended by this
+/// process's own count; an extension keeps it. So what is remembered is what is held, and no more.
+///
+/// To end a program, [`SchedulerLock::shutdown`](crate::SchedulerLock::shutdown) is the better way: it takes no new locks
+/// and ends the running tasks first. [`release_all`](Self::release_all) knows no tasks and ends none: it is for the locks of
+/// one provider in a program that goes on, and for leases that were taken without a guard.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _, TrackingLockProvider};
+///
+/// let provider = TrackingLockProvider::new(InMemoryLockProvider::new());
+/// let lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?;
+/// for held in provider.held() {
+///     println!("{} for another {:?}", held.name, held.remaining);
+/// }
+/// # assert_eq!(provider.held()[0].name.as_str(), "mail");
+///
+/// let report = provider.release_all().await;
+/// assert_eq!((report.released, report.failed.len()), (1, 0));
+/// assert!(provider.held().is_empty());
+/// # drop(lock);
+/// # Ok(())
+/// # }
+/// ```
+pub struct TrackingLockProvider<P> {
+    inner: Arc<P>,
+    leases: Arc<Mutex<Leases>>,
+}
+
+/// A lock that this process holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackedLock {
+    /// Its name.
+    pub name: LockName,
+    /// Since when, by this process's clock.
+    pub since: SystemTime,
+    /// How long its lease lasts from now, by this process's own count.
+    pub remaining: Duration,
+    /// The number of this acquisition, where the store keeps one.
+    pub fencing_token: Option<u64>,
+}
+
+/// What became of the locks that were to be given back.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+#[must_use = "what could not be given back stays taken until its lease ends"]
+pub struct ReleasedLocks {
+    /// How many the store took back.
+    pub released: usize,
+    /// How many were not ours any more.
+    pub lost: usize,
+    /// Why the others are still held; [`LockError::lock`] says which. They can be tried again.
+    pub failed: Vec<LockError>,
+}
+
+// Derived, it would ask for `P: Clone`.
+impl<P> Clone for TrackingLockProvider<P> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            leases: Arc::clone(&self.leases),
+        }
+    }
+}
+
+impl<P: LockProvider> fmt::Debug for TrackingLockProvider<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackingLockProvider")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: LockProvider> TrackingLockProvider<P> {
+    /// Nothing held yet: locks that were taken through `inner` itself stay unknown.
+    #[must_use]
+    pub fn new(inner: P) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            leases: Arc::default(),
+        }
+    }
+
+    /// The store behind it.
+    #[must_use]
+    pub fn inner(&self) -> &P {
+        &self.inner
+    }
+
+    /// What this process holds at this moment, by name.
+    #[must_use]
+    pub fn held(&self) -> Vec<TrackedLock> {
+        let clock = self.inner.info().clock();
+        let (now, utc) = (clock.boot(), clock.utc());
+        let mut held: Vec<_> = self
+            .leases()
+            .live(now)
+            .map(|tracked| TrackedLock {
+                name: tracked.lease.name().clone(),
+                since: utc
+                    .checked_sub(now.saturating_since(tracked.lease.acquired()))
+                    .unwrap_or(SystemTime::UNIX_EPOCH),
+                remaining: tracked.ends.saturating_since(now),
+                fencing_token: tracked.lease.fencing_token(),
+            })
+            .collect();
+        held.sort_by(|a, b| a.name.cmp(&b.name).then(a.since.cmp(&b.since)));
+        held
+    }
+
+    /// Gives back every lock that this process holds, `at_least` respected, and says what became of them.
+    ///
+    /// The tasks that run under these locks go on, and may overlap with those of other nodes: stop them first. They find
+    /// out at their next extension or at their end. A lock that is granted while this runs is not given back. Each call to
+    /// the store is limited to five seconds, and what failed stays known, so this can be called again.
+    ///
+    /// An `at_least` that was given to the latest extension, and to no earlier one, is not known here: it ends with the
+    /// lock.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or when the provider panics.
+    ///
+    /// # Cancel safety
+    ///
+    /// If dropped, some locks are given back; the others stay known and held.
+    pub async fn release_all(&self) -> ReleasedLocks {
+        let now = self.inner.info().clock().boot();
+        let leases: Vec<_> = self
+            .leases()
+            .live(now)
+            .map(|tracked| tracked.lease.clone())
+            .collect();
+        let mut report = ReleasedLocks::default();
+        let mut at_work = JoinSet::new();
+        for lease in leases {
+            if at_work.len() >= MOST_AT_ONCE {
+                report.add(at_work.join_next().await);
+            }
+            let provider = self.clone();
+            at_work.spawn(async move {
+                let answer = limited(DEFAULT_TIMEOUT, provider.release(&lease)).await;
+                answer.map_err(|error| {
+                    let name = provider.info().name();
+                    error.with_context(Operation::Release, name, Some(lease.name()))
+                })
+            });
+        }
+        while !at_work.is_empty() {
+            report.add(at_work.join_next().await);
+        }
+        report
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        // Nothing panics while it is locked.
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReleasedLocks {
+    fn add(&mut self, ended: Option<Result<Result<Released, LockError>, tokio::task::JoinError>>) {
+        match ended {
+            Some(Ok(Ok(Released::Released))) => self.released += 1,
+            Some(Ok(Ok(Released::Lost))) => self.lost += 1,
+            Some(Ok(Err(error))) => self.failed.push(error),
+            Some(Err(stopped)) => {
+                if let Ok(panic) = stopped.try_into_panic() {
+                    resume_unwind(panic);
+                }
+                // Cancelled with the runtime, and so is this.
+            }
+            None => {}
+        }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
+    // The same locks, so the same provider.
+    fn info(&self) -> &ProviderInfo {
+        self.inner.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        let answer = self.inner.acquire(attempt).await?;
+        // No await from here to the caller: a grant that arrived is known. One that did not is given back by whoever
+        // waited for it, as one that nobody knows of.
+        if let Acquired::Granted(lease) = &answer {
+            let now = self.inner.info().clock().boot();
+            let ends = attempt.sent().saturating_add(lease.valid_for());
+            let mut lease = lease.clone();
+            lease.set_acquired(now);
+            self.leases().add(lease, ends, now);
+        }
+        Ok(answer)
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        let ends = self.inner.info().clock().boot().saturating_add(at_most);
+        // The store may carry out a request whose answer is lost: an earlier end counts from now on.
+        self.leases().shorten(lease, ends);
+        let answer = self.inner.extend(lease, at_most).await?;
+        match answer {
+            Extended::Extended => self.leases().extend(lease, ends),
+            Extended::Lost => self.leases().remove(lease),
+        }
+        Ok(answer)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        let answer = self.inner.release(lease).await?;
+        // Not before the answer: what could not be given back is still held.
+        self.leases().remove(lease);
+        Ok(answer)
+    }
+}
