@@ -95,6 +95,8 @@ pub struct Capabilities {
     pub slack: Duration,
     /// Whether every call ends at its first poll, as in memory. No reply can be lost then.
     pub answers_at_once: bool,
+    /// How many characters a name may have at least. JVM nodes use up to 64; a wrapper that adds to names leaves fewer.
+    pub name_chars: usize,
 }
 
 impl Default for Capabilities {
@@ -106,6 +108,7 @@ impl Default for Capabilities {
             short_lease: Duration::from_millis(300),
             slack: Duration::ZERO,
             answers_at_once: false,
+            name_chars: 64,
         }
     }
 }
@@ -136,6 +139,13 @@ impl Capabilities {
     #[must_use]
     pub fn with_slack(mut self, slack: Duration) -> Self {
         self.slack = slack;
+        self
+    }
+
+    /// Sets how many characters a name may have at least.
+    #[must_use]
+    pub fn with_name_chars(mut self, chars: usize) -> Self {
+        self.name_chars = chars;
         self
     }
 

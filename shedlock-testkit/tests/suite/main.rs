@@ -11,3 +11,4 @@ mod memory;
 mod planted;
 mod record;
 mod toy;
+mod wrappers;
