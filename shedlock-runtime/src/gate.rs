@@ -50,6 +50,12 @@ impl<'b, F> Gate<'b, F> {
         }
     }
 
+    /// For a lock that was taken a while ago, so that it may be lost already.
+    pub(crate) fn looking_first(mut self) -> Self {
+        self.fresh = false;
+        self
+    }
+
     /// The body is over: its destructors run under its lock, and nothing else does.
     fn end(&mut self, outcome: RunOutcome) {
         let body = &mut self.body;

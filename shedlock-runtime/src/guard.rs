@@ -242,7 +242,9 @@ impl Lock {
         };
         period.check(at_most)?;
         let work = pin!(Some(work));
-        Gate::new(work, &self.0, OnLost::Cancel, period.period(at_most)).await
+        Gate::new(work, &self.0, OnLost::Cancel, period.period(at_most))
+            .looking_first()
+            .await
     }
 
     /// Whether dropping the guard releases the lock; `false` keeps the lock taken until `at_most`.

@@ -3,8 +3,8 @@ use std::time::Duration;
 use shedlock_runtime::__private::{Job, error_value, run, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockConfiguration, LockError, LockProvider,
-    LockProviderExt as _, Operation, lock,
+    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError, LockProvider,
+    LockProviderExt as _, LockingTaskExecutor, Operation, SkipReason, lock,
 };
 
 fn job() -> Job {
@@ -180,4 +180,139 @@ async fn waiting_ends_with_the_lock_or_with_patience() {
     .unwrap();
     assert_eq!(patient, Some(()));
     assert!(start.elapsed() >= Duration::from_secs(3) && start.elapsed() < Duration::from_secs(6));
+}
+
+fn kept() -> LockConfiguration {
+    LockConfiguration::new("job", "10s")
+        .unwrap()
+        .with_keep_alive()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_executor_keeps_a_lock_alive() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let outcome = executor.execute(kept(), async {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        let config = LockConfiguration::new("job", "1s").unwrap();
+        lock::is_held() && provider.try_lock(config).await.unwrap().is_none()
+    });
+    assert_eq!(outcome.await.unwrap().executed(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_executor_waits_for_a_lock() {
+    let provider = InMemoryLockProvider::new();
+    let held = LockConfiguration::new("job", "3s").unwrap();
+    let mut lock = provider.try_lock(held).await.unwrap().unwrap();
+    lock.release_on_drop(false);
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let patient = kept().with_wait("1s").unwrap();
+    let start = tokio::time::Instant::now();
+    let skipped = executor.execute(patient, async {}).await.unwrap();
+    assert_eq!(skipped.skipped(), Some(SkipReason::Held));
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(start.elapsed() < Duration::from_millis(1_010), "bounded");
+    let patient = kept().with_wait("1m").unwrap();
+    let ran = executor.execute(patient, async {}).await.unwrap();
+    assert!(ran.was_executed() && start.elapsed() >= Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_kept_alive_while_its_work_is_awaited() {
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    let config = LockConfiguration::new("job", "10s").unwrap();
+    let mut guard = provider.try_lock(config).await.unwrap().unwrap();
+    let work = async {
+        tokio::time::sleep(Duration::from_secs(58)).await;
+        lock::is_held()
+    };
+    assert!(
+        guard.keep_alive(work).await.unwrap(),
+        "the work has the lock"
+    );
+    assert!(guard.is_held(), "and the guard has it afterwards");
+    let renewals = provider.calls(Operation::Extend);
+    assert_eq!(renewals, 11, "one every half lease, none at the end");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(provider.calls(Operation::Extend), renewals);
+    assert!(!guard.is_held(), "nobody extends it now");
+    let error = guard.keep_alive(async {}).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Lost, "what is lost is not kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_whose_lock_is_taken_away_drops_its_work() {
+    let provider = InMemoryLockProvider::new();
+    let config = LockConfiguration::new("job", "10s").unwrap();
+    let mut guard = provider.try_lock(config).await.unwrap().unwrap();
+    provider.force_release("job", "by hand").await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = guard
+        .keep_alive(std::future::pending::<()>())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Lost);
+    assert_eq!(start.elapsed().as_secs(), 5, "at the first extension");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_guard_and_a_forgotten_keeper_extend_nothing() {
+    let provider = InMemoryLockProvider::new();
+    let config = LockConfiguration::new("job", "10s").unwrap();
+    let mut guard = provider.try_lock(config.clone()).await.unwrap().unwrap();
+    let mut keeper = Box::pin(async move { guard.keep_alive(std::future::pending::<()>()).await });
+    let kept = tokio::time::timeout(Duration::from_secs(60), keeper.as_mut());
+    assert!(kept.await.is_err());
+    assert!(provider.try_lock(config.clone()).await.unwrap().is_none());
+    std::mem::forget(keeper);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let guard = provider.try_lock(config.clone()).await.unwrap();
+    std::mem::forget(guard.unwrap());
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert!(provider.try_lock(config).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_asked_again_within_the_lease() {
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    provider.next(Operation::Extend, Fault::Hang);
+    provider.next(Operation::Extend, Fault::Hang);
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let body = tokio::time::sleep(Duration::from_secs(60));
+    assert!(executor.execute(kept(), body).await.unwrap().was_executed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_period_leaves_time_to_fail_once() {
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    let config = LockConfiguration::new("job", "10s").unwrap();
+    let config = config.with_keep_alive_every("9900ms").unwrap();
+    for _ in 0..3 {
+        provider.next(Operation::Extend, Fault::Fail(ErrorKind::Unavailable));
+    }
+    let executor = LockingTaskExecutor::new(provider);
+    let body = tokio::time::sleep(Duration::from_secs(60));
+    assert!(executor.execute(config, body).await.unwrap().was_executed());
+}
+
+#[test]
+fn what_cannot_be_kept_alive_is_refused_before_anything_is_asked() {
+    let config = |at_most| LockConfiguration::new("job", at_most).unwrap();
+    for (refused, expected) in [
+        (config("299ms").with_keep_alive(), "300ms or more"),
+        (config("10s").with_keep_alive_every("10s"), "not shorter"),
+        (config("10s").with_keep_alive_every("0s"), "is zero"),
+        (
+            config("10s").with_keep_alive_every("soon"),
+            "expected a duration",
+        ),
+        (config("10s").with_wait("soon"), "expected a duration"),
+    ] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(config("300ms").with_keep_alive().is_ok());
 }
