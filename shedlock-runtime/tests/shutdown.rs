@@ -1,0 +1,291 @@
+//! A shutdown ends the locked work of the whole process, so these tests have a program of their own and take turns.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::{
+    ErrorKind, EventKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockEvent,
+    LockProviderExt as _, LockingTaskExecutor, OnLost, Operation, Outcome, SchedulerLock,
+    ShutdownPolicy, SkipReason, lock,
+};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+static TURN: Mutex<()> = Mutex::const_new(());
+/// What every step here takes at most on a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A process that takes locks, in memory.
+async fn process() -> (
+    InMemoryLockProvider,
+    LockingTaskExecutor,
+    MutexGuard<'static, ()>,
+) {
+    let turn = TURN.lock().await;
+    let provider = InMemoryLockProvider::new();
+    let builder = SchedulerLock::builder().provider(provider.clone());
+    builder.default_at_most("10m").install().unwrap();
+    (provider.clone(), LockingTaskExecutor::new(provider), turn)
+}
+
+fn config(name: &str) -> LockConfiguration {
+    LockConfiguration::new(name, "10m").unwrap()
+}
+
+/// Starts a body that never ends by itself, and waits until it runs.
+async fn start(
+    executor: &LockingTaskExecutor,
+    config: LockConfiguration,
+) -> JoinHandle<Result<Outcome<()>, ErrorKind>> {
+    let (executor, (started, running)) = (executor.clone(), oneshot::channel());
+    let task = tokio::spawn(async move {
+        let body = async {
+            started.send(()).unwrap();
+            pending::<()>().await;
+        };
+        executor
+            .execute(config, body)
+            .await
+            .map_err(|error| error.kind())
+    });
+    running.await.unwrap();
+    task
+}
+
+async fn taken(provider: &InMemoryLockProvider) -> Vec<String> {
+    let locks = provider.list().await.unwrap().into_iter();
+    locks
+        .filter(shedlock_runtime::LockInfo::is_held)
+        .map(|lock| lock.name)
+        .collect()
+}
+
+#[tokio::test]
+async fn cancelling_ends_every_body_and_gives_every_lock_back_within_a_second() {
+    let (provider, executor, _turn) = process().await;
+    let mut bodies = Vec::new();
+    for n in 0..50 {
+        let config = config(&format!("body-{n}"));
+        bodies.push(start(&executor, config.with_on_lost(OnLost::Notify)).await);
+    }
+    for n in 0..50 {
+        let config = config(&format!("kept-{n}")).with_keep_alive().unwrap();
+        bodies.push(start(&executor, config).await);
+    }
+    assert_eq!(taken(&provider).await.len(), 100);
+    let begun = Instant::now();
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert_eq!((report.cancelled, report.abandoned), (100, vec![]));
+    assert_eq!(taken(&provider).await, Vec::<String>::new());
+    for body in bodies {
+        assert_eq!(body.await.unwrap(), Err(ErrorKind::ShutDown));
+    }
+}
+
+#[tokio::test]
+async fn no_new_locks_are_taken_until_the_next_install() {
+    let (provider, executor, _turn) = process().await;
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!((report.cancelled, report.abandoned), (0, vec![]));
+    let skipped = executor.execute(config("job"), async {}).await.unwrap();
+    assert_eq!(skipped, Outcome::Skipped(SkipReason::ShuttingDown));
+    assert!(provider.try_lock(config("job")).await.unwrap().is_none());
+    let begun = Instant::now();
+    let waiting = config("job").with_wait("1m").unwrap();
+    let skipped = executor.execute(waiting, async {}).await.unwrap();
+    assert_eq!(skipped, Outcome::Skipped(SkipReason::ShuttingDown));
+    assert!(begun.elapsed() < LIMIT, "it does not wait for better times");
+    let builder = SchedulerLock::builder().provider(provider);
+    builder.default_at_most("10m").install().unwrap();
+    let ran = executor.execute(config("job"), async {}).await.unwrap();
+    assert!(ran.was_executed());
+}
+
+#[tokio::test]
+async fn awaiting_lets_bodies_end_and_cancels_those_that_do_not() {
+    let (provider, executor, _turn) = process().await;
+    let finished = Arc::new(AtomicBool::new(false));
+    let short = tokio::spawn({
+        let (executor, finished) = (executor.clone(), Arc::clone(&finished));
+        async move {
+            let body = async {
+                sleep(Duration::from_millis(300)).await;
+                assert!(lock::is_held(), "it keeps its lock meanwhile");
+                finished.store(true, Ordering::SeqCst);
+            };
+            executor.execute(config("short"), body).await.unwrap()
+        }
+    });
+    let endless = start(&executor, config("endless")).await;
+    let half_a_second = ShutdownPolicy::Await(Duration::from_millis(600));
+    let report = SchedulerLock::shutdown(half_a_second).await;
+    assert!(finished.load(Ordering::SeqCst));
+    assert!(short.await.unwrap().was_executed());
+    assert_eq!(endless.await.unwrap(), Err(ErrorKind::ShutDown));
+    assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
+    assert_eq!(taken(&provider).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn awaiting_ends_with_the_last_body() {
+    let (_provider, executor, _turn) = process().await;
+    let body = start(&executor, config("body")).await;
+    let begun = Instant::now();
+    let an_hour = ShutdownPolicy::Await(Duration::from_secs(3600));
+    let shutdown = tokio::spawn(SchedulerLock::shutdown(an_hour));
+    sleep(Duration::from_millis(50)).await;
+    body.abort();
+    let report = shutdown.await.unwrap();
+    assert!(begun.elapsed() < LIMIT);
+    assert_eq!(report.cancelled, 0);
+}
+
+#[tokio::test]
+async fn a_guard_by_hand_is_told_and_then_released() {
+    let (provider, _executor, _turn) = process().await;
+    let guard = provider.try_lock(config("guard")).await.unwrap().unwrap();
+    let kept = provider.try_lock(config("lockout")).await.unwrap();
+    let mut kept = kept.unwrap();
+    kept.release_on_drop(false);
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
+    assert!(!guard.is_held());
+    assert_eq!(taken(&provider).await, ["lockout"], "as its holder wished");
+    guard.unlock().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_guard_whose_work_is_awaited_drops_the_work() {
+    let (provider, _executor, _turn) = process().await;
+    let mut guard = provider.try_lock(config("guard")).await.unwrap().unwrap();
+    let work = tokio::spawn(async move {
+        let error = guard.keep_alive(pending::<()>()).await.unwrap_err();
+        guard.unlock().await.unwrap();
+        error.kind()
+    });
+    while taken(&provider).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    sleep(Duration::from_millis(20)).await;
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!(work.await.unwrap(), ErrorKind::ShutDown);
+    assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
+    assert_eq!(taken(&provider).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_blocks_keeps_its_lock_and_is_reported() {
+    let (provider, executor, _turn) = process().await;
+    let over = Arc::new(AtomicBool::new(false));
+    let (started, running) = oneshot::channel();
+    let blocks = tokio::spawn({
+        let (executor, over) = (executor.clone(), Arc::clone(&over));
+        async move {
+            let body = async {
+                tokio::task::yield_now().await;
+                started.send(()).unwrap();
+                while !over.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            };
+            executor.execute(config("blocks"), body).await
+        }
+    });
+    running.await.unwrap();
+    let begun = Instant::now();
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    let abandoned: Vec<_> = report.abandoned.iter().map(ToString::to_string).collect();
+    assert_eq!(abandoned, ["blocks"]);
+    assert_eq!(
+        taken(&provider).await,
+        ["blocks"],
+        "nobody may run beside it"
+    );
+    over.store(true, Ordering::SeqCst);
+    drop(blocks.await.unwrap());
+    assert_eq!(taken(&provider).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_does_not_hold_the_shutdown_up() {
+    let (memory, _executor, _turn) = process().await;
+    let provider = FaultyProvider::new(memory);
+    for _ in 0..10 {
+        provider.next(Operation::Release, Fault::Hang);
+    }
+    let executor = LockingTaskExecutor::new(provider);
+    let body = start(&executor, config("body")).await;
+    let begun = Instant::now();
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert_eq!(report.cancelled, 1);
+    let abandoned: Vec<_> = report.abandoned.iter().map(ToString::to_string).collect();
+    assert_eq!(abandoned, ["body"]);
+    body.abort();
+}
+
+#[tokio::test]
+async fn an_acquisition_that_is_answered_during_the_shutdown_runs_nothing() {
+    let (memory, _executor, _turn) = process().await;
+    let provider = FaultyProvider::new(memory.clone());
+    provider.next(
+        Operation::Acquire,
+        Fault::DelayReply(Duration::from_millis(200)),
+    );
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let call = tokio::spawn(async move {
+        executor
+            .execute(config("late"), async { panic!("the process is ending") })
+            .await
+    });
+    while provider.calls(Operation::Acquire) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!(report.abandoned, vec![]);
+    assert_eq!(taken(&memory).await, Vec::<String>::new());
+    let outcome: Outcome<()> = call.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Skipped(SkipReason::ShuttingDown));
+}
+
+#[tokio::test]
+async fn a_body_that_goes_on_without_its_lock_ends_too() {
+    let (provider, executor, _turn) = process().await;
+    let config = config("job").with_keep_alive_every("300ms").unwrap();
+    let body = start(&executor, config.with_on_lost(OnLost::Notify)).await;
+    provider.force_release("job", "by hand").await.unwrap();
+    sleep(Duration::from_millis(700)).await;
+    assert!(!body.is_finished(), "with notify it goes on");
+    SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!(body.await.unwrap(), Err(ErrorKind::ShutDown));
+}
+
+#[tokio::test]
+async fn listeners_hear_the_last_events() {
+    let (_provider, executor, _turn) = process().await;
+    let heard = Arc::new(AtomicUsize::new(0));
+    let listening = SchedulerLock::listen({
+        let heard = Arc::clone(&heard);
+        move |event: &LockEvent| {
+            std::thread::sleep(Duration::from_millis(1));
+            if matches!(event.kind, EventKind::Released { .. }) {
+                heard.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let listening = listening.unwrap();
+    let mut bodies = Vec::new();
+    for n in 0..10 {
+        bodies.push(start(&executor, config(&format!("job-{n}"))).await);
+    }
+    SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!(heard.load(Ordering::SeqCst), 10);
+    drop((listening, bodies));
+}
