@@ -1,6 +1,9 @@
 //! Everything that happens to a lock, told to the log, the metrics and the listeners.
 
+use std::future::Future;
 use std::time::{Duration, SystemTime};
+
+use tracing::{Instrument as _, Span};
 
 use crate::answer::Refusal;
 use crate::clock::BootInstant;
@@ -33,6 +36,22 @@ impl Subject {
             template: config.template(),
             provider: info.name(),
         }
+    }
+}
+
+/// Awaits `call` in `span`, at no cost if nobody traces.
+pub(crate) async fn spanned<T>(span: &Span, call: impl Future<Output = T>) -> T {
+    if span.is_disabled() {
+        call.await
+    } else {
+        call.instrument(span.clone()).await
+    }
+}
+
+/// Adds to `span` what was not known when it began, unless nobody traces.
+pub(crate) fn record(span: &Span, field: &'static str, value: impl tracing::Value) {
+    if !span.is_disabled() {
+        span.record(field, value);
     }
 }
 

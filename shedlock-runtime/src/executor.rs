@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use tracing::Instrument as _;
+use tracing::field::display;
 
 use crate::config::LockConfiguration;
 use crate::context;
@@ -78,15 +78,16 @@ pub(crate) async fn run<F: Future>(
     body: Pin<&mut Option<F>>,
 ) -> Result<Outcome<F::Output>, LockError> {
     let span = events::run_span(config, provider.as_ref().info());
-    let locked = async {
+    // Pinned here, so that the span wraps a pointer and the future is not copied.
+    let locked = pin!(async {
         let lock = match guard::acquire(provider, config, context::innermost()).await {
             Ok(Ok(lock)) => lock,
             Ok(Err(refusal)) => {
-                span.record("lock.outcome", tracing::field::display(refusal.reason));
+                events::record(&span, "lock.outcome", display(refusal.reason));
                 return Ok(Outcome::Skipped(refusal.reason));
             }
             Err(error) => {
-                span.record("lock.outcome", "error");
+                events::record(&span, "lock.outcome", "error");
                 return Err(error);
             }
         };
@@ -101,9 +102,9 @@ pub(crate) async fn run<F: Future>(
             Ok(_) => "executed",
             Err(error) => error.kind().as_str(),
         };
-        span.record("lock.outcome", outcome);
+        events::record(&span, "lock.outcome", outcome);
         lock.release_after_task().await;
         result.map(Outcome::Executed)
-    };
-    locked.instrument(span.clone()).await
+    });
+    events::spanned(&span, locked).await
 }

@@ -6,8 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::Instrument as _;
-
 use crate::answer::{Acquired, Refusal, Released};
 use crate::config::LockConfiguration;
 use crate::duration::ToDuration;
@@ -113,7 +111,7 @@ async fn acquire_once(
     let attempt = Attempt::new(config.clone(), info.clock().boot());
     let mut orphan = Orphan::new(provider, attempt, active);
     let span = events::store_span(Operation::Acquire, config.name(), info.name());
-    let call = store.acquire(orphan.attempt()).instrument(span.clone());
+    let call = events::spanned(&span, store.acquire(orphan.attempt()));
     let answer = limited(config.timeout(), call).await;
     match answer {
         Ok(Acquired::Granted(lease)) => {
@@ -145,7 +143,7 @@ async fn acquire_once(
             Ok(Err(refusal))
         }
         Err(error) => {
-            span.record("error.type", error.kind().as_str());
+            events::record(&span, "error.type", error.kind().as_str());
             if !error.kind().is_ambiguous() {
                 drop(orphan.disarm());
             }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tracing::Instrument as _;
 
 use crate::answer::{Extended, Released};
 use crate::clock::BootInstant;
@@ -298,10 +297,7 @@ impl LockState {
         self.deadline.fetch_min(end.as_nanos(), Ordering::AcqRel);
         let lease = self.current_lease();
         let span = events::store_span(Operation::Extend, self.name(), self.subject.provider);
-        let call = self
-            .provider()
-            .extend(&lease, at_most)
-            .instrument(span.clone());
+        let call = events::spanned(&span, self.provider().extend(&lease, at_most));
         let error = match limited(limit.min(left).min(at_most), call).await {
             Ok(Extended::Extended) => {
                 self.deadline.store(end.as_nanos(), Ordering::Release);
@@ -312,7 +308,7 @@ impl LockState {
             Ok(Extended::Lost) => lost(),
             Err(error) => error,
         };
-        span.record("error.type", error.kind().as_str());
+        events::record(&span, "error.type", error.kind().as_str());
         if error.kind() == ErrorKind::Lost {
             let why = "the store says that the lock is not ours";
             events::lost(self, LossReason::Stolen, why);
@@ -327,7 +323,7 @@ impl LockState {
         }
         let lease = self.current_lease();
         let span = events::store_span(Operation::Release, self.name(), self.subject.provider);
-        let call = self.provider().release(&lease).instrument(span.clone());
+        let call = events::spanned(&span, self.provider().release(&lease));
         let answer = limited(self.timeout, call).await;
         match &answer {
             Ok(Released::Released) => {
@@ -338,7 +334,7 @@ impl LockState {
                 events::lost(self, LossReason::Stolen, why);
             }
             Err(error) => {
-                span.record("error.type", error.kind().as_str());
+                events::record(&span, "error.type", error.kind().as_str());
             }
         }
         if answer.is_ok() {

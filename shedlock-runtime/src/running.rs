@@ -49,18 +49,24 @@ impl Active {
 
     /// There is nothing more to give back.
     pub(crate) fn settle(&self) {
-        if self.0.swap(false, Ordering::AcqRel) {
-            ACTIVE.fetch_sub(1, Ordering::SeqCst);
-            if is_closed() {
-                SETTLED.notify_waiters();
-            }
+        if self.0.load(Ordering::Acquire) && self.0.swap(false, Ordering::AcqRel) {
+            settled();
         }
+    }
+}
+
+fn settled() {
+    ACTIVE.fetch_sub(1, Ordering::SeqCst);
+    if is_closed() {
+        SETTLED.notify_waiters();
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.settle();
+        if *self.0.get_mut() {
+            settled();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
 use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
 use tracing::{Span, debug, debug_span, error, info, info_span, trace, warn};
 
 use super::Subject;
@@ -57,6 +58,10 @@ fn millis(duration: Duration) -> u64 {
 
 /// The span of a locked call. Owner, token and outcome are filled in when they are known.
 pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span {
+    // One load, where the macro does much before it finds that nobody traces.
+    if LevelFilter::current() < LevelFilter::INFO {
+        return Span::none();
+    }
     info_span!(
         target: TARGET,
         "shedlock.run",
@@ -73,6 +78,9 @@ pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span 
 
 /// The span of one call to the store.
 pub(crate) fn store_span(operation: Operation, name: &LockName, provider: &'static str) -> Span {
+    if LevelFilter::current() < LevelFilter::DEBUG {
+        return Span::none();
+    }
     macro_rules! span {
         ($name:literal) => {
             debug_span!(
