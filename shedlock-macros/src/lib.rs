@@ -165,7 +165,8 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// If the return type has no place for an error either, and there is no `on_error`, a call whose store failed returns
-/// this value as well, with `SkipReason::StoreError`; the error is logged.
+/// this value as well, with `SkipReason::StoreError`; the error is logged. So does one that was cancelled, with
+/// `SkipReason::Lost` or `SkipReason::ShuttingDown`.
 ///
 /// ## `on_error`
 ///
