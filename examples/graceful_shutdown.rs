@@ -45,8 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = SchedulerLock::shutdown(policy).await;
     println!(
         "ended: {} cancelled, {} locks left to run out",
-        report.cancelled,
-        report.abandoned.len()
+        report.cancelled, report.left
     );
     jobs.abort();
     Ok(())

@@ -14,7 +14,7 @@ use shedlock_runtime::{
 };
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 static TURN: Mutex<()> = Mutex::const_new(());
 /// What every step here takes at most on a busy machine.
@@ -57,6 +57,12 @@ async fn start(
     task
 }
 
+/// What a body that was started returns.
+async fn over<T>(task: JoinHandle<T>) -> T {
+    let over = timeout(LIMIT, task).await;
+    over.expect("it ends").expect("it does not panic")
+}
+
 async fn taken(provider: &InMemoryLockProvider) -> Vec<String> {
     let locks = provider.list().await.unwrap().into_iter();
     locks
@@ -82,9 +88,10 @@ async fn cancelling_ends_every_body_and_gives_every_lock_back_within_a_second() 
     let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
     assert!(begun.elapsed() < Duration::from_secs(1));
     assert_eq!((report.cancelled, report.abandoned), (100, vec![]));
+    assert_eq!(report.left, 0);
     assert_eq!(taken(&provider).await, Vec::<String>::new());
     for body in bodies {
-        assert_eq!(body.await.unwrap(), Err(ErrorKind::ShutDown));
+        assert_eq!(over(body).await, Err(ErrorKind::ShutDown));
     }
 }
 
@@ -126,8 +133,8 @@ async fn awaiting_lets_bodies_end_and_cancels_those_that_do_not() {
     let half_a_second = ShutdownPolicy::Await(Duration::from_millis(600));
     let report = SchedulerLock::shutdown(half_a_second).await;
     assert!(finished.load(Ordering::SeqCst));
-    assert!(short.await.unwrap().was_executed());
-    assert_eq!(endless.await.unwrap(), Err(ErrorKind::ShutDown));
+    assert!(over(short).await.was_executed());
+    assert_eq!(over(endless).await, Err(ErrorKind::ShutDown));
     assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
     assert_eq!(taken(&provider).await, Vec::<String>::new());
 }
@@ -141,7 +148,7 @@ async fn awaiting_ends_with_the_last_body() {
     let shutdown = tokio::spawn(SchedulerLock::shutdown(an_hour));
     sleep(Duration::from_millis(50)).await;
     body.abort();
-    let report = shutdown.await.unwrap();
+    let report = over(shutdown).await;
     assert!(begun.elapsed() < LIMIT);
     assert_eq!(report.cancelled, 0);
 }
@@ -174,7 +181,7 @@ async fn a_guard_whose_work_is_awaited_drops_the_work() {
     }
     sleep(Duration::from_millis(20)).await;
     let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
-    assert_eq!(work.await.unwrap(), ErrorKind::ShutDown);
+    assert_eq!(over(work).await, ErrorKind::ShutDown);
     assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
     assert_eq!(taken(&provider).await, Vec::<String>::new());
 }
@@ -182,15 +189,15 @@ async fn a_guard_whose_work_is_awaited_drops_the_work() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_blocks_keeps_its_lock_and_is_reported() {
     let (provider, executor, _turn) = process().await;
-    let over = Arc::new(AtomicBool::new(false));
+    let may_end = Arc::new(AtomicBool::new(false));
     let (started, running) = oneshot::channel();
     let blocks = tokio::spawn({
-        let (executor, over) = (executor.clone(), Arc::clone(&over));
+        let (executor, may_end) = (executor.clone(), Arc::clone(&may_end));
         async move {
             let body = async {
                 tokio::task::yield_now().await;
                 started.send(()).unwrap();
-                while !over.load(Ordering::SeqCst) {
+                while !may_end.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             };
@@ -202,14 +209,41 @@ async fn a_body_that_blocks_keeps_its_lock_and_is_reported() {
     let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
     assert!(begun.elapsed() < Duration::from_secs(1));
     let abandoned: Vec<_> = report.abandoned.iter().map(ToString::to_string).collect();
-    assert_eq!(abandoned, ["blocks"]);
+    assert_eq!((abandoned, report.left), (vec!["blocks".to_owned()], 1));
     assert_eq!(
         taken(&provider).await,
         ["blocks"],
         "nobody may run beside it"
     );
-    over.store(true, Ordering::SeqCst);
-    drop(blocks.await.unwrap());
+    may_end.store(true, Ordering::SeqCst);
+    drop(over(blocks).await);
+    assert_eq!(taken(&provider).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_first_waits_after_the_shutdown_ends_there() {
+    let (provider, executor, _turn) = process().await;
+    let may_wait = Arc::new(AtomicBool::new(false));
+    let (started, running) = oneshot::channel();
+    let late = tokio::spawn({
+        let (executor, may_wait) = (executor.clone(), Arc::clone(&may_wait));
+        async move {
+            let body = async {
+                started.send(()).unwrap();
+                while !may_wait.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                pending::<()>().await;
+            };
+            let ended = executor.execute(config("late"), body).await;
+            ended.unwrap_err().kind()
+        }
+    });
+    running.await.unwrap();
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!((report.left, taken(&provider).await.len()), (1, 1));
+    may_wait.store(true, Ordering::SeqCst);
+    assert_eq!(over(late).await, ErrorKind::ShutDown);
     assert_eq!(taken(&provider).await, Vec::<String>::new());
 }
 
@@ -251,7 +285,7 @@ async fn an_acquisition_that_is_answered_during_the_shutdown_runs_nothing() {
     let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
     assert_eq!(report.abandoned, vec![]);
     assert_eq!(taken(&memory).await, Vec::<String>::new());
-    let outcome: Outcome<()> = call.await.unwrap().unwrap();
+    let outcome: Outcome<()> = over(call).await.unwrap();
     assert_eq!(outcome, Outcome::Skipped(SkipReason::ShuttingDown));
 }
 
@@ -264,7 +298,7 @@ async fn a_body_that_goes_on_without_its_lock_ends_too() {
     sleep(Duration::from_millis(700)).await;
     assert!(!body.is_finished(), "with notify it goes on");
     SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
-    assert_eq!(body.await.unwrap(), Err(ErrorKind::ShutDown));
+    assert_eq!(over(body).await, Err(ErrorKind::ShutDown));
 }
 
 #[tokio::test]
