@@ -1,0 +1,52 @@
+//! Every line that this crate logs, in the form of the runtime's: one target, fixed names.
+
+use shedlock_runtime::LockName;
+use tracing::{debug, error, warn};
+
+const TARGET: &str = "shedlock";
+
+pub(crate) fn cancelled(name: &LockName) {
+    warn!(
+        target: TARGET,
+        event = "job.cancelled",
+        lock.name = %name,
+        "stopped `{name}` before its end: the scheduler shuts down"
+    );
+}
+
+pub(crate) fn failed(name: &LockName, error: &str) {
+    error!(
+        target: TARGET,
+        event = "job.failed",
+        lock.name = %name,
+        error,
+        "`{name}` failed: {error}; it runs again at its next tick"
+    );
+}
+
+pub(crate) fn panicked(name: &LockName, message: &str) {
+    error!(
+        target: TARGET,
+        event = "job.panicked",
+        lock.name = %name,
+        "`{name}` panicked: {message}; it runs again at its next tick"
+    );
+}
+
+pub(crate) fn zone_not_followed(name: &LockName, cause: &tokio_cron_scheduler::JobSchedulerError) {
+    debug!(
+        target: TARGET,
+        event = "job.zone",
+        lock.name = %name,
+        "could not tell the scheduler the offset of the next run of `{name}`: {cause:?}"
+    );
+}
+
+pub(crate) fn spacing(name: &LockName, doubt: &impl std::fmt::Display) {
+    warn!(
+        target: TARGET,
+        event = "job.at_least",
+        lock.name = %name,
+        "`{name}`: {doubt}"
+    );
+}

@@ -1,0 +1,231 @@
+//! A job of tokio-cron-scheduler that runs under a lock.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeZone, Utc};
+use humantime::format_duration;
+use shedlock_runtime::{LockConfiguration, LockingTaskExecutor, ToDuration};
+use tokio_cron_scheduler::Job;
+
+use crate::error::JobError;
+use crate::events;
+use crate::run::{JobResult, Running, Task};
+use crate::spacing::Ticks;
+use crate::zone::{follow, next_tick};
+
+/// So many ticks ahead are looked at for the shortest gap between two.
+const LOOK_AHEAD: usize = 32;
+
+/// Makes locked [`Job`]s for a [`JobScheduler`](tokio_cron_scheduler::JobScheduler).
+///
+/// Each takes a closure that is called for every run, on the node that has the lock. A lock without an `at_least` gets
+/// one that keeps a short run from being repeated by a node that sees the tick a little later; see the
+/// [crate's front page](crate).
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor};
+/// use shedlock_tokio_cron_scheduler::LockedJob;
+/// use tokio_cron_scheduler::JobScheduler;
+///
+/// let locks = LockingTaskExecutor::new(InMemoryLockProvider::new());
+/// let scheduler = JobScheduler::new().await?;
+/// let report = LockConfiguration::new("report", "10m")?;
+/// scheduler
+///     .add(LockedJob::cron("0 */5 * * * *", &locks, report, || async {
+///         // One node at a time.
+///     })?)
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LockedJob;
+
+impl LockedJob {
+    /// A job that is due when `schedule` says so, in UTC.
+    ///
+    /// # Errors
+    ///
+    /// A schedule that cannot be read or never comes.
+    pub fn cron<F, Fut>(
+        schedule: impl AsRef<str>,
+        locks: &LockingTaskExecutor,
+        lock: LockConfiguration,
+        body: F,
+    ) -> Result<Job, JobError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: JobResult> + Send + 'static,
+    {
+        Self::cron_tz(schedule, Utc, locks, lock, body)
+    }
+
+    /// A job that is due when `schedule` says so in `zone`, also after the zone's clocks have changed.
+    ///
+    /// # Errors
+    ///
+    /// A schedule that cannot be read or never comes.
+    pub fn cron_tz<Z, F, Fut>(
+        schedule: impl AsRef<str>,
+        zone: Z,
+        locks: &LockingTaskExecutor,
+        lock: LockConfiguration,
+        body: F,
+    ) -> Result<Job, JobError>
+    where
+        Z: TimeZone<Offset: fmt::Display + Send + Sync> + Send + Sync + 'static,
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: JobResult> + Send + 'static,
+    {
+        let lock = (locks.clone(), lock, Running::default());
+        cron(schedule.as_ref(), zone, lock, body)
+    }
+
+    /// A job that is due every so many whole seconds, counted from when it is made.
+    ///
+    /// # Errors
+    ///
+    /// An interval that cannot be understood, is zero or has fractions of a second.
+    pub fn interval<F, Fut>(
+        every: impl ToDuration,
+        locks: &LockingTaskExecutor,
+        lock: LockConfiguration,
+        body: F,
+    ) -> Result<Job, JobError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: JobResult> + Send + 'static,
+    {
+        let lock = (locks.clone(), lock, Running::default());
+        interval(every.to_duration()?, lock, body)
+    }
+}
+
+/// Where a job takes its lock, which lock, and with whom it is stopped.
+type Lock = (LockingTaskExecutor, LockConfiguration, Running);
+
+pub(crate) fn cron<Z, F, Fut>(schedule: &str, zone: Z, lock: Lock, body: F) -> Result<Job, JobError>
+where
+    Z: TimeZone<Offset: fmt::Display + Send + Sync> + Send + Sync + 'static,
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: JobResult> + Send + 'static,
+{
+    let next = next_tick::<Z>(schedule)?;
+    let mut due = next(&Utc::now().with_timezone(&zone));
+    let Some(gap) = due.as_ref().map(|due| shortest_gap(due, &next)) else {
+        return Err(JobError::Never {
+            schedule: schedule.to_owned(),
+        });
+    };
+    let task = task(lock, Ticks::Shared(gap), body)?;
+    let in_zone = zone.clone();
+    let job = Job::new_async_tz(schedule, zone, move |id, scheduler| {
+        let now = Utc::now();
+        let here = now.with_timezone(&in_zone);
+        // A tick by an offset that no longer holds is none. In whole seconds, as the scheduler counts.
+        let is_due = due
+            .as_ref()
+            .is_some_and(|due| due.timestamp() <= now.timestamp());
+        if is_due {
+            due = next(&here);
+        }
+        let (task, next) = (Arc::clone(&task), due.clone());
+        Box::pin(async move {
+            if let Some(next) = next
+                && let Err(cause) = follow(&scheduler, id, now, next).await
+            {
+                events::zone_not_followed(task.config.name(), &cause);
+            }
+            if is_due {
+                task.tick().await;
+            }
+        })
+    });
+    Ok(job?)
+}
+
+pub(crate) fn interval<F, Fut>(every: Duration, lock: Lock, body: F) -> Result<Job, JobError>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: JobResult> + Send + 'static,
+{
+    if every.is_zero() || every.subsec_nanos() != 0 {
+        return Err(JobError::Interval {
+            interval: format_duration(every).to_string(),
+        });
+    }
+    let task = task(lock, Ticks::Own(every), body)?;
+    let job = Job::new_repeated_async(every, move |_id, _scheduler| {
+        let task = Arc::clone(&task);
+        Box::pin(async move { task.tick().await })
+    });
+    Ok(job?)
+}
+
+/// The job's run, with an `at_least` that fits its ticks.
+fn task<F>(
+    (locks, mut config, running): Lock,
+    ticks: Ticks,
+    body: F,
+) -> Result<Arc<Task<F>>, JobError> {
+    if config.at_least().is_zero() {
+        config = config.with_at_least(ticks.guard())?;
+    } else if let Some(doubt) = ticks.doubt(config.at_least()) {
+        events::spacing(config.name(), &doubt);
+    }
+    Ok(Arc::new(Task {
+        locks,
+        config,
+        running,
+        body,
+    }))
+}
+
+/// The shortest time between two of the ticks from `first` on.
+fn shortest_gap<Z: TimeZone>(
+    first: &DateTime<Z>,
+    next: impl Fn(&DateTime<Z>) -> Option<DateTime<Z>>,
+) -> Duration {
+    let ticks = std::iter::successors(Some(first.clone()), next);
+    let mut last: Option<DateTime<Z>> = None;
+    let mut shortest = Duration::MAX;
+    for tick in ticks.take(LOOK_AHEAD) {
+        if let Some(last) = last.replace(tick.clone())
+            && let Ok(gap) = (tick - last).to_std()
+        {
+            shortest = shortest.min(gap);
+        }
+    }
+    shortest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(schedule: &str) -> u64 {
+        let next = next_tick::<Utc>(schedule).unwrap();
+        let first = next(&Utc::now()).unwrap();
+        shortest_gap(&first, next).as_secs()
+    }
+
+    #[test]
+    fn the_gap_is_that_of_the_two_closest_ticks() {
+        assert_eq!(gap("*/5 * * * * *"), 5);
+        assert_eq!(gap("0 0 3 * * *"), 86_400);
+        assert_eq!(gap("0 0,10 9-17 * * Mon-Fri"), 600);
+    }
+
+    #[test]
+    fn a_schedule_that_comes_once_has_no_gap() {
+        assert_eq!(gap("0 0 0 1 1 * 2999"), Duration::MAX.as_secs());
+    }
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod events;
+mod job;
+mod lock;
+mod run;
+mod scheduler;
+mod spacing;
+mod zone;
+
+pub use tokio_cron_scheduler;
+
+pub use error::JobError;
+pub use job::LockedJob;
+pub use lock::JobLock;
+pub use run::JobResult;
+pub use scheduler::{LockedScheduler, Stopped};

@@ -1,0 +1,39 @@
+//! How a job's lock is given: by its name, or with settings of its own.
+
+use std::time::Duration;
+
+use shedlock_runtime::{LockConfiguration, LockError};
+
+/// The lock of a job of a [`LockedScheduler`](crate::LockedScheduler): a name, which takes the scheduler's defaults,
+/// or a whole [`LockConfiguration`].
+// Nobody else can name `Defaults`, so nobody else can implement it.
+pub trait JobLock {
+    #[doc(hidden)]
+    fn configuration(self, defaults: Defaults) -> Result<LockConfiguration, LockError>;
+}
+
+/// What a lock that is given by its name takes from its scheduler.
+#[derive(Debug, Clone, Copy)]
+#[expect(unnameable_types, reason = "only this crate calls what takes it")]
+pub struct Defaults {
+    pub(crate) at_most: Duration,
+    pub(crate) at_least: Duration,
+}
+
+impl JobLock for &str {
+    fn configuration(self, defaults: Defaults) -> Result<LockConfiguration, LockError> {
+        LockConfiguration::new(self, defaults.at_most)?.with_at_least(defaults.at_least)
+    }
+}
+
+impl JobLock for String {
+    fn configuration(self, defaults: Defaults) -> Result<LockConfiguration, LockError> {
+        self.as_str().configuration(defaults)
+    }
+}
+
+impl JobLock for LockConfiguration {
+    fn configuration(self, _defaults: Defaults) -> Result<LockConfiguration, LockError> {
+        Ok(self)
+    }
+}

@@ -1,0 +1,110 @@
+//! One tick of a job: take the lock or skip, run, say what went wrong. It never panics and returns nothing, because the
+//! scheduler has no use for either.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+use shedlock_runtime::{ErrorValue as _, LockConfiguration, LockingTaskExecutor, Outcome};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::events;
+
+/// What a job may return: `()`, or a `Result` whose error is logged at ERROR with the job's name.
+pub trait JobResult: Send {
+    /// What went wrong, for the log.
+    fn failure(self) -> Option<String>;
+}
+
+impl JobResult for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T: Send, E: fmt::Display + Send> JobResult for Result<T, E> {
+    fn failure(self) -> Option<String> {
+        // The long form: of errors that have one, it shows the causes too.
+        self.err().map(|error| format!("{error:#}"))
+    }
+}
+
+/// How a job's body ended, if it did not panic.
+enum Ended {
+    Well,
+    Failed(String),
+    Cancelled,
+}
+
+/// Which bodies of a scheduler are running, and the word to stop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running {
+    pub(crate) bodies: TaskTracker,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// A job, its lock, and what it runs.
+pub(crate) struct Task<F> {
+    pub(crate) locks: LockingTaskExecutor,
+    pub(crate) config: LockConfiguration,
+    pub(crate) running: Running,
+    pub(crate) body: F,
+}
+
+impl<F, Fut> Task<F>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output: JobResult>,
+{
+    /// Carries out one tick.
+    pub(crate) async fn tick(&self) {
+        let _running = self.running.bodies.token();
+        // Asked after the token is taken: whoever waits for the tokens has closed the tracker before.
+        if self.running.bodies.is_closed() {
+            return;
+        }
+        // The closure is called in here, too: a panic of it inside the scheduler's own call would poison the scheduler's
+        // lock on the job, which would never run again.
+        let ran = AssertUnwindSafe(self.run_locked()).catch_unwind().await;
+        if let Err(panic) = ran {
+            events::panicked(self.config.name(), &message(&*panic));
+        }
+    }
+
+    async fn run_locked(&self) {
+        match self.locks.execute(self.config.clone(), self.run()).await {
+            Ok(Outcome::Executed(Ended::Failed(error))) => {
+                events::failed(self.config.name(), &error);
+            }
+            Ok(Outcome::Executed(Ended::Cancelled)) => {
+                events::cancelled(self.config.name());
+            }
+            // The runtime has logged a skip, at DEBUG: on all nodes but one that is what a tick does.
+            Ok(Outcome::Executed(Ended::Well) | Outcome::Skipped(_)) => {}
+            // Logged as for a locked function that returns nothing: once, and then not at every tick.
+            Err(error) => <()>::error_value(error),
+        }
+    }
+
+    /// The body, inside the lock: one that is cancelled has its lock given back before anybody goes on.
+    async fn run(&self) -> Ended {
+        tokio::select! {
+            biased;
+            result = async { (self.body)().await.failure() } => {
+                result.map_or(Ended::Well, Ended::Failed)
+            }
+            () = self.running.cancel.cancelled() => Ended::Cancelled,
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "with a value that is no text".to_owned())
+}

@@ -1,0 +1,246 @@
+//! What goes wrong in one tick does not touch the next, and is in the log.
+//!
+//! Each test is on a thread of its own, and so is the log that it reads.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::{
+    ErrorKind, InMemoryLockProvider, LockConfiguration, LockProvider, OnLost, Operation, lock,
+};
+use shedlock_tokio_cron_scheduler::{JobResult, LockedScheduler};
+use tokio::time::{Instant, sleep};
+use tracing::subscriber::DefaultGuard;
+
+use crate::{LIMIT, Log, scheduler};
+
+/// The log lines of this test.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn listen() -> (Self, DefaultGuard) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter("shedlock=info")
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (lines, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        let buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&buffer).into_owned()
+    }
+
+    async fn wait_for(&self, part: &str) -> String {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let text = self.text();
+            if let Some(line) = text.lines().find(|line| line.contains(part)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < until, "no `{part}` in the log:\n{text}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A scheduler with one job every second.
+async fn every_second<Fut>(
+    provider: impl LockProvider,
+    body: impl Fn() -> Fut + Send + Sync + 'static,
+) -> LockedScheduler
+where
+    Fut: Future<Output: JobResult> + Send + 'static,
+{
+    let jobs = scheduler(provider, "1m").await;
+    jobs.cron("* * * * * *", "report", body).await.unwrap();
+    jobs.start().await.unwrap();
+    jobs
+}
+
+#[tokio::test]
+async fn a_panic_is_logged_and_the_next_tick_runs() {
+    let (lines, _listening) = Lines::listen();
+    let runs = Log::new();
+    let log = runs.clone();
+    let jobs = every_second(InMemoryLockProvider::new(), move || {
+        let log = log.clone();
+        async move {
+            log.push(());
+            assert!(log.entries().len() > 1, "the first run has bad luck");
+        }
+    });
+    let jobs = jobs.await;
+    runs.wait_for(3).await;
+    let line = lines.wait_for("job.panicked").await;
+    assert!(line.contains("ERROR"), "{line}");
+    let said = "`report` panicked: the first run has bad luck; it runs again at its next tick";
+    assert!(line.contains(said), "{line}");
+    jobs.shutdown("5s").await.unwrap();
+}
+
+/// Such a panic comes before there is a future, while the scheduler calls the job.
+#[tokio::test]
+async fn a_panic_in_the_closure_itself_does_not_end_the_job() {
+    let (lines, _listening) = Lines::listen();
+    let runs = Log::new();
+    let log = runs.clone();
+    let jobs = every_second(InMemoryLockProvider::new(), move || {
+        log.push(());
+        assert!(log.entries().len() > 1, "no future this time");
+        async {}
+    });
+    let jobs = jobs.await;
+    runs.wait_for(3).await;
+    lines.wait_for("no future this time").await;
+    jobs.shutdown("5s").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_error_of_a_job_is_logged() {
+    let (lines, _listening) = Lines::listen();
+    let jobs = every_second(InMemoryLockProvider::new(), || async {
+        Err::<(), _>(io::Error::other("the printer is on fire"))
+    });
+    let jobs = jobs.await;
+    let line = lines.wait_for("job.failed").await;
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(
+        line.contains("`report` failed: the printer is on fire"),
+        "{line}"
+    );
+    jobs.shutdown("5s").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_error_is_no_run_and_the_store_is_asked_again() {
+    let (lines, _listening) = Lines::listen();
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    for _ in 0..2 {
+        provider.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+    }
+    let runs = Log::new();
+    let (log, store) = (runs.clone(), provider.clone());
+    let jobs = every_second(provider, move || {
+        let (log, store) = (log.clone(), store.clone());
+        async move { log.push(store.calls(Operation::Acquire)) }
+    });
+    let jobs = jobs.await;
+    assert_eq!(
+        runs.wait_for(1).await[0],
+        3,
+        "two calls failed, the third ran"
+    );
+    let line = lines.wait_for("lock.error").await;
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(
+        line.contains("did not run: failed to acquire lock `report`"),
+        "{line}"
+    );
+    jobs.shutdown("5s").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_outlives_its_lease_is_told_and_reported() {
+    let (lines, _listening) = Lines::listen();
+    let provider = InMemoryLockProvider::new();
+    let jobs = scheduler(provider, "300ms").await;
+    let told = Log::new();
+    let log = told.clone();
+    let body = move || {
+        let log = log.clone();
+        async move {
+            lock::lost().await;
+            log.push(lock::is_held());
+        }
+    };
+    jobs.cron("* * * * * *", "report", body).await.unwrap();
+    jobs.start().await.unwrap();
+    assert!(!told.wait_for(2).await[0]);
+    lines.wait_for("lock.lost").await;
+    jobs.shutdown("5s").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_is_to_be_cancelled_ends_with_its_lease_and_runs_again() {
+    let (lines, _listening) = Lines::listen();
+    let provider = InMemoryLockProvider::new();
+    let jobs = scheduler(provider, "1m").await;
+    let lock = LockConfiguration::new("report", "300ms").unwrap();
+    let lock = lock.with_on_lost(OnLost::Cancel);
+    let runs = Log::new();
+    let log = runs.clone();
+    let body = move || {
+        let log = log.clone();
+        async move {
+            log.push(());
+            sleep(LIMIT).await;
+            log.push(());
+        }
+    };
+    jobs.cron("* * * * * *", lock, body).await.unwrap();
+    jobs.start().await.unwrap();
+    runs.wait_for(2).await;
+    let line = lines.wait_for("lock.lost").await;
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(!lines.text().contains("lock.error"), "{}", lines.text());
+    jobs.shutdown("5s").await.unwrap();
+}
+
+/// Nobody reads a log that speaks at every tick.
+#[tokio::test]
+async fn runs_and_skips_are_silent() {
+    let (lines, _listening) = Lines::listen();
+    let provider = InMemoryLockProvider::new();
+    let runs = Log::new();
+    let (one, two) = (runs.clone(), runs.clone());
+    let note = |log: Log<()>| {
+        move || {
+            log.push(());
+            async {}
+        }
+    };
+    let jobs = [
+        every_second(provider.clone(), note(one)).await,
+        every_second(provider, note(two)).await,
+    ];
+    runs.wait_for(3).await;
+    for jobs in jobs {
+        jobs.shutdown("5s").await.unwrap();
+    }
+    assert_eq!(lines.text(), "");
+}
+
+#[tokio::test]
+async fn an_at_least_longer_than_between_two_ticks_is_doubted() {
+    let (lines, _listening) = Lines::listen();
+    let provider = InMemoryLockProvider::new();
+    let jobs = scheduler(provider, "1m").await;
+    let lock = LockConfiguration::new("report", "10m").unwrap();
+    let lock = lock.with_at_least("14m").unwrap();
+    jobs.cron("0 */5 * * * *", lock, || async {}).await.unwrap();
+    let text = lines.text();
+    assert!(text.contains("WARN"), "{text}");
+    assert!(
+        text.contains("`report`: `at_least` is 14m, but ticks come every 5m"),
+        "{text}"
+    );
+}

@@ -1,0 +1,162 @@
+//! Two schedulers with the same jobs on one store: each tick is one run.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shedlock_runtime::{
+    InMemoryLockProvider, LockConfiguration, LockProvider, LockingTaskExecutor, lock,
+};
+use shedlock_sqlx::SqliteLockProvider;
+use shedlock_tokio_cron_scheduler::LockedJob;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+use tokio_cron_scheduler::JobScheduler;
+
+use crate::{Log, scheduler};
+
+/// Seconds between ticks: half of it is what nodes may differ by, on a machine with much else to do.
+const EVERY: u64 = 4;
+
+/// The tick that the running job belongs to.
+fn tick() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        / EVERY
+}
+
+/// One file, and a provider of its own for each node.
+async fn sqlite() -> (TempDir, [SqliteLockProvider; 2]) {
+    let folder = TempDir::new().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("locks.db").display());
+    let one = SqliteLockProvider::connect(&url).await.unwrap();
+    one.ensure_schema().await.unwrap();
+    let two = SqliteLockProvider::connect(&url).await.unwrap();
+    (folder, [one, two])
+}
+
+/// Waits until the middle of the schedulers' own half second between two looks at the time, so that they differ.
+async fn out_of_step() {
+    sleep(Duration::from_millis(250)).await;
+}
+
+fn each_tick_once(ticks: &[u64]) {
+    let expected: Vec<_> = (ticks[0]..).take(ticks.len()).collect();
+    assert_eq!(ticks, expected);
+}
+
+async fn every_tick_is_one_run<P: LockProvider>(providers: [P; 2]) {
+    let runs = Log::new();
+    let mut nodes = Vec::new();
+    for provider in providers {
+        let jobs = scheduler(provider, "1m").await;
+        let log = runs.clone();
+        let body = move || {
+            let log = log.clone();
+            async move {
+                assert!(lock::is_held());
+                log.push(tick());
+            }
+        };
+        let schedule = format!("*/{EVERY} * * * * *");
+        jobs.cron(&schedule, "job", body).await.unwrap();
+        // A second one, so that one lock does not stand for all.
+        jobs.cron(&schedule, "other", || async {}).await.unwrap();
+        jobs.start().await.unwrap();
+        nodes.push(jobs);
+        out_of_step().await;
+    }
+    // The node that was first may have had a tick alone; that is one run too.
+    each_tick_once(&runs.wait_for(4).await);
+    for jobs in nodes {
+        jobs.shutdown("5s").await.unwrap();
+    }
+    each_tick_once(&runs.entries());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_tick_is_one_run_in_a_file() {
+    let (_folder, providers) = sqlite().await;
+    every_tick_is_one_run(providers).await;
+}
+
+#[tokio::test]
+async fn every_tick_is_one_run_in_memory_and_on_one_thread() {
+    let provider = InMemoryLockProvider::new();
+    every_tick_is_one_run([provider.clone(), provider]).await;
+}
+
+#[tokio::test]
+async fn a_plain_scheduler_takes_a_single_locked_job() {
+    let locks = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let runs = Log::new();
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let scheduler = JobScheduler::new().await.unwrap();
+        let log = runs.clone();
+        let config = LockConfiguration::new("job", "1m").unwrap();
+        let job = LockedJob::cron(format!("*/{EVERY} * * * * *"), &locks, config, move || {
+            let log = log.clone();
+            async move { log.push(tick()) }
+        });
+        scheduler.add(job.unwrap()).await.unwrap();
+        scheduler.start().await.unwrap();
+        nodes.push(scheduler);
+        out_of_step().await;
+    }
+    each_tick_once(&runs.wait_for(2).await);
+    for mut scheduler in nodes {
+        scheduler.shutdown().await.unwrap();
+    }
+}
+
+/// Nodes that count from different starts would run twice an interval.
+#[tokio::test]
+async fn an_interval_holds_for_all_nodes_together() {
+    let (_folder, providers) = sqlite().await;
+    let runs = Log::new();
+    let mut nodes = Vec::new();
+    for provider in providers {
+        let jobs = scheduler(provider, "1m").await;
+        let log = runs.clone();
+        let body = move || {
+            let log = log.clone();
+            async move { log.push(Instant::now()) }
+        };
+        jobs.interval("6s", "job", body).await.unwrap();
+        jobs.start().await.unwrap();
+        nodes.push(jobs);
+        sleep(Duration::from_secs(3)).await;
+    }
+    let runs = runs.wait_for(3).await;
+    for pair in runs.windows(2) {
+        // Five seconds lie between the acquisitions; a second for the way from there to the clock.
+        let apart = pair[1] - pair[0];
+        assert!(apart >= Duration::from_secs(4), "{apart:?}");
+    }
+    for jobs in nodes {
+        jobs.shutdown("5s").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_does_not_overlap_with_itself() {
+    let provider = InMemoryLockProvider::new();
+    let jobs = scheduler(provider, "1m").await;
+    let (starts, ends) = (Log::new(), Log::new());
+    let log = (starts.clone(), ends.clone());
+    let body = move || {
+        let (starts, ends) = log.clone();
+        async move {
+            assert_eq!(starts.entries().len(), ends.entries().len());
+            starts.push(());
+            sleep(Duration::from_millis(2500)).await;
+            ends.push(());
+        }
+    };
+    jobs.cron("* * * * * *", "job", body).await.unwrap();
+    jobs.start().await.unwrap();
+    ends.wait_for(2).await;
+    jobs.shutdown("5s").await.unwrap();
+    assert_eq!(starts.entries().len(), ends.entries().len());
+}
