@@ -56,6 +56,10 @@ impl Member {
         self.folder.starts_with("providers")
     }
 
+    fn is_adapter(&self) -> bool {
+        self.folder.starts_with("adapters")
+    }
+
     fn new(root: &Path, package: &Package) -> anyhow::Result<Self> {
         let manifest = package.manifest_path.as_std_path();
         let folder = manifest.parent().context("a manifest lies in a folder")?;

@@ -5,15 +5,15 @@ use std::path::Path;
 
 const HEADING: &str = "# Cancel safety";
 
-/// Checks the runtime and the providers: there a dropped future may hold a lock.
+/// Checks the runtime, the providers and the adapters: there a dropped future may hold a lock.
 pub(super) fn check(
     root: &Path,
     members: &[Member],
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let concerned = members
-        .iter()
-        .filter(|member| member.name == "shedlock-runtime" || member.is_provider());
+    let concerned = members.iter().filter(|member| {
+        member.name == "shedlock-runtime" || member.is_provider() || member.is_adapter()
+    });
     for member in concerned {
         for path in source_files(root, member)? {
             for (line, function) in undocumented(&read(&path)?) {

@@ -89,29 +89,55 @@ pub(super) fn check(members: &[Member], findings: &mut Findings) {
                 {
                     "a provider knows the runtime and `shedlock-sql`, none of our other crates"
                 }
+                _ if member.is_adapter() && is_ours && dependency != RUNTIME => {
+                    "an adapter knows the runtime, none of our other crates"
+                }
+                _ if member.is_adapter() && drivers.contains(dependency.as_str()) => {
+                    "an adapter talks to no store"
+                }
                 _ => continue,
             };
             refuse(dependency, rule);
         }
         if member.is_provider() {
             check_drivers(member, &ours, findings);
+        } else if member.is_adapter() {
+            check_scheduler(member, &ours, findings);
         }
     }
+}
+
+/// An adapter is for one scheduler; crates of one family (`apalis`, `apalis-cron`) are one.
+fn check_scheduler(adapter: &Member, ours: &BTreeSet<&str>, findings: &mut Findings) {
+    let schedulers = drivers(adapter, ours);
+    if families(&schedulers) != 1 {
+        findings.error(format!(
+            "`{}` depends on `{}`: an adapter is for one scheduler; a crate that is none belongs on \
+             the list in `xtask/src/tidy/imports.rs`",
+            adapter.name,
+            schedulers.join("`, `")
+        ));
+    }
+}
+
+/// How many families the crates are of, by the first word of their names.
+fn families(crates: &[&str]) -> usize {
+    let families: BTreeSet<_> = crates
+        .iter()
+        .map(|name| name.split(['-', '_']).next().unwrap_or(name))
+        .collect();
+    families.len()
 }
 
 /// A provider wraps one client library; crates of one family (`aws-config`, `aws-sdk-s3`) are one.
 fn check_drivers(provider: &Member, ours: &BTreeSet<&str>, findings: &mut Findings) {
     let drivers = drivers(provider, ours);
-    let families: BTreeSet<_> = drivers
-        .iter()
-        .map(|name| name.split(['-', '_']).next().unwrap_or(name))
-        .collect();
     if provider.name == SQL && !drivers.is_empty() {
         findings.error(format!(
             "`{SQL}` depends on `{}`: it has no driver",
             drivers.join("`, `")
         ));
-    } else if families.len() > 1 {
+    } else if families(&drivers) > 1 {
         findings.error(format!(
             "`{}` depends on `{}`: a provider has one driver; a crate that is none belongs on the \
              list in `xtask/src/tidy/imports.rs`",
@@ -121,7 +147,7 @@ fn check_drivers(provider: &Member, ours: &BTreeSet<&str>, findings: &mut Findin
     }
 }
 
-/// What a provider depends on that is neither ours nor a utility.
+/// What a provider or an adapter depends on that is neither ours nor a utility.
 pub(super) fn drivers<'a>(provider: &'a Member, ours: &BTreeSet<&str>) -> Vec<&'a str> {
     provider
         .dependencies
@@ -166,6 +192,10 @@ mod tests {
                 "providers/shedlock-dynamodb",
                 &["shedlock-runtime", "aws-config", "aws-sdk-dynamodb"],
             ),
+            member(
+                "adapters/shedlock-apalis",
+                &["shedlock-runtime", "chrono", "apalis", "apalis-cron"],
+            ),
             member("tests", &["shedlock", "shedlock-sqlx", "sqlx"]),
         ]
     }
@@ -209,6 +239,11 @@ mod tests {
             ("shedlock-sqlx", "shedlock-dynamodb"),
             ("shedlock-sqlx", "redis"),
             ("shedlock-dynamodb", "etcd-client"),
+            ("shedlock-apalis", "shedlock"),
+            ("shedlock-apalis", "shedlock-macros"),
+            ("shedlock-apalis", "shedlock-sqlx"),
+            ("shedlock-apalis", "sqlx"),
+            ("shedlock-apalis", "tokio-cron-scheduler"),
         ] {
             let errors = errors_with(member, dependency);
             assert!(
