@@ -1,5 +1,7 @@
 //! Two replicas of the web service on one PostgreSQL: one refreshes, and both answer, also while the database is away.
-#![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
+
+#[path = "support/program.rs"]
+mod program;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -7,79 +9,42 @@ use std::time::{Duration, Instant};
 use shedlock_examples::built_example;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Postgres;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
-/// For everything that happens within the job's five seconds on a machine with much else to do.
-const LIMIT: Duration = Duration::from_mins(1);
+use crate::program::{LIMIT, Program, request};
 
 /// Ticks are five seconds apart and two schedulers half a second.
 const SAME_TICK: Duration = Duration::from_millis(2500);
 
 struct Replica {
     address: String,
-    lines: Lines<BufReader<ChildStdout>>,
-    _process: Child,
+    program: Program,
 }
 
 impl Replica {
     async fn start(database: &str) -> Self {
-        let mut process = Command::new(built_example("axum_and_cron"))
-            .env("DATABASE_URL", database)
-            .env("PORT", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut replica = Self {
-            address: String::new(),
-            lines,
-            _process: process,
-        };
-        let listening = replica.next_line("listening on http://").await;
-        listening
-            .rsplit('/')
-            .next()
-            .unwrap()
-            .clone_into(&mut replica.address);
-        replica
+        let environment = [("DATABASE_URL", database), ("PORT", "0")];
+        let mut program = Program::start("axum_and_cron", &environment);
+        let address = program.next_line("listening on http://").await;
+        Self { address, program }
     }
 
-    /// The next line with `text` in it.
-    async fn next_line(&mut self, text: &str) -> String {
-        let line = async {
-            loop {
-                let line = self.lines.next_line().await.unwrap();
-                let line = line.expect("the service goes on");
-                if line.contains(text) {
-                    return line;
-                }
-            }
-        };
-        timeout(LIMIT, line)
-            .await
-            .unwrap_or_else(|_| panic!("no line with `{text}`"))
+    /// Waits until the job has said that it did `what`.
+    async fn refreshed(&mut self, what: &str) {
+        self.program
+            .next_line(&format!("refresh_prices: {what}"))
+            .await;
     }
 
     /// What the job did in the next tick, and when.
     async fn next_refresh(&mut self) -> (String, Instant) {
-        (self.next_line("refresh_prices: ").await, Instant::now())
+        let did = self.program.next_line("refresh_prices: ").await;
+        (did, Instant::now())
     }
 
     async fn health(&self) -> String {
-        let answer = async {
-            let mut stream = TcpStream::connect(&self.address).await.unwrap();
-            let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            answer
-        };
-        timeout(LIMIT, answer).await.expect("the service answers")
+        request(&self.address, "GET", "/health").await
     }
 }
 
@@ -99,9 +64,9 @@ async fn one_replica_refreshes_and_both_are_healthy() {
     }
     let mut refreshes = [first.0, second.0];
     refreshes.sort();
-    assert_eq!(refreshes[0], "refresh_prices: Ok(Executed(42))");
+    assert_eq!(refreshes[0], "Ok(Executed(42))");
     // The loser finds the lock held; or, if both asked in the same instant, contended.
-    let skipped = "refresh_prices: Ok(Skipped(";
+    let skipped = "Ok(Skipped(";
     assert!(refreshes[1].starts_with(skipped), "{refreshes:?}");
     for replica in [&one, &two] {
         let health = replica.health().await;
@@ -110,13 +75,13 @@ async fn one_replica_refreshes_and_both_are_healthy() {
     }
 
     postgres.stop().await.unwrap();
-    one.next_line("refresh_prices: Err(").await;
+    one.refreshed("Err(").await;
     let health = one.health().await;
     assert!(health.starts_with("HTTP/1.1 503 "), "{health}");
     assert!(health.contains("`refresh_prices`"), "{health}");
 
     postgres.restart().await.unwrap();
-    one.next_line("refresh_prices: Ok(").await;
+    one.refreshed("Ok(").await;
     let health = one.health().await;
     assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
 }
