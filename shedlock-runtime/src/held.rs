@@ -295,7 +295,9 @@ impl LockState {
         let end = self.now().saturating_add(at_most);
         // The store may carry out a request whose answer is lost: an earlier end counts from now on.
         self.deadline.fetch_min(end.as_nanos(), Ordering::AcqRel);
-        let lease = self.current_lease();
+        let mut lease = self.current_lease();
+        // For a wrapper that keeps the lease.
+        lease.hold_until(self.now(), at_least);
         let span = events::store_span(Operation::Extend, self.name(), self.subject.provider);
         let call = events::spanned(&span, self.provider().extend(&lease, at_most));
         let error = match limited(limit.min(left).min(at_most), call).await {

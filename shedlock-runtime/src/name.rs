@@ -1,4 +1,4 @@
-//! The checked name of a lock. How many characters a store takes is the store's affair ([`Capabilities`](crate::Capabilities)).
+//! The checked name of a lock. How many characters a store takes is the store's affair.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
