@@ -58,6 +58,7 @@ mod operator;
 pub mod owner;
 pub mod pausing;
 pub mod processes;
+pub mod pruning;
 pub mod releasing;
 mod subject;
 pub mod time;

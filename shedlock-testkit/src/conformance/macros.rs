@@ -158,12 +158,14 @@ macro_rules! __conformance_cases {
                 the_reason_is_kept_cleaned_and_cut
                 a_bad_name_never_reaches_the_store
                 tokens_grow_whatever_an_operator_does
+                an_extension_is_seen
+                what_an_operator_does_is_told
+            }
+            pruning {
                 prune_forgets_what_has_long_been_free
                 prune_spares_what_is_taken
                 a_forgotten_lock_can_be_taken
                 prune_comes_between_no_acquisition
-                an_extension_is_seen
-                what_an_operator_does_is_told
             }
             pausing {
                 a_paused_lock_is_skipped_by_every_node

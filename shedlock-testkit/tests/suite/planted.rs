@@ -62,7 +62,7 @@ planted! {
         pausing::a_paused_lock_is_skipped_by_every_node "was granted";
     CachesThatTheRowExists:
         healing::a_record_deleted_while_free "was refused",
-        admin::a_forgotten_lock_can_be_taken "was refused";
+        pruning::a_forgotten_lock_can_be_taken "was refused";
     ChecksThenActs:
         contention::one_of_many_wins_a_new_lock "contenders at once",
         contention::one_of_many_wins_a_released_lock "contenders at once",
@@ -135,11 +135,11 @@ planted! {
     PrintsTheSecret:
         owner::the_random_part_is_never_shown "the random part is shown";
     PruneForgetsPauses:
-        admin::prune_spares_what_is_taken "is paused, and was granted";
+        pruning::prune_spares_what_is_taken "is paused, and was granted";
     PruneIgnoresTheAge:
-        admin::prune_forgets_what_has_long_been_free "a fresh record";
+        pruning::prune_forgets_what_has_long_been_free "a fresh record";
     PruneLooksThenDeletes:
-        admin::prune_comes_between_no_acquisition "granted to another";
+        pruning::prune_comes_between_no_acquisition "granted to another";
     ReasonIsKeptRaw:
         admin::the_reason_is_kept_cleaned_and_cut "left == right";
     RefusalWrites:

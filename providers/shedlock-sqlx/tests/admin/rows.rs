@@ -27,7 +27,7 @@ async fn a_row_of_another_make_is_shown<DB: TestStore>(place: Place<DB>) {
     place.make(Table::Ours).await;
     DB::insert_foreign(&place.pool, "jvm").await;
     let info = listed(&place.provider(Via::Url), "jvm").await;
-    let in_2020 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_577_836_800);
+    let in_2020 = SystemTime::UNIX_EPOCH + Duration::from_hours(438_288);
     assert_eq!(
         (info.node.as_str(), info.since, info.until, info.token),
         ("app.example", in_2020, in_2020, None)
