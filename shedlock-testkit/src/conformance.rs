@@ -50,6 +50,7 @@ pub mod contention;
 pub mod errors;
 pub mod extending;
 pub mod fencing;
+pub mod forcing;
 mod harness;
 pub mod healing;
 mod macros;

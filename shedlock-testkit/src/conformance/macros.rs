@@ -152,14 +152,16 @@ macro_rules! __conformance_cases {
                 an_unknown_name_is_none
                 a_held_lock_says_who_and_how_long
                 a_free_lock_says_since_when
-                a_forced_release_frees_at_once
-                a_forced_release_ends_at_least
-                the_old_holder_is_told
-                the_reason_is_kept_cleaned_and_cut
                 a_bad_name_never_reaches_the_store
                 tokens_grow_whatever_an_operator_does
                 an_extension_is_seen
                 what_an_operator_does_is_told
+            }
+            forcing {
+                a_forced_release_frees_at_once
+                a_forced_release_ends_at_least
+                the_old_holder_is_told
+                the_reason_is_kept_cleaned_and_cut
             }
             pruning {
                 prune_forgets_what_has_long_been_free

@@ -8,7 +8,6 @@ use shedlock_runtime::{
 };
 
 use super::harness::Disturbance;
-use super::operator::Operator;
 use super::subject::{LONG, Subject, assert_kept, config, fresh, soon, until};
 
 /// A free lock that is paused is skipped by every node, new ones too, and each says why.
@@ -194,13 +193,9 @@ pub async fn attempts_leave_a_pause_as_it_is(subject: &Subject) {
     };
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("pause-kept");
-    let seen = |operator: Operator, lock: String| async move {
-        let info = operator.get(&lock).await;
-        (info.since, info.until, info.token, info.reason)
-    };
     one.must_be_free(&lock).await;
     operator.pause(&lock, LONG, "upkeep").await;
-    let before = seen(operator.clone(), lock.clone()).await;
+    let before = operator.get(&lock).await;
     let raw = subject.peek(&lock).await;
     for node in [&one, &two, &one, &two] {
         node.must_be_paused(&lock).await;
@@ -210,16 +205,16 @@ pub async fn attempts_leave_a_pause_as_it_is(subject: &Subject) {
         raw,
         "an attempt has changed the record"
     );
-    let after = seen(operator.clone(), lock.clone()).await;
+    let after = operator.get(&lock).await;
     // Stores without a time of day of their own reckon it anew each time.
     let near = |a: SystemTime, b: SystemTime| {
         a.max(b).duration_since(a.min(b)).unwrap_or_default() < Duration::from_millis(50)
     };
     assert!(
-        near(before.0, after.0) && near(before.1, after.1),
+        near(before.since, after.since) && near(before.until, after.until),
         "{before:?} {after:?}"
     );
-    assert_eq!((before.2, before.3), (after.2, after.3));
+    assert_eq!((before.token, before.reason), (after.token, after.reason));
 }
 
 /// The operator can end a pause at once, once.

@@ -95,11 +95,11 @@ planted! {
     ExtensionWithoutOwner:
         owner::a_late_extension_changes_nothing "the stale holder is told";
     ForcedReleaseKeepsTheOwner:
-        admin::the_old_holder_is_told "the stale holder is told",
-        admin::a_forced_release_frees_at_once "node: \"one\"";
+        forcing::the_old_holder_is_told "the stale holder is told",
+        forcing::a_forced_release_frees_at_once "node: \"one\"";
     ForcedReleaseWaitsForAtLeast:
-        admin::a_forced_release_frees_at_once "it is free",
-        admin::a_forced_release_ends_at_least "was refused";
+        forcing::a_forced_release_frees_at_once "it is free",
+        forcing::a_forced_release_ends_at_least "was refused";
     FoldsCase:
         admin::an_unknown_name_is_none "left == right",
         names::odd_names_are_distinct_locks "only other names are held";
@@ -141,7 +141,7 @@ planted! {
     PruneLooksThenDeletes:
         pruning::prune_comes_between_no_acquisition "granted to another";
     ReasonIsKeptRaw:
-        admin::the_reason_is_kept_cleaned_and_cut "left == right";
+        forcing::the_reason_is_kept_cleaned_and_cut "left == right";
     RefusalWrites:
         owner::a_refused_attempt_writes_nothing "left == right";
     ReleaseIgnored:
