@@ -33,6 +33,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Reexec {
     test: String,
     variables: Vec<(OsString, OsString)>,
+    wrapper: Vec<OsString>,
 }
 
 impl Reexec {
@@ -47,6 +48,7 @@ impl Reexec {
         Self {
             test,
             variables: Vec::new(),
+            wrapper: Vec::new(),
         }
     }
 
@@ -57,13 +59,29 @@ impl Reexec {
         self
     }
 
+    /// Has another program start the child, such as `unshare --pid --fork --kill-child`: it gets the child's command line
+    /// after its own arguments, and is to end with the child.
+    #[must_use]
+    pub fn started_by(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(OsString::from).collect();
+        self
+    }
+
     /// The command that runs the child. It is killed when its handle is dropped.
     ///
     /// # Errors
     ///
     /// When this binary's path cannot be had.
     pub fn command(&self) -> io::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let program = std::env::current_exe()?;
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, arguments)) => {
+                let mut command = Command::new(wrapper);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
         command.args([
             "--exact",
             &self.test,

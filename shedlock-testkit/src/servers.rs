@@ -31,6 +31,7 @@ pub mod postgres;
 mod process_tree;
 mod tools;
 
+use std::ffi::OsString;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,7 +79,17 @@ impl<K: Kind> Server<K> {
             .iter()
             .map(|&argument| argument.to_owned())
             .collect();
-        blocking(move || Self::start_blocking(arguments)).await
+        blocking(move || Self::start_blocking(arguments, Vec::new())).await
+    }
+
+    /// Starts a server of the caller's own with these environment variables, which nothing else of it sees: with
+    /// `LD_PRELOAD` among them, the server alone lives in another time.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with_env(variables: Vec<(OsString, OsString)>) -> Result<Self, Unavailable> {
+        blocking(move || Self::start_blocking(Vec::new(), variables)).await
     }
 
     /// The server that all tests of this process share, started by the first to ask. Give each test a
@@ -91,20 +102,29 @@ impl<K: Kind> Server<K> {
         // Not an async cell: each test has a runtime of its own, and the first one may be gone before the second asks.
         blocking(|| {
             K::shared_slot()
-                .get_or_init(|| Self::start_blocking(Vec::new()))
+                .get_or_init(|| Self::start_blocking(Vec::new(), Vec::new()))
                 .as_ref()
         })
         .await
         .map_err(Clone::clone)
     }
 
-    fn start_blocking(arguments: Vec<String>) -> Result<Self, Unavailable> {
+    fn start_blocking(
+        arguments: Vec<String>,
+        variables: Vec<(OsString, OsString)>,
+    ) -> Result<Self, Unavailable> {
         let kind = K::locate()?;
         let account = Account::to_run_as(K::ACCOUNT).map_err(K::unavailable)?;
-        Self::start_in(kind, account, arguments).map_err(|error| K::unavailable(error.to_string()))
+        Self::start_in(kind, account, arguments, variables)
+            .map_err(|error| K::unavailable(error.to_string()))
     }
 
-    fn start_in(kind: K, account: Option<Account>, arguments: Vec<String>) -> io::Result<Self> {
+    fn start_in(
+        kind: K,
+        account: Option<Account>,
+        arguments: Vec<String>,
+        variables: Vec<(OsString, OsString)>,
+    ) -> io::Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("shedlock-server-")
             .tempdir()?;
@@ -117,9 +137,14 @@ impl<K: Kind> Server<K> {
             port,
             account,
             arguments,
+            variables,
         };
         kind.initialize(&site)?;
-        let keeper = Keeper::new(&site.directory, site.account.as_ref(), &kind.command(&site))?;
+        let keeper = Keeper::new(
+            &site.directory,
+            site.account.as_ref(),
+            &Self::command(&kind, &site),
+        )?;
         // From here on the shell removes it, which also works when this process is killed.
         let _path = directory.keep();
         let server = Self {
@@ -130,6 +155,22 @@ impl<K: Kind> Server<K> {
         server.start_again()?;
         server.kind.furnish(&server.site)?;
         Ok(server)
+    }
+
+    /// The server's command line, with its variables before it: the shell that starts it is to go without them.
+    fn command(kind: &K, site: &Site) -> Vec<OsString> {
+        let mut command = Vec::new();
+        if !site.variables.is_empty() {
+            command.push("env".into());
+        }
+        for (name, value) in &site.variables {
+            let mut variable = name.clone();
+            variable.push("=");
+            variable.push(value);
+            command.push(variable);
+        }
+        command.extend(kind.command(site));
+        command
     }
 
     /// Starts the process and waits until it answers.

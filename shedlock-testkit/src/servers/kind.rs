@@ -60,6 +60,7 @@ pub struct Site {
     pub(super) port: u16,
     pub(super) account: Option<Account>,
     pub(super) arguments: Vec<String>,
+    pub(super) variables: Vec<(OsString, OsString)>,
 }
 
 impl Site {
