@@ -8,4 +8,5 @@
 )]
 
 mod a_holder_process;
+mod g_network;
 mod support;

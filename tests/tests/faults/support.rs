@@ -1,6 +1,7 @@
 //! What the tests of all groups share.
 
 mod child;
+mod events;
 mod notes;
 mod place;
 
@@ -10,6 +11,7 @@ use shedlock::{Lock, LockConfiguration, LockProviderExt as _};
 use shedlock_tests::holds::monotonic_nanos;
 
 pub(crate) use self::child::{Child, Scenario};
+pub(crate) use self::events::Events;
 pub(crate) use self::place::{Locks, Place, connect};
 
 /// No wait of a test is longer: what has not happened by then never will.

@@ -1,0 +1,105 @@
+//! A request that arrives twice, or after its sender has given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shedlock::{ErrorKind, LockProviderExt as _, LockingTaskExecutor, Outcome};
+use shedlock_runtime::{Acquired, Attempt, Clock as _, Released, SystemClock};
+use shedlock_testkit::proxy::{Direction, Rule};
+use shedlock_tests::holds::monotonic_nanos;
+
+use super::{Link, job, kept_job};
+use crate::support::{Place, cases, config, in_time, is_free, nanos, take, until};
+
+cases! {
+    g4_acquire_delivered_late on postgres mariadb;
+    g4_release_delivered_late on postgres mariadb;
+    g4_renewal_delivered_late on postgres mariadb;
+    g4_request_duplicated on sqlite postgres mariadb;
+}
+
+const LEASE: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A lock that is granted to somebody who has given up is taken back.
+async fn g4_acquire_delivered_late(place: Place) {
+    let link = Link::over(place).await;
+    link.on_request(Rule::Hold(Direction::ToServer));
+    let asked = config("job", MINUTE).with_timeout("300ms").expect("legal");
+    let executor = LockingTaskExecutor::new(Arc::clone(&link.far));
+    let error = executor.execute(asked, async { panic!("not held") }).await;
+    assert_eq!(error.expect_err("no answer").kind(), ErrorKind::Timeout);
+    assert_eq!(link.column("name").await, "", "the store knows nothing");
+    link.proxy.set(Rule::Pass);
+    until(async || (link.column("name").await == "job").then_some(())).await;
+    until(async || is_free(&link.near, "job").await.then_some(())).await;
+}
+
+/// Lets the request go that was kept back, once somebody else has the lock, and looks at what it does to them.
+async fn deliver_to_an_heir(link: &Link, granted_from: u64) {
+    let (mut heir, granted) = take(&link.near, "job", MINUTE).await;
+    assert!(granted >= granted_from, "taken over too early");
+    let before = (
+        link.column("locked_by").await,
+        link.column("lock_until").await,
+    );
+    let counters = link.proxy.counters();
+    link.proxy.set(Rule::Pass);
+    // The server has answered, to nobody.
+    let answered = link
+        .proxy
+        .wait_until(|now| now.server_bytes > counters.server_bytes);
+    in_time(answered).await;
+    let after = (
+        link.column("locked_by").await,
+        link.column("lock_until").await,
+    );
+    assert_eq!(before, after, "the row is the heir's");
+    heir.extend(MINUTE, "0s").await.expect("it is the heir's");
+    heir.unlock().await.expect("the store answers");
+}
+
+async fn g4_release_delivered_late(place: Place) {
+    let link = Link::over(place).await;
+    let asked = monotonic_nanos();
+    let body = async { link.on_request(Rule::Hold(Direction::ToServer)) };
+    let answer = in_time(job(&link.far, LEASE, body)).await;
+    assert!(matches!(answer, Ok(Outcome::Executed(()))), "{answer:?}");
+    deliver_to_an_heir(&link, asked + nanos(LEASE)).await;
+}
+
+async fn g4_renewal_delivered_late(place: Place) {
+    let link = Link::over(place).await;
+    let asked = monotonic_nanos();
+    let body = async {
+        link.on_request(Rule::Hold(Direction::ToServer));
+        std::future::pending::<()>().await;
+    };
+    let error = in_time(kept_job(&link.far, LEASE, body)).await;
+    assert_eq!(error.expect_err("it was lost").kind(), ErrorKind::Lost);
+    deliver_to_an_heir(&link, asked + nanos(LEASE)).await;
+}
+
+/// The owner tells a request that was sent again from somebody else's.
+async fn g4_request_duplicated(place: Place) {
+    let locks = place.connect().await;
+    let attempt = Attempt::new(config("job", MINUTE), SystemClock.boot());
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        match locks.acquire(&attempt).await.expect("the store answers") {
+            Acquired::Granted(lease) => leases.push(lease),
+            Acquired::Refused(refusal) => panic!("it is our own: {refusal:?}"),
+        }
+    }
+    let other = locks.try_lock(config("job", MINUTE)).await;
+    assert!(other.expect("the store answers").is_none());
+    for lease in &leases {
+        let released = locks.release(lease).await.expect("the store answers");
+        assert_eq!(released, Released::Released);
+    }
+    let (heir, _) = take(&locks, "job", MINUTE).await;
+    let released = locks.release(&leases[0]).await.expect("the store answers");
+    assert_eq!(released, Released::Lost);
+    assert!(!is_free(&locks, "job").await);
+    heir.unlock().await.expect("the store answers");
+}

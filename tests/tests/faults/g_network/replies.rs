@@ -1,0 +1,154 @@
+//! The store does as it was asked, and its answer is lost on the way back.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use shedlock::{ErrorKind, Outcome, lock};
+use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_tests::holds::monotonic_nanos;
+use tokio::time::sleep;
+
+use super::{Link, job, kept_job};
+use crate::support::{Events, Place, cases, in_time, is_free, nanos, take, until};
+
+cases! {
+    g1_reply_to_acquire_lost on postgres mariadb;
+    g1_reply_to_acquire_lost_once on postgres mariadb;
+    g2_reply_to_release_lost on postgres mariadb;
+    g2_reply_to_release_lost_and_the_lock_taken on postgres mariadb;
+    g3_reply_to_renewal_lost on postgres mariadb;
+    g3_all_replies_lost_from_the_renewal_on on postgres mariadb;
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Nobody knows that the lock was granted, so nobody runs; it is taken back as soon as the network is back.
+async fn g1_reply_to_acquire_lost(place: Place) {
+    let link = Link::over(place).await;
+    let ran = AtomicBool::new(false);
+    for round in 1..=5 {
+        link.on_request(Rule::EndOnReply(Ending::Reset));
+        let body = async { ran.store(true, Ordering::Relaxed) };
+        let error = job(&link.far, MINUTE, body).await.expect_err("no answer");
+        assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error}");
+        assert!(error.is_transient());
+        assert!(error.to_string().contains("`job`"), "{error}");
+        link.triggered(round).await;
+        assert!(link.is_held().await, "the store has granted it");
+        let mended = Instant::now();
+        link.proxy.set(Rule::Pass);
+        until(async || is_free(&link.near, "job").await.then_some(())).await;
+        println!("the orphan was taken back {:?} after the mending", mended.elapsed());
+        assert!(mended.elapsed() < Duration::from_millis(1_500));
+    }
+    assert!(!ran.load(Ordering::Relaxed), "it must not run");
+}
+
+/// The same call asks again with the same owner, and finds that the lock is its own.
+async fn g1_reply_to_acquire_lost_once(place: Place) {
+    let link = Link::over(place).await;
+    link.on_request(Rule::Hold(Direction::ToClient));
+    let runs = AtomicUsize::new(0);
+    let body = async { runs.fetch_add(1, Ordering::Relaxed) };
+    let network = async {
+        link.triggered(1).await;
+        until(async || link.is_held().await.then_some(())).await;
+        link.break_and_mend();
+    };
+    let (answer, ()) = in_time(async { tokio::join!(job(&link.far, MINUTE, body), network) }).await;
+    assert!(matches!(answer, Ok(Outcome::Executed(0))), "{answer:?}");
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    assert!(is_free(&link.near, "job").await);
+}
+
+/// Runs a job of which the reply to the release is kept back until `meanwhile` is over, and cut then.
+async fn lose_reply_to_release(link: &Link, meanwhile: impl Future<Output = ()>) -> Events {
+    let events = Events::listen();
+    let body = async {
+        link.on_request(Rule::Hold(Direction::ToClient));
+        42
+    };
+    let network = async {
+        link.triggered(1).await;
+        until(async || (!link.is_held().await).then_some(())).await;
+        meanwhile.await;
+        link.break_and_mend();
+    };
+    let (answer, ()) = in_time(async { tokio::join!(job(&link.far, MINUTE, body), network) }).await;
+    assert!(matches!(answer, Ok(Outcome::Executed(42))), "{answer:?}");
+    events
+}
+
+async fn g2_reply_to_release_lost(place: Place) {
+    let link = Link::over(place).await;
+    let events = lose_reply_to_release(&link, async {}).await;
+    assert_eq!(events.count("lock.released"), 1, "{events:?}");
+    assert_eq!(events.count("lock.lost"), 0, "{events:?}");
+    assert!(is_free(&link.near, "job").await);
+}
+
+/// Somebody has taken the lock by the time that the release is tried again: it stays theirs.
+async fn g2_reply_to_release_lost_and_the_lock_taken(place: Place) {
+    let link = Link::over(place).await;
+    let mut heir = None;
+    let taking = async { heir = Some(take(&link.near, "job", MINUTE).await.0) };
+    lose_reply_to_release(&link, taking).await;
+    assert!(link.is_held().await, "the heir's lock is released");
+    let mut heir = heir.expect("it was taken");
+    heir.extend(MINUTE, "0s").await.expect("it is the heir's");
+    heir.unlock().await.expect("the store answers");
+}
+
+/// One answer is lost; the next renewal is confirmed, and the job runs for several leases.
+async fn g3_reply_to_renewal_lost(place: Place) {
+    let link = Link::over(place).await;
+    let lease = Duration::from_millis(1_500);
+    let body = async {
+        let end = link.column("lock_until").await;
+        link.on_request(Rule::Hold(Direction::ToClient));
+        link.triggered(1).await;
+        until(async || (link.column("lock_until").await != end).then_some(())).await;
+        link.break_and_mend();
+        let asked = monotonic_nanos();
+        while monotonic_nanos() < asked + nanos(lease * 2) {
+            assert!(lock::is_held(), "the lease is renewed");
+            assert!(!is_free(&link.near, "job").await);
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = in_time(kept_job(&link.far, lease, body)).await;
+    assert!(matches!(answer, Ok(Outcome::Executed(()))), "{answer:?}");
+}
+
+/// The store has extended the lease, but nobody has said so: the holder counts to the end that it knows of.
+async fn g3_all_replies_lost_from_the_renewal_on(place: Place) {
+    let link = Link::over(place).await;
+    let lease = Duration::from_secs(1);
+    let (asked, last) = (monotonic_nanos(), AtomicUsize::new(0));
+    let body = async {
+        let end = link.column("lock_until").await;
+        link.on_request(Rule::Discard(Direction::ToClient));
+        let extended = async {
+            link.triggered(1).await;
+            until(async || (link.column("lock_until").await != end).then_some(())).await;
+            // Until it is cancelled.
+            std::future::pending::<()>().await;
+        };
+        let at_work = async {
+            loop {
+                let step = usize::try_from(monotonic_nanos()).expect("64 bit");
+                last.store(step, Ordering::Relaxed);
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::join!(extended, at_work);
+    };
+    let error = in_time(kept_job(&link.far, lease, body)).await;
+    assert_eq!(error.expect_err("it was lost").kind(), ErrorKind::Lost);
+    let worked = last.load(Ordering::Relaxed) as u64 - asked;
+    // The lease was asked for a moment after `asked`, and the last poll began before its end.
+    assert!(worked < nanos(lease + Duration::from_millis(300)), "{worked} ns");
+    assert!(worked > nanos(lease / 2), "{worked} ns");
+    link.proxy.set(Rule::Pass);
+    until(async || is_free(&link.near, "job").await.then_some(())).await;
+}
