@@ -32,6 +32,12 @@ pub(crate) fn no_connection<DB: Backend>(names: &Names, none: NoConnection) -> L
             "the database could not be connected to as configured",
         )
         .with_source(error),
+        sqlx::Error::Protocol(_) => LockError::new(
+            ErrorKind::Configuration,
+            "what answers there does not speak the database's protocol",
+        )
+        .with_remedy("check the port, and whether it wants TLS")
+        .with_source(error),
         error => LockError::new(ErrorKind::Unavailable, "the database could not be reached")
             .with_source(error),
     }

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Paused, Run, Store, Verdict, describe};
+use crate::store::{Backend, Paused, Run, Store, Verdict, bare_ipv6, describe};
 
 /// Keeps locks in a table of a MySQL or MariaDB database.
 ///
@@ -64,6 +64,10 @@ impl Backend for MySql {
         let options = MySqlConnectOptions::from_str(url)
             .map_err(|error| error::url(Dialect::MySql, url, &error))?
             .disable_statement_logging();
+        let options = match bare_ipv6(options.get_host()) {
+            Some(address) => options.clone().host(address),
+            None => options,
+        };
         // sqlx sets the session's zone to UTC, JVM drivers leave it as the server has it, and a TIMESTAMP column means one
         // instant in the one and another in the other.
         let (_, query) = url.split_once('?').unwrap_or_default();

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawS
 use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Paused, Run, Store, Verdict, describe};
+use crate::store::{Backend, Paused, Run, Store, Verdict, bare_ipv6, describe};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -54,6 +54,10 @@ impl Backend for Postgres {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| error::url(Dialect::Postgres, url, &error))?
             .disable_statement_logging();
+        let options = match bare_ipv6(options.get_host()) {
+            Some(address) => options.clone().host(address),
+            None => options,
+        };
         Ok(match options.get_application_name() {
             Some(_chosen) => options,
             None => options.application_name("shedlock"),

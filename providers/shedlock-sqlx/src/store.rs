@@ -224,6 +224,12 @@ macro_rules! describe {
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 pub(crate) use describe;
 
+/// The address in a URL's `[::1]`, which sqlx would look up as a name, brackets and all.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn bare_ipv6(host: &str) -> Option<&str> {
+    host.strip_prefix('[')?.strip_suffix(']')
+}
+
 /// The first columns of rows of text.
 pub(crate) fn texts<R, const N: usize>(rows: &[R]) -> Result<Vec<[String; N]>, sqlx::Error>
 where

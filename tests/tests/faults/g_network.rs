@@ -48,7 +48,11 @@ impl Link {
 
     /// Waits until so many triggers have set off their rules.
     async fn triggered(&self, times: u64) {
-        in_time(self.proxy.wait_until(|counters| counters.triggered >= times)).await;
+        in_time(
+            self.proxy
+                .wait_until(|counters| counters.triggered >= times),
+        )
+        .await;
     }
 
     /// Breaks all connections, and lets new ones work.
@@ -65,7 +69,8 @@ impl Link {
         } else {
             "timezone('utc', clock_timestamp())"
         };
-        let live = format!("SELECT count(*) FROM shedlock WHERE name = 'job' AND lock_until > {now}");
+        let live =
+            format!("SELECT count(*) FROM shedlock WHERE name = 'job' AND lock_until > {now}");
         self.place.execute(&live).await == "1"
     }
 

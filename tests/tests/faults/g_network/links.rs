@@ -61,7 +61,9 @@ async fn g8_a_lease_shorter_than_a_round_trip(place: Place) {
     link.proxy.set(Rule::Delay(Direction::Both, way));
     let body = async { panic!("the lease has ended") };
     let answer = in_time(job(&link.far, Duration::from_millis(400), body)).await;
-    let error = answer.map(|outcome: Outcome<()>| outcome).expect_err("too late");
+    let error = answer
+        .map(|outcome: Outcome<()>| outcome)
+        .expect_err("too late");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     until(async || is_free(&link.near, "job").await.then_some(())).await;
 }

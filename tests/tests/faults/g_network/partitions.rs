@@ -38,7 +38,9 @@ async fn g5_partition_of_the_holder(place: Place) {
     let heir = async { take(&link.near, "job", MINUTE).await };
     let holder = async {
         let answer = kept_job(&link.far, LEASE, body).await;
-        answer.map(|outcome: Outcome<()>| outcome).expect_err("lost")
+        answer
+            .map(|outcome: Outcome<()>| outcome)
+            .expect_err("lost")
     };
     let held = async {
         until(async || link.is_held().await.then_some(())).await;
@@ -47,8 +49,15 @@ async fn g5_partition_of_the_holder(place: Place) {
     let (error, (heir, granted)) = in_time(async { tokio::join!(holder, held) }).await;
     assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
     let last = last.load(Ordering::Relaxed);
-    assert!(granted >= asked + nanos(LEASE), "the lease was renewed once");
-    assert!(last < granted, "the two overlapped by {} ns", last - granted);
+    assert!(
+        granted >= asked + nanos(LEASE),
+        "the lease was renewed once"
+    );
+    assert!(
+        last < granted,
+        "the two overlapped by {} ns",
+        last - granted
+    );
     // The partition ends: what the first holder has still to say harms nobody.
     link.proxy.set(Rule::Pass);
     sleep(Duration::from_millis(200)).await;
@@ -116,14 +125,19 @@ async fn g7_half_open_connection(place: Place) {
     let body = async { link.proxy.set(Rule::Discard(Direction::Both)) };
     let answer = in_time(job(&link.far, LEASE, body)).await;
     assert!(matches!(answer, Ok(Outcome::Executed(()))), "{answer:?}");
-    assert!(asked.elapsed() < LEASE * 2 + Duration::from_secs(1), "the release is bounded");
+    assert!(
+        asked.elapsed() < LEASE * 2 + Duration::from_secs(1),
+        "the release is bounded"
+    );
 }
 
 /// Not even the connection comes about: the packets are dropped.
 #[tokio::test]
 async fn g7_no_answer_to_a_connection() {
     let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a port");
     let listener = socket.listen(1).expect("a port");
     let address = listener.local_addr().expect("a port");
     // A queue that is full drops what comes; nobody accepts.
@@ -135,7 +149,9 @@ async fn g7_no_answer_to_a_connection() {
         assert!(queue.len() < 100, "the queue has no end");
     }
     let url = format!("postgres://shedlock@{address}/shedlock");
-    let provider = PostgresLockProvider::builder_from_url(&url).build().expect("legal");
+    let provider = PostgresLockProvider::builder_from_url(&url)
+        .build()
+        .expect("legal");
     let limit = Duration::from_millis(400);
     let asked = Instant::now();
     let wanted = config("job", MINUTE).with_timeout(limit).expect("legal");

@@ -38,7 +38,10 @@ async fn g1_reply_to_acquire_lost(place: Place) {
         let mended = Instant::now();
         link.proxy.set(Rule::Pass);
         until(async || is_free(&link.near, "job").await.then_some(())).await;
-        println!("the orphan was taken back {:?} after the mending", mended.elapsed());
+        println!(
+            "the orphan was taken back {:?} after the mending",
+            mended.elapsed()
+        );
         assert!(mended.elapsed() < Duration::from_millis(1_500));
     }
     assert!(!ran.load(Ordering::Relaxed), "it must not run");
@@ -147,7 +150,10 @@ async fn g3_all_replies_lost_from_the_renewal_on(place: Place) {
     assert_eq!(error.expect_err("it was lost").kind(), ErrorKind::Lost);
     let worked = last.load(Ordering::Relaxed) as u64 - asked;
     // The lease was asked for a moment after `asked`, and the last poll began before its end.
-    assert!(worked < nanos(lease + Duration::from_millis(300)), "{worked} ns");
+    assert!(
+        worked < nanos(lease + Duration::from_millis(300)),
+        "{worked} ns"
+    );
     assert!(worked > nanos(lease / 2), "{worked} ns");
     link.proxy.set(Rule::Pass);
     until(async || is_free(&link.near, "job").await.then_some(())).await;
