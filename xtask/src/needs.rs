@@ -40,6 +40,12 @@ pub(crate) const NEEDS: &[Need] = &[
                     `bin` folder on PATH",
     },
     Need {
+        name: "libfaketime",
+        probe: || libraries(&["faketime/libfaketime.so.1"]),
+        debian: &["libfaketime"],
+        elsewhere: "install libfaketime (Linux only: macOS does not preload into signed programs)",
+    },
+    Need {
         name: "Java",
         probe: || programs(&["java", "javac"]).and_then(|()| java_at_least(JAVA_FLOOR)),
         debian: &["default-jdk-headless"],
@@ -80,6 +86,19 @@ fn programs(names: &[&str]) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("no {} on this machine", absent.join(", ")))
+    }
+}
+
+/// Fails with the names of those libraries that cannot be found, which are to be preloaded and not linked.
+fn libraries(names: &[&str]) -> Result<(), String> {
+    let mut folders = vec![PathBuf::from("/usr/lib"), PathBuf::from("/usr/lib64")];
+    if let Ok(inside) = Path::new("/usr/lib").read_dir() {
+        folders.extend(inside.flatten().map(|entry| entry.path()));
+    }
+    let found = |name: &&&str| folders.iter().any(|folder| folder.join(name).is_file());
+    match names.iter().find(|name| !found(name)) {
+        Some(absent) => Err(format!("no `{absent}` on this machine")),
+        None => Ok(()),
     }
 }
 
@@ -124,7 +143,13 @@ fn java_release(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NEEDS, java_release, programs};
+    use super::{NEEDS, java_release, libraries, programs};
+
+    #[test]
+    fn missing_libraries_are_named() {
+        let why = libraries(&["no-such.so"]).unwrap_err();
+        assert_eq!(why, "no `no-such.so` on this machine");
+    }
 
     #[test]
     fn missing_programs_are_named() {
