@@ -8,5 +8,8 @@
 )]
 
 mod a_holder_process;
+mod b_async;
+mod c_time;
+mod catalogue;
 mod g_network;
 mod support;

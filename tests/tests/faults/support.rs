@@ -2,17 +2,22 @@
 
 mod child;
 mod events;
+mod fake_time;
 mod notes;
 mod place;
+mod rate_clock;
 
 use std::time::Duration;
 
 use shedlock::{Lock, LockConfiguration, LockProviderExt as _};
 use shedlock_tests::holds::monotonic_nanos;
 
-pub(crate) use self::child::{Child, Scenario};
+pub(crate) use self::child::{Child, RATE, Scenario};
 pub(crate) use self::events::Events;
+pub(crate) use self::fake_time::FakeTime;
+pub(crate) use self::notes::{Note, Notes};
 pub(crate) use self::place::{Locks, Place, connect};
+pub(crate) use self::rate_clock::RateClock;
 
 /// No wait of a test is longer: what has not happened by then never will.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
@@ -74,7 +79,7 @@ pub(crate) async fn take(locks: &Locks, name: &str, at_most: Duration) -> (Lock,
 
 /// Whether somebody else could have the lock now. Who finds it free has held it for a moment.
 pub(crate) async fn is_free(locks: &Locks, name: &str) -> bool {
-    let asked = config(name, Duration::from_secs(60));
+    let asked = config(name, Duration::from_mins(1));
     let answer = locks.try_lock(asked).await.expect("the store answers");
     let Some(lock) = answer else { return false };
     lock.unlock().await.expect("the store answers");

@@ -35,7 +35,7 @@ async fn one_takes_over(place: &Place, child: &Child) {
         tokio::spawn(async move {
             let locks = crate::support::connect(&url).await;
             // Long enough for nobody to be second.
-            take(&locks, "job", Duration::from_secs(600)).await
+            take(&locks, "job", Duration::from_mins(10)).await
         })
     });
     let mut heirs: Vec<_> = heirs.collect();
@@ -125,7 +125,7 @@ async fn a8_out_of_memory(place: Place) {
 #[tokio::test]
 async fn the_lock_of_the_dead_is_held() {
     let place = server_or_skip!(Place::sqlite().await);
-    let mut child = Child::start(Scenario::Cancel, &place.url, Duration::from_secs(600));
+    let mut child = Child::start(Scenario::Cancel, &place.url, Duration::from_mins(10));
     child.until_at_work().await;
     child.kill().await;
     let locks = place.connect().await;

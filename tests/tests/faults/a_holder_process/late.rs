@@ -6,12 +6,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use shedlock::testing::ManualClock;
-use shedlock::{ErrorKind, LockError, LockProviderExt as _, scheduler_lock};
+use shedlock::{ErrorKind, LockError, LockProviderExt as _, ToDuration as _, scheduler_lock};
 use shedlock_sqlx::PostgresLockProvider;
 use shedlock_testkit::server_or_skip;
 use shedlock_tests::holds::monotonic_nanos;
 
-use crate::support::{Child, Locks, Place, Scenario, cases, config, in_time, is_free, nanos, take};
+use crate::support::{
+    Child, Locks, Place, Scenario, cases, config, in_time, is_free, nanos, take, until,
+};
 
 cases! {
     a10_cpu_starvation on postgres;
@@ -36,7 +38,7 @@ async fn a9_suspended_for_longer_than_the_lease() {
         let polls = Arc::clone(&polls);
         std::future::poll_fn(move |cx| {
             if polls.fetch_add(1, Ordering::Relaxed) == 0 {
-                clock.advance(Duration::from_secs(3_600));
+                clock.advance(Duration::from_hours(1));
             }
             cx.waker().wake_by_ref();
             Poll::<()>::Pending
@@ -56,9 +58,7 @@ async fn a10_cpu_starvation(place: Place) {
     let entered = child.until("enter").await.at;
     let mut taken = None;
     while taken.is_none() && monotonic_nanos() < entered + nanos(lease * 5) {
-        let other = locks
-            .try_lock(config("job", Duration::from_secs(600)))
-            .await;
+        let other = locks.try_lock(config("job", Duration::from_mins(10))).await;
         taken = other
             .expect("the store answers")
             .map(|lock| (lock, monotonic_nanos()));
@@ -92,7 +92,7 @@ async fn a11_a_body_that_blocks_the_executor(place: Place) {
     let child = Child::start(Scenario::Block, &place.url, lease);
     child.until("enter").await;
     let asked = child.until("ask").await.at;
-    let (heir, granted) = take(&locks, "job", Duration::from_secs(600)).await;
+    let (heir, granted) = take(&locks, "job", Duration::from_mins(10)).await;
     assert!(
         granted >= asked + nanos(lease),
         "the lease stood until its end"
@@ -100,6 +100,19 @@ async fn a11_a_body_that_blocks_the_executor(place: Place) {
     assert_eq!(child.count("unblocked"), 0, "it blocks for twice its lease");
     child.until("failed: Lost").await;
     assert_eq!((child.count("unblocked"), child.count("step")), (1, 0));
+    // It blocked for twice its lease.
+    let starved = until(async || {
+        let mut notes = child.notes().into_iter().map(|note| note.what);
+        notes.find_map(|what| what.strip_prefix("starved: ").map(str::to_owned))
+    })
+    .await;
+    let late = starved.split_once(" was polled ");
+    let late = late
+        .and_then(|(_, rest)| rest.split_once(" late"))
+        .expect("it says how late")
+        .0;
+    let late = late.to_duration().expect("a duration");
+    assert!(late >= lease, "{starved}");
     assert!(
         !is_free(&locks, "job").await,
         "its release is not the heir's"

@@ -23,7 +23,7 @@ async fn a2_sigstop_longer_than_the_lease(place: Place) {
     let entered = child.until_at_work().await;
     child.signal(Signal::STOP);
     let steps = child.count("step");
-    let (mut heir, granted) = take(&locks, "job", Duration::from_secs(600)).await;
+    let (mut heir, granted) = take(&locks, "job", Duration::from_mins(10)).await;
     assert!(granted >= entered.at, "there was one before");
     assert!(child.notes().iter().all(|note| note.at <= granted));
     child.signal(Signal::CONT);
@@ -42,7 +42,7 @@ async fn a2_sigstop_longer_than_the_lease_of_a_body_that_is_told(place: Place) {
     let child = Child::start(Scenario::Notify, &place.url, LEASE);
     child.until_at_work().await;
     child.signal(Signal::STOP);
-    let (heir, _) = take(&locks, "job", Duration::from_secs(600)).await;
+    let (heir, _) = take(&locks, "job", Duration::from_mins(10)).await;
     assert_eq!(child.count("told"), 0);
     child.signal(Signal::CONT);
     let told = child.until("told").await.at;

@@ -20,7 +20,7 @@ cases! {
     g10_tls_asked_of_a_plaintext_server on postgres mariadb;
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// A name of which only the node's own hosts file knows.
 const NAME: &str = "store.faults.test";
 

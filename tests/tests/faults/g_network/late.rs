@@ -19,7 +19,7 @@ cases! {
 }
 
 const LEASE: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A lock that is granted to somebody who has given up is taken back.
 async fn g4_acquire_delivered_late(place: Place) {

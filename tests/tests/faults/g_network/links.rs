@@ -15,7 +15,7 @@ cases! {
     g8_a_lease_shorter_than_a_round_trip on postgres mariadb;
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 async fn g8_one_byte_per_second(place: Place) {
     let link = Link::over(place).await;

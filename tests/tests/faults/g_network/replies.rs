@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use shedlock::{ErrorKind, Outcome, lock};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock::{ErrorKind, LockError, Outcome, lock, scheduler_lock};
+use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_tests::holds::monotonic_nanos;
 use tokio::time::sleep;
 
 use super::{Link, job, kept_job};
-use crate::support::{Events, Place, cases, in_time, is_free, nanos, take, until};
+use crate::support::{Events, Locks, Place, cases, in_time, is_free, nanos, take, until};
 
 cases! {
     g1_reply_to_acquire_lost on postgres mariadb;
@@ -20,24 +20,39 @@ cases! {
     g3_all_replies_lost_from_the_renewal_on on postgres mariadb;
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[scheduler_lock(name = name, at_most = MINUTE, provider = locks)]
+async fn named_job(
+    locks: &Locks,
+    name: &str,
+    body: impl Future<Output = ()>,
+) -> Result<Outcome<()>, LockError> {
+    body.await;
+    Ok(Outcome::Executed(()))
+}
 
 /// Nobody knows that the lock was granted, so nobody runs; it is taken back as soon as the network is back.
 async fn g1_reply_to_acquire_lost(place: Place) {
     let link = Link::over(place).await;
     let ran = AtomicBool::new(false);
     for round in 1..=5 {
-        link.on_request(Rule::EndOnReply(Ending::Reset));
+        // Each by a name of its own: the background may still be at the one before.
+        let name = format!("job-{round}");
+        let reset = Rule::EndOnReply(Ending::Reset);
+        link.proxy.on(Trigger::containing(&*name), reset);
         let body = async { ran.store(true, Ordering::Relaxed) };
-        let error = job(&link.far, MINUTE, body).await.expect_err("no answer");
+        let error = named_job(&link.far, &name, body)
+            .await
+            .expect_err("no answer");
         assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error}");
         assert!(error.is_transient());
-        assert!(error.to_string().contains("`job`"), "{error}");
+        assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
         link.triggered(round).await;
-        assert!(link.is_held().await, "the store has granted it");
+        assert!(link.has(&name).await, "the store has granted it");
         let mended = Instant::now();
         link.proxy.set(Rule::Pass);
-        until(async || is_free(&link.near, "job").await.then_some(())).await;
+        until(async || is_free(&link.near, &name).await.then_some(())).await;
         println!(
             "the orphan was taken back {:?} after the mending",
             mended.elapsed()
@@ -119,7 +134,7 @@ async fn g3_reply_to_renewal_lost(place: Place) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    let answer = in_time(kept_job(&link.far, lease, body)).await;
+    let answer = in_time(Box::pin(kept_job(&link.far, lease, body))).await;
     assert!(matches!(answer, Ok(Outcome::Executed(()))), "{answer:?}");
 }
 
@@ -146,7 +161,7 @@ async fn g3_all_replies_lost_from_the_renewal_on(place: Place) {
         };
         tokio::join!(extended, at_work);
     };
-    let error = in_time(kept_job(&link.far, lease, body)).await;
+    let error = in_time(Box::pin(kept_job(&link.far, lease, body))).await;
     assert_eq!(error.expect_err("it was lost").kind(), ErrorKind::Lost);
     let worked = last.load(Ordering::Relaxed) as u64 - asked;
     // The lease was asked for a moment after `asked`, and the last poll began before its end.

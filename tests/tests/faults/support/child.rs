@@ -1,31 +1,27 @@
 //! A holder in a process of its own, to be killed and stopped, and what it does.
 
-use std::env;
+mod inside;
+
 use std::ffi::OsString;
-use std::hint::black_box;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
-use shedlock::{LockError, Outcome, lock, scheduler_lock};
+use rustix::process::{Pid, Signal, kill_process};
 use shedlock_testkit::processes::Reexec;
 use shedlock_tests::holds::monotonic_nanos;
 use tempfile::TempDir;
 use tokio::process::ChildStdin;
-use tokio::time::sleep;
 
 use super::notes::{Note, Notes};
-use super::place::{Locks, connect};
 use super::until;
 
 const SCENARIO: &str = "SHEDLOCK_FAULTS_SCENARIO";
 const URL: &str = "SHEDLOCK_FAULTS_URL";
 const NOTES: &str = "SHEDLOCK_FAULTS_NOTES";
 const AT_MOST: &str = "SHEDLOCK_FAULTS_AT_MOST";
-/// How often a body says that it is at work.
-const PACE: Duration = Duration::from_millis(25);
+/// Says how fast the child's forward clock runs.
+pub(crate) const RATE: &str = "SHEDLOCK_FAULTS_RATE";
 
 /// What a child does: it calls the locked job `job` once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,17 +38,26 @@ pub(crate) enum Scenario {
     Block,
     /// Takes more memory than there is.
     Devour,
+    /// Works until SIGTERM, and then ends as a program should: what it had begun is cancelled.
+    EndByCancelling,
+    /// The same, but what it had begun may end by itself, which it does once its notes end with `stop`.
+    EndByAwaiting,
+    /// Drops its runtime while its job is at work.
+    LoseRuntime,
     /// Aborts, as a panic does with `panic = "abort"`.
     Abort,
 }
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 10] = [
     Scenario::Cancel,
     Scenario::Notify,
     Scenario::KeepAlive,
     Scenario::Starve,
     Scenario::Block,
     Scenario::Devour,
+    Scenario::EndByCancelling,
+    Scenario::EndByAwaiting,
+    Scenario::LoseRuntime,
     Scenario::Abort,
 ];
 
@@ -81,7 +86,7 @@ impl Child {
     ) -> Self {
         let directory = tempfile::tempdir().expect("there is a place for temporary files");
         let path = directory.path().join("notes");
-        let mut child = Reexec::new(concat!(module_path!(), "::child"))
+        let mut child = Reexec::new(concat!(module_path!(), "::inside::child"))
             .env(SCENARIO, format!("{scenario:?}"))
             .env(URL, url)
             .env(NOTES, &path)
@@ -152,142 +157,4 @@ impl Child {
         self.process.kill().await.expect("it is our child");
         monotonic_nanos()
     }
-}
-
-#[test]
-#[ignore = "runs as the child of the other tests of this program"]
-fn child() {
-    let Ok(wanted) = env::var(SCENARIO) else {
-        return;
-    };
-    let scenario = SCENARIOS
-        .into_iter()
-        .find(|scenario| format!("{scenario:?}") == wanted)
-        .expect("a scenario");
-    // The parent holds the other end: without it this process has no business.
-    std::thread::spawn(|| {
-        drop(std::io::stdin().read(&mut [0]));
-        std::process::exit(0);
-    });
-    let mut runtime = match scenario {
-        Scenario::Block => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = runtime.enable_all().build().expect("a runtime");
-    runtime.block_on(run(scenario));
-}
-
-async fn run(scenario: Scenario) {
-    let path = env::var_os(NOTES).expect("set by the parent");
-    let path = Path::new(&path);
-    let notes = Notes::open(path);
-    let millis = env::var(AT_MOST)
-        .ok()
-        .and_then(|at_most| at_most.parse().ok());
-    let at_most = Duration::from_millis(millis.expect("set by the parent"));
-    let locks = connect(&env::var(URL).expect("set by the parent")).await;
-    // What a first statement takes longer is not to be measured.
-    super::is_free(&locks, "warm-up").await;
-    notes.note("ask");
-    let done = match scenario {
-        Scenario::Cancel => cancelled(&locks, at_most, work(&notes)).await,
-        Scenario::Notify => {
-            let told = async {
-                tokio::join!(work(&notes), async {
-                    lock::lost().await;
-                    notes.note("told");
-                });
-            };
-            notified(&locks, at_most, told).await
-        }
-        Scenario::KeepAlive => kept(&locks, at_most, work_until_told(&notes, path)).await,
-        Scenario::Starve => {
-            // At work only once the lock is held: until then nothing is measured.
-            let body = async {
-                for _ in 0..32 {
-                    std::thread::spawn(|| {
-                        loop {
-                            black_box(0);
-                        }
-                    });
-                }
-                work_until_told(&notes, path).await;
-            };
-            kept(&locks, at_most, body).await
-        }
-        Scenario::Block => {
-            let body = async {
-                notes.note("enter");
-                std::thread::sleep(at_most * 2);
-                notes.note("unblocked");
-                tokio::task::yield_now().await;
-                notes.note("step");
-            };
-            kept(&locks, at_most, body).await
-        }
-        Scenario::Devour => {
-            let body = async {
-                notes.note("enter");
-                // What is there already counts too.
-                let limit = 4 << 30;
-                let hard = getrlimit(Resource::As).maximum;
-                let limits = Rlimit {
-                    current: Some(limit),
-                    maximum: hard,
-                };
-                setrlimit(Resource::As, limits).expect("a limit can be lowered");
-                black_box(vec![1_u8; 8 << 30]);
-                notes.note("step");
-            };
-            cancelled(&locks, at_most, body).await
-        }
-        Scenario::Abort => {
-            let body = async {
-                notes.note("enter");
-                std::process::abort();
-            };
-            cancelled(&locks, at_most, body).await
-        }
-    };
-    match done {
-        Ok(Outcome::Executed(())) => notes.note("executed"),
-        Ok(Outcome::Skipped(reason)) => notes.note(&format!("skipped: {reason}")),
-        Err(error) => notes.note(&format!("failed: {:?}", error.kind())),
-    }
-}
-
-async fn work(notes: &Notes) {
-    notes.note("enter");
-    loop {
-        notes.note("step");
-        sleep(PACE).await;
-    }
-}
-
-async fn work_until_told(notes: &Notes, path: &Path) {
-    notes.note("enter");
-    while !Note::read(path).iter().any(|note| note.what == "stop") {
-        notes.note("step");
-        sleep(PACE).await;
-    }
-}
-
-type Answer = Result<Outcome<()>, LockError>;
-
-#[scheduler_lock(name = "job", at_most = at_most, on_lost = "cancel", provider = locks)]
-async fn cancelled(locks: &Locks, at_most: Duration, body: impl Future<Output = ()>) -> Answer {
-    body.await;
-    Ok(Outcome::Executed(()))
-}
-
-#[scheduler_lock(name = "job", at_most = at_most, on_lost = "notify", provider = locks)]
-async fn notified(locks: &Locks, at_most: Duration, body: impl Future<Output = ()>) -> Answer {
-    body.await;
-    Ok(Outcome::Executed(()))
-}
-
-#[scheduler_lock(name = "job", at_most = at_most, keep_alive, provider = locks)]
-async fn kept(locks: &Locks, at_most: Duration, body: impl Future<Output = ()>) -> Answer {
-    body.await;
-    Ok(Outcome::Executed(()))
 }

@@ -1,0 +1,77 @@
+//! Time zones of sessions and servers, on the nights when the clocks change.
+
+use std::time::Duration;
+
+use shedlock::LockProviderExt as _;
+
+use super::{Shifted, shifted_cases};
+use crate::support::{config, connect, is_free};
+
+shifted_cases! {
+    c5_session_zones_and_changes_of_the_clocks on postgres mariadb;
+}
+
+const ZONES: [&str; 6] = [
+    "UTC",
+    "Europe/Prague",
+    "America/New_York",
+    "Asia/Tokyo",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+];
+/// When clocks go forward (a gap) or back (an overlap), in seconds since 1970.
+const CHANGES: [(&str, i64); 7] = [
+    ("Prague goes back, 2026-10-25 01:00 UTC", 1_792_890_000),
+    ("New York goes back, 2026-11-01 06:00 UTC", 1_793_512_800),
+    ("New York goes forward, 2027-03-14 07:00 UTC", 1_805_007_600),
+    ("Prague goes forward, 2027-03-28 01:00 UTC", 1_806_195_600),
+    ("Lord Howe goes back, 2027-04-03 15:00 UTC", 1_806_764_400),
+    (
+        "Lord Howe goes forward, 2026-10-03 15:30 UTC",
+        1_791_041_400,
+    ),
+    ("nobody changes, 2027-01-01 00:00 UTC", 1_798_761_600),
+];
+const TWENTY_MINUTES: Duration = Duration::from_mins(20);
+
+/// A lease of twenty minutes over the change lasts twenty minutes, whatever the zone of either session.
+async fn c5_session_zones_and_changes_of_the_clocks(shifted: Shifted) {
+    let Shifted { place, time } = &shifted;
+    let mut nodes = Vec::new();
+    for zone in ZONES {
+        let url = if place.is_mariadb() {
+            // Its named zones are in tables that are empty; the offsets are those of the winter.
+            let offset = ["+00:00", "+01:00", "-05:00", "+09:00", "+05:45", "+10:30"];
+            let at = ZONES
+                .iter()
+                .position(|known| *known == zone)
+                .expect("it is there");
+            format!("{}?timezone={}", place.url, offset[at].replace('+', "%2B"))
+        } else {
+            format!("{}?options[TimeZone]={zone}", place.url)
+        };
+        nodes.push((zone, connect(&url).await));
+    }
+    for (change, at) in CHANGES {
+        for (number, (zone, holder)) in nodes.iter().enumerate() {
+            let told = format!("{zone}: {change}");
+            time.set_to(at - 300);
+            let answer = holder
+                .try_lock(config(&told[..60.min(told.len())], TWENTY_MINUTES))
+                .await;
+            let mut lock = answer.expect("the store answers").expect(&told);
+            let name = lock.name().to_string();
+            // The next zone, so that the two differ.
+            let (_, other) = &nodes[(number + 1) % nodes.len()];
+            assert!(!is_free(other, &name).await, "{told}: before the change");
+            time.set_to(at + 60);
+            assert!(!is_free(other, &name).await, "{told}: after the change");
+            time.set_to(at + 885);
+            assert!(!is_free(other, &name).await, "{told}: near the end");
+            lock.extend(TWENTY_MINUTES, "0s").await.expect(&told);
+            time.set_to(at + 885 + 1_205);
+            assert!(is_free(other, &name).await, "{told}: after the end");
+            lock.release_on_drop(false);
+        }
+    }
+}
