@@ -49,7 +49,10 @@ async fn g1_reply_to_acquire_lost(place: Place) {
         assert!(error.is_transient());
         assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
         link.triggered(round).await;
-        assert!(link.has(&name).await, "the store has granted it");
+        // A connection that was idle may have taken it back already: requests pass.
+        let rows = format!("SELECT count(*) FROM shedlock WHERE name = '{name}'");
+        let rows = link.place.execute(&rows).await;
+        assert_eq!(rows, "1", "the store has granted it");
         let mended = Instant::now();
         link.proxy.set(Rule::Pass);
         until(async || is_free(&link.near, &name).await.then_some(())).await;
