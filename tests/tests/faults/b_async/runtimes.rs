@@ -98,7 +98,6 @@ async fn b5_shutdown_background_while_held(place: Place) {
 
 /// With `panic = "abort"` a panic is the end of the process, even one that is caught.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "known defect: the release of a dropped body asks a runtime that is shutting down for a timer, which panics"]
 async fn b5_runtime_dropped_while_held_without_a_panic() {
     let place = server_or_skip!(Place::postgres().await);
     let child = Child::start(Scenario::LoseRuntime, &place.url, MINUTE);
