@@ -104,6 +104,8 @@ pub(crate) fn in_background(state: Arc<LockState>) {
     // runtime that is shutting down, and a panic in `Drop` would abort the process.
     if Handle::try_current().is_ok() {
         let poll = || {
+            // The timers of the release belong to the runtime that finishes it, whichever runtime this is.
+            let _entered = runtime.as_ref().map(Handle::enter);
             release
                 .as_mut()
                 .poll(&mut Context::from_waker(Waker::noop()))

@@ -32,7 +32,6 @@ async fn b6_a_guard_dropped_on_a_plain_thread(place: Place) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "known defect: the release begins on the runtime of the drop, and ends with it"]
 async fn b6_a_guard_dropped_on_another_runtime() {
     let place = server_or_skip!(Place::postgres().await);
     let locks = place.connect().await;
