@@ -45,7 +45,7 @@ pub enum EventKind {
         node: Option<Box<str>>,
         /// For how long at most, where the store says so.
         remaining: Option<Duration>,
-        /// How long the store took to say so.
+        /// How long it took to learn so, with all that the call waited.
         took: Duration,
     },
     /// The store could not be asked for the lock: the body did not run.
@@ -60,8 +60,8 @@ pub enum EventKind {
         at_most: Duration,
         /// What was left of it before.
         left: Duration,
-        /// How late keep-alive was; zero for an extension by hand.
-        late: Duration,
+        /// How late keep-alive was; `None` for an extension by hand.
+        late: Option<Duration>,
     },
     /// Keep-alive could not extend the lease, and tries again.
     ExtendFailed {

@@ -17,8 +17,11 @@ use crate::name::LockName;
 
 mod limit;
 mod log;
+#[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
+mod meters;
 
 pub(crate) use log::{failed, run_span, store_span};
+pub(crate) use meters::Holding;
 
 /// Which lock an event is about.
 #[derive(Debug, Clone)]
@@ -36,6 +39,13 @@ impl Subject {
             template: config.template(),
             provider: info.name(),
         }
+    }
+
+    /// What its events are grouped by.
+    fn group(&self) -> LockName {
+        self.template
+            .and_then(|template| LockName::from_static(template).ok())
+            .unwrap_or_else(|| self.name.clone())
     }
 }
 
@@ -57,7 +67,7 @@ pub(crate) fn record(span: &Span, field: &'static str, value: impl tracing::Valu
 
 /// Whether anybody but the log hears of events.
 pub(crate) fn are_heard() -> bool {
-    listener::any()
+    listener::any() || meters::any()
 }
 
 /// Tells whoever listens; nothing is made if nobody does.
@@ -65,16 +75,14 @@ fn tell(subject: &Subject, kind: impl FnOnce() -> EventKind) {
     if !are_heard() {
         return;
     }
-    let template = subject
-        .template
-        .and_then(|template| LockName::from_static(template).ok());
     let event = LockEvent {
         at: SystemTime::now(),
         lock: subject.name.clone(),
-        template: template.unwrap_or_else(|| subject.name.clone()),
+        template: subject.group(),
         provider: subject.provider,
         kind: kind(),
     };
+    meters::record(&event);
     listener::tell(&event);
 }
 
@@ -102,7 +110,12 @@ pub(crate) fn not_acquired(subject: &Subject, cause: &LockError) {
     tell(subject, || EventKind::Failed(Failure::from(cause)));
 }
 
-pub(crate) fn extended(state: &LockState, at_most: Duration, left: Duration, late: Duration) {
+pub(crate) fn extended(
+    state: &LockState,
+    at_most: Duration,
+    left: Duration,
+    late: Option<Duration>,
+) {
     log::extended(state, at_most);
     tell(state.subject(), || EventKind::Extended {
         at_most,

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use tracing::field::display;
 
 use crate::config::LockConfiguration;
 use crate::context;
@@ -83,7 +82,7 @@ pub(crate) async fn run<F: Future>(
         let lock = match guard::acquire(provider, config, context::innermost()).await {
             Ok(Ok(lock)) => lock,
             Ok(Err(refusal)) => {
-                events::record(&span, "lock.outcome", display(refusal.reason));
+                events::record(&span, "lock.outcome", refusal.reason.as_str());
                 return Ok(Outcome::Skipped(refusal.reason));
             }
             Err(error) => {

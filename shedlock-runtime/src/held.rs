@@ -17,7 +17,7 @@ use crate::config::{LockConfiguration, check_at_most};
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::event::LossReason;
-use crate::events::{self, Subject};
+use crate::events::{self, Holding, Subject};
 use crate::lease::Lease;
 use crate::limit::limited;
 use crate::name::LockName;
@@ -49,6 +49,8 @@ pub(crate) struct LockState {
     extending: tokio::sync::Mutex<()>,
     release_on_drop: AtomicBool,
     active: Active,
+    /// Counts it among the locks that are held, until it ends.
+    holding: Holding,
     id: AtomicU64,
 }
 
@@ -67,7 +69,8 @@ const LIVE: u8 = 0;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Try {
     pub(crate) limit: Duration,
-    pub(crate) late: Duration,
+    /// `None` for an extension by hand.
+    pub(crate) late: Option<Duration>,
 }
 
 impl LockState {
@@ -81,9 +84,11 @@ impl LockState {
         active: Active,
     ) -> Self {
         lease.set_acquired(now);
+        let subject = Subject::of(config, provider.as_ref().info());
         Self {
             provider: Arc::clone(provider),
-            subject: Subject::of(config, provider.as_ref().info()),
+            holding: Holding::begin(&subject),
+            subject,
             at_most: config.at_most(),
             keep_alive: config.options.keep_alive,
             lease: Mutex::new(lease),
@@ -179,6 +184,7 @@ impl LockState {
             .end
             .compare_exchange(LIVE, end as u8, Ordering::AcqRel, Ordering::Acquire);
         if first.is_ok() {
+            self.holding.end();
             self.lost_signal.notify_waiters();
             self.gate.wake();
         }
@@ -268,7 +274,7 @@ impl LockState {
     ) -> Result<(), LockError> {
         let by_hand = Try {
             limit: self.timeout,
-            late: Duration::ZERO,
+            late: None,
         };
         self.try_extend(at_most, at_least, by_hand).await
     }

@@ -77,6 +77,19 @@ impl SkipReason {
             _ => Self::StoreError,
         }
     }
+
+    /// The word in log fields and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Contended => "contended",
+            Self::Paused => "paused",
+            Self::StoreError => "store_error",
+            Self::Lost => "lost",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
 }
 
 impl fmt::Display for SkipReason {

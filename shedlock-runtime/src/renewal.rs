@@ -99,7 +99,10 @@ fn extend(state: &Arc<LockState>, late: Duration) -> Call {
     let limit = (at_most / 6).clamp(Duration::from_millis(100), Duration::from_secs(5));
     // At least as long as before: an extension adds to `at_least`, it takes nothing away.
     Box::pin(async move {
-        let once = Try { limit, late };
+        let once = Try {
+            limit,
+            late: Some(late),
+        };
         state.try_extend(at_most, Duration::ZERO, once).await
     })
 }

@@ -125,7 +125,7 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal) {
                 lock.name = %subject.name,
                 lock.provider = subject.provider,
                 lock.owner = refusal.node.as_deref(),
-                lock.outcome = %refusal.reason,
+                lock.outcome = refusal.reason.as_str(),
                 "skipped `{}`: {}{}{}; the next tick asks again",
                 subject.name,
                 refusal.reason,

@@ -1,0 +1,157 @@
+//! Counters, histograms and gauges of every lock, for whatever recorder of the `metrics` facade the program has installed.
+//!
+//! Series are grouped by what a lock's name was made from, never by the name: their number must not grow with the data.
+
+use std::mem::size_of_val;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use metrics::{Key, Recorder, with_recorder};
+
+use self::series::{META, Op, Series};
+use super::Subject;
+use crate::event::{EventKind, LockEvent, RunOutcome};
+
+mod series;
+
+/// Whether the program has a recorder.
+pub(super) fn any() -> bool {
+    // The facade does not say so itself; what it stands in with has no size.
+    with_recorder(|recorder| size_of_val(recorder) != 0)
+}
+
+/// Adds what `event` says to the series of its lock.
+pub(super) fn record(event: &LockEvent) {
+    if !any() {
+        return;
+    }
+    let series = series::of(&event.template, event.provider);
+    with_recorder(|recorder| {
+        series.show_to(recorder);
+        Meters { recorder }.add(&series, event);
+    });
+}
+
+/// The recorder, as this module uses it.
+struct Meters<'r> {
+    recorder: &'r dyn Recorder,
+}
+
+impl Meters<'_> {
+    fn add(&self, series: &Series, event: &LockEvent) {
+        match &event.kind {
+            EventKind::Acquired { took, .. } => {
+                self.count(&series.attempts);
+                self.count(&series.acquired);
+                self.seconds(&series.acquire_seconds, *took);
+            }
+            EventKind::Skipped { reason, took, .. } => {
+                self.count(&series.attempts);
+                self.count(&series.skipped(*reason));
+                self.seconds(&series.acquire_seconds, *took);
+            }
+            EventKind::Failed(failure) => {
+                self.count(&series.attempts);
+                self.count(&series.errors(failure.kind, Op::Acquire));
+            }
+            EventKind::Extended { left, late, .. } => {
+                self.count(&series.renewed);
+                self.set(&series.lease_remaining, left.as_secs_f64());
+                if let Some(late) = late {
+                    self.seconds(&series.renew_lateness, *late);
+                }
+            }
+            EventKind::ExtendFailed { failure, .. } => {
+                self.count(&series.not_renewed);
+                self.count(&series.errors(failure.kind, Op::Extend));
+            }
+            EventKind::Expiring { left } => self.set(&series.lease_remaining, left.as_secs_f64()),
+            EventKind::Lost(reason) => self.count(&series.lost(*reason)),
+            EventKind::Overrun { .. } => self.count(&series.overruns),
+            EventKind::Finished { outcome, took } => {
+                self.seconds(&series.body_seconds(*outcome), *took);
+                if *outcome == RunOutcome::Completed {
+                    let since = event.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                    self.set(&series.last_success, since.as_secs_f64());
+                }
+            }
+            EventKind::Released { held, .. } => {
+                self.count(&series.released);
+                self.seconds(&series.hold_seconds, *held);
+            }
+            EventKind::ReleaseFailed { failure, .. } => {
+                self.count(&series.not_released);
+                self.count(&series.errors(failure.kind, Op::Release));
+            }
+            EventKind::Abandoned => self.count(&series.not_released),
+            EventKind::Indeterminate
+            | EventKind::OrphanCleared
+            | EventKind::Starved { .. }
+            | EventKind::Paused { .. }
+            | EventKind::Resumed
+            | EventKind::ForceReleased { .. } => {}
+        }
+    }
+
+    fn count(&self, key: &Key) {
+        self.recorder.register_counter(key, &META).increment(1);
+    }
+
+    fn seconds(&self, key: &Key, took: Duration) {
+        let histogram = self.recorder.register_histogram(key, &META);
+        histogram.record(took.as_secs_f64());
+    }
+
+    fn set(&self, key: &Key, value: f64) {
+        self.recorder.register_gauge(key, &META).set(value);
+    }
+}
+
+/// Counts a lock among those that are held, from its making until [`end`](Self::end) or its drop.
+pub(crate) struct Holding(Option<Counted>);
+
+struct Counted {
+    series: Arc<Series>,
+    /// Where it was counted: another recorder must not be told of its end.
+    recorder: usize,
+    ended: AtomicBool,
+}
+
+impl Holding {
+    pub(crate) fn begin(subject: &Subject) -> Self {
+        Self(any().then(|| {
+            let series = series::of(&subject.group(), subject.provider);
+            let recorder = with_recorder(|recorder| {
+                series.show_to(recorder);
+                recorder.register_gauge(&series.held, &META).increment(1.0);
+                series::identity(recorder)
+            });
+            Counted {
+                series,
+                recorder,
+                ended: AtomicBool::new(false),
+            }
+        }))
+    }
+
+    /// It is not held any more.
+    pub(crate) fn end(&self) {
+        let Some(counted) = &self.0 else { return };
+        if counted.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        with_recorder(|recorder| {
+            if series::identity(recorder) == counted.recorder {
+                let held = recorder.register_gauge(&counted.series.held, &META);
+                held.decrement(1.0);
+            }
+        });
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

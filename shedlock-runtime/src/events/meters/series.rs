@@ -1,0 +1,354 @@
+//! The series of one group of locks: their names, labels and descriptions.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use once_cell::sync::Lazy;
+
+use crate::error::ErrorKind;
+use crate::event::{LossReason, RunOutcome};
+use crate::name::LockName;
+use crate::outcome::SkipReason;
+
+pub(super) const META: Metadata<'static> =
+    Metadata::new("shedlock", Level::INFO, Some(module_path!()));
+
+/// With more templates than this, the later ones share one label: names made from data by an expression have no template.
+const MOST_TEMPLATES: usize = 1_000;
+const OTHER: &str = "_other";
+
+const COUNTERS: [(&str, &str); 8] = [
+    (
+        "shedlock.attempts",
+        "Calls that asked for the lock and got an answer or an error",
+    ),
+    ("shedlock.acquired", "Locks taken"),
+    ("shedlock.skipped", "Calls that did not run, by reason"),
+    (
+        "shedlock.errors",
+        "Store calls that failed, by kind and operation",
+    ),
+    (
+        "shedlock.lost",
+        "Locks lost while their task ran, by reason",
+    ),
+    ("shedlock.overruns", "Bodies that ended after their lease"),
+    (
+        "shedlock.renewals",
+        "Extensions of a lease, and those of keep-alive that failed",
+    ),
+    (
+        "shedlock.releases",
+        "Locks given back, and those that could not be",
+    ),
+];
+const HISTOGRAMS: [(&str, &str); 4] = [
+    (
+        "shedlock.acquire.seconds",
+        "How long the store took to grant or refuse the lock",
+    ),
+    (
+        "shedlock.hold.seconds",
+        "How long a lock was held that was given back",
+    ),
+    (
+        "shedlock.body.seconds",
+        "How long a body ran, by how it ended",
+    ),
+    (
+        "shedlock.renew.lateness.seconds",
+        "How late keep-alive began an extension",
+    ),
+];
+const GAUGES: [(&str, &str, Unit); 3] = [
+    (
+        "shedlock.held",
+        "Locks that this process holds",
+        Unit::Count,
+    ),
+    (
+        "shedlock.lease.remaining.seconds",
+        "What was left of a lease when it was last extended or about to expire",
+        Unit::Seconds,
+    ),
+    (
+        "shedlock.last_success.timestamp",
+        "When a body last ran to its end, in Unix time; 0 if none has",
+        Unit::Seconds,
+    ),
+];
+
+/// The recorder that has heard what the metrics mean.
+static DESCRIBED_TO: AtomicUsize = AtomicUsize::new(0);
+
+/// What was being done when the store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Acquire,
+    Extend,
+    Release,
+}
+
+impl Op {
+    const ALL: [Self; 3] = [Self::Acquire, Self::Extend, Self::Release];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Acquire => "acquire",
+            Self::Extend => "extend",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// The keys of all series of a template in a provider, made once: a key is an allocation and a hash.
+pub(super) struct Series {
+    base: [Label; 2],
+    pub(super) attempts: Key,
+    pub(super) acquired: Key,
+    skipped: [(SkipReason, Key); 4],
+    /// The kinds of errors that come and go by themselves; others get a series with their first error.
+    errors: Vec<((ErrorKind, Op), Key)>,
+    lost: [(LossReason, Key); 2],
+    pub(super) overruns: Key,
+    pub(super) renewed: Key,
+    pub(super) not_renewed: Key,
+    pub(super) released: Key,
+    pub(super) not_released: Key,
+    pub(super) acquire_seconds: Key,
+    pub(super) hold_seconds: Key,
+    body_seconds: [(RunOutcome, Key); 5],
+    pub(super) renew_lateness: Key,
+    pub(super) held: Key,
+    pub(super) lease_remaining: Key,
+    pub(super) last_success: Key,
+    /// The recorder that knows all of them.
+    shown_to: AtomicUsize,
+}
+
+impl Series {
+    fn new(template: &LockName, provider: &'static str) -> Self {
+        let template = SharedString::from_shared(Arc::from(template.as_str()));
+        let base = [
+            Label::new("lock", template),
+            Label::from_static_parts("provider", provider),
+        ];
+        let key = |name, more: &[(&'static str, &'static str)]| key(name, &base, more);
+        let skipped = |reason: SkipReason| {
+            (
+                reason,
+                key("shedlock.skipped", &[("reason", reason.as_str())]),
+            )
+        };
+        let lost =
+            |reason: LossReason| (reason, key("shedlock.lost", &[("reason", reason.as_str())]));
+        let body = |outcome: RunOutcome| {
+            let labels = [("outcome", outcome.as_str())];
+            (outcome, key("shedlock.body.seconds", &labels))
+        };
+        let passing = [
+            ErrorKind::Unavailable,
+            ErrorKind::Timeout,
+            ErrorKind::Indeterminate,
+            ErrorKind::ReadOnly,
+        ];
+        let errors = passing
+            .iter()
+            .flat_map(|kind| Op::ALL.map(|op| ((*kind, op), error_key(&base, *kind, op))));
+        Self {
+            attempts: key("shedlock.attempts", &[]),
+            acquired: key("shedlock.acquired", &[]),
+            skipped: [
+                skipped(SkipReason::Held),
+                skipped(SkipReason::Contended),
+                skipped(SkipReason::Paused),
+                skipped(SkipReason::ShuttingDown),
+            ],
+            errors: errors.collect(),
+            lost: [lost(LossReason::Deadline), lost(LossReason::Stolen)],
+            overruns: key("shedlock.overruns", &[]),
+            renewed: key("shedlock.renewals", &[("ok", "true")]),
+            not_renewed: key("shedlock.renewals", &[("ok", "false")]),
+            released: key("shedlock.releases", &[("ok", "true")]),
+            not_released: key("shedlock.releases", &[("ok", "false")]),
+            acquire_seconds: key("shedlock.acquire.seconds", &[]),
+            hold_seconds: key("shedlock.hold.seconds", &[]),
+            body_seconds: [
+                body(RunOutcome::Completed),
+                body(RunOutcome::Panicked),
+                body(RunOutcome::Dropped),
+                body(RunOutcome::Lost),
+                body(RunOutcome::ShutDown),
+            ],
+            renew_lateness: key("shedlock.renew.lateness.seconds", &[]),
+            held: key("shedlock.held", &[]),
+            lease_remaining: key("shedlock.lease.remaining.seconds", &[]),
+            last_success: key("shedlock.last_success.timestamp", &[]),
+            shown_to: AtomicUsize::new(0),
+            base,
+        }
+    }
+
+    pub(super) fn skipped(&self, reason: SkipReason) -> Cow<'_, Key> {
+        find(&self.skipped, &reason, || {
+            key(
+                "shedlock.skipped",
+                &self.base,
+                &[("reason", reason.as_str())],
+            )
+        })
+    }
+
+    pub(super) fn errors(&self, kind: ErrorKind, op: Op) -> Cow<'_, Key> {
+        find(&self.errors, &(kind, op), || {
+            error_key(&self.base, kind, op)
+        })
+    }
+
+    pub(super) fn lost(&self, reason: LossReason) -> Cow<'_, Key> {
+        find(&self.lost, &reason, || {
+            key("shedlock.lost", &self.base, &[("reason", reason.as_str())])
+        })
+    }
+
+    pub(super) fn body_seconds(&self, outcome: RunOutcome) -> Cow<'_, Key> {
+        find(&self.body_seconds, &outcome, || {
+            key(
+                "shedlock.body.seconds",
+                &self.base,
+                &[("outcome", outcome.as_str())],
+            )
+        })
+    }
+
+    /// Has a recorder know every series from the beginning: a counter that appears with its first increment hides it from
+    /// everything that looks at increases.
+    ///
+    /// The gauge of what is left of a lease waits for its first value: zero would say that nothing is.
+    pub(super) fn show_to(&self, recorder: &dyn Recorder) {
+        let who = identity(recorder);
+        if self.shown_to.load(Ordering::Acquire) == who {
+            return;
+        }
+        if DESCRIBED_TO.swap(who, Ordering::AcqRel) != who {
+            describe_to(recorder);
+        }
+        let counters = [
+            &self.attempts,
+            &self.acquired,
+            &self.overruns,
+            &self.renewed,
+            &self.not_renewed,
+            &self.released,
+            &self.not_released,
+        ];
+        let counters = counters
+            .into_iter()
+            .chain(self.skipped.iter().map(|(_, key)| key))
+            .chain(self.errors.iter().map(|(_, key)| key))
+            .chain(self.lost.iter().map(|(_, key)| key));
+        for key in counters {
+            recorder.register_counter(key, &META).increment(0);
+        }
+        let histograms = [
+            &self.acquire_seconds,
+            &self.hold_seconds,
+            &self.renew_lateness,
+        ];
+        let bodies = self.body_seconds.iter().map(|(_, key)| key);
+        for key in histograms.into_iter().chain(bodies) {
+            let _registered = recorder.register_histogram(key, &META);
+        }
+        for key in [&self.held, &self.last_success] {
+            recorder.register_gauge(key, &META).increment(0.0);
+        }
+        self.shown_to.store(who, Ordering::Release);
+    }
+}
+
+fn describe_to(recorder: &dyn Recorder) {
+    for (name, text) in COUNTERS {
+        let name = KeyName::from_const_str(name);
+        recorder.describe_counter(name, Some(Unit::Count), text.into());
+    }
+    for (name, text) in HISTOGRAMS {
+        let name = KeyName::from_const_str(name);
+        recorder.describe_histogram(name, Some(Unit::Seconds), text.into());
+    }
+    for (name, text, unit) in GAUGES {
+        recorder.describe_gauge(KeyName::from_const_str(name), Some(unit), text.into());
+    }
+}
+
+fn key(name: &'static str, base: &[Label; 2], more: &[(&'static str, &'static str)]) -> Key {
+    let more = more
+        .iter()
+        .map(|(label, value)| Label::from_static_parts(label, value));
+    Key::from_parts(name, base.iter().cloned().chain(more).collect::<Vec<_>>())
+}
+
+fn error_key(base: &[Label; 2], kind: ErrorKind, op: Op) -> Key {
+    let labels = [("kind", kind.as_str()), ("op", op.as_str())];
+    key("shedlock.errors", base, &labels)
+}
+
+fn find<'k, T: PartialEq>(
+    keys: &'k [(T, Key)],
+    wanted: &T,
+    make: impl FnOnce() -> Key,
+) -> Cow<'k, Key> {
+    match keys.iter().find(|(of, _)| of == wanted) {
+        Some((_, key)) => Cow::Borrowed(key),
+        None => Cow::Owned(make()),
+    }
+}
+
+/// Tells recorders apart; a program has one, and tests have some.
+pub(super) fn identity(recorder: &dyn Recorder) -> usize {
+    ptr::from_ref(recorder).cast::<()>().addr()
+}
+
+/// The series of one template, in each provider that has locks of it.
+type ByTemplate = HashMap<LockName, Vec<(&'static str, Arc<Series>)>>;
+
+static ALL: Lazy<ArcSwap<ByTemplate>> = Lazy::new(ArcSwap::default);
+
+/// The series of `template` in `provider`.
+pub(super) fn of(template: &LockName, provider: &'static str) -> Arc<Series> {
+    let all = ALL.load();
+    if let Some(series) = known(&all, template.as_str(), provider) {
+        return series;
+    }
+    let label = if all.len() < MOST_TEMPLATES || all.contains_key(template) {
+        template.clone()
+    } else if let Some(series) = known(&all, OTHER, provider) {
+        return series;
+    } else {
+        LockName::from_static(OTHER).unwrap_or_else(|_| template.clone())
+    };
+    let series = Arc::new(Series::new(&label, provider));
+    let add = |all: &Arc<ByTemplate>| {
+        let mut all = ByTemplate::clone(all);
+        let providers = all.entry(label.clone()).or_default();
+        // Somebody may have been faster.
+        if !providers.iter().any(|(name, _)| *name == provider) {
+            providers.push((provider, Arc::clone(&series)));
+        }
+        all
+    };
+    ALL.rcu(add);
+    known(&ALL.load(), label.as_str(), provider).unwrap_or(series)
+}
+
+fn known(all: &ByTemplate, template: &str, provider: &str) -> Option<Arc<Series>> {
+    let (_, series) = all
+        .get(template)?
+        .iter()
+        .find(|(name, _)| *name == provider)?;
+    Some(Arc::clone(series))
+}
