@@ -144,7 +144,7 @@ pub(crate) fn starved(state: &LockState, late: Duration) {
 
 /// The first loss of a lock; the others say nothing new.
 pub(crate) fn lost(state: &LockState, reason: LossReason, why: &str) {
-    if state.mark_lost() {
+    if state.mark_lost(reason) {
         log::lost(state, reason, why);
         tell(state.subject(), || EventKind::Lost(reason));
     }

@@ -131,7 +131,7 @@ impl<F: Future> Future for Gate<'_, F> {
         match polled {
             Poll::Ready(value) => {
                 let late = this.state.now().saturating_since(this.state.deadline());
-                if !late.is_zero() {
+                if !late.is_zero() && !this.state.was_stolen() {
                     events::overrun(this.state, late);
                 }
                 this.finish(RunOutcome::Completed);

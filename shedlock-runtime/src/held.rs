@@ -61,6 +61,8 @@ pub(crate) enum End {
     Lost = 1,
     ShutDown = 2,
     Released = 3,
+    /// The store took it away, before the lease was over.
+    Stolen = 4,
 }
 
 const LIVE: u8 = 0;
@@ -192,8 +194,16 @@ impl LockState {
     }
 
     /// Notes that the lease is gone; true the first time.
-    pub(crate) fn mark_lost(&self) -> bool {
-        self.end(End::Lost)
+    pub(crate) fn mark_lost(&self, reason: LossReason) -> bool {
+        self.end(match reason {
+            LossReason::Deadline => End::Lost,
+            LossReason::Stolen => End::Stolen,
+        })
+    }
+
+    /// Whether the store has taken it away, so that its deadline means nothing any more.
+    pub(crate) fn was_stolen(&self) -> bool {
+        self.end.load(Ordering::Acquire) == End::Stolen as u8
     }
 
     /// Ends what runs under this lock; false if it had ended, or is to keep the lock.

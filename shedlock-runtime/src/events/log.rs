@@ -303,17 +303,23 @@ pub(super) fn abandoned(subject: &Subject, why: &str) {
 }
 
 pub(super) fn intervened(subject: &Subject, kind: &EventKind) {
-    let (what, reason) = match kind {
-        EventKind::Paused { reason } => ("paused", Some(reason)),
-        EventKind::ForceReleased { reason } => ("force-released", Some(reason)),
-        _ => ("resumed", None),
-    };
-    info!(
-        name: "lock.admin",
-        target: TARGET,
-        event = kind.name(),
-        lock.name = %subject.name,
-        lock.provider = subject.provider,
-        "an operator has {what} `{}`{}", subject.name, Clause(": ", reason)
-    );
+    macro_rules! line {
+        ($name:literal, $what:literal, $reason:expr) => {
+            info!(
+                name: $name,
+                target: TARGET,
+                event = $name,
+                lock.name = %subject.name,
+                lock.provider = subject.provider,
+                "an operator has {} `{}`{}", $what, subject.name, Clause(": ", $reason)
+            )
+        };
+    }
+    match kind {
+        EventKind::Paused { reason } => line!("lock.paused", "paused", Some(reason)),
+        EventKind::ForceReleased { reason } => {
+            line!("lock.force_released", "force-released", Some(reason));
+        }
+        _ => line!("lock.resumed", "resumed", None::<&str>),
+    }
 }

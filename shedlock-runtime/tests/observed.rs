@@ -1,0 +1,14 @@
+//! What can be seen of a lock from outside: log lines, spans, listeners, metrics.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod observed {
+    mod capture;
+    mod lines;
+    mod listeners;
+    #[cfg(feature = "metrics")]
+    mod meters;
+    #[cfg(feature = "metrics")]
+    mod prometheus;
+    mod spans;
+    mod store;
+}

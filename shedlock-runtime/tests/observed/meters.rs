@@ -1,0 +1,368 @@
+//! What a recorder of metrics is told: every name, every label, zero from the beginning, and a balance.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shedlock_runtime::__private::{Job, error_value, run as call, skip_value};
+use shedlock_runtime::testing::{Fault, with_provider};
+use shedlock_runtime::{
+    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
+    Operation, lock,
+};
+
+use super::prometheus::Recorder;
+use super::store::{AWAY, config, hold, run, seconds, store};
+
+/// The samples that are not zero, without the buckets and sums.
+fn counts(recorder: &Recorder, lock: &str) -> Vec<(String, f64)> {
+    let mut all = recorder.all(lock);
+    all.retain(|series, value| {
+        *value != 0.0
+            && !series.contains("_bucket ")
+            && !series.contains("_sum ")
+            && !series.contains("_timestamp ")
+    });
+    let provider = |series: &str| {
+        series
+            .replace(" provider=records", "")
+            .replace(" provider=memory", "")
+    };
+    all.iter()
+        .map(|(series, value)| (provider(series), *value))
+        .collect()
+}
+
+fn expect(recorder: &Recorder, lock: &str, expected: &[(&str, f64)]) {
+    let found = counts(recorder, lock);
+    let found: Vec<_> = found
+        .iter()
+        .map(|(series, value)| (series.as_str(), *value))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_counted_and_timed() {
+    let recorder = Recorder::start();
+    let memory = InMemoryLockProvider::new();
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    run(&memory, config("m-run", "10m"), async {
+        expect(
+            &recorder,
+            "m-run",
+            &[
+                ("shedlock_acquire_seconds_count", 1.0),
+                ("shedlock_acquired", 1.0),
+                ("shedlock_attempts", 1.0),
+                ("shedlock_held", 1.0),
+            ],
+        );
+        seconds(60).await;
+    })
+    .await
+    .unwrap();
+    let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    expect(
+        &recorder,
+        "m-run",
+        &[
+            ("shedlock_acquire_seconds_count", 1.0),
+            ("shedlock_acquired", 1.0),
+            ("shedlock_attempts", 1.0),
+            ("shedlock_body_seconds_count outcome=completed", 1.0),
+            ("shedlock_hold_seconds_count", 1.0),
+            ("shedlock_releases ok=true", 1.0),
+        ],
+    );
+    let all = recorder.all("m-run");
+    assert_eq!(
+        all["shedlock_body_seconds_sum outcome=completed provider=memory"],
+        60.0
+    );
+    assert_eq!(all["shedlock_hold_seconds_sum provider=memory"], 60.0);
+    let success = all["shedlock_last_success_timestamp provider=memory"];
+    assert!(
+        before.as_secs_f64() <= success && success <= after.as_secs_f64(),
+        "{success}"
+    );
+}
+
+/// A counter that appears with its first increment hides that increment from `increase()`.
+#[tokio::test(start_paused = true)]
+async fn every_series_of_a_lock_is_there_from_the_beginning() {
+    let recorder = Recorder::start();
+    let memory = InMemoryLockProvider::new();
+    hold(&memory, "m-zero-1", "10m").await;
+    let job = Job::formatted(format_args!("m-zero-{}", 1), "m-zero-{tenant}");
+    let job = job.at_most(Duration::from_secs(60));
+    with_provider(memory, call(job, async {}, skip_value::<()>, error_value)).await;
+    let all = recorder.all("m-zero-{tenant}");
+    let mut names: Vec<_> = all
+        .keys()
+        .filter(|series| !series.contains("_bucket "))
+        .map(String::as_str)
+        .collect();
+    names.retain(|series| !series.starts_with("shedlock_errors "));
+    let expected = "
+        shedlock_acquire_seconds_count
+        shedlock_acquire_seconds_sum
+        shedlock_acquired
+        shedlock_attempts
+        shedlock_body_seconds_count outcome=completed
+        shedlock_body_seconds_count outcome=dropped
+        shedlock_body_seconds_count outcome=lost
+        shedlock_body_seconds_count outcome=panicked
+        shedlock_body_seconds_count outcome=shut_down
+        shedlock_body_seconds_sum outcome=completed
+        shedlock_body_seconds_sum outcome=dropped
+        shedlock_body_seconds_sum outcome=lost
+        shedlock_body_seconds_sum outcome=panicked
+        shedlock_body_seconds_sum outcome=shut_down
+        shedlock_held
+        shedlock_hold_seconds_count
+        shedlock_hold_seconds_sum
+        shedlock_last_success_timestamp
+        shedlock_lost reason=deadline
+        shedlock_lost reason=stolen
+        shedlock_overruns
+        shedlock_releases ok=false
+        shedlock_releases ok=true
+        shedlock_renew_lateness_seconds_count
+        shedlock_renew_lateness_seconds_sum
+        shedlock_renewals ok=false
+        shedlock_renewals ok=true
+        shedlock_skipped reason=contended
+        shedlock_skipped reason=held
+        shedlock_skipped reason=paused
+        shedlock_skipped reason=shutting_down";
+    let expected: Vec<_> = expected
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let names: Vec<_> = names
+        .iter()
+        .map(|series| series.replace(" provider=memory", ""))
+        .collect();
+    assert_eq!(names, expected);
+    for kind in ["unavailable", "timeout", "indeterminate", "read_only"] {
+        for op in ["acquire", "extend", "release"] {
+            assert_eq!(
+                all[&format!("shedlock_errors kind={kind} op={op} provider=memory")],
+                0.0
+            );
+        }
+    }
+    expect(
+        &recorder,
+        "m-zero-{tenant}",
+        &[
+            ("shedlock_acquire_seconds_count", 1.0),
+            ("shedlock_attempts", 1.0),
+            ("shedlock_skipped reason=held", 1.0),
+        ],
+    );
+    let text = recorder.text();
+    assert!(
+        !text.contains("tenant\",lock") && text.contains("lock=\"m-zero-{tenant}\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("# HELP shedlock_skipped Calls that did not run, by reason"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# TYPE shedlock_body_seconds histogram"),
+        "{text}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_counted_by_its_kind() {
+    let recorder = Recorder::start();
+    let (store, records) = store();
+    store.next(Operation::Acquire, AWAY);
+    run(&store, config("m-wrong", "10s"), async {})
+        .await
+        .unwrap_err();
+    let kept = config("m-wrong", "10s").with_keep_alive().unwrap();
+    store.next(Operation::Extend, AWAY);
+    store.next(Operation::Release, Fault::Fail(ErrorKind::Schema));
+    run(&store, kept.clone(), seconds(6)).await.unwrap();
+    run(&store, config("m-wrong", "10s"), seconds(11))
+        .await
+        .unwrap();
+    run(&store, kept, async {
+        records.delete("m-wrong");
+        seconds(60).await;
+    })
+    .await
+    .unwrap_err();
+    let found = counts(&recorder, "m-wrong");
+    let is = |series: &str| {
+        found
+            .iter()
+            .find(|(name, _)| name == series)
+            .map_or(0.0, |(_, value)| *value)
+    };
+    for (series, expected) in [
+        ("shedlock_attempts", 4.0),
+        ("shedlock_acquired", 3.0),
+        ("shedlock_errors kind=unavailable op=acquire", 1.0),
+        ("shedlock_errors kind=unavailable op=extend", 1.0),
+        ("shedlock_errors kind=schema op=release", 1.0),
+        ("shedlock_renewals ok=false", 1.0),
+        ("shedlock_renewals ok=true", 1.0),
+        ("shedlock_renew_lateness_seconds_count", 1.0),
+        ("shedlock_releases ok=false", 1.0),
+        ("shedlock_lost reason=deadline", 1.0),
+        ("shedlock_lost reason=stolen", 1.0),
+        ("shedlock_overruns", 1.0),
+        ("shedlock_body_seconds_count outcome=completed", 2.0),
+        ("shedlock_body_seconds_count outcome=lost", 1.0),
+        ("shedlock_held", 0.0),
+    ] {
+        assert_eq!(is(series), expected, "{series} in {found:?}");
+    }
+    // What was left when the lease without keep-alive was about to expire.
+    assert_eq!(is("shedlock_lease_remaining_seconds"), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_by_hand_is_not_late() {
+    let recorder = Recorder::start();
+    let memory = InMemoryLockProvider::new();
+    run(&memory, config("m-hand", "10s"), async {
+        seconds(7).await;
+        lock::extend("10s", "0s").await.unwrap();
+    })
+    .await
+    .unwrap();
+    let all = recorder.all("m-hand");
+    assert_eq!(all["shedlock_renewals ok=true provider=memory"], 1.0);
+    assert_eq!(
+        all["shedlock_renew_lateness_seconds_count provider=memory"],
+        0.0
+    );
+    assert_eq!(all["shedlock_lease_remaining_seconds provider=memory"], 3.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_a_reason_of_its_own() {
+    let recorder = Recorder::start();
+    let memory = InMemoryLockProvider::new();
+    let until = memory.info().clock().utc() + Duration::from_secs(60);
+    memory.pause("m-paused", until, "why").await.unwrap();
+    assert_eq!(
+        run(&memory, config("m-paused", "10s"), async {})
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        recorder.all("m-paused")["shedlock_skipped provider=memory reason=paused"],
+        1.0
+    );
+}
+
+/// Whatever becomes of a lock, it is counted as held exactly while it is.
+#[tokio::test(start_paused = true)]
+async fn the_locks_that_are_held_balance() {
+    let recorder = Recorder::start();
+    let (store, records) = store();
+    let held = || recorder.all("m-held")["shedlock_held provider=records"];
+    let take = async || {
+        store
+            .try_lock(config("m-held", "10s"))
+            .await
+            .unwrap()
+            .unwrap()
+    };
+
+    let lock = take().await;
+    assert_eq!(held(), 1.0);
+    lock.unlock().await.unwrap();
+    assert_eq!(held(), 0.0, "released");
+
+    drop(take().await);
+    assert_eq!(held(), 0.0, "dropped");
+    seconds(1).await;
+
+    let mut lock = take().await;
+    lock.release_on_drop(false);
+    drop(lock);
+    assert_eq!(held(), 0.0, "left to its lease");
+    seconds(11).await;
+
+    let mut lock = take().await;
+    records.delete("m-held");
+    lock.extend("10s", "0s").await.unwrap_err();
+    assert_eq!(held(), 0.0, "lost");
+    let other = take().await;
+    assert_eq!(held(), 1.0);
+    drop(lock);
+    assert_eq!(held(), 1.0, "its end is counted once");
+    drop(other);
+    seconds(1).await;
+
+    for _ in 0..3 {
+        store.next(Operation::Release, AWAY);
+    }
+    drop(take().await);
+    assert_eq!(
+        held(),
+        0.0,
+        "nobody uses it, although the store has not heard"
+    );
+    seconds(11).await;
+
+    store.next(Operation::Acquire, Fault::LoseReply);
+    store.try_lock(config("m-held", "10s")).await.unwrap_err();
+    assert_eq!(held(), 0.0, "never granted");
+    seconds(11).await;
+
+    let task = run(&store, config("m-held", "10s"), seconds(60));
+    let aborted = tokio::time::timeout(Duration::from_secs(1), task).await;
+    assert!(aborted.is_err());
+    assert_eq!(held(), 0.0, "aborted");
+    seconds(1).await;
+
+    let panicked = run(&store, config("m-held", "10s"), async {
+        panic!("a body of a test")
+    });
+    let panicked = std::panic::AssertUnwindSafe(panicked);
+    assert!(
+        futures_util::FutureExt::catch_unwind(panicked)
+            .await
+            .is_err()
+    );
+    assert_eq!(held(), 0.0, "panicked");
+    assert_eq!(
+        recorder.all("m-held")["shedlock_body_seconds_count outcome=panicked provider=records"],
+        1.0
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorder_that_comes_late_is_told_from_then_on() {
+    let memory = InMemoryLockProvider::new();
+    let early = memory
+        .try_lock(config("m-late", "10m"))
+        .await
+        .unwrap()
+        .unwrap();
+    let recorder = Recorder::start();
+    early.unlock().await.unwrap();
+    let held = || recorder.all("m-late")["shedlock_held provider=memory"];
+    assert_eq!(held(), 0.0, "an end without a beginning is not counted");
+    let late = memory
+        .try_lock(config("m-late", "10m"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(held(), 1.0);
+    assert_eq!(
+        recorder.all("m-late")["shedlock_acquired provider=memory"],
+        1.0
+    );
+    late.unlock().await.unwrap();
+}
