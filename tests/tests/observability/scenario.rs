@@ -1,0 +1,91 @@
+//! A day on which everything happens, on a database.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use once_cell::sync::Lazy;
+use shedlock::testing::{Fault, FaultyProvider, with_provider};
+use shedlock::{
+    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError,
+    LockingTaskExecutor, Operation, lock, lock_assert, scheduler_lock,
+};
+use shedlock_sqlx::SqliteLockProvider;
+
+use crate::exported::Exported;
+
+static EXPORTED: Lazy<Exported> = Lazy::new(|| {
+    // On a thread without a runtime, whichever test comes first.
+    let day = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(everything())
+    });
+    Exported::new(day.join().unwrap())
+});
+
+/// What the exporter says at the end of that day.
+pub(crate) fn exported() -> &'static Exported {
+    &EXPORTED
+}
+
+#[scheduler_lock(name = "sync-{tenant}", at_most = "10s")]
+async fn sync(tenant: &str) -> Result<Option<()>, LockError> {
+    lock_assert!();
+    Ok(Some(()))
+}
+
+#[scheduler_lock(name = "import", at_most = "400ms", keep_alive)]
+async fn import() -> Result<Option<()>, LockError> {
+    // Over when the second extension has been made.
+    let start = tokio::time::Instant::now();
+    while start.elapsed() < Duration::from_millis(500) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Some(()))
+}
+
+/// Runs past its lease.
+#[scheduler_lock(name = "slow", at_most = "300ms")]
+async fn slow() -> Result<Option<()>, LockError> {
+    lock::lost().await;
+    Ok(Some(()))
+}
+
+async fn everything() -> String {
+    let histograms = Matcher::Prefix("shedlock".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(histograms, &[0.001, 0.1, 1.0]);
+    let handle = builder.unwrap().install_recorder().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path().join("locks.db").display()
+    );
+    let sqlite = SqliteLockProvider::connect(&url).await.unwrap();
+    sqlite.ensure_schema().await.unwrap();
+    let store = FaultyProvider::new(sqlite);
+
+    with_provider(store.clone(), async {
+        assert_eq!(sync("a7").await.unwrap(), Some(()));
+        assert_eq!(sync("b8").await.unwrap(), Some(()));
+        for kind in [ErrorKind::Unavailable, ErrorKind::Schema] {
+            store.next(Operation::Acquire, Fault::Fail(kind));
+            sync("a7").await.unwrap_err();
+        }
+        store.next(Operation::Extend, Fault::Fail(ErrorKind::Unavailable));
+        store.next(Operation::Release, Fault::Fail(ErrorKind::Unavailable));
+        assert_eq!(import().await.unwrap(), Some(()));
+        assert_eq!(slow().await.unwrap(), Some(()));
+    })
+    .await;
+
+    let memory = InMemoryLockProvider::new();
+    let in_an_hour = std::time::SystemTime::now() + Duration::from_secs(3600);
+    memory.pause("report", in_an_hour, "a test").await.unwrap();
+    let executor = LockingTaskExecutor::new(memory);
+    let report = LockConfiguration::new("report", "10s").unwrap();
+    let paused = executor.execute(report, async {}).await.unwrap();
+    assert!(!paused.was_executed());
+    handle.run_upkeep();
+    handle.render()
+}
