@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-
 use crate::config::LockConfiguration;
 use crate::context;
 use crate::error::LockError;

@@ -364,5 +364,14 @@ async fn a_recorder_that_comes_late_is_told_from_then_on() {
         recorder.all("m-late")["shedlock_acquired provider=memory"],
         1.0
     );
+    let next = Recorder::start();
+    let under_next = memory.try_lock(config("m-late-2", "10m").with_template("m-late"));
+    let under_next = under_next.await.unwrap().unwrap();
     late.unlock().await.unwrap();
+    let held = next.all("m-late")["shedlock_held provider=memory"];
+    assert_eq!(
+        held, 1.0,
+        "what began under another recorder does not end under this one"
+    );
+    under_next.unlock().await.unwrap();
 }
