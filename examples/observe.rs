@@ -24,14 +24,14 @@ async fn sync(tenant: &str) -> Option<usize> {
     Some(tenant.len())
 }
 
-/// Kept alive, so it may take longer than its lease.
-#[scheduler_lock(name = "import", at_most = "600ms", keep_alive)]
+/// Kept alive: its lease is extended as long as it takes.
+#[scheduler_lock(name = "import", at_most = "3s", keep_alive = "300ms")]
 async fn import() {
     tokio::time::sleep(Duration::from_millis(900)).await;
 }
 
 /// Not kept alive, and slower than its lease: an operator has to know.
-#[scheduler_lock(name = "too_slow", at_most = "300ms")]
+#[scheduler_lock(name = "too_slow", at_most = "2s")]
 async fn too_slow() {
     lock::lost().await;
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shedlock_examples::built_example;
 use tokio::process::Command;
 
-/// The program takes little more than a second.
+/// The program takes three seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn it_shows_the_loss_the_metrics_and_what_the_listener_hears() {
     let lines: Vec<Value> = lines
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let seen: Vec<_> = lines
+    let mut seen: Vec<_> = lines
         .iter()
         .map(|line| {
             let field = |name: &str| line["fields"][name].as_str().unwrap();
@@ -37,6 +37,8 @@ async fn it_shows_the_loss_the_metrics_and_what_the_listener_hears() {
             )
         })
         .collect();
+    // On a machine with much else to do, which is not what this is about.
+    seen.retain(|(_, event, _)| *event != "lock.starved");
     let expected = [
         ("WARN", "lock.expiring", "too_slow"),
         ("ERROR", "lock.lost", "too_slow"),

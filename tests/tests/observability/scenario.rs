@@ -35,9 +35,9 @@ async fn sync(tenant: &str) -> Result<Option<()>, LockError> {
     Ok(Some(()))
 }
 
-#[scheduler_lock(name = "import", at_most = "400ms", keep_alive)]
+#[scheduler_lock(name = "import", at_most = "3s", keep_alive = "200ms")]
 async fn import() -> Result<Option<()>, LockError> {
-    // Over when the second extension has been made.
+    // Long enough for an extension that fails and one that does not.
     let start = tokio::time::Instant::now();
     while start.elapsed() < Duration::from_millis(500) {
         tokio::time::sleep(Duration::from_millis(20)).await;
