@@ -54,7 +54,7 @@ fn record_metrics() -> anyhow::Result<PrometheusHandle> {
 fn notice(event: &LockEvent) {
     match &event.kind {
         EventKind::Lost(reason) => {
-            println!("PAGE: {} lost its lock ({})", event.lock, reason.as_str())
+            println!("PAGE: {} lost its lock ({})", event.lock, reason.as_str());
         }
         EventKind::Finished { outcome, took } => {
             println!("ping: {} {} after {took:.1?}", event.lock, outcome.as_str());

@@ -280,7 +280,7 @@ async fn a_loss_that_shows_at_the_release_is_said_then() {
     start();
     let (store, records) = store();
     run(&store, config("gone", "10s"), async {
-        records.delete("gone")
+        records.delete("gone");
     })
     .await
     .unwrap();
@@ -400,8 +400,8 @@ async fn a_task_that_could_not_run_says_how_late_it_was() {
     check(&starved, Level::WARN, "starved", "records");
     let late = Duration::from_millis(starved.field("late_ms").parse().unwrap());
     // The extension was due 300 ms after the body began to wait: after the call began, before the thread was blocked.
-    let least = unblocked - blocked - period - Duration::from_millis(1);
-    let most = polled - began - period;
+    let least = (unblocked - blocked).saturating_sub(period + Duration::from_millis(1));
+    let most = (polled - began).saturating_sub(period);
     assert!(
         least <= late && late <= most,
         "{least:?} <= {late:?} <= {most:?}"

@@ -45,6 +45,7 @@ fn names(events: &[LockEvent]) -> Vec<&'static str> {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::too_many_lines, reason = "one story, looked at event by event")]
 async fn each_outcome_is_heard_in_order_by_all_with_what_it_is_about() {
     let (one, first) = listen("heard-a7");
     let (two, second) = listen("heard-a7");

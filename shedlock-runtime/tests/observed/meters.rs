@@ -1,4 +1,8 @@
 //! What a recorder of metrics is told: every name, every label, zero from the beginning, and a balance.
+#![expect(
+    clippy::float_cmp,
+    reason = "counts, and seconds of paused time, are exact"
+)]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! What a PromQL expression asks for.
+//! What a `PromQL` expression asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -30,7 +30,7 @@ pub(crate) struct Query {
 impl Query {
     /// # Panics
     ///
-    /// If it is no PromQL.
+    /// If it is no `PromQL`.
     pub(crate) fn of(text: &str) -> Self {
         // What Grafana puts in.
         let text = text

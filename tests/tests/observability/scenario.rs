@@ -1,9 +1,9 @@
 //! A day on which everything happens, on a database.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use once_cell::sync::Lazy;
 use shedlock::testing::{Fault, FaultyProvider, with_provider};
 use shedlock::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError,
@@ -13,7 +13,7 @@ use shedlock_sqlx::SqliteLockProvider;
 
 use crate::exported::Exported;
 
-static EXPORTED: Lazy<Exported> = Lazy::new(|| {
+static EXPORTED: LazyLock<Exported> = LazyLock::new(|| {
     // On a thread without a runtime, whichever test comes first.
     let day = std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -80,7 +80,7 @@ async fn everything() -> String {
     .await;
 
     let memory = InMemoryLockProvider::new();
-    let in_an_hour = std::time::SystemTime::now() + Duration::from_secs(3600);
+    let in_an_hour = std::time::SystemTime::now() + Duration::from_hours(1);
     memory.pause("report", in_an_hour, "a test").await.unwrap();
     let executor = LockingTaskExecutor::new(memory);
     let report = LockConfiguration::new("report", "10s").unwrap();
