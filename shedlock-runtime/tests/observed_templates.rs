@@ -1,6 +1,5 @@
 //! However many names there are, there is a limit to the series. In a program of its own: what it fills stays full.
 #![cfg(feature = "metrics")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _};

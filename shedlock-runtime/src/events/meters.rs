@@ -13,6 +13,8 @@ use self::series::{META, Op, Series};
 use super::Subject;
 use crate::event::{EventKind, LockEvent, RunOutcome};
 
+mod describe;
+mod groups;
 mod series;
 
 /// Whether the program has a recorder.
@@ -26,7 +28,7 @@ pub(super) fn record(event: &LockEvent) {
     if !any() {
         return;
     }
-    let series = series::of(&event.template, event.provider);
+    let series = groups::of(&event.template, event.provider);
     with_recorder(|recorder| {
         series.show_to(recorder);
         Meters { recorder }.add(&series, event);
@@ -121,7 +123,7 @@ struct Counted {
 impl Holding {
     pub(crate) fn begin(subject: &Subject) -> Self {
         Self(any().then(|| {
-            let series = series::of(&subject.group(), subject.provider);
+            let series = groups::of(&subject.group(), subject.provider);
             let recorder = with_recorder(|recorder| {
                 series.show_to(recorder);
                 recorder.register_gauge(&series.held, &META).increment(1.0);

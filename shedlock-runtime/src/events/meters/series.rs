@@ -1,15 +1,13 @@
-//! The series of one group of locks: their names, labels and descriptions.
+//! The series of one group of locks: their names and labels.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
-use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
-use once_cell::sync::Lazy;
+use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 
+use super::describe;
 use crate::error::ErrorKind;
 use crate::event::{LossReason, RunOutcome};
 use crate::name::LockName;
@@ -17,71 +15,6 @@ use crate::outcome::SkipReason;
 
 pub(super) const META: Metadata<'static> =
     Metadata::new("shedlock", Level::INFO, Some(module_path!()));
-
-/// With more templates than this, the later ones share one label: names made from data by an expression have no template.
-const MOST_TEMPLATES: usize = 1_000;
-const OTHER: &str = "_other";
-
-const COUNTERS: [(&str, &str); 8] = [
-    (
-        "shedlock.attempts",
-        "Calls that asked for the lock and got an answer or an error",
-    ),
-    ("shedlock.acquired", "Locks taken"),
-    ("shedlock.skipped", "Calls that did not run, by reason"),
-    (
-        "shedlock.errors",
-        "Store calls that failed, by kind and operation",
-    ),
-    (
-        "shedlock.lost",
-        "Locks lost while their task ran, by reason",
-    ),
-    ("shedlock.overruns", "Bodies that ended after their lease"),
-    (
-        "shedlock.renewals",
-        "Extensions of a lease, and those of keep-alive that failed",
-    ),
-    (
-        "shedlock.releases",
-        "Locks given back, and those that could not be",
-    ),
-];
-const HISTOGRAMS: [(&str, &str); 4] = [
-    (
-        "shedlock.acquire.seconds",
-        "How long the store took to grant or refuse the lock",
-    ),
-    (
-        "shedlock.hold.seconds",
-        "How long a lock was held that was given back",
-    ),
-    (
-        "shedlock.body.seconds",
-        "How long a body ran, by how it ended",
-    ),
-    (
-        "shedlock.renew.lateness.seconds",
-        "How late keep-alive began an extension",
-    ),
-];
-const GAUGES: [(&str, &str, Unit); 3] = [
-    (
-        "shedlock.held",
-        "Locks that this process holds",
-        Unit::Count,
-    ),
-    (
-        "shedlock.lease.remaining.seconds",
-        "What was left of a lease when it was last extended or about to expire",
-        Unit::Seconds,
-    ),
-    (
-        "shedlock.last_success.timestamp",
-        "When a body last ran to its end, in Unix time; 0 if none has",
-        Unit::Seconds,
-    ),
-];
 
 /// The recorder that has heard what the metrics mean.
 static DESCRIBED_TO: AtomicUsize = AtomicUsize::new(0);
@@ -132,7 +65,7 @@ pub(super) struct Series {
 }
 
 impl Series {
-    fn new(template: &LockName, provider: &'static str) -> Self {
+    pub(super) fn new(template: &LockName, provider: &'static str) -> Self {
         let template = SharedString::from_shared(Arc::from(template.as_str()));
         let base = [
             Label::new("lock", template),
@@ -236,7 +169,7 @@ impl Series {
             return;
         }
         if DESCRIBED_TO.swap(who, Ordering::AcqRel) != who {
-            describe_to(recorder);
+            describe::describe_to(recorder);
         }
         let counters = [
             &self.attempts,
@@ -271,20 +204,6 @@ impl Series {
     }
 }
 
-fn describe_to(recorder: &dyn Recorder) {
-    for (name, text) in COUNTERS {
-        let name = KeyName::from_const_str(name);
-        recorder.describe_counter(name, Some(Unit::Count), text.into());
-    }
-    for (name, text) in HISTOGRAMS {
-        let name = KeyName::from_const_str(name);
-        recorder.describe_histogram(name, Some(Unit::Seconds), text.into());
-    }
-    for (name, text, unit) in GAUGES {
-        recorder.describe_gauge(KeyName::from_const_str(name), Some(unit), text.into());
-    }
-}
-
 fn key(name: &'static str, base: &[Label; 2], more: &[(&'static str, &'static str)]) -> Key {
     let more = more
         .iter()
@@ -311,44 +230,4 @@ fn find<'k, T: PartialEq>(
 /// Tells recorders apart; a program has one, and tests have some.
 pub(super) fn identity(recorder: &dyn Recorder) -> usize {
     ptr::from_ref(recorder).cast::<()>().addr()
-}
-
-/// The series of one template, in each provider that has locks of it.
-type ByTemplate = HashMap<LockName, Vec<(&'static str, Arc<Series>)>>;
-
-static ALL: Lazy<ArcSwap<ByTemplate>> = Lazy::new(ArcSwap::default);
-
-/// The series of `template` in `provider`.
-pub(super) fn of(template: &LockName, provider: &'static str) -> Arc<Series> {
-    let all = ALL.load();
-    if let Some(series) = known(&all, template.as_str(), provider) {
-        return series;
-    }
-    let label = if all.len() < MOST_TEMPLATES || all.contains_key(template) {
-        template.clone()
-    } else if let Some(series) = known(&all, OTHER, provider) {
-        return series;
-    } else {
-        LockName::from_static(OTHER).unwrap_or_else(|_| template.clone())
-    };
-    let series = Arc::new(Series::new(&label, provider));
-    let add = |all: &Arc<ByTemplate>| {
-        let mut all = ByTemplate::clone(all);
-        let providers = all.entry(label.clone()).or_default();
-        // Somebody may have been faster.
-        if !providers.iter().any(|(name, _)| *name == provider) {
-            providers.push((provider, Arc::clone(&series)));
-        }
-        all
-    };
-    ALL.rcu(add);
-    known(&ALL.load(), label.as_str(), provider).unwrap_or(series)
-}
-
-fn known(all: &ByTemplate, template: &str, provider: &str) -> Option<Arc<Series>> {
-    let (_, series) = all
-        .get(template)?
-        .iter()
-        .find(|(name, _)| *name == provider)?;
-    Some(Arc::clone(series))
 }
