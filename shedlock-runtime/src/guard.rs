@@ -130,12 +130,12 @@ async fn acquire_once(
             let active = orphan.disarm();
             let state = LockState::new(provider, config, lease, (deadline, now), outer, active);
             let lock = Lock(Arc::new(state));
-            events::acquired(lock.state(), config.at_most(), sent);
             if running::is_closed() {
                 // Granted while the process began to shut down.
                 lock.release_after_task().await;
                 return Ok(Err(Refusal::shutting_down()));
             }
+            events::acquired(lock.state(), config.at_most(), sent);
             Ok(Ok(lock))
         }
         Ok(Acquired::Refused(refusal)) => {

@@ -114,11 +114,6 @@ impl LockState {
         &*self.provider
     }
 
-    /// For work that outlives the lock.
-    pub(crate) fn shared_provider(&self) -> Arc<dyn LockProvider> {
-        Arc::clone(&self.provider)
-    }
-
     pub(crate) fn runtime(&self) -> Option<&Handle> {
         self.runtime.as_ref()
     }

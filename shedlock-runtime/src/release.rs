@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use backon::ExponentialBackoff;
 use tokio::runtime::Handle;
 
 use crate::answer::Released;
-use crate::clock::BootInstant;
+use crate::clock::{BootInstant, Clock};
 use crate::config::DEFAULT_TIMEOUT;
 use crate::events::{self, Subject};
 use crate::held::LockState;
-use crate::lease::{Attempt, Lease};
+use crate::lease::Attempt;
 use crate::limit::limited;
 use crate::pauses::pauses;
 use crate::provider::LockProvider;
@@ -75,12 +76,19 @@ impl Drop for Orphan<'_> {
         let clearing = async move {
             // The request may still be on its way, so "not yours" does not end the search before the lease does. But a
             // shutdown waits for one answer only.
-            let cleared = retry(&*provider, &lease, until, |answer| {
-                active.settle();
-                answer == Released::Released
-            });
-            if cleared.await {
-                events::orphan_cleared(&about);
+            let mut tries = Tries::until(until);
+            loop {
+                let answer = limited(DEFAULT_TIMEOUT, provider.release(&lease)).await;
+                if answer.is_ok() {
+                    active.settle();
+                }
+                if let Ok(Released::Released) = answer {
+                    return events::orphan_cleared(&about);
+                }
+                let clock = provider.as_ref().info().clock();
+                if !tries.go_on(answer.is_ok(), clock).await {
+                    return;
+                }
             }
         };
         hand_over(Handle::try_current().ok().as_ref(), &subject, clearing);
@@ -96,9 +104,12 @@ pub(crate) fn in_background(state: Arc<LockState>) {
             return;
         };
         events::release_failed(&state, &error);
-        let provider = state.shared_provider();
-        let (lease, until) = (state.current_lease(), state.deadline());
-        retry(&*provider, &lease, until, |_any| true).await;
+        let mut tries = Tries::until(state.deadline());
+        while state.release_once().await.is_err() {
+            if !tries.go_on(false, state.provider().info().clock()).await {
+                return;
+            }
+        }
     });
     // One poll inside a runtime sends the request, and completes it for a lock in memory. A driver may panic on a
     // runtime that is shutting down, and a panic in `Drop` would abort the process.
@@ -138,31 +149,33 @@ fn hand_over(
     }));
 }
 
-/// Asks for the release until `done` with an answer or the lease has ended; says whether an answer was enough.
-async fn retry(
-    provider: &dyn LockProvider,
-    lease: &Lease,
+/// The tries of one release, ever less often until its lease has ended.
+struct Tries {
+    pauses: ExponentialBackoff,
     until: BootInstant,
-    done: impl Fn(Released) -> bool,
-) -> bool {
-    for delay in pauses(Duration::from_millis(20), Duration::from_secs(5)) {
-        let answer = limited(DEFAULT_TIMEOUT, provider.release(lease)).await;
-        if answer.as_ref().is_ok_and(|answer| done(*answer)) {
-            return true;
-        }
-        let left = until.saturating_since(provider.info().clock().boot());
-        if left.is_zero() {
-            break;
-        }
+}
+
+impl Tries {
+    fn until(until: BootInstant) -> Self {
+        let pauses = pauses(Duration::from_millis(20), Duration::from_secs(5));
+        Self { pauses, until }
+    }
+
+    /// Waits before the next try; false if there is no sense in one.
+    async fn go_on(&mut self, answered: bool, clock: &dyn Clock) -> bool {
+        let left = self.until.saturating_since(clock.boot());
+        let (false, Some(pause)) = (left.is_zero(), self.pauses.next()) else {
+            return false;
+        };
         // A store that answers need not be pressed; one that does not may come back at any moment.
-        let pause = if answer.is_ok() {
-            delay
+        let pause = if answered {
+            pause
         } else {
-            delay.min(Duration::from_secs(1))
+            pause.min(Duration::from_secs(1))
         };
         tokio::time::sleep(pause.min(left)).await;
+        true
     }
-    false
 }
 
 /// A place among the releases at work.

@@ -32,9 +32,11 @@ impl Renewal {
     pub(crate) fn new(state: &LockState, period: Duration) -> Self {
         // Later, one failure would be the end.
         let period = period.min(state.at_most() / 5 * 4);
+        // From the last time that the store was asked for the lease: a body may have blocked its thread since.
+        let asked = state.deadline().saturating_sub(state.at_most());
         Self {
             period,
-            next: state.now().saturating_add(period),
+            next: asked.saturating_add(period),
             call: None,
             pauses: None,
         }
@@ -47,8 +49,17 @@ impl Renewal {
     }
 
     /// When the task is to be woken for the next extension; one on its way wakes it by itself.
-    pub(crate) fn due(&self) -> Option<BootInstant> {
-        self.call.is_none().then_some(self.next)
+    pub(crate) fn due(&self, state: &LockState) -> Option<BootInstant> {
+        self.call.is_none().then(|| self.next(state))
+    }
+
+    fn next(&self, state: &LockState) -> BootInstant {
+        if self.pauses.is_some() {
+            return self.next;
+        }
+        // The body may have shortened its lease by hand.
+        let almost = state.deadline().saturating_sub(state.at_most() / 5);
+        self.next.min(almost)
     }
 
     /// Does what is due.
@@ -56,10 +67,11 @@ impl Renewal {
         while !state.has_ended() {
             let Some(call) = &mut self.call else {
                 let now = state.now();
-                if now < self.next {
+                let next = self.next(state);
+                if now < next {
                     return;
                 }
-                self.call = Some(extend(state, now.saturating_since(self.next)));
+                self.call = Some(extend(state, now.saturating_since(next)));
                 continue;
             };
             match call.as_mut().poll(cx) {

@@ -68,7 +68,7 @@ impl Watch {
         }
         let last = self.last_moment(state);
         let due = match &self.renewal {
-            Some(renewal) => renewal.due().map_or(last, |due| due.min(last)),
+            Some(renewal) => renewal.due(state).map_or(last, |due| due.min(last)),
             None if self.announced == Some(state.deadline()) => last,
             None => almost(state),
         };

@@ -316,3 +316,41 @@ fn what_cannot_be_kept_alive_is_refused_before_anything_is_asked() {
     }
     assert!(config("300ms").with_keep_alive().is_ok());
 }
+
+#[tokio::test]
+async fn a_body_that_blocks_at_first_is_extended_when_it_waits() {
+    let provider = InMemoryLockProvider::new();
+    let config = LockConfiguration::new("job", "2s").unwrap();
+    let executor = LockingTaskExecutor::new(provider);
+    let body = async {
+        // Not past the end of the lease, but past its first extension.
+        std::thread::sleep(Duration::from_millis(1_100));
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        lock::is_held()
+    };
+    let outcome = executor.execute(config.with_keep_alive().unwrap(), body);
+    assert_eq!(outcome.await.unwrap().executed(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_shortened_by_hand_is_kept_too() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let body = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        lock::extend("1s", "0s").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    };
+    assert!(executor.execute(kept(), body).await.unwrap().was_executed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_was_held_a_while_is_extended_in_time() {
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    let config = LockConfiguration::new("job", "10s").unwrap();
+    let mut guard = provider.try_lock(config).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let work = tokio::time::sleep(Duration::from_secs(4));
+    guard.keep_alive(work).await.unwrap();
+    assert_eq!(provider.calls(Operation::Extend), 1, "at once");
+}
