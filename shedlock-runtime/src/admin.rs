@@ -1,9 +1,11 @@
 //! The operator's seam: seeing every lock of a store, and steering it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use humantime::{format_duration, format_rfc3339_seconds};
 
 use crate::clock::Clock;
 use crate::duration::ToDuration as _;
@@ -158,6 +160,35 @@ impl LockInfo {
     #[must_use]
     pub fn is_held(&self) -> bool {
         !self.remaining.is_zero()
+    }
+}
+
+/// One line for an operator: what, who, since and until when.
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = format_rfc3339_seconds;
+        let left = Duration::from_secs(self.remaining.as_secs());
+        write!(f, "{}: ", printable(&self.name))?;
+        if self.paused {
+            let until = time(self.until);
+            write!(f, "paused until {until} ({} left)", format_duration(left))?;
+        } else if self.is_held() {
+            let (since, until) = (time(self.since), time(self.until));
+            write!(f, "held by {} since {since}", self.node)?;
+            write!(f, " until {until} ({} left)", format_duration(left))?;
+        } else {
+            write!(f, "free since {}", time(self.until))?;
+        }
+        if let Some(token) = self.token {
+            write!(f, ", token {token}")?;
+        }
+        if let Some(reason) = &self.reason {
+            write!(f, ", {reason}")?;
+        }
+        if let Some(problem) = &self.problem {
+            write!(f, "; {problem}")?;
+        }
+        Ok(())
     }
 }
 

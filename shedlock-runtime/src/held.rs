@@ -290,9 +290,6 @@ impl LockState {
         at_least: Duration,
         Try { limit, late }: Try,
     ) -> Result<(), LockError> {
-        check_at_most(at_most)?;
-        at_least.to_duration()?;
-        let _one_at_a_time = self.extending.lock().await;
         let context = |error: LockError| {
             error.with_context(
                 Operation::Extend,
@@ -300,6 +297,11 @@ impl LockState {
                 Some(&self.subject.name),
             )
         };
+        check_at_most(at_most).map_err(|invalid| context(invalid.into()))?;
+        at_least
+            .to_duration()
+            .map_err(|invalid| context(invalid.into()))?;
+        let _one_at_a_time = self.extending.lock().await;
         let Some(left) = self.remaining() else {
             return Err(context(lost()));
         };

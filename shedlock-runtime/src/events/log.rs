@@ -116,6 +116,7 @@ pub(super) fn acquired(state: &LockState) {
 }
 
 pub(super) fn skipped(subject: &Subject, refusal: &Refusal) {
+    let goes_on = refusal.reason != SkipReason::ShuttingDown;
     macro_rules! line {
         ($level:ident) => {
             $level!(
@@ -126,11 +127,12 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal) {
                 lock.provider = subject.provider,
                 lock.owner = refusal.node.as_deref(),
                 lock.outcome = refusal.reason.as_str(),
-                "skipped `{}`: {}{}{}; the next tick asks again",
+                "skipped `{}`: {}{}{}{}",
                 subject.name,
                 refusal.reason,
                 Clause(" by ", refusal.node.as_deref()),
                 Clause(" until ", refusal.remaining.map(Until)),
+                Clause("; ", goes_on.then_some("the next tick asks again")),
             )
         };
     }

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use shedlock_runtime::testing::ManualClock;
+use shedlock_runtime::testing::{FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Released,
+    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockProvider as _,
+    LockProviderExt as _, Operation, Released,
 };
 
 fn config() -> LockConfiguration {
@@ -180,4 +181,40 @@ async fn an_extension_without_at_least_keeps_nothing_after_the_unlock() {
     lock.extend("5m", "0s").await.unwrap();
     lock.unlock().await.unwrap();
     assert!(memory.try_lock(config()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_extension_by_zero_is_refused_before_the_store_is_asked() {
+    let provider = FaultyProvider::new(InMemoryLockProvider::new());
+    let config = LockConfiguration::new("mail", "5m").unwrap();
+    let mut lock = provider.try_lock(config).await.unwrap().unwrap();
+    let error = lock.extend("0s", "0s").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "failed to extend lock `mail` in memory: `at_most` cannot be zero; it is how long the lock is held if its node dies"
+    );
+    assert_eq!(provider.calls(Operation::Extend), 0);
+    assert!(lock.remaining().unwrap() > Duration::from_secs(250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_a_lock_is_one_line() {
+    let provider = InMemoryLockProvider::new();
+    let config = LockConfiguration::new("mail", "5m").unwrap();
+    let lock = provider.try_lock(config).await.unwrap().unwrap();
+    let line = async || provider.get("mail").await.unwrap().unwrap().to_string();
+    let held = line().await;
+    assert!(held.starts_with("mail: held by "), "{held}");
+    assert!(held.ends_with("Z (5m left), token 1"), "{held}");
+    lock.unlock().await.unwrap();
+    let free = line().await;
+    assert!(free.starts_with("mail: free since 20"), "{free}");
+    let hour = provider.info().clock().utc() + Duration::from_secs(3600);
+    provider.pause("mail", hour, "it moves").await.unwrap();
+    let paused = line().await;
+    assert!(paused.starts_with("mail: paused until 20"), "{paused}");
+    assert!(
+        paused.ends_with(" (1h left), token 1, it moves"),
+        "{paused}"
+    );
 }
