@@ -19,6 +19,7 @@ mod limit;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
+mod text;
 
 pub(crate) use log::{failed, run_span, store_span};
 pub(crate) use meters::Holding;

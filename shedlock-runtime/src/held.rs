@@ -11,20 +11,20 @@ use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::answer::{Extended, Released};
 use crate::clock::BootInstant;
-use crate::config::{LockConfiguration, check_at_most};
-use crate::duration::ToDuration;
-use crate::error::{ErrorKind, LockError, Operation};
+use crate::config::LockConfiguration;
 use crate::event::LossReason;
-use crate::events::{self, Holding, Subject};
+use crate::events::{Holding, Subject};
 use crate::lease::Lease;
-use crate::limit::limited;
 use crate::name::LockName;
 use crate::options::KeepAlive;
 use crate::owner;
 use crate::provider::LockProvider;
 use crate::running::{self, Active};
+
+mod ask;
+
+pub(crate) use ask::Try;
 
 /// A held lock.
 pub(crate) struct LockState {
@@ -66,14 +66,6 @@ pub(crate) enum End {
 }
 
 const LIVE: u8 = 0;
-
-/// How long an extension by keep-alive takes at most, and how late it was.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Try {
-    pub(crate) limit: Duration,
-    /// `None` for an extension by hand.
-    pub(crate) late: Option<Duration>,
-}
 
 impl LockState {
     /// The state of a lock whose answer came at `now`, by the provider's forward clock.
@@ -270,97 +262,6 @@ impl LockState {
     pub(crate) fn outer(&self) -> Option<&Arc<LockState>> {
         self.outer.as_ref()
     }
-
-    /// Moves the end of the lease, by hand.
-    pub(crate) async fn extend(
-        &self,
-        at_most: Duration,
-        at_least: Duration,
-    ) -> Result<(), LockError> {
-        let by_hand = Try {
-            limit: self.timeout,
-            late: None,
-        };
-        self.try_extend(at_most, at_least, by_hand).await
-    }
-
-    pub(crate) async fn try_extend(
-        &self,
-        at_most: Duration,
-        at_least: Duration,
-        Try { limit, late }: Try,
-    ) -> Result<(), LockError> {
-        let context = |error: LockError| {
-            error.with_context(
-                Operation::Extend,
-                self.subject.provider,
-                Some(&self.subject.name),
-            )
-        };
-        check_at_most(at_most).map_err(|invalid| context(invalid.into()))?;
-        at_least
-            .to_duration()
-            .map_err(|invalid| context(invalid.into()))?;
-        let _one_at_a_time = self.extending.lock().await;
-        let Some(left) = self.remaining() else {
-            return Err(context(lost()));
-        };
-        let end = self.now().saturating_add(at_most);
-        // The store may carry out a request whose answer is lost: an earlier end counts from now on.
-        self.deadline.fetch_min(end.as_nanos(), Ordering::AcqRel);
-        let mut lease = self.current_lease();
-        // For a wrapper that keeps the lease.
-        lease.hold_until(self.now(), at_least);
-        let span = events::store_span(Operation::Extend, self.name(), self.subject.provider);
-        let call = events::spanned(&span, self.provider().extend(&lease, at_most));
-        let error = match limited(limit.min(left).min(at_most), call).await {
-            Ok(Extended::Extended) => {
-                self.deadline.store(end.as_nanos(), Ordering::Release);
-                self.lease().hold_until(self.now(), at_least);
-                events::extended(self, at_most, left, late);
-                return Ok(());
-            }
-            Ok(Extended::Lost) => lost(),
-            Err(error) => error,
-        };
-        events::record(&span, "error.type", error.kind().as_str());
-        if error.kind() == ErrorKind::Lost {
-            let why = "the store says that the lock is not ours";
-            events::lost(self, LossReason::Stolen, why);
-        }
-        Err(context(error))
-    }
-
-    /// Asks the store once to take the lock back, unless it has it.
-    pub(crate) async fn release_once(&self) -> Result<Released, LockError> {
-        if self.is_settled() {
-            return Ok(Released::Released);
-        }
-        let lease = self.current_lease();
-        let span = events::store_span(Operation::Release, self.name(), self.subject.provider);
-        let call = events::spanned(&span, self.provider().release(&lease));
-        let answer = limited(self.timeout, call).await;
-        match &answer {
-            Ok(Released::Released) => {
-                events::released(self, || lease.at_least_left(self.now()));
-            }
-            Ok(Released::Lost) => {
-                let why = "it was gone when it was to be released";
-                events::lost(self, LossReason::Stolen, why);
-            }
-            Err(error) => {
-                events::record(&span, "error.type", error.kind().as_str());
-            }
-        }
-        if answer.is_ok() {
-            self.active.settle();
-        }
-        self.end(End::Released);
-        answer.map_err(|error| {
-            let name = Some(&self.subject.name);
-            error.with_context(Operation::Release, self.subject.provider, name)
-        })
-    }
 }
 
 impl Drop for LockState {
@@ -375,11 +276,4 @@ impl fmt::Debug for LockState {
             .field("name", &self.name())
             .finish_non_exhaustive()
     }
-}
-
-fn lost() -> LockError {
-    LockError::new(
-        ErrorKind::Lost,
-        "the lease has ended, so the lock may be somebody else's",
-    )
 }

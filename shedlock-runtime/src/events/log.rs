@@ -2,16 +2,15 @@
 //!
 //! One target, fixed names. A normal run or skip is silent at INFO.
 
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, debug, debug_span, error, info, info_span, trace, warn};
 
 use super::Subject;
 use super::limit::{self, Pass};
+use super::text::{Clause, Until, millis, short};
 use crate::answer::Refusal;
 use crate::config::LockConfiguration;
 use crate::error::{LockError, Operation};
@@ -22,39 +21,6 @@ use crate::name::LockName;
 use crate::outcome::SkipReason;
 
 const TARGET: &str = "shedlock";
-
-/// Finer than a millisecond is noise to a reader.
-fn short(duration: Duration) -> FormattedDuration {
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    format_duration(Duration::from_millis(millis))
-}
-
-/// So long from now, as a time of day and as a duration.
-struct Until(Duration);
-
-impl fmt::Display for Until {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SystemTime::now().checked_add(self.0) {
-            Some(end) => write!(f, "{} (in {})", format_rfc3339_seconds(end), short(self.0)),
-            None => write!(f, "in {}", short(self.0)),
-        }
-    }
-}
-
-/// A part of a sentence that is left out with its value.
-struct Clause<T>(&'static str, Option<T>);
-
-impl<T: fmt::Display> fmt::Display for Clause<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.1
-            .as_ref()
-            .map_or(Ok(()), |value| write!(f, "{}{value}", self.0))
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// The span of a locked call. Owner, token and outcome are filled in when they are known.
 pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span {

@@ -1,0 +1,39 @@
+//! Times and clauses in log lines.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
+
+/// Finer than a millisecond is noise to a reader.
+pub(super) fn short(duration: Duration) -> FormattedDuration {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    format_duration(Duration::from_millis(millis))
+}
+
+/// So long from now, as a time of day and as a duration.
+pub(super) struct Until(pub(super) Duration);
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match SystemTime::now().checked_add(self.0) {
+            Some(end) => write!(f, "{} (in {})", format_rfc3339_seconds(end), short(self.0)),
+            None => write!(f, "in {}", short(self.0)),
+        }
+    }
+}
+
+/// A part of a sentence that is left out with its value.
+pub(super) struct Clause<T>(pub(super) &'static str, pub(super) Option<T>);
+
+impl<T: fmt::Display> fmt::Display for Clause<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.1
+            .as_ref()
+            .map_or(Ok(()), |value| write!(f, "{}{value}", self.0))
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
