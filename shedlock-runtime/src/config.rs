@@ -1,5 +1,6 @@
 //! What is asked of a lock: its name and how long it is held at most and at least.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::duration::{InvalidDuration, ToDuration};
@@ -33,8 +34,8 @@ pub struct LockConfiguration {
     at_most: Duration,
     at_least: Duration,
     timeout: Duration,
-    template: Option<&'static str>,
-    pub(crate) options: RunOptions,
+    /// Behind a pointer, because it is seldom there and the configuration is copied often.
+    options: Option<Arc<RunOptions>>,
 }
 
 impl LockConfiguration {
@@ -53,6 +54,26 @@ impl LockConfiguration {
         self
     }
 
+    /// What an attribute asks for, made in one place: each step of a builder would copy it.
+    pub(crate) fn for_job(
+        name: LockName,
+        at_most: Duration,
+        at_least: Duration,
+        options: &RunOptions,
+    ) -> Result<Self, LockError> {
+        check_at_most(at_most)?;
+        at_least.to_duration()?;
+        options.keep_alive.check(at_most)?;
+        let options = (*options != RunOptions::DEFAULT).then(|| Arc::new(*options));
+        Ok(Self {
+            name,
+            at_most,
+            at_least,
+            timeout: DEFAULT_TIMEOUT,
+            options,
+        })
+    }
+
     pub(crate) fn for_name(name: LockName, at_most: Duration) -> Result<Self, LockError> {
         check_at_most(at_most)?;
         Ok(Self {
@@ -60,8 +81,7 @@ impl LockConfiguration {
             at_most,
             at_least: Duration::ZERO,
             timeout: DEFAULT_TIMEOUT,
-            template: None,
-            options: RunOptions::default(),
+            options: None,
         })
     }
 
@@ -108,13 +128,7 @@ impl LockConfiguration {
 
     fn keeping_alive(mut self, keep_alive: KeepAlive) -> Result<Self, LockError> {
         keep_alive.check(self.at_most)?;
-        self.options.keep_alive = keep_alive;
-        Ok(self)
-    }
-
-    pub(crate) fn with_run_options(mut self, options: RunOptions) -> Result<Self, LockError> {
-        options.keep_alive.check(self.at_most)?;
-        self.options = options;
+        self.change_options().keep_alive = keep_alive;
         Ok(self)
     }
 
@@ -122,7 +136,7 @@ impl LockConfiguration {
     /// otherwise.
     #[must_use]
     pub fn with_on_lost(mut self, on_lost: OnLost) -> Self {
-        self.options.on_lost = Some(on_lost);
+        self.change_options().on_lost = Some(on_lost);
         self
     }
 
@@ -133,21 +147,32 @@ impl LockConfiguration {
     ///
     /// A duration that cannot be understood or is over 36500 days.
     pub fn with_wait(mut self, wait: impl ToDuration) -> Result<Self, LockError> {
-        self.options.wait = wait.to_duration()?;
+        self.change_options().wait = wait.to_duration()?;
         Ok(self)
     }
 
     /// Says what the name was made from, such as `sync-{tenant}`: metrics and events are grouped by it.
     #[must_use]
     pub fn with_template(mut self, template: &'static str) -> Self {
-        self.template = Some(template);
+        self.change_options().template = Some(template);
         self
     }
 
     /// What the name was made from, where that was said.
     #[must_use]
     pub fn template(&self) -> Option<&'static str> {
-        self.template
+        self.options().template
+    }
+
+    pub(crate) fn options(&self) -> &RunOptions {
+        self.options.as_deref().unwrap_or(&RunOptions::DEFAULT)
+    }
+
+    fn change_options(&mut self) -> &mut RunOptions {
+        Arc::make_mut(
+            self.options
+                .get_or_insert_with(|| Arc::new(RunOptions::DEFAULT)),
+        )
     }
 
     /// The lock's name.

@@ -94,8 +94,8 @@ pub(crate) async fn run<F: Future>(
             span.record("lock.owner", &*state.node());
             span.record("lock.fence", state.fencing_token());
         }
-        let period = config.options.keep_alive.period(config.at_most());
-        let result = Gate::new(body, state, config.options.on_lost(), period).await;
+        let period = config.options().keep_alive.period(config.at_most());
+        let result = Gate::new(body, state, config.options().on_lost(), period).await;
         let outcome = match &result {
             Ok(_) => "executed",
             Err(error) => error.kind().as_str(),

@@ -54,10 +54,10 @@ pub(crate) async fn acquire(
 ) -> Result<Result<Lock, Refusal>, LockError> {
     let info = provider.as_ref().info();
     let started = events::are_heard().then(|| info.clock().boot());
-    let answer = if config.options.wait.is_zero() {
+    let answer = if config.options().wait.is_zero() {
         acquire_once(provider, config, outer).await
     } else {
-        acquire_within(config.options.wait, provider, config, outer).await
+        acquire_within(config.options().wait, provider, config, outer).await
     };
     match &answer {
         Ok(Ok(_lock)) => {}

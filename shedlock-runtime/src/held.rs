@@ -84,7 +84,7 @@ impl LockState {
             holding: Holding::begin(&subject),
             subject,
             at_most: config.at_most(),
-            keep_alive: config.options.keep_alive,
+            keep_alive: config.options().keep_alive,
             lease: Mutex::new(lease),
             deadline: AtomicI64::new(deadline.as_nanos()),
             end: AtomicU8::new(LIVE),

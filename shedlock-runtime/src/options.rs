@@ -17,9 +17,8 @@ pub enum OnLost {
 }
 
 /// Whether a lease is extended while its body runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeepAlive {
-    #[default]
     Off,
     HalfLease,
     Every(Duration),
@@ -65,18 +64,27 @@ impl KeepAlive {
     }
 }
 
-/// How a body runs under its lock.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What most calls leave as it is: how a body runs under its lock, and what it is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunOptions {
     /// By default: cancel a body that is kept alive, notify any other.
     pub(crate) on_lost: Option<OnLost>,
     pub(crate) keep_alive: KeepAlive,
     /// Keep trying this long before skipping.
     pub(crate) wait: Duration,
+    /// What the name was made from.
+    pub(crate) template: Option<&'static str>,
 }
 
 impl RunOptions {
-    pub(crate) fn on_lost(self) -> OnLost {
+    pub(crate) const DEFAULT: Self = Self {
+        on_lost: None,
+        keep_alive: KeepAlive::Off,
+        wait: Duration::ZERO,
+        template: None,
+    };
+
+    pub(crate) fn on_lost(&self) -> OnLost {
         self.on_lost.unwrap_or(match self.keep_alive {
             KeepAlive::Off => OnLost::Notify,
             _ => OnLost::Cancel,

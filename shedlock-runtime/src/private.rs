@@ -31,7 +31,6 @@ pub struct Job {
     at_most: Option<Duration>,
     at_least: Option<Duration>,
     provider: ProviderChoice,
-    template: Option<&'static str>,
     options: RunOptions,
 }
 
@@ -55,10 +54,9 @@ impl Job {
 
     /// A job named by a format string over the function's arguments.
     pub fn formatted(name: fmt::Arguments<'_>, template: &'static str) -> Self {
-        Self {
-            template: Some(template),
-            ..Self::new(JobName::Owned(name.to_string()))
-        }
+        let mut job = Self::new(JobName::Owned(name.to_string()));
+        job.options.template = Some(template);
+        job
     }
 
     /// A job named by an expression.
@@ -73,12 +71,7 @@ impl Job {
             at_most: None,
             at_least: None,
             provider,
-            template: None,
-            options: RunOptions {
-                on_lost: None,
-                keep_alive: KeepAlive::Off,
-                wait: Duration::ZERO,
-            },
+            options: RunOptions::DEFAULT,
         }
     }
 
@@ -173,12 +166,8 @@ impl Job {
                 .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
         };
         let at_least = self.at_least.or(registry.map(|registry| registry.at_least));
-        let mut config = LockConfiguration::for_name(name, at_most)?
-            .with_at_least(at_least.unwrap_or(Duration::ZERO))?
-            .with_run_options(self.options)?;
-        if let Some(template) = self.template {
-            config = config.with_template(template);
-        }
+        let at_least = at_least.unwrap_or(Duration::ZERO);
+        let config = LockConfiguration::for_job(name, at_most, at_least, &self.options)?;
         Ok(Call::Locked(Arc::clone(provider), config))
     }
 }
