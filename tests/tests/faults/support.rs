@@ -64,12 +64,17 @@ pub(crate) fn config(name: &str, at_most: Duration) -> LockConfiguration {
 }
 
 /// Asks for the lock until it is granted. Gives its guard and the moment of the answer.
+///
+/// A short lease is also the limit of each call, so that on a busy machine an answer may come too late: no grant, and asked
+/// again.
 pub(crate) async fn take(locks: &Locks, name: &str, at_most: Duration) -> (Lock, u64) {
     in_time(async {
         loop {
             let answer = locks.try_lock(config(name, at_most)).await;
-            if let Some(lock) = answer.expect("the store answers") {
-                return (lock, monotonic_nanos());
+            match answer {
+                Ok(Some(lock)) => return (lock, monotonic_nanos()),
+                Err(error) => assert!(error.is_transient(), "{error}"),
+                Ok(None) => {}
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
         }

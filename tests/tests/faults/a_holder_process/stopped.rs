@@ -22,9 +22,10 @@ async fn a2_sigstop_longer_than_the_lease(place: Place) {
     let child = Child::start(Scenario::Cancel, &place.url, LEASE);
     let entered = child.until_at_work().await;
     child.signal(Signal::STOP);
-    let steps = child.count("step");
     let (mut heir, granted) = take(&locks, "job", Duration::from_mins(10)).await;
     assert!(granted >= entered.at, "there was one before");
+    // Only now: the signal takes a moment to arrive.
+    let steps = child.count("step");
     assert!(child.notes().iter().all(|note| note.at <= granted));
     child.signal(Signal::CONT);
     child.until("failed: Lost").await;

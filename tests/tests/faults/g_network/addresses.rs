@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use shedlock::{ErrorKind, LockProviderExt as _};
 use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider};
 use shedlock_testkit::processes::{Reexec, serve};
 use shedlock_testkit::{server_or_skip, skip};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 
 use crate::support::{Locks, Place, cases, config, connect, in_time, is_free};
 
@@ -24,12 +26,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// A name of which only the node's own hosts file knows.
 const NAME: &str = "store.faults.test";
 
-/// Carries connections to the server, from an address of one's own. Dropped, it ends them.
+/// Carries connections to the server, from an address of one's own.
 #[derive(Debug)]
 struct Forwarder {
     port: u16,
     accepted: Arc<AtomicUsize>,
-    _connections: JoinSet<()>,
+    connections: JoinHandle<()>,
 }
 
 impl Forwarder {
@@ -38,22 +40,34 @@ impl Forwarder {
         let port = listener.local_addr().ok()?.port();
         let (accepted, server) = (Arc::new(AtomicUsize::new(0)), place.address());
         let counter = Arc::clone(&accepted);
-        let mut connections = JoinSet::new();
-        connections.spawn(async move {
-            let mut open = JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::Relaxed);
-                open.spawn(async move {
-                    let mut server = TcpStream::connect(server).await?;
-                    tokio::io::copy_bidirectional(&mut client, &mut server).await
-                });
+        // All connections in one task, so that they end with it.
+        let connections = tokio::spawn(async move {
+            let mut open = FuturesUnordered::new();
+            loop {
+                tokio::select! {
+                    Ok((mut client, _)) = listener.accept() => {
+                        counter.fetch_add(1, Ordering::Relaxed);
+                        open.push(async move {
+                            let mut server = TcpStream::connect(server).await?;
+                            tokio::io::copy_bidirectional(&mut client, &mut server).await
+                        });
+                    }
+                    Some(_ended) = open.next() => {}
+                }
             }
         });
         Some(Self {
             port,
             accepted,
-            _connections: connections,
+            connections,
         })
+    }
+
+    /// Ends every connection and listens no more; done when it is.
+    async fn end(self) {
+        self.connections.abort();
+        let ended: Result<(), _> = self.connections.await;
+        assert!(ended.is_err_and(|error| error.is_cancelled()));
     }
 }
 
@@ -92,14 +106,14 @@ async fn g9_address_change_at_failover(place: Place) {
     let after = Forwarder::listen(&after, &place)
         .await
         .expect("the port is free there");
-    drop(before);
+    before.end().await;
     write(&format!("127.0.0.2 {NAME}"));
     let locked = in_time(node.lock("job", MINUTE, Duration::ZERO)).await;
     assert!(locked.expect("it finds the new address"));
     assert!(after.accepted.load(Ordering::Relaxed) > 0);
     // A name that nobody knows is an error, within the call's time limit, and no end for ever.
     let port = after.port;
-    drop(after);
+    after.end().await;
     write("");
     let asked = Instant::now();
     let failed = in_time(node.unlock("job"))

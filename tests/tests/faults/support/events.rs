@@ -1,31 +1,40 @@
 //! What is logged while a test runs, by the name of each event.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
+thread_local! {
+    static HEARD: RefCell<Option<Heard>> = const { RefCell::new(None) };
+}
+
 /// Hears the events of the thread that it was made on, for as long as it lives.
+///
+/// One subscriber serves all tests: while several come and go, tracing's cache of who is interested in what can miss events.
 pub(crate) struct Events {
     heard: Heard,
-    _listening: DefaultGuard,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Heard(Arc<Mutex<Vec<(String, String)>>>);
 
+struct ByThread;
+
 impl Events {
     pub(crate) fn listen() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber = tracing_subscriber::registry().with(ByThread);
+            tracing::subscriber::set_global_default(subscriber).expect("there is no other");
+        });
         let heard = Heard::default();
-        let subscriber = tracing_subscriber::registry().with(heard.clone());
-        Self {
-            _listening: tracing::subscriber::set_default(subscriber),
-            heard,
-        }
+        HEARD.set(Some(heard.clone()));
+        Self { heard }
     }
 
     /// How often the event was heard.
@@ -47,11 +56,20 @@ impl fmt::Debug for Events {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Heard {
+impl Drop for Events {
+    fn drop(&mut self) {
+        HEARD.set(None);
+    }
+}
+
+impl<S: Subscriber> Layer<S> for ByThread {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let Some(heard) = HEARD.with_borrow(Clone::clone) else {
+            return;
+        };
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = heard.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.push((fields.event, fields.message));
     }
 }
