@@ -1,8 +1,6 @@
 //! The guard of a held lock.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +9,10 @@ use crate::config::LockConfiguration;
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::events::{self, Subject};
-use crate::gate::Gate;
 use crate::held::LockState;
 use crate::lease::Attempt;
 use crate::limit::limited;
 use crate::name::LockName;
-use crate::options::{KeepAlive, OnLost};
 use crate::pauses::pauses;
 use crate::provider::LockProvider;
 use crate::release::{self, Orphan};
@@ -197,51 +193,6 @@ impl Lock {
     ) -> Result<(), LockError> {
         self.0
             .extend(at_most.to_duration()?, at_least.to_duration()?)
-            .await
-    }
-
-    /// Awaits `work` while the lease is extended every half `at_most`, and drops it if the lock is lost.
-    ///
-    /// For as long as it takes `work` holds the lock as a task does: `lock_assert!` passes in it, and
-    /// [`lock::lost`](crate::lock::lost) tells it. The extensions are made by the task that awaits, so that they end with it:
-    /// of a guard or a future that was forgotten nothing remains, and the store frees the lock. The guard still holds the
-    /// lock afterwards.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Lost`] if the lock was lost, and [`ErrorKind::ShutDown`] if the process shuts down: `work` was dropped.
-    /// [`ErrorKind::Configuration`] if `at_most` is under 300 ms; `work` was not begun.
-    ///
-    /// # Cancel safety
-    ///
-    /// A dropped call drops `work`; the guard keeps the lock until its lease ends.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
-    /// # use std::time::Duration;
-    /// # use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _};
-    /// # let provider = InMemoryLockProvider::new();
-    /// if let Some(mut lock) = provider.try_lock(LockConfiguration::new("import", "1m")?).await? {
-    ///     lock.keep_alive(async { tokio::time::sleep(Duration::from_secs(3600)).await }).await?;
-    ///     assert!(lock.is_held());
-    ///     lock.unlock().await?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn keep_alive<F: Future>(&mut self, work: F) -> Result<F::Output, LockError> {
-        let at_most = self.0.at_most();
-        let period = match self.0.keep_alive() {
-            KeepAlive::Off => KeepAlive::HalfLease,
-            chosen => chosen,
-        };
-        period.check(at_most)?;
-        let work = pin!(Some(work));
-        Gate::new(work, &self.0, OnLost::Cancel, period.period(at_most))
-            .looking_first()
             .await
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use core;
 pub use std;
 
-pub use crate::provider::LockProviderExt as ToProvider;
+pub use crate::ext::LockProviderExt as ToProvider;
 pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
 
 use crate::config::LockConfiguration;
