@@ -9,8 +9,7 @@ use humantime::{format_duration, format_rfc3339_seconds};
 
 use crate::clock::Clock;
 use crate::duration::ToDuration as _;
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::info::ProviderInfo;
+use crate::error::{ErrorKind, LockError};
 use crate::mark::Mark;
 use crate::name::LockName;
 use crate::owner::{Owner, printable};
@@ -218,16 +217,6 @@ impl<P: LockAdmin + ?Sized> LockAdmin for Arc<P> {
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
         (**self).prune(unused_for).await
     }
-}
-
-/// `name` as the name of a lock in this store, or the error of that operation.
-pub(crate) fn named(
-    info: &ProviderInfo,
-    operation: Operation,
-    name: &str,
-) -> Result<LockName, LockError> {
-    let named = info.lock_name(name);
-    named.map_err(|error| error.with_context(operation, info.name(), None))
 }
 
 /// How long a pause until then would last, for implementors of [`LockAdmin::pause`].

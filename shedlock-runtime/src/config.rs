@@ -46,7 +46,8 @@ impl LockConfiguration {
     /// A name that is empty or has control characters; a duration that cannot be understood, is under a millisecond
     /// or over 36500 days. How many characters a name may have depends on the store, which says so before any I/O.
     pub fn new(name: impl AsRef<str>, at_most: impl ToDuration) -> Result<Self, LockError> {
-        Self::for_name(LockName::new(name)?, at_most.to_duration()?)
+        let (name, at_most) = (LockName::new(name)?, at_most.to_duration()?);
+        Self::for_job(name, at_most, Duration::ZERO, &RunOptions::DEFAULT)
     }
 
     pub(crate) fn with_name(mut self, name: LockName) -> Self {
@@ -71,17 +72,6 @@ impl LockConfiguration {
             at_least,
             timeout: DEFAULT_TIMEOUT,
             options,
-        })
-    }
-
-    pub(crate) fn for_name(name: LockName, at_most: Duration) -> Result<Self, LockError> {
-        check_at_most(at_most)?;
-        Ok(Self {
-            name,
-            at_most,
-            at_least: Duration::ZERO,
-            timeout: DEFAULT_TIMEOUT,
-            options: None,
         })
     }
 

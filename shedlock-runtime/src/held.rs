@@ -159,6 +159,11 @@ impl LockState {
         BootInstant::from_nanos(self.deadline.load(Ordering::Acquire))
     }
 
+    /// When four fifths of the lease are used: the last time to begin an extension.
+    pub(crate) fn almost_over(&self) -> BootInstant {
+        self.deadline().saturating_sub(self.at_most / 5)
+    }
+
     pub(crate) fn remaining(&self) -> Option<Duration> {
         if self.end.load(Ordering::Acquire) != LIVE {
             return None;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::LockError;
+use crate::error::{LockError, Operation};
 use crate::name::LockName;
 
 /// What a provider is and can do: the same for all its clones.
@@ -60,15 +60,18 @@ impl ProviderInfo {
         &*self.clock
     }
 
-    /// `name` as the name of a lock here.
+    /// `name` as the name of a lock here, for `operation`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if it cannot name a lock, or is too long for this store.
-    pub fn lock_name(&self, name: &str) -> Result<LockName, LockError> {
-        let name = LockName::new(name)?;
-        name.check_chars(self.max_name_chars)?;
-        Ok(name)
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if it cannot name a lock, or is too long for this store; the
+    /// error says what was being done, and where.
+    pub fn lock_name(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
+        let checked = LockName::new(name).and_then(|name| {
+            name.check_chars(self.max_name_chars)?;
+            Ok(name)
+        });
+        checked.map_err(|invalid| LockError::from(invalid).with_context(operation, self.name, None))
     }
 
     /// The same description for a provider that stands in front of this one: another provider, by

@@ -58,8 +58,7 @@ impl Renewal {
             return self.next;
         }
         // The body may have shortened its lease by hand.
-        let almost = state.deadline().saturating_sub(state.at_most() / 5);
-        self.next.min(almost)
+        self.next.min(state.almost_over())
     }
 
     /// Does what is due.

@@ -53,7 +53,7 @@ impl Watch {
                 let why = "it could not be extended before its end";
                 events::lost(state, LossReason::Deadline, why);
             }
-        } else if now >= almost(state) && self.announced != Some(state.deadline()) {
+        } else if now >= state.almost_over() && self.announced != Some(state.deadline()) {
             self.announced = Some(state.deadline());
             if let Some(left) = state.remaining() {
                 events::expiring(state, left);
@@ -70,7 +70,7 @@ impl Watch {
         let due = match &self.renewal {
             Some(renewal) => renewal.due(state).map_or(last, |due| due.min(last)),
             None if self.announced == Some(state.deadline()) => last,
-            None => almost(state),
+            None => state.almost_over(),
         };
         self.due = Some(due);
         let at = Instant::now() + due.saturating_since(state.now());
@@ -92,9 +92,4 @@ impl Watch {
             None => deadline,
         }
     }
-}
-
-/// When four fifths of the lease are used.
-fn almost(state: &LockState) -> BootInstant {
-    state.deadline().saturating_sub(state.at_most() / 5)
 }

@@ -16,12 +16,6 @@ use crate::provider::{SET_UP_LIMIT, SqlxLockProvider};
 use crate::store::{Paused, Store, Verdict};
 
 impl<DB: Store> SqlxLockProvider<DB> {
-    fn named(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
-        let info = &self.inner.info;
-        let named = info.lock_name(name);
-        named.map_err(|error| error.with_context(operation, info.name(), None))
-    }
-
     async fn read(
         &self,
         limit: Duration,
@@ -95,13 +89,13 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let lock = self.named(Operation::Get, name)?;
+        let lock = self.inner.info.lock_name(Operation::Get, name)?;
         let mut found = self.read(LIMIT, Operation::Get, Some(&lock)).await?;
         Ok(found.pop())
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let lock = self.named(Operation::ForceRelease, name)?;
+        let lock = self.inner.info.lock_name(Operation::ForceRelease, name)?;
         let statement = &self.inner.statements.admin.force_release;
         let (operation, mark) = (Operation::ForceRelease, Mark::released(reason));
         let freed = self
@@ -114,7 +108,7 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let lock = self.named(Operation::Pause, name)?;
+        let lock = self.inner.info.lock_name(Operation::Pause, name)?;
         let (info, mark) = (&self.inner.info, Mark::paused(reason));
         let paused = self.try_pause(&lock, until, &mark.to_string()).await;
         paused.map_err(|error| error.with_context(Operation::Pause, info.name(), Some(&lock)))?;
@@ -123,7 +117,7 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let lock = self.named(Operation::Resume, name)?;
+        let lock = self.inner.info.lock_name(Operation::Resume, name)?;
         let statement = &self.inner.statements.admin.resume;
         let resumed = self.steer(Operation::Resume, statement, &lock, "").await?;
         if resumed {

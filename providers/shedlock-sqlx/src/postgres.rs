@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawS
 use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Paused, Run, Store, Verdict, bare_ipv6, describe};
+use crate::store::{Backend, Run, Store, Verdict, bare_ipv6, describe};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -107,16 +107,6 @@ impl Backend for Postgres {
             connection.execute(simple(statement, run)).await?
         };
         Ok(done.rows_affected())
-    }
-
-    async fn pause(
-        connection: &mut PgConnection,
-        run: &Run<'_>,
-        fencing: bool,
-    ) -> Result<Paused, sqlx::Error> {
-        let statement = run.statements.admin.pause_on(fencing);
-        let written = Self::change(connection, statement, run).await?;
-        Ok(Paused::if_written(written))
     }
 
     async fn read(

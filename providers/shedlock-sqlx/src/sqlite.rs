@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, 
 use crate::admin::locks;
 use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Paused, Run, Store, Verdict, describe};
+use crate::store::{Backend, Run, Store, Verdict, describe};
 
 /// Keeps locks in a table of a SQLite database.
 ///
@@ -136,16 +136,6 @@ impl Backend for Sqlite {
     ) -> Result<u64, sqlx::Error> {
         let done = run.query::<Sqlite>(statement).execute(connection).await?;
         Ok(done.rows_affected())
-    }
-
-    async fn pause(
-        connection: &mut SqliteConnection,
-        run: &Run<'_>,
-        fencing: bool,
-    ) -> Result<Paused, sqlx::Error> {
-        let statement = run.statements.admin.pause_on(fencing);
-        let written = Self::change(connection, statement, run).await?;
-        Ok(Paused::if_written(written))
     }
 
     async fn read(

@@ -70,12 +70,20 @@ pub trait Backend: Database + HasStatementCache {
         run: &Run<'_>,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 
-    /// Pauses a lock.
+    /// Pauses a lock. By default, a pause that has passed is the only one that writes no row.
     fn pause(
         connection: &mut Self::Connection,
         run: &Run<'_>,
         fencing: bool,
-    ) -> impl Future<Output = Result<Paused, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Paused, sqlx::Error>> + Send {
+        async move {
+            let statement = run.statements.admin.pause_on(fencing);
+            Ok(match Self::change(connection, statement, run).await? {
+                0 => Paused::Passed,
+                _ => Paused::Done,
+            })
+        }
+    }
 
     /// Runs a statement that reads rows, and says what is in them.
     fn read(
@@ -139,13 +147,6 @@ pub enum Paused {
     Passed,
     /// The row is another lock's; see [`Verdict::other_name`].
     OtherName,
-}
-
-impl Paused {
-    /// Where a pause that has passed is the only one that writes no row.
-    pub(crate) const fn if_written(rows: u64) -> Self {
-        if rows > 0 { Self::Done } else { Self::Passed }
-    }
 }
 
 impl Verdict {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::{InMemoryLockProvider, Record};
-use crate::admin::{LockAdmin, LockInfo, named, pause_length};
+use crate::admin::{LockAdmin, LockInfo, pause_length};
 use crate::clock::BootInstant;
 use crate::error::{LockError, Operation};
 use crate::intervention::Intervention;
@@ -49,14 +49,14 @@ impl LockAdmin for InMemoryLockProvider {
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let name = named(&self.info, Operation::Get, name)?;
+        let name = self.info.lock_name(Operation::Get, name)?;
         let locks = self.locks();
         let record = locks.records.get(&name);
         Ok(record.map(|record| self.describe(&name, record)))
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let name = named(&self.info, Operation::ForceRelease, name)?;
+        let name = self.info.lock_name(Operation::ForceRelease, name)?;
         let now = self.now();
         let mut locks = self.locks();
         let record = locks.records.get_mut(&name);
@@ -72,7 +72,7 @@ impl LockAdmin for InMemoryLockProvider {
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let name = named(&self.info, Operation::Pause, name)?;
+        let name = self.info.lock_name(Operation::Pause, name)?;
         let left = pause_length(self.info.clock(), until)
             .map_err(|error| error.with_context(Operation::Pause, self.info.name(), Some(&name)))?;
         let mark = Mark::paused(reason);
@@ -93,7 +93,7 @@ impl LockAdmin for InMemoryLockProvider {
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let name = named(&self.info, Operation::Resume, name)?;
+        let name = self.info.lock_name(Operation::Resume, name)?;
         let now = self.now();
         let mut locks = self.locks();
         let record = locks.records.get_mut(&name);

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version, next_token};
-use crate::admin::{LockAdmin, LockInfo, named, pause_length};
+use crate::admin::{LockAdmin, LockInfo, pause_length};
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::intervention::Intervention;
 use crate::mark::Mark;
@@ -107,13 +107,13 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let name = named(&self.info, Operation::Get, name)?;
+        let name = self.info.lock_name(Operation::Get, name)?;
         let described = self.describe(name.as_str()).await;
         self.told(described, Operation::Get, Some(&name))
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let name = named(&self.info, Operation::ForceRelease, name)?;
+        let name = self.info.lock_name(Operation::ForceRelease, name)?;
         let mark = Mark::released(reason);
         let freed = self.change(&name, |found, now| {
             let held = found.filter(|record| record.is_held(now));
@@ -131,7 +131,7 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let name = named(&self.info, Operation::Pause, name)?;
+        let name = self.info.lock_name(Operation::Pause, name)?;
         self.told(
             pause_length(self.info.clock(), until),
             Operation::Pause,
@@ -148,7 +148,7 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let name = named(&self.info, Operation::Resume, name)?;
+        let name = self.info.lock_name(Operation::Resume, name)?;
         let resumed = self.change(&name, |found, now| {
             let paused = found.filter(|record| {
                 let mark = Mark::of(&record.locked_by);

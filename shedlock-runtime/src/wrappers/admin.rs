@@ -20,7 +20,7 @@ struct Named {
 impl<P: LockAdmin> NamespacedLockProvider<P> {
     fn named(&self, operation: Operation, name: &str) -> Result<Named, LockError> {
         let named = || {
-            let here = self.info().lock_name(name)?;
+            let here = self.info().lock_name(operation, name)?;
             let stored = self.stored(&here)?;
             Ok(Named { here, stored })
         };

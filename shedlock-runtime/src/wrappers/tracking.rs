@@ -147,9 +147,6 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     /// out at their next extension or at their end. A lock that is granted while this runs is not given back. Each call to
     /// the store is limited to five seconds, and what failed stays known, so this can be called again.
     ///
-    /// An `at_least` that was given to the latest extension, and to no earlier one, is not known here: it ends with the
-    /// lock.
-    ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, or when the provider panics.

@@ -31,7 +31,10 @@ impl AdminStatements {
             ($dialect:literal) => {
                 [
                     include_str!(concat!("../../sql/", $dialect, "/list.sql")),
-                    include_str!(concat!("../../sql/", $dialect, "/get.sql")),
+                    concat!(
+                        include_str!(concat!("../../sql/", $dialect, "/list.sql")),
+                        include_str!(concat!("../../sql/", $dialect, "/get.sql")),
+                    ),
                     include_str!(concat!("../../sql/", $dialect, "/pause.sql")),
                     include_str!(concat!("../../sql/", $dialect, "/force_release.sql")),
                     include_str!(concat!("../../sql/", $dialect, "/resume.sql")),

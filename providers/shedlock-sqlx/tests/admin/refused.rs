@@ -11,7 +11,7 @@ use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres as PostgresServer};
 use sqlx::{MySql, Postgres, Sqlite};
 
-use crate::place::{Place, Table, TestStore, Via};
+use crate::place::{self, Place, Table, TestStore, Via};
 use crate::{HOUR, later, skipped};
 
 each_database! {
@@ -126,14 +126,7 @@ async fn an_end_that_has_passed_by_the_databases_clock<DB: TestStore>(place: Pla
 #[tokio::test]
 async fn a_pause_past_2038_where_the_column_ends() {
     let place: Place<MySql> = server_or_skip!(Place::with(Table::ShedLocks).await);
-    let lenient = sqlx::pool::PoolOptions::<MySql>::new().after_connect(|connection, _| {
-        Box::pin(async move {
-            sqlx::Executor::execute(connection, "SET SESSION sql_mode = ''")
-                .await
-                .map(drop)
-        })
-    });
-    let lenient = lenient
+    let lenient = place::not_strict()
         .connect(&place.direct)
         .await
         .expect("the database is there");

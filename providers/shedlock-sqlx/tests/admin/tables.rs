@@ -7,7 +7,7 @@ use shedlock_sqlx::{ColumnNames, LockClock, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use sqlx::{MySql, Postgres, Sqlite};
 
-use crate::place::{Place, Table, TestStore, Via};
+use crate::place::{self, Place, Table, TestStore, Via};
 use crate::{later, skipped, works};
 
 each_database! {
@@ -142,15 +142,9 @@ async fn mysql_columns_of_each_kind() {
         place.execute(&table).await;
         works(&place.provider(Via::Url)).await;
         // Neither strict nor READ COMMITTED.
-        let lenient = sqlx::pool::PoolOptions::<MySql>::new().after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::Executor::execute(connection, "SET SESSION sql_mode = ''")
-                    .await
-                    .map(drop)
-            })
-        });
         let options = zone(place.direct.parse().expect("a valid URL"));
-        works(&SqlxLockProvider::new(lenient.connect_lazy_with(options))).await;
+        let lenient = place::not_strict().connect_lazy_with(options);
+        works(&SqlxLockProvider::new(lenient)).await;
     }
 }
 

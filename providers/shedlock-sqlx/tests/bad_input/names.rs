@@ -1,6 +1,6 @@
 //! Names: of locks, of the table and its columns, and what is never shown.
 
-use shedlock_runtime::{ErrorKind, LockProviderExt as _};
+use shedlock_runtime::{ErrorKind, LockError, LockProviderExt as _};
 use shedlock_sqlx::{ColumnNames, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use sqlx::{MySql, Postgres, Sqlite};
@@ -65,6 +65,18 @@ async fn names_stay_names<DB: TestStore>(place: Place<DB>) {
     assert_eq!(stored, wanted);
 }
 
+/// Makes the table of a provider and takes a lock in it; nothing is wrong with it.
+async fn must_make_and_lock<DB: TestStore>(built: Result<SqlxLockProvider<DB>, LockError>) {
+    let provider = built.expect("the names are legal");
+    provider
+        .ensure_schema()
+        .await
+        .expect("the table can be made");
+    must_lock(&provider, "a").await;
+    let report = provider.check_schema().await.expect("the table is good");
+    assert_eq!(report.warnings(), Vec::<String>::new());
+}
+
 async fn a_table_and_columns_of_other_names<DB: TestStore>(place: Place<DB>) {
     let columns = ColumnNames::default()
         .with_name("job")
@@ -77,14 +89,7 @@ async fn a_table_and_columns_of_other_names<DB: TestStore>(place: Place<DB>) {
         .table_name("Locks")
         .columns(columns)
         .build();
-    let provider = built.expect("the names are legal");
-    provider
-        .ensure_schema()
-        .await
-        .expect("the table can be made");
-    must_lock(&provider, "a").await;
-    let report = provider.check_schema().await.expect("the table is good");
-    assert_eq!(report.warnings(), Vec::<String>::new());
+    must_make_and_lock(built).await;
     for (name, told) in [
         ("", "the name of a table cannot be empty"),
         ("a\0b", "the name of a table cannot contain NUL"),
@@ -109,14 +114,7 @@ async fn odd_identifiers_are_quoted<DB: TestStore>(place: Place<DB>) {
         .table_name("my \"lo`cks\"; --")
         .columns(columns)
         .build();
-    let provider = built.expect("the names are legal");
-    provider
-        .ensure_schema()
-        .await
-        .expect("the table can be made");
-    must_lock(&provider, "a").await;
-    let report = provider.check_schema().await.expect("the table is good");
-    assert_eq!(report.warnings(), Vec::<String>::new());
+    must_make_and_lock(built).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use shedlock_sqlx::{LockClock, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use sqlx::{MySql, Postgres, Sqlite};
 
-use crate::place::{Place, Table, TestStore, Via};
+use crate::place::{self, Place, Table, TestStore, Via};
 use crate::{DB_ROWS, config, must_fail, must_lock};
 
 each_database! {
@@ -48,14 +48,7 @@ async fn a_lease_past_2038_is_refused_where_the_column_ends() {
     let place: Place<MySql> = server_or_skip!(Place::empty().await);
     place.make(Table::ShedLocks).await;
     // Without strict mode the server would store zero, and the lock would be free at once.
-    let lenient = sqlx::pool::PoolOptions::<MySql>::new().after_connect(|connection, _| {
-        Box::pin(async move {
-            sqlx::Executor::execute(connection, "SET SESSION sql_mode = ''")
-                .await
-                .map(drop)
-        })
-    });
-    let lenient = lenient
+    let lenient = place::not_strict()
         .connect(&place.direct)
         .await
         .expect("the database is there");

@@ -132,6 +132,16 @@ impl<DB: TestStore> Place<DB> {
     }
 }
 
+/// For connections as an application may have them: neither strict nor READ COMMITTED.
+pub(crate) fn not_strict() -> PoolOptions<sqlx::MySql> {
+    PoolOptions::<sqlx::MySql>::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            let mode = "SET SESSION sql_mode = ''";
+            connection.execute(mode).await.map(drop)
+        })
+    })
+}
+
 async fn behind_proxy<DB: Store>(direct: String, address: std::net::SocketAddr) -> Place<DB> {
     let proxy = Proxy::start(address).await.expect("a proxy can be started");
     Place {

@@ -12,11 +12,6 @@ use super::provider::Toy;
 use super::world::Row;
 
 impl Toy {
-    fn named(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
-        let named = self.info.lock_name(name);
-        named.map_err(|error| error.with_context(operation, "toy", None))
-    }
-
     fn describe(&self, name: &str, row: &Row) -> LockInfo {
         // The server's time counts from its start.
         let (now, utc) = (self.now(), self.info().clock().utc());
@@ -64,7 +59,7 @@ impl LockAdmin for Toy {
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let name = self.named(Operation::Get, name)?;
+        let name = self.info.lock_name(Operation::Get, name)?;
         self.request().await?;
         let rows = self.world.rows();
         let row = rows.get(&self.key(name.as_str()));
@@ -72,7 +67,7 @@ impl LockAdmin for Toy {
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let name = self.named(Operation::ForceRelease, name)?;
+        let name = self.info.lock_name(Operation::ForceRelease, name)?;
         self.request().await?;
         let now = self.now();
         let mut rows = self.world.rows();
@@ -94,7 +89,7 @@ impl LockAdmin for Toy {
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let name = self.named(Operation::Pause, name)?;
+        let name = self.info.lock_name(Operation::Pause, name)?;
         let mut left = pause_length(self.info.clock(), until)
             .map_err(|error| error.with_context(Operation::Pause, "toy", Some(&name)))?;
         self.request().await?;
@@ -121,7 +116,7 @@ impl LockAdmin for Toy {
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let name = self.named(Operation::Resume, name)?;
+        let name = self.info.lock_name(Operation::Resume, name)?;
         self.request().await?;
         let now = self.now();
         let mut rows = self.world.rows();
