@@ -26,7 +26,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     step("doc", &|| bounded(&mut doc(&root)));
     step("features", &|| features(&root));
     step("tidy", &tidy::run);
-    step("package", &|| bounded(&mut package(&root)));
+    step("package", &|| package(&root));
 
     let mut tests = test::Report::default();
     let (passed, took) = process::step("test", || {
@@ -112,10 +112,17 @@ fn features(root: &Path) -> anyhow::Result<bool> {
 }
 
 /// Builds what would be uploaded, from the files that would be uploaded.
-fn package(root: &Path) -> Command {
+fn package(root: &Path) -> anyhow::Result<bool> {
+    // cargo unpacks what it packaged once for each path and version, and keeps that when the sources change: at the same
+    // path, a crate would be built against its neighbours as they were the first time.
+    let target = tempfile::Builder::new()
+        .prefix("package-")
+        .tempdir_in(workspace::target(root)?)?;
     let mut command = process::cargo(root);
-    command.args(["package", "--workspace", "--locked"]);
     command
+        .args(["package", "--workspace", "--locked", "--target-dir"])
+        .arg(target.path());
+    bounded(&mut command)
 }
 
 /// The variable's value with `flag` behind it.

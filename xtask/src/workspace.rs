@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use cargo_metadata::{Metadata, MetadataCommand};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +22,13 @@ pub(crate) fn members(root: &Path) -> anyhow::Result<Metadata> {
         .no_deps()
         .exec()
         .context("cannot read the workspace's manifests")
+}
+
+/// Where cargo builds, made if it is not there.
+pub(crate) fn target(root: &Path) -> anyhow::Result<PathBuf> {
+    let target = members(root)?.target_directory.into_std_path_buf();
+    fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
+    Ok(target)
 }
 
 /// The files git knows, relative to the root.
