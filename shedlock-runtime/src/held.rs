@@ -164,6 +164,15 @@ impl LockState {
         self.deadline().saturating_sub(self.at_most / 5)
     }
 
+    /// Believes in no later end than `end`, and has whoever waits for the end count anew.
+    fn shorten(&self, end: BootInstant) {
+        let end = end.as_nanos();
+        if self.deadline.fetch_min(end, Ordering::AcqRel) > end {
+            self.lost_signal.notify_waiters();
+            self.gate.wake();
+        }
+    }
+
     pub(crate) fn remaining(&self) -> Option<Duration> {
         if self.end.load(Ordering::Acquire) != LIVE {
             return None;

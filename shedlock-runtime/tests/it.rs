@@ -7,6 +7,7 @@ mod it {
     mod executor;
     mod gate;
     mod guard;
+    mod interleaving;
     mod job;
     mod keep_alive;
     mod testing;

@@ -57,7 +57,7 @@ impl LockState {
         };
         let end = self.now().saturating_add(at_most);
         // The store may carry out a request whose answer is lost: an earlier end counts from now on.
-        self.deadline.fetch_min(end.as_nanos(), Ordering::AcqRel);
+        self.shorten(end);
         let mut lease = self.current_lease();
         // For a wrapper that keeps the lease.
         lease.hold_until(self.now(), at_least);
