@@ -60,6 +60,12 @@ impl KeepAlive {
                 "leave the period out: it is half of `at_most`",
             );
         }
+        if period < Duration::from_millis(1) {
+            return refused(
+                "the period of `keep_alive` is shorter than a millisecond, which is as fine as stores count",
+                "leave the period out: it is half of `at_most`",
+            );
+        }
         Ok(())
     }
 }

@@ -22,23 +22,23 @@ type Call = Pin<Box<dyn Future<Output = Result<(), LockError>> + Send>>;
 /// Extends a lease by `at_most` every `period`.
 pub(crate) struct Renewal {
     period: Duration,
-    next: BootInstant,
     call: Option<Call>,
-    /// The pauses between tries of an extension that has failed.
-    pauses: Option<Box<ExponentialBackoff>>,
+    retry: Option<Retry>,
+}
+
+/// An extension has failed.
+struct Retry {
+    at: BootInstant,
+    pauses: Box<ExponentialBackoff>,
 }
 
 impl Renewal {
     pub(crate) fn new(state: &LockState, period: Duration) -> Self {
-        // Later, one failure would be the end.
-        let period = period.min(state.at_most() / 5 * 4);
-        // From the last time that the store was asked for the lease: a body may have blocked its thread since.
-        let asked = state.deadline().saturating_sub(state.at_most());
         Self {
-            period,
-            next: asked.saturating_add(period),
+            // Later, one failure would be the end.
+            period: period.min(state.at_most() / 5 * 4),
             call: None,
-            pauses: None,
+            retry: None,
         }
     }
 
@@ -54,52 +54,55 @@ impl Renewal {
     }
 
     fn next(&self, state: &LockState) -> BootInstant {
-        if self.pauses.is_some() {
-            return self.next;
+        if let Some(retry) = &self.retry {
+            return retry.at;
         }
-        // The body may have shortened its lease by hand.
-        self.next.min(state.almost_over())
+        // By what is left of the lease: the body may have blocked its thread since the store was last asked, and moved the
+        // end by hand, to a later one too.
+        state
+            .deadline()
+            .saturating_sub(state.at_most().saturating_sub(self.period))
     }
 
-    /// Does what is due.
+    /// Does what is due. Not again and again: what is due once more is so at the next poll.
     pub(crate) fn poll(&mut self, state: &Arc<LockState>, cx: &mut Context<'_>) {
-        while !state.has_ended() {
-            let Some(call) = &mut self.call else {
-                let now = state.now();
-                let next = self.next(state);
+        if state.has_ended() {
+            self.call = None;
+            return;
+        }
+        let mut call = match self.call.take() {
+            Some(call) => call,
+            None => {
+                let (now, next) = (state.now(), self.next(state));
                 if now < next {
                     return;
                 }
-                self.call = Some(extend(state, now.saturating_since(next)));
-                continue;
-            };
-            match call.as_mut().poll(cx) {
-                Poll::Ready(answer) => self.answered(state, answer),
-                Poll::Pending => return,
+                extend(state, now.saturating_since(next))
             }
+        };
+        match call.as_mut().poll(cx) {
+            Poll::Ready(answer) => self.answered(state, answer),
+            Poll::Pending => self.call = Some(call),
         }
-        self.call = None;
     }
 
     fn answered(&mut self, state: &LockState, answer: Result<(), LockError>) {
-        self.call = None;
-        let pause = match answer {
-            Ok(()) => {
-                self.pauses = None;
-                self.period
-            }
+        match answer {
+            Ok(()) => self.retry = None,
             // Told already.
-            Err(error) if error.kind() == ErrorKind::Lost => return,
+            Err(error) if error.kind() == ErrorKind::Lost => {}
             Err(error) => {
                 events::extend_failed(state, &error);
                 let longest = (state.at_most() / 10).min(Duration::from_secs(1));
-                let pauses = self
-                    .pauses
-                    .get_or_insert_with(|| Box::new(pauses(Duration::from_millis(20), longest)));
-                pauses.next().unwrap_or(longest)
+                let mut pauses = self.retry.take().map_or_else(
+                    || Box::new(pauses(Duration::from_millis(20), longest)),
+                    |retry| retry.pauses,
+                );
+                let pause = pauses.next().unwrap_or(longest);
+                let at = state.now().saturating_add(pause);
+                self.retry = Some(Retry { at, pauses });
             }
-        };
-        self.next = state.now().saturating_add(pause);
+        }
     }
 }
 
