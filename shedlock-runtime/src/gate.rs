@@ -66,7 +66,9 @@ impl<'b, F> Gate<'b, F> {
     }
 
     fn finish(&mut self, outcome: RunOutcome) {
-        self.watch = None;
+        if let Some(watch) = self.watch.take() {
+            watch.end(self.state);
+        }
         self.state.set_running(false);
         events::finished(self.state, outcome);
     }

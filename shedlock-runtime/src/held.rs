@@ -45,8 +45,9 @@ pub(crate) struct LockState {
     outer: Option<Arc<LockState>>,
     timeout: Duration,
     runtime: Option<Handle>,
-    /// Extensions of one lease go one after the other, or the deadline would not be that of the last one confirmed.
-    extending: tokio::sync::Mutex<()>,
+    /// The store is asked one thing at a time about one lock: the deadline must be that of the last extension confirmed, and
+    /// none may follow the release.
+    asking: tokio::sync::Mutex<()>,
     release_on_drop: AtomicBool,
     active: Active,
     /// Counts it among the locks that are held, until it ends.
@@ -95,7 +96,7 @@ impl LockState {
             outer,
             timeout: config.timeout(),
             runtime: Handle::try_current().ok(),
-            extending: tokio::sync::Mutex::new(()),
+            asking: tokio::sync::Mutex::new(()),
             release_on_drop: AtomicBool::new(true),
             active,
             id: AtomicU64::new(0),

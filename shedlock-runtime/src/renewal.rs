@@ -67,8 +67,7 @@ impl Renewal {
     /// Does what is due. Not again and again: what is due once more is so at the next poll.
     pub(crate) fn poll(&mut self, state: &Arc<LockState>, cx: &mut Context<'_>) {
         if state.has_ended() {
-            self.call = None;
-            return;
+            return self.leave(state);
         }
         let mut call = match self.call.take() {
             Some(call) => call,
@@ -83,6 +82,14 @@ impl Renewal {
         match call.as_mut().poll(cx) {
             Poll::Ready(answer) => self.answered(state, answer),
             Poll::Pending => self.call = Some(call),
+        }
+    }
+
+    /// Extends no more. A request on its way may be carried out whether or not somebody waits: its answer is awaited, so that
+    /// what is asked next of this lock is asked after it.
+    pub(crate) fn leave(&mut self, state: &LockState) {
+        if let (Some(call), Some(runtime)) = (self.call.take(), state.runtime()) {
+            drop(runtime.spawn(call));
         }
     }
 

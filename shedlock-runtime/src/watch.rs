@@ -85,6 +85,13 @@ impl Watch {
         }
     }
 
+    /// The body is over, and its lease is extended no more.
+    pub(crate) fn end(mut self, state: &LockState) {
+        if let Some(renewal) = &mut self.renewal {
+            renewal.leave(state);
+        }
+    }
+
     fn last_moment(&self, state: &LockState) -> BootInstant {
         let deadline = state.deadline();
         match self.renewal {

@@ -3,6 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::MutexGuard;
+use tokio::time::timeout;
+
 use super::{End, LockState};
 use crate::answer::{Extended, Released};
 use crate::config::check_at_most;
@@ -11,6 +14,9 @@ use crate::error::{ErrorKind, LockError, Operation};
 use crate::event::LossReason;
 use crate::events;
 use crate::limit::limited;
+
+/// How long the release of a process that ends waits for an extension.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long an extension by keep-alive takes at most, and how late it was.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +57,7 @@ impl LockState {
         at_least
             .to_duration()
             .map_err(|invalid| context(invalid.into()))?;
-        let _one_at_a_time = self.extending.lock().await;
+        let _one_at_a_time = self.asking.lock().await;
         let Some(left) = self.remaining() else {
             return Err(context(lost()));
         };
@@ -81,8 +87,23 @@ impl LockState {
         Err(context(error))
     }
 
+    /// Waits for the answer to whatever the store was asked before, unless it takes too long.
+    async fn unasked(&self) -> Option<MutexGuard<'_, ()>> {
+        if let Ok(guard) = self.asking.try_lock() {
+            return Some(guard);
+        }
+        let limit = if self.is_shut_down() {
+            self.timeout.min(PATIENCE)
+        } else {
+            self.timeout
+        };
+        // Seldom, so it makes no release larger.
+        Box::pin(timeout(limit, self.asking.lock())).await.ok()
+    }
+
     /// Asks the store once to take the lock back, unless it has it.
     pub(crate) async fn release_once(&self) -> Result<Released, LockError> {
+        let _one_at_a_time = self.unasked().await;
         if self.is_settled() {
             return Ok(Released::Released);
         }

@@ -1,13 +1,62 @@
 //! Extensions, releases and the end of a body, each in the middle of another.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shedlock_runtime::testing::{FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockConfiguration, LockingTaskExecutor, OnLost, Operation,
-    lock,
+    Acquired, Attempt, ErrorKind, Extended, InMemoryLockProvider, Lease, LockConfiguration,
+    LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, OnLost, Operation,
+    ProviderInfo, Released, async_trait, lock,
 };
 use tokio::time::{Instant, sleep};
+
+/// A store at the other end of a network: an extension that was sent is carried out, whether or not somebody still waits
+/// for the answer.
+#[derive(Debug, Clone)]
+struct Remote {
+    store: InMemoryLockProvider,
+    /// How long each extension is on its way; the last ones arrive at once.
+    delays: Arc<Mutex<VecDeque<Duration>>>,
+}
+
+impl Remote {
+    fn new(store: &InMemoryLockProvider, delays: &[u64]) -> Self {
+        let delays = delays.iter().copied().map(Duration::from_millis).collect();
+        Self {
+            store: store.clone(),
+            delays: Arc::new(Mutex::new(delays)),
+        }
+    }
+}
+
+#[async_trait]
+impl LockProvider for Remote {
+    fn info(&self) -> &ProviderInfo {
+        self.store.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        self.store.acquire(attempt).await
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        let (remote, lease) = (self.clone(), lease.clone());
+        let sent = tokio::spawn(async move {
+            let delay = remote.delays.lock().unwrap().pop_front();
+            if let Some(delay) = delay {
+                sleep(delay).await;
+            }
+            remote.store.extend(&lease, at_most).await
+        });
+        sent.await.unwrap()
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.store.release(lease).await
+    }
+}
 
 fn config(at_most: &str) -> LockConfiguration {
     LockConfiguration::new("job", at_most).unwrap()
@@ -15,6 +64,55 @@ fn config(at_most: &str) -> LockConfiguration {
 
 fn kept(at_most: &str) -> LockConfiguration {
     config(at_most).with_keep_alive().unwrap()
+}
+
+async fn free_after(store: &InMemoryLockProvider, since: Instant) -> Duration {
+    while store.try_lock(config("1s")).await.unwrap().is_none() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    since.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_on_its_way_does_not_move_the_end_that_a_release_gave_the_lock() {
+    let store = InMemoryLockProvider::new();
+    for dropped in [false, true] {
+        for (at_least, expected) in [("8s", 8), ("40s", 40)] {
+            let executor = LockingTaskExecutor::new(Remote::new(&store, &[500]));
+            let begun = Instant::now();
+            let config = kept("10s").with_at_least(at_least).unwrap();
+            // The extension begins after five seconds.
+            let call = executor.execute(config, sleep(Duration::from_millis(5_200)));
+            if dropped {
+                let limit = Duration::from_millis(5_100);
+                tokio::time::timeout(limit, call).await.unwrap_err();
+            } else {
+                assert!(call.await.unwrap().was_executed());
+            }
+            let free = free_after(&store, begun).await;
+            let late = free.saturating_sub(Duration::from_secs(expected));
+            assert!(
+                free.as_secs() >= expected && late < Duration::from_millis(100),
+                "at_least {at_least}, dropped {dropped}: {free:?}"
+            );
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_of_a_keeper_does_not_shorten_a_later_one_by_hand() {
+    let store = InMemoryLockProvider::new();
+    let remote = Remote::new(&store, &[500]);
+    let mut guard = remote.try_lock(config("10s")).await.unwrap().unwrap();
+    guard
+        .keep_alive(sleep(Duration::from_millis(5_200)))
+        .await
+        .unwrap();
+    guard.extend("1h", "0s").await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert!(guard.is_held());
+    assert!(store.try_lock(config("1s")).await.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,6 +181,21 @@ fn a_kept_body_that_was_stopped_past_its_lease_ends_without_tokios_budget() {
     });
     let ended = ended.recv_timeout(Duration::from_secs(10));
     assert_eq!(ended.unwrap(), ErrorKind::Lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_waits_for_an_extension_that_hangs_no_longer_than_that_may_take() {
+    let store = InMemoryLockProvider::new();
+    let remote = Remote::new(&store, &[3_600_000]);
+    let executor = LockingTaskExecutor::new(remote);
+    let begun = Instant::now();
+    let ran = executor.execute(kept("10s"), sleep(Duration::from_millis(5_200)));
+    assert!(ran.await.unwrap().was_executed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(7),
+        "a sixth of the lease"
+    );
+    assert!(store.try_lock(config("1s")).await.unwrap().is_some());
 }
 
 #[test]
