@@ -233,7 +233,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.0.releases_on_drop() && !self.0.is_settled() {
+        if self.0.releases_on_drop() && !self.0.active().is_settled() {
             release::in_background(Arc::clone(&self.0));
         }
     }

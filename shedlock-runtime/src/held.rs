@@ -45,8 +45,7 @@ pub(crate) struct LockState {
     outer: Option<Arc<LockState>>,
     timeout: Duration,
     runtime: Option<Handle>,
-    /// The store is asked one thing at a time about one lock: the deadline must be that of the last extension confirmed, and
-    /// none may follow the release.
+    /// One question at a time: the deadline is that of the last extension confirmed, and none follows the release.
     asking: tokio::sync::Mutex<()>,
     release_on_drop: AtomicBool,
     active: Active,
@@ -184,15 +183,14 @@ impl LockState {
 
     /// Notes why the lock is not held any more; false if that is known already.
     fn end(&self, end: End) -> bool {
-        let first = self
-            .end
-            .compare_exchange(LIVE, end as u8, Ordering::AcqRel, Ordering::Acquire);
-        if first.is_ok() {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        let noted = self.end.compare_exchange(LIVE, end as u8, success, failure);
+        if noted.is_ok() {
             self.holding.end();
             self.lost_signal.notify_waiters();
             self.gate.wake();
         }
-        first.is_ok()
+        noted.is_ok()
     }
 
     /// Notes that the lease is gone; true the first time.
@@ -208,10 +206,18 @@ impl LockState {
         self.end.load(Ordering::Acquire) == End::Stolen as u8
     }
 
+    /// Whether a shutdown is to leave it as it is, because its guard is to keep the lock.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        let alone = !self.is_running() && !self.releases_on_drop();
+        if alone {
+            self.active.leave();
+        }
+        alone
+    }
+
     /// Ends what runs under this lock; false if it had ended, or is to keep the lock.
     pub(crate) fn shut_down(&self) -> bool {
-        if !self.is_running() && !self.releases_on_drop() {
-            self.active.settle();
+        if self.is_left_alone() {
             return false;
         }
         // A body that goes on without its lock ends, too.
@@ -251,8 +257,8 @@ impl LockState {
         self.release_on_drop.store(release, Ordering::Release);
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
-        self.active.is_settled()
+    pub(crate) fn active(&self) -> &Active {
+        &self.active
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! What of this process holds locks or is about to: what a shutdown has to wait for.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use once_cell::sync::Lazy;
@@ -15,7 +15,7 @@ const CANCELLING: u8 = 2;
 
 static MODE: AtomicU8 = AtomicU8::new(OPEN);
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
-static SETTLED: Notify = Notify::const_new();
+static CHANGED: Notify = Notify::const_new();
 static HELD: Lazy<Mutex<Held>> = Lazy::new(Mutex::default);
 
 /// The locks that a shutdown may have to end. A body that never waits is over before anybody could.
@@ -32,24 +32,44 @@ fn held() -> MutexGuard<'static, Held> {
 
 /// An acquisition on its way, or a lock that is not given back yet.
 #[derive(Debug)]
-pub(crate) struct Active(AtomicBool);
+pub(crate) struct Active(AtomicU8);
+
+const AWAITED: u8 = 0;
+const LEFT: u8 = 1;
+const SETTLED: u8 = 2;
 
 impl Active {
     /// Begins to hold a lock, unless the process is shutting down.
     pub(crate) fn begin() -> Option<Self> {
         // Counted first: a shutdown that does not see the count is seen here.
         ACTIVE.fetch_add(1, Ordering::SeqCst);
-        let active = Self(AtomicBool::new(true));
+        let active = Self(AtomicU8::new(AWAITED));
         (MODE.load(Ordering::SeqCst) == OPEN).then_some(active)
     }
 
+    /// Whether a shutdown waits for it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.0.load(Ordering::Acquire) == AWAITED
+    }
+
+    /// Whether there is nothing more to give back.
     pub(crate) fn is_settled(&self) -> bool {
-        !self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) == SETTLED
     }
 
     /// There is nothing more to give back.
     pub(crate) fn settle(&self) {
-        if self.0.load(Ordering::Acquire) && self.0.swap(false, Ordering::AcqRel) {
+        if self.0.swap(SETTLED, Ordering::AcqRel) == AWAITED {
+            settled();
+        }
+    }
+
+    /// It is to stay as it is: its holder may still give it back, but a shutdown does not wait for that.
+    pub(crate) fn leave(&self) {
+        let left = self
+            .0
+            .compare_exchange(AWAITED, LEFT, Ordering::AcqRel, Ordering::Acquire);
+        if left.is_ok() {
             settled();
         }
     }
@@ -58,13 +78,13 @@ impl Active {
 fn settled() {
     ACTIVE.fetch_sub(1, Ordering::SeqCst);
     if is_closed() {
-        SETTLED.notify_waiters();
+        CHANGED.notify_waiters();
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if *self.0.get_mut() {
+        if *self.0.get_mut() == AWAITED {
             settled();
         }
     }
@@ -110,17 +130,17 @@ pub(crate) fn forget(id: u64) {
 /// Ends every lock that is known, and those that will be.
 pub(crate) fn cancel() -> usize {
     MODE.store(CANCELLING, Ordering::SeqCst);
-    let states = unsettled();
+    let states = awaited();
     states.iter().filter(|state| state.shut_down()).count()
 }
 
-/// The known locks that are not given back yet.
-pub(crate) fn unsettled() -> Vec<Arc<LockState>> {
+/// The known locks that are to be given back and are not yet.
+pub(crate) fn awaited() -> Vec<Arc<LockState>> {
     let states: Vec<_> = held().states.values().filter_map(Weak::upgrade).collect();
     // Outside the mutex: the last reference to a state takes it again.
     states
         .into_iter()
-        .filter(|state| !state.is_settled())
+        .filter(|state| state.active().is_awaited())
         .collect()
 }
 
@@ -132,7 +152,7 @@ pub(crate) fn active() -> usize {
 /// Waits until nothing is.
 pub(crate) async fn idle() {
     loop {
-        let mut settled = std::pin::pin!(SETTLED.notified());
+        let mut settled = std::pin::pin!(CHANGED.notified());
         // Registered before the look, so that the last one is not missed.
         settled.as_mut().enable();
         if active() == 0 {

@@ -85,7 +85,7 @@ impl SchedulerLock {
                 release_guards(until).await;
                 let _idle = ended(timeout_at(until, running::idle())).await;
             }
-            for state in running::unsettled() {
+            for state in running::awaited() {
                 events::abandoned(state.subject(), "it was not over in time for the shutdown");
                 report.abandoned.push(state.name().clone());
             }
@@ -103,11 +103,12 @@ async fn ended<T, E>(limited: impl Future<Output = Result<T, E>>) -> bool {
     limited.await.is_ok()
 }
 
-/// Gives the locks of guards back that nobody has dropped. A body that runs keeps its lock.
+/// Gives the locks of guards back that nobody has dropped. A body that runs keeps its lock, and so does a guard that is
+/// not to release it.
 async fn release_guards(until: Instant) {
     let mut releases = JoinSet::new();
-    for state in running::unsettled() {
-        if !state.is_running() {
+    for state in running::awaited() {
+        if !state.is_running() && !state.is_left_alone() {
             releases.spawn(async move {
                 if let Err(error) = state.release_once().await {
                     events::release_failed(&state, &error);

@@ -16,6 +16,9 @@ use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+#[path = "shutdown/guards.rs"]
+mod guards;
+
 static TURN: Mutex<()> = Mutex::const_new(());
 /// What every step here takes at most on a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -151,39 +154,6 @@ async fn awaiting_ends_with_the_last_body() {
     let report = over(shutdown).await;
     assert!(begun.elapsed() < LIMIT);
     assert_eq!(report.cancelled, 0);
-}
-
-#[tokio::test]
-async fn a_guard_by_hand_is_told_and_then_released() {
-    let (provider, _executor, _turn) = process().await;
-    let guard = provider.try_lock(config("guard")).await.unwrap().unwrap();
-    let kept = provider.try_lock(config("lockout")).await.unwrap();
-    let mut kept = kept.unwrap();
-    kept.release_on_drop(false);
-    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
-    assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
-    assert!(!guard.is_held());
-    assert_eq!(taken(&provider).await, ["lockout"], "as its holder wished");
-    guard.unlock().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_guard_whose_work_is_awaited_drops_the_work() {
-    let (provider, _executor, _turn) = process().await;
-    let mut guard = provider.try_lock(config("guard")).await.unwrap().unwrap();
-    let work = tokio::spawn(async move {
-        let error = guard.keep_alive(pending::<()>()).await.unwrap_err();
-        guard.unlock().await.unwrap();
-        error.kind()
-    });
-    while taken(&provider).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
-    sleep(Duration::from_millis(20)).await;
-    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
-    assert_eq!(over(work).await, ErrorKind::ShutDown);
-    assert_eq!((report.cancelled, report.abandoned), (1, vec![]));
-    assert_eq!(taken(&provider).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

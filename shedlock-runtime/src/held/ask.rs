@@ -104,7 +104,7 @@ impl LockState {
     /// Asks the store once to take the lock back, unless it has it.
     pub(crate) async fn release_once(&self) -> Result<Released, LockError> {
         let _one_at_a_time = self.unasked().await;
-        if self.is_settled() {
+        if self.active.is_settled() {
             return Ok(Released::Released);
         }
         let lease = self.current_lease();
