@@ -130,8 +130,8 @@ impl LockConfiguration {
         self
     }
 
-    /// Asks again and again for `wait` while somebody else holds the lock, with pauses from 25 ms up to a second that
-    /// differ between nodes. First come is not first served.
+    /// Asks again and again for `wait` while somebody else holds the lock, with pauses from 25 ms up to two seconds
+    /// that differ between nodes. First come is not first served.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-/// Pauses that grow from `shortest` to `longest`.
+/// Pauses that grow from `shortest` to `longest`, and each made up to twice as long at random.
 pub(crate) fn pauses(shortest: Duration, longest: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(shortest)
@@ -12,4 +12,18 @@ pub(crate) fn pauses(shortest: Duration, longest: Duration) -> ExponentialBackof
         .with_jitter()
         .without_max_times()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_are_in_step() {
+        let (shortest, longest) = (Duration::from_millis(25), Duration::from_secs(1));
+        let some = || pauses(shortest, longest).take(100).collect::<Vec<_>>();
+        let (one, other) = (some(), some());
+        assert_ne!(one, other);
+        assert!(one[0] >= shortest && one.iter().all(|pause| *pause <= 2 * longest));
+    }
 }
