@@ -82,6 +82,7 @@ impl Listening {
             missed: AtomicU64::new(0),
         });
         change(|lines| lines.push(Arc::clone(&line)));
+        COUNT.fetch_add(1, Ordering::AcqRel);
         Ok(Self(Some(line)))
     }
 
@@ -103,6 +104,7 @@ impl Drop for Listening {
     fn drop(&mut self) {
         let Some(line) = self.0.take() else { return };
         change(|lines| lines.retain(|other| !Arc::ptr_eq(other, &line)));
+        COUNT.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -134,7 +136,6 @@ fn change(change: impl Fn(&mut Vec<Arc<Line>>)) {
         change(&mut lines);
         lines
     });
-    COUNT.store(LINES.load().len(), Ordering::Release);
 }
 
 /// Whether anybody listens.
