@@ -23,6 +23,7 @@ use crate::running::Active;
 
 /// More locks than this are not given back at the same time while a store is away; their leases run out instead.
 const MOST_AT_ONCE: usize = 1_024;
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const NO_RUNTIME: &str = "there is no runtime to do it on";
 static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 
@@ -72,11 +73,13 @@ impl Drop for Orphan<'_> {
         events::indeterminate(&subject);
         let provider = Arc::clone(self.provider);
         let until = self.attempt.ends();
+        // However long the lease is, the search asks as often, about.
+        let longest = (self.attempt.at_most() / 128).max(LONGEST_PAUSE);
         let about = subject.clone();
         let clearing = async move {
             // The request may still be on its way, so "not yours" does not end the search before the lease does. But a
             // shutdown waits for one answer only.
-            let mut tries = Tries::until(until);
+            let mut tries = Tries::until(until, longest);
             loop {
                 let answer = limited(DEFAULT_TIMEOUT, provider.release(&lease)).await;
                 if answer.is_ok() {
@@ -104,7 +107,7 @@ pub(crate) fn in_background(state: Arc<LockState>) {
             return;
         };
         events::release_failed(&state, &error);
-        let mut tries = Tries::until(state.deadline());
+        let mut tries = Tries::until(state.deadline(), LONGEST_PAUSE);
         while state.release_once().await.is_err() {
             if !tries.go_on(false, state.provider().info().clock()).await {
                 return;
@@ -156,8 +159,8 @@ struct Tries {
 }
 
 impl Tries {
-    fn until(until: BootInstant) -> Self {
-        let pauses = pauses(Duration::from_millis(20), Duration::from_secs(5));
+    fn until(until: BootInstant, longest: Duration) -> Self {
+        let pauses = pauses(Duration::from_millis(20), longest);
         Self { pauses, until }
     }
 

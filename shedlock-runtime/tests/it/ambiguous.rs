@@ -180,6 +180,19 @@ async fn the_search_for_an_orphan_that_never_was_ends_with_its_lease() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_search_for_an_orphan_asks_no_more_often_for_a_longer_lease() {
+    let (faulty, _records) = store();
+    let day = 24 * 60 * 60;
+    let never = Fault::DeliverLate(Duration::from_secs(2 * day));
+    faulty.next(Operation::Acquire, never);
+    let config = LockConfiguration::new("job", Duration::from_secs(day)).unwrap();
+    faulty.try_lock(config).await.unwrap_err();
+    tokio::time::sleep(Duration::from_secs(day)).await;
+    let looks = faulty.calls(Operation::Release);
+    assert!((60..200).contains(&looks), "{looks}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_was_never_reached_needs_no_search() {
     let (faulty, _records) = store();
     faulty.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
