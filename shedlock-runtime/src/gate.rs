@@ -150,7 +150,8 @@ impl<F: Future> Future for Gate<'_, F> {
 // The destructors of a body that ended, panicked or was cancelled run under its lock: the gate is dropped before it.
 impl<F> Drop for Gate<'_, F> {
     fn drop(&mut self) {
-        if self.body.is_some() {
+        // Also if its destructor has panicked.
+        if self.state.is_running() {
             self.end(if std::thread::panicking() {
                 RunOutcome::Panicked
             } else {

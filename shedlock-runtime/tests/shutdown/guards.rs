@@ -1,18 +1,21 @@
 //! What a shutdown does to guards that are held by hand.
 
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    ErrorKind, EventKind, LockEvent, LockProviderExt as _, Operation, Released, SchedulerLock,
-    ShutdownPolicy,
+    ErrorKind, EventKind, LockEvent, LockProviderExt as _, LockingTaskExecutor, Operation,
+    Released, SchedulerLock, ShutdownPolicy,
 };
 use tokio::time::sleep;
 
-use super::{config, over, process, taken};
+use super::{config, over, process, start, taken};
 
 #[tokio::test]
 async fn a_guard_by_hand_is_told_and_then_released() {
@@ -91,6 +94,48 @@ async fn a_lockout_that_its_holder_ends_after_the_shutdown_is_given_back() {
         let builder = SchedulerLock::builder().provider(provider.clone());
         builder.default_at_most("10m").install().unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_guard_whose_work_panicked_when_it_was_dropped_is_released() {
+    struct Panics;
+    impl Future for Panics {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("a destructor of a test panics");
+        }
+    }
+    let (provider, _executor, _turn) = process().await;
+    let mut guard = provider.try_lock(config("guard")).await.unwrap().unwrap();
+    let kept = std::panic::AssertUnwindSafe(guard.keep_alive(Panics));
+    kept.catch_unwind().await.unwrap_err();
+    assert!(guard.is_held(), "the guard has it still");
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!((report.cancelled, report.left), (1, 0));
+    assert_eq!(taken(&provider).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_extension_that_hangs_does_not_hold_up_a_shutdown() {
+    let (memory, executor, _turn) = process().await;
+    drop(executor);
+    let provider = FaultyProvider::new(memory.clone());
+    provider.next(Operation::Extend, Fault::Hang);
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let config = config("job").with_keep_alive_every("10ms").unwrap();
+    let body = start(&executor, config).await;
+    while provider.calls(Operation::Extend) == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let report = SchedulerLock::shutdown(ShutdownPolicy::Cancel).await;
+    assert_eq!((report.cancelled, report.left), (1, 0));
+    assert_eq!(taken(&memory).await, Vec::<String>::new());
+    assert_eq!(over(body).await, Err(ErrorKind::ShutDown));
 }
 
 #[tokio::test]
