@@ -115,8 +115,9 @@ pub(crate) fn in_background(state: Arc<LockState>) {
         }
     });
     // One poll inside a runtime sends the request, and completes it for a lock in memory. A driver may panic on a
-    // runtime that is shutting down, and a panic in `Drop` would abort the process.
-    if Handle::try_current().is_ok() {
+    // runtime that is shutting down, and a panic in `Drop` would abort the process. What was taken without a runtime needs
+    // none.
+    if runtime.is_none() || Handle::try_current().is_ok() {
         let poll = || {
             // The timers of the release belong to the runtime that finishes it, whichever runtime this is.
             let _entered = runtime.as_ref().map(Handle::enter);

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{FaultyProvider, ManualClock};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockProvider as _,
@@ -125,6 +126,14 @@ fn a_guard_that_outlives_its_runtime_is_dropped_without_a_panic() {
         .unwrap();
     drop(runtime);
     drop(lock);
+}
+
+#[test]
+fn a_guard_that_was_taken_without_a_runtime_is_given_back_without_one() {
+    let provider = InMemoryLockProvider::with_clock(ManualClock::new());
+    let lock = || provider.try_lock(config()).now_or_never().unwrap();
+    drop(lock().unwrap().unwrap());
+    assert!(lock().unwrap().is_some());
 }
 
 #[tokio::test]
