@@ -1,0 +1,146 @@
+//! Starting a server, the first time and again.
+
+use std::ffi::OsString;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::account::Account;
+use super::keeper::Keeper;
+use super::kind::{Kind, Site};
+use super::{Server, blocking, tools};
+use crate::unavailable::Unavailable;
+
+/// A server that does not answer within this time after its start is given up.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl<K: Kind> Server<K> {
+    /// Starts a server of the caller's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] when a program is missing, or does not do its work; it says which, and what installs it.
+    pub async fn start() -> Result<Self, Unavailable> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server of the caller's own with further arguments on its command line.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(arguments: &[&str]) -> Result<Self, Unavailable> {
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        blocking(move || Self::start_blocking(arguments, Vec::new())).await
+    }
+
+    /// Starts a server of the caller's own with these environment variables, which nothing else of it sees: with
+    /// `LD_PRELOAD` among them, the server alone lives in another time.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with_env(variables: Vec<(OsString, OsString)>) -> Result<Self, Unavailable> {
+        blocking(move || Self::start_blocking(Vec::new(), variables)).await
+    }
+
+    /// The server that all tests of this process share, started by the first to ask. Give each test a
+    /// database of its own, and never stop it.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn shared() -> Result<&'static Self, Unavailable> {
+        // Not an async cell: each test has a runtime of its own, and the first one may be gone before the second asks.
+        blocking(|| {
+            K::shared_slot()
+                .get_or_init(|| Self::start_blocking(Vec::new(), Vec::new()))
+                .as_ref()
+        })
+        .await
+        .map_err(Clone::clone)
+    }
+
+    fn start_blocking(
+        arguments: Vec<String>,
+        variables: Vec<(OsString, OsString)>,
+    ) -> Result<Self, Unavailable> {
+        let kind = K::locate()?;
+        let account = Account::to_run_as(K::ACCOUNT).map_err(K::unavailable)?;
+        Self::start_in(kind, account, arguments, variables)
+            .map_err(|error| K::unavailable(error.to_string()))
+    }
+
+    fn start_in(
+        kind: K,
+        account: Option<Account>,
+        arguments: Vec<String>,
+        variables: Vec<(OsString, OsString)>,
+    ) -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("shedlock-server-")
+            .tempdir()?;
+        if let Some(account) = &account {
+            account.own(directory.path())?;
+        }
+        let port = tools::free_port()?;
+        let site = Site {
+            directory: directory.path().to_owned(),
+            port,
+            account,
+            arguments,
+            variables,
+        };
+        kind.initialize(&site)?;
+        let keeper = Keeper::new(
+            &site.directory,
+            site.account.as_ref(),
+            &Self::command(&kind, &site),
+        )?;
+        // From here on the shell removes it, which also works when this process is killed.
+        let _path = directory.keep();
+        let server = Self {
+            kind,
+            site,
+            keeper: Arc::new(Mutex::new(keeper)),
+        };
+        server.start_again()?;
+        server.kind.furnish(&server.site)?;
+        Ok(server)
+    }
+
+    /// The server's command line, with its variables before it: the shell that starts it is to go without them.
+    fn command(kind: &K, site: &Site) -> Vec<OsString> {
+        let mut command = Vec::new();
+        if !site.variables.is_empty() {
+            command.push("env".into());
+        }
+        for (name, value) in &site.variables {
+            let mut variable = name.clone();
+            variable.push("=");
+            variable.push(value);
+            command.push(variable);
+        }
+        command.extend(kind.command(site));
+        command
+    }
+
+    /// Starts the process and waits until it answers.
+    pub(super) fn start_again(&self) -> io::Result<()> {
+        let mut keeper = self.keeper();
+        keeper.start()?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !self.kind.is_ready(&self.site) {
+            if !keeper.is_running() || Instant::now() > deadline {
+                keeper.kill()?;
+                let log = tools::tail(&self.site.directory.join("server.log"));
+                return Err(io::Error::other(format!("it did not start: {log}")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
