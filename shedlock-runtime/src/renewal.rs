@@ -69,15 +69,14 @@ impl Renewal {
         if state.has_ended() {
             return self.leave(state);
         }
-        let mut call = match self.call.take() {
-            Some(call) => call,
-            None => {
-                let (now, next) = (state.now(), self.next(state));
-                if now < next {
-                    return;
-                }
-                extend(state, now.saturating_since(next))
+        let mut call = if let Some(call) = self.call.take() {
+            call
+        } else {
+            let (now, next) = (state.now(), self.next(state));
+            if now < next {
+                return;
             }
+            extend(state, now.saturating_since(next))
         };
         match call.as_mut().poll(cx) {
             Poll::Ready(answer) => self.answered(state, answer),
