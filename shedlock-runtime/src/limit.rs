@@ -1,8 +1,9 @@
 //! A limit on the time of one call to a store, free of charge for a store that answers at once.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::error::{ErrorKind, LockError};
@@ -15,11 +16,11 @@ pub(crate) async fn limited<T>(
     call: impl Future<Output = Result<T, LockError>>,
 ) -> Result<T, LockError> {
     let mut call = pin!(call);
-    let first = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+    let first = poll_fn(|cx| Poll::Ready(caught(call.as_mut(), cx))).await;
     if let Poll::Ready(answer) = first {
         return answer;
     }
-    tokio::time::timeout(limit, call)
+    tokio::time::timeout(limit, poll_fn(|cx| caught(call.as_mut(), cx)))
         .await
         .unwrap_or_else(|_elapsed| {
             Err(LockError::new(
@@ -27,4 +28,17 @@ pub(crate) async fn limited<T>(
                 format!("no answer within {}", humantime::format_duration(limit)),
             ))
         })
+}
+
+/// Polls `call`. A driver that panics has given no answer; the task that asked is not at fault, and goes on.
+fn caught<T>(
+    call: Pin<&mut impl Future<Output = Result<T, LockError>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, LockError>> {
+    catch_unwind(AssertUnwindSafe(|| call.poll(cx))).unwrap_or_else(|_panic| {
+        Poll::Ready(Err(LockError::new(
+            ErrorKind::Indeterminate,
+            "the provider panicked before it answered",
+        )))
+    })
 }

@@ -10,6 +10,7 @@ mod it {
     mod interleaving;
     mod job;
     mod keep_alive;
+    mod panics;
     mod testing;
     mod wrappers;
 }

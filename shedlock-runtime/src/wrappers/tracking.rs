@@ -149,7 +149,7 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime, or when the provider panics.
+    /// Outside of a tokio runtime.
     ///
     /// # Cancel safety
     ///

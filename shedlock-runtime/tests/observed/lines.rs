@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use shedlock_runtime::__private::{Job, error_value, run as call, skip_value};
-use shedlock_runtime::testing::{Fault, with_provider};
+use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, InMemoryLockProvider, Lease, LockAdmin as _, LockError,
-    LockProvider, LockProviderExt as _, OnLost, Operation, ProviderInfo, Released, async_trait,
-    host_node_name, lock,
+    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
+    OnLost, Operation, host_node_name, lock,
 };
 use tracing::Level;
 
@@ -336,40 +336,14 @@ async fn an_answer_that_is_lost_is_said_and_what_it_granted_is_taken_back() {
     );
 }
 
-/// Memory behind a driver that panics where it can give nothing back, as some do on a runtime that is ending.
-#[derive(Debug, Clone)]
-struct PanicsAtRelease(InMemoryLockProvider);
-
-#[async_trait]
-impl LockProvider for PanicsAtRelease {
-    fn info(&self) -> &ProviderInfo {
-        self.0.info()
-    }
-
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        self.0.acquire(attempt).await
-    }
-
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
-        self.0.extend(lease, at_most).await
-    }
-
-    async fn release(&self, _lease: &Lease) -> Result<Released, LockError> {
-        panic!("there is no reactor running");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lock_that_cannot_be_given_back_is_abandoned_aloud() {
+#[test]
+fn a_lock_that_cannot_be_given_back_is_abandoned_aloud() {
     start();
-    let store = PanicsAtRelease(InMemoryLockProvider::new());
-    drop(
-        store
-            .try_lock(config("abandoned", "10m"))
-            .await
-            .unwrap()
-            .unwrap(),
-    );
+    // Taken where there is no runtime, and to be given back to a store that takes a while.
+    let store = FaultyProvider::new(InMemoryLockProvider::new());
+    store.next(Operation::Release, Fault::Hang);
+    let lock = store.try_lock(config("abandoned", "10m")).now_or_never();
+    drop(lock.unwrap().unwrap().unwrap());
     let abandoned = line("abandoned", "lock.abandoned");
     check(&abandoned, Level::WARN, "abandoned", "memory");
     let expected = "did not release `abandoned`: there is no runtime to do it on; it frees itself when its lease ends";
