@@ -1,7 +1,9 @@
 //! The locks that the running task holds, innermost first.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::task::futures::TaskLocalFuture;
 
@@ -47,6 +49,32 @@ pub(crate) fn holds(provider: &dyn LockProvider, name: &str) -> bool {
 /// Runs `f` as the holder of `state`.
 pub(crate) fn enter<R>(state: Arc<LockState>, f: impl FnOnce() -> R) -> R {
     INNERMOST.sync_scope(state, f)
+}
+
+/// Runs `f` as [`enter`] does, from a destructor: on a thread that is ending there may be no task-local any more, and a
+/// panic in there would end the process.
+pub(crate) fn enter_to_drop(state: Arc<LockState>, f: impl FnOnce()) {
+    drop(scope(state, OnDrop(Some(f))));
+}
+
+/// Is called when it is dropped, and never awaited: a scope drops its future as it polls it, and does without where it
+/// has to.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Future for OnDrop<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
 }
 
 /// Awaits `future` as the holder of `state`.

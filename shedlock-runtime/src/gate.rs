@@ -60,7 +60,7 @@ impl<'b, F> Gate<'b, F> {
     fn end(&mut self, outcome: RunOutcome) {
         let body = &mut self.body;
         if body.is_some() {
-            context::enter(Arc::clone(self.state), || body.set(None));
+            context::enter_to_drop(Arc::clone(self.state), || body.set(None));
         }
         self.finish(outcome);
     }

@@ -1,7 +1,10 @@
 //! What panics somewhere else harms neither a task's result nor the process.
 
+use std::cell::RefCell;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     Acquired, Attempt, ErrorKind, Extended, InMemoryLockProvider, Lease, LockConfiguration,
@@ -92,4 +95,33 @@ async fn an_acquisition_that_panics_is_one_without_an_answer() {
         error.to_string(),
         "failed to acquire lock `job` in memory: the provider panicked before it answered"
     );
+}
+
+type Call = Pin<Box<dyn Future<Output = ()>>>;
+
+thread_local! {
+    static LEFT: RefCell<Option<Call>> = const { RefCell::new(None) };
+}
+
+#[tokio::test]
+async fn a_call_that_ends_with_its_thread_ends_no_process() {
+    let provider = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let thread = std::thread::spawn(move || {
+        let _runtime = runtime.enter();
+        // Made first, so that it is dropped last: after the task-locals of this thread.
+        LEFT.with_borrow_mut(|left| {
+            let mut call: Call = Box::pin(async move {
+                let body = std::future::pending::<()>();
+                drop(executor.execute(config(), body).await);
+            });
+            assert!(call.as_mut().now_or_never().is_none());
+            *left = Some(call);
+        });
+    });
+    thread.join().unwrap();
+    while provider.try_lock(config()).await.unwrap().is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
 }
