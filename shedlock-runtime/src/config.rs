@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::duration::{InvalidDuration, ToDuration};
 use crate::error::LockError;
+use crate::limit::checked_limit;
 use crate::name::LockName;
 use crate::options::{KeepAlive, OnLost, RunOptions};
 
@@ -91,9 +92,7 @@ impl LockConfiguration {
     ///
     /// A duration that cannot be understood, is under a millisecond or over 36500 days.
     pub fn with_timeout(mut self, timeout: impl ToDuration) -> Result<Self, LockError> {
-        let timeout = timeout.to_duration()?;
-        check_at_most(timeout)?;
-        self.timeout = timeout;
+        self.timeout = checked_limit(timeout)?;
         Ok(self)
     }
 
@@ -229,6 +228,11 @@ mod tests {
         assert_eq!(
             message(LockConfiguration::new("a", Duration::MAX)),
             "a duration can be at most 36500 days (100 years)"
+        );
+        let config = LockConfiguration::new("a", "1m").unwrap();
+        assert_eq!(
+            message(config.with_timeout("0s")),
+            "a time limit cannot be shorter than a millisecond: no store could answer in time"
         );
     }
 

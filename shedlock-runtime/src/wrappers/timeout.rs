@@ -7,10 +7,10 @@ use async_trait::async_trait;
 
 use crate::answer::{Acquired, Extended, Released};
 use crate::duration::ToDuration;
-use crate::error::{ErrorKind, LockError};
+use crate::error::LockError;
 use crate::info::ProviderInfo;
 use crate::lease::{Attempt, Lease};
-use crate::limit::limited;
+use crate::limit::{checked_limit, limited};
 use crate::provider::LockProvider;
 
 /// Gives up each call to a store that does not answer in time.
@@ -64,15 +64,9 @@ impl<P: LockProvider> TimeoutLockProvider<P> {
     ///
     /// [`ErrorKind::InvalidDuration`] for a duration that cannot be understood, is under a millisecond or over 36500 days.
     pub fn new(inner: P, limit: impl ToDuration) -> Result<Self, LockError> {
-        let limit = limit.to_duration()?;
-        if limit < Duration::from_millis(1) {
-            let problem =
-                "a time limit cannot be shorter than a millisecond: no store could answer in time";
-            return Err(LockError::new(ErrorKind::InvalidDuration, problem));
-        }
         Ok(Self {
+            limit: checked_limit(limit)?,
             inner: Arc::new(inner),
-            limit,
         })
     }
 
