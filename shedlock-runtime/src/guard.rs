@@ -183,6 +183,9 @@ impl Lock {
     /// [`LockConfiguration::new`], or the store's error; then the lease ends when it would have, or at the end asked
     /// for if that is earlier.
     ///
+    /// What got no answer may still reach the store, at any later time. Do not let a much longer extension follow a short
+    /// one that failed so: the store could cut it short again without this node's knowing.
+    ///
     /// # Cancel safety
     ///
     /// A dropped extension leaves the lease as an error does.

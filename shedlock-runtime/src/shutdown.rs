@@ -52,7 +52,8 @@ impl SchedulerLock {
     /// say so. The lock of a guard held by hand is given back after a quarter of a second although its holder goes on;
     /// [`Lock::is_held`](crate::Lock::is_held) is false then. Cancelling takes less than a second.
     ///
-    /// Call it on the runtime that runs the bodies, before that ends.
+    /// Call it on the runtime that runs the bodies, before that ends. Awaited inside of a locked body, it is dropped with
+    /// that body before it is over: spawn it there.
     ///
     /// # Cancel safety
     ///
