@@ -25,7 +25,7 @@ pub(super) fn any() -> bool {
 
 /// Adds what `event` says to the series of its lock.
 pub(super) fn record(event: &LockEvent) {
-    if !any() {
+    if !any() || is_by_an_operator(&event.kind) {
         return;
     }
     let series = groups::of(&event.template, event.provider);
@@ -33,6 +33,14 @@ pub(super) fn record(event: &LockEvent) {
         series.show_to(recorder);
         Meters { recorder }.add(&series, event);
     });
+}
+
+/// An operator names a lock, which may be one of many of a template: series of its own would stay at zero for ever.
+fn is_by_an_operator(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Paused { .. } | EventKind::Resumed | EventKind::ForceReleased { .. }
+    )
 }
 
 /// The recorder, as this module uses it.

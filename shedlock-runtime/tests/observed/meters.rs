@@ -270,6 +270,18 @@ async fn a_pause_is_a_reason_of_its_own() {
 
 /// Whatever becomes of a lock, it is counted as held exactly while it is.
 #[tokio::test(start_paused = true)]
+async fn what_an_operator_does_to_a_lock_begins_no_series() {
+    let recorder = Recorder::start();
+    let memory = InMemoryLockProvider::new();
+    let until = memory.info().clock().utc() + Duration::from_secs(60);
+    memory.pause("m-sync-7", until, "why").await.unwrap();
+    memory.resume("m-sync-7").await.unwrap();
+    memory.pause("m-sync-7", until, "why").await.unwrap();
+    memory.force_release("m-sync-7", "why").await.unwrap();
+    assert_eq!(recorder.text(), "", "it is one of many locks of a template");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_locks_that_are_held_balance() {
     let recorder = Recorder::start();
     let (store, records) = store();
