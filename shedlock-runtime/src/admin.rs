@@ -83,7 +83,19 @@ pub trait LockAdmin: LockProvider {
     ///
     /// Nodes on the JVM remember which records exist, and do not make one that was deleted again before they restart: with
     /// them on the store, choose a time longer than any of their jobs pauses.
-    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError>;
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+        self.prune_prefix("", unused_for).await
+    }
+
+    /// As [`prune`](Self::prune), of those locks alone whose names begin with `prefix`; every name begins with the empty one.
+    ///
+    /// Prefixes are compared byte by byte as names are, and no character stands for others: `prod:` is the prefix neither
+    /// of `PROD:a` nor of `prod2:a`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidName`] for a prefix that, unless it is empty, cannot itself name a lock; nothing was sent then.
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError>;
 }
 
 /// What a store knows of a lock.
@@ -216,6 +228,10 @@ impl<P: LockAdmin + ?Sized> LockAdmin for Arc<P> {
 
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
         (**self).prune(unused_for).await
+    }
+
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        (**self).prune_prefix(prefix, unused_for).await
     }
 }
 

@@ -74,6 +74,18 @@ impl ProviderInfo {
         checked.map_err(|invalid| LockError::from(invalid).with_context(operation, self.name, None))
     }
 
+    /// Checks `prefix`, with which the names of some locks here begin, for `operation`.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_name`](Self::lock_name), but for the empty prefix, which every name has.
+    pub fn check_prefix(&self, operation: Operation, prefix: &str) -> Result<(), LockError> {
+        match prefix {
+            "" => Ok(()),
+            prefix => self.lock_name(operation, prefix).map(drop),
+        }
+    }
+
     /// The same description for a provider that stands in front of this one: another provider, by
     /// [`is_same`](Self::is_same), with the same clock.
     #[must_use]

@@ -26,7 +26,7 @@ pub enum LockClock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Param {
-    /// The lock's name, text.
+    /// The lock's name, or what the names of the locks to prune begin with; text.
     Name,
     /// The owner as stored, or what an operator leaves in its place; text.
     Owner,
@@ -42,9 +42,9 @@ pub enum Param {
 /// The values of one operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a> {
-    /// The lock's name.
+    /// See [`Param::Name`].
     pub name: &'a str,
-    /// The owner as stored.
+    /// See [`Param::Owner`].
     pub owner: &'a str,
     /// See [`Param::Lease`].
     pub lease: i64,

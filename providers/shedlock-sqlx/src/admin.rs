@@ -126,8 +126,12 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
         Ok(resumed)
     }
 
-    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
-        let ask = Ask::Prune(unused_for.min(LONGEST));
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.inner.info.check_prefix(Operation::Prune, prefix)?;
+        let ask = Ask::Prune {
+            prefix,
+            unused_for: unused_for.min(LONGEST),
+        };
         let mut pruned = 0;
         loop {
             let batch = self.ask_within(LIMIT, Operation::Prune, None, &ask).await;

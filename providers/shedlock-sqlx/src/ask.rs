@@ -53,8 +53,11 @@ pub(crate) enum Ask<'a> {
         mark: &'a str,
         until: Duration,
     },
-    /// Deletes some of the rows that have been free for so long.
-    Prune(Duration),
+    /// Deletes some of the rows whose names begin so and that have been free for so long.
+    Prune {
+        prefix: &'a str,
+        unused_for: Duration,
+    },
     /// Makes the table if it is not there. A user who may not create tables can call it when somebody else has.
     EnsureTable,
     Describe,
@@ -216,8 +219,8 @@ impl<DB: Store> Inner<DB> {
                 let paused = DB::pause(connection, &run, fencing).await;
                 paused.map(Reply::Paused)
             }
-            Ask::Prune(unused_for) => {
-                let run = self.run("", "", *unused_for);
+            Ask::Prune { prefix, unused_for } => {
+                let run = self.run(prefix, "", *unused_for);
                 let statement = &self.statements.admin.prune;
                 let changed = DB::change(connection, statement, &run).await;
                 changed.map(Reply::Changed)

@@ -54,7 +54,7 @@ impl<DB: Store> Inner<DB> {
             Ask::Acquire(attempt) => in_future(attempt.at_most()),
             Ask::Change { duration, .. } => in_future(*duration),
             Ask::Pause { until, .. } => *until,
-            Ask::Read(_) | Ask::Steer { .. } | Ask::Prune(_) => Duration::ZERO,
+            Ask::Read(_) | Ask::Steer { .. } | Ask::Prune { .. } => Duration::ZERO,
             Ask::EnsureTable | Ask::Describe => return Ok(Ok(())),
         };
         if let Err(error) = self.learn(connection).await? {

@@ -107,12 +107,15 @@ impl LockAdmin for InMemoryLockProvider {
         Ok(true)
     }
 
-    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.info.check_prefix(Operation::Prune, prefix)?;
         let now = self.now();
         let mut locks = self.locks();
         let before = locks.records.len();
-        locks.records.retain(|_, record| {
-            record.lock_until > now || now.saturating_since(record.free_since()) < unused_for
+        locks.records.retain(|name, record| {
+            !name.as_str().starts_with(prefix)
+                || record.lock_until > now
+                || now.saturating_since(record.free_since()) < unused_for
         });
         Ok((before - locks.records.len()) as u64)
     }

@@ -76,9 +76,10 @@ impl<S: RecordCatalogue> RecordLockProvider<S> {
         Ok(infos)
     }
 
-    async fn prune_all(&self, unused_for: Duration) -> Result<u64, LockError> {
+    async fn prune_some(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         let mut pruned = 0;
-        for name in self.store.names().await? {
+        let names = self.store.names().await?.into_iter();
+        for name in names.filter(|name| name.starts_with(prefix)) {
             let (record, version) = match self.store.read(&name).await {
                 Ok(Some(found)) => found,
                 Ok(None) => continue,
@@ -166,7 +167,9 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
         Ok(resumed)
     }
 
-    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
-        self.told(self.prune_all(unused_for).await, Operation::Prune, None)
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.info.check_prefix(Operation::Prune, prefix)?;
+        let pruned = self.prune_some(prefix, unused_for).await;
+        self.told(pruned, Operation::Prune, None)
     }
 }

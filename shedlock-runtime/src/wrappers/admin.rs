@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{NamespacedLockProvider, TimeoutLockProvider, TrackingLockProvider};
 use crate::admin::{LockAdmin, LockInfo};
-use crate::error::{ErrorKind, LockError, Operation};
+use crate::error::{LockError, Operation};
 use crate::limit::limited;
 use crate::name::LockName;
 use crate::provider::LockProvider as _;
@@ -26,12 +26,19 @@ impl<P: LockAdmin> NamespacedLockProvider<P> {
         };
         named().map_err(|error: LockError| error.with_context(operation, self.info().name(), None))
     }
+
+    /// `prefix` as the names in the store have it.
+    fn stored_prefix(&self, prefix: &str) -> Result<String, LockError> {
+        Ok(match prefix {
+            "" => self.prefix().to_owned(),
+            prefix => self.named(Operation::Prune, prefix)?.stored.to_string(),
+        })
+    }
 }
 
-/// Only the locks of the namespace, by the names that they have in it.
+/// Only the locks of the namespace, by the names that they have in it; those of namespaces inside of it among them.
 ///
-/// [`prune`](LockAdmin::prune) is refused, because a store can only prune all of its locks: use the
-/// [`inner`](NamespacedLockProvider::inner) provider's, for all namespaces together.
+/// The events of what is done to a lock have its whole name, because the store's provider tells them.
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<P: LockAdmin> LockAdmin for NamespacedLockProvider<P> {
@@ -75,14 +82,13 @@ impl<P: LockAdmin> LockAdmin for NamespacedLockProvider<P> {
         done.map_err(|error| error.renamed(&here))
     }
 
-    async fn prune(&self, _unused_for: Duration) -> Result<u64, LockError> {
-        let problem = format!(
-            "the store cannot prune the locks of namespace `{}` alone",
-            self.namespace()
-        );
-        Err(LockError::new(ErrorKind::Unsupported, problem)
-            .with_remedy("prune the locks of all namespaces, by the provider that this one wraps")
-            .with_context(Operation::Prune, self.info().name(), None))
+    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+        self.prune_prefix("", unused_for).await
+    }
+
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let stored = self.stored_prefix(prefix)?;
+        self.inner().prune_prefix(&stored, unused_for).await
     }
 }
 
@@ -111,6 +117,10 @@ impl<P: LockAdmin> LockAdmin for TrackingLockProvider<P> {
 
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
         self.inner().prune(unused_for).await
+    }
+
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.inner().prune_prefix(prefix, unused_for).await
     }
 }
 
@@ -155,5 +165,10 @@ impl<P: LockAdmin> LockAdmin for TimeoutLockProvider<P> {
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
         self.within(Operation::Prune, self.inner().prune(unused_for))
             .await
+    }
+
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let call = self.inner().prune_prefix(prefix, unused_for);
+        self.within(Operation::Prune, call).await
     }
 }

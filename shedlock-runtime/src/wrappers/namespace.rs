@@ -111,6 +111,11 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
         &self.inner
     }
 
+    /// What the names of all our locks begin with in the store.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The name under which the store keeps `name`.
     pub(super) fn stored(&self, name: &LockName) -> Result<LockName, InvalidName> {
         let name = name.as_str();

@@ -141,7 +141,7 @@ pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
     let tomorrow = operator.utc() + Duration::from_secs(24 * 60 * 60);
     let long = "x".repeat(admin.info().max_name_chars().min(1024) + 1);
     for name in ["", "a\0b", "a\nb", long.as_str()] {
-        let refused: [Option<LockError>; 4] = [
+        let mut refused: Vec<Option<LockError>> = vec![
             soon("an answer", admin.get(name)).await.err(),
             soon("an answer", admin.force_release(name, "")).await.err(),
             soon("an answer", admin.pause(name, tomorrow, ""))
@@ -149,6 +149,11 @@ pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
                 .err(),
             soon("an answer", admin.resume(name)).await.err(),
         ];
+        // Every name begins with nothing.
+        if !name.is_empty() {
+            let pruned = admin.prune_prefix(name, Duration::ZERO);
+            refused.push(soon("an answer", pruned).await.err());
+        }
         for error in refused {
             let error = error.unwrap_or_else(|| panic!("{name:?} was accepted"));
             assert_eq!(error.kind(), ErrorKind::InvalidName, "{error:?}");
@@ -257,7 +262,8 @@ pub async fn what_an_operator_does_is_told(subject: &Subject) {
             EventKind::ForceReleased { reason } => format!("released: {reason}"),
             _ => return,
         };
-        if event.lock.as_str() == ours {
+        // Behind a namespace, it is told under the whole name.
+        if event.lock.as_str().ends_with(&ours) {
             // The case has ended if nobody is at the other end.
             let _sent = sender.send(what);
         }

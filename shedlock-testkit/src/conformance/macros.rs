@@ -166,6 +166,7 @@ macro_rules! __conformance_cases {
             pruning {
                 prune_forgets_what_has_long_been_free
                 prune_spares_what_is_taken
+                prune_keeps_to_its_prefix
                 a_forgotten_lock_can_be_taken
                 prune_comes_between_no_acquisition
             }

@@ -78,6 +78,11 @@ impl Operator {
         done.unwrap_or_else(|error| panic!("the locks cannot be pruned: {error:?}"))
     }
 
+    pub(super) async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> u64 {
+        let done = self.admin.prune_prefix(prefix, unused_for).await;
+        done.unwrap_or_else(|error| panic!("the locks of `{prefix}` cannot be pruned: {error:?}"))
+    }
+
     /// The instant must be between the two, give or take the store's grain.
     pub(super) fn assert_between(
         &self,

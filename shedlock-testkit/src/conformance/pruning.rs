@@ -59,6 +59,68 @@ pub async fn prune_spares_what_is_taken(subject: &Subject) {
     one.release(&holder).await;
 }
 
+/// Nor any whose name does not begin, byte by byte, with what was asked for.
+pub async fn prune_keeps_to_its_prefix(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    // With what some store or other takes for a wildcard or an escape.
+    let stem = fresh("");
+    let prefix = format!("a_é%*?\\'{stem}:");
+    let ours = ["", "job", "JOB", " "].map(|rest| format!("{prefix}{rest}"));
+    let others = [
+        prefix.to_uppercase(),
+        prefix.replace('é', "e"),
+        prefix.replace('_', "b"),
+        prefix.replace('%', "bc"),
+        prefix.replace('*', "bc"),
+        prefix.replace('?', "b"),
+        prefix.replace('\\', ""),
+        prefix.replace(':', "2:"),
+        prefix.replace(':', ""),
+        format!("b{prefix}"),
+    ]
+    .map(|other| format!("{other}job"));
+    for lock in ours.iter().chain(&others) {
+        one.must_be_free(lock).await;
+    }
+    let held = one.seize(&ours[1], LONG).await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    assert_eq!(
+        operator.prune_prefix(&prefix, day).await,
+        0,
+        "a fresh record was forgotten"
+    );
+    let pruned = operator.prune_prefix(&prefix, Duration::ZERO).await;
+    let left = async || {
+        let listed = operator.list().await.into_iter();
+        listed.map(|info| info.name).collect::<Vec<_>>()
+    };
+    let found = left().await;
+    for lock in &others {
+        assert!(
+            found.contains(lock),
+            "{lock:?} was forgotten for {prefix:?}"
+        );
+    }
+    for lock in &ours {
+        let stays = lock == held.lease.name().as_str();
+        assert_eq!(
+            found.contains(lock),
+            stays,
+            "whether {lock:?}, which begins with {prefix:?}, stays"
+        );
+    }
+    assert_eq!(pruned, 3, "so many were forgotten");
+    one.release(&held).await;
+
+    operator.prune_prefix("", Duration::ZERO).await;
+    let found = left().await;
+    let kept = others.iter().find(|lock| found.contains(lock));
+    assert_eq!(kept, None, "every name begins with nothing");
+}
+
 /// A lock that was forgotten can be taken as ever.
 pub async fn a_forgotten_lock_can_be_taken(subject: &Subject) {
     let Some(operator) = subject.operator().await else {

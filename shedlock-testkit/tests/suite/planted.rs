@@ -134,12 +134,18 @@ planted! {
         admin::tokens_grow_whatever_an_operator_does "no acquisition";
     PrintsTheSecret:
         owner::the_random_part_is_never_shown "the random part is shown";
+    PruneFoldsCase:
+        pruning::prune_keeps_to_its_prefix "was forgotten for";
     PruneForgetsPauses:
         pruning::prune_spares_what_is_taken "is paused, and was granted";
     PruneIgnoresTheAge:
         pruning::prune_forgets_what_has_long_been_free "a fresh record";
+    PruneIgnoresThePrefix:
+        pruning::prune_keeps_to_its_prefix "was forgotten for";
     PruneLooksThenDeletes:
         pruning::prune_comes_between_no_acquisition "granted to another";
+    PruneTakesWildcards:
+        pruning::prune_keeps_to_its_prefix "was forgotten for";
     ReasonIsKeptRaw:
         forcing::the_reason_is_kept_cleaned_and_cut "left == right";
     RefusalWrites:

@@ -4,8 +4,8 @@ use std::future::ready;
 use std::sync::Arc;
 
 use shedlock_runtime::{
-    InMemoryLockProvider, LockProvider, NamespacedLockProvider, ProviderInfo, RoutingLockProvider,
-    TimeoutLockProvider, TokioClock, TrackingLockProvider, async_trait,
+    InMemoryLockProvider, LockAdmin, LockProvider, NamespacedLockProvider, ProviderInfo,
+    RoutingLockProvider, TimeoutLockProvider, TokioClock, TrackingLockProvider, async_trait,
 };
 use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
 
@@ -14,7 +14,13 @@ type Stores = [InMemoryLockProvider; 2];
 
 struct Wrapped {
     stores: Stores,
-    wrap: fn(&Stores) -> Arc<dyn LockProvider>,
+    wrap: Wrap,
+}
+
+/// What stands before the stores, and whether an operator can see through it.
+enum Wrap {
+    Clear(fn(&Stores) -> Arc<dyn LockAdmin>),
+    Opaque(fn(&Stores) -> Arc<dyn LockProvider>),
 }
 
 #[async_trait]
@@ -26,24 +32,35 @@ impl Harness for Wrapped {
     }
 
     async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
-        (self.wrap)(&self.stores)
+        match self.wrap {
+            Wrap::Clear(wrap) => wrap(&self.stores),
+            Wrap::Opaque(wrap) => wrap(&self.stores),
+        }
+    }
+
+    async fn admin(&self, _name: &str) -> Option<Arc<dyn LockAdmin>> {
+        match self.wrap {
+            Wrap::Clear(wrap) => Some(wrap(&self.stores)),
+            Wrap::Opaque(_) => None,
+        }
     }
 }
 
-fn wrapped(wrap: fn(&Stores) -> Arc<dyn LockProvider>) -> Wrapped {
+fn wrapped(wrap: Wrap) -> Wrapped {
     let stores = Stores::default();
     Wrapped { stores, wrap }
 }
 
-fn in_namespace([store, _]: &Stores) -> Arc<dyn LockProvider> {
-    Arc::new(NamespacedLockProvider::new(store.clone(), "staging").unwrap())
+fn in_namespace([store, _]: &Stores) -> Arc<dyn LockAdmin> {
+    let outer = NamespacedLockProvider::new(store.clone(), "staging").unwrap();
+    Arc::new(NamespacedLockProvider::new(outer, "reports").unwrap())
 }
 
-fn tracked([store, _]: &Stores) -> Arc<dyn LockProvider> {
+fn tracked([store, _]: &Stores) -> Arc<dyn LockAdmin> {
     Arc::new(TrackingLockProvider::new(store.clone()))
 }
 
-fn limited([store, _]: &Stores) -> Arc<dyn LockProvider> {
+fn limited([store, _]: &Stores) -> Arc<dyn LockAdmin> {
     Arc::new(TimeoutLockProvider::new(store.clone(), "2s").unwrap())
 }
 
@@ -56,7 +73,7 @@ fn routed([even, odd]: &Stores) -> Arc<dyn LockProvider> {
     Arc::new(router)
 }
 
-shedlock_testkit::conformance!(namespaced, ready(wrapped(in_namespace)));
-shedlock_testkit::conformance!(tracking, ready(wrapped(tracked)));
-shedlock_testkit::conformance!(timeout, ready(wrapped(limited)));
-shedlock_testkit::conformance!(routing, ready(wrapped(routed)));
+shedlock_testkit::conformance!(namespaced, ready(wrapped(Wrap::Clear(in_namespace))));
+shedlock_testkit::conformance!(tracking, ready(wrapped(Wrap::Clear(tracked))));
+shedlock_testkit::conformance!(timeout, ready(wrapped(Wrap::Clear(limited))));
+shedlock_testkit::conformance!(routing, ready(wrapped(Wrap::Opaque(routed))));

@@ -17,8 +17,8 @@ pub struct AdminStatements {
     pub force_release: Statement,
     /// Ends a pause.
     pub resume: Statement,
-    /// Deletes some of the locks that have been free for so long, if there are any. It deletes as many as
-    /// [`PRUNE_BATCH`](Self::PRUNE_BATCH) unless fewer are left.
+    /// Deletes some of the locks whose names begin so and that have been free for so long, if there are any. It deletes as
+    /// many as [`PRUNE_BATCH`](Self::PRUNE_BATCH) unless fewer are left.
     pub prune: Statement,
 }
 

@@ -6,8 +6,9 @@ use super::{AdminStatements, LockClock, Param, Statement};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-const PARAMS: [(&str, Param); 5] = [
+const PARAMS: [(&str, Param); 6] = [
     ("name", Param::Name),
+    ("prefix", Param::Name),
     ("owner", Param::Owner),
     ("lease", Param::Lease),
     ("now", Param::Now),

@@ -58,7 +58,7 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
                     "{text}"
                 );
                 assert!(
-                    ![":name", ":owner", ":until", ":now"]
+                    ![":name", ":prefix", ":owner", ":until", ":now"]
                         .iter()
                         .any(|place| text.contains(place)),
                     "{text}"

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{LockAdmin as _, SkipReason};
+use shedlock_runtime::{LockAdmin as _, NamespacedLockProvider, SkipReason};
 use shedlock_sqlx::{ColumnNames, LockClock, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use sqlx::{MySql, Postgres, Sqlite};
 
 use crate::place::{self, Place, Table, TestStore, Via};
-use crate::{later, skipped, works};
+use crate::{HOUR, later, skipped, works};
 
 each_database! {
     names_are_the_builders
@@ -16,6 +16,7 @@ each_database! {
     no_statement_need_stay_prepared
     a_token_column_may_come_and_go
     many_rows_are_pruned_in_batches
+    a_namespace_prunes_its_own_rows
 }
 
 async fn names_are_the_builders<DB: TestStore>(place: Place<DB>) {
@@ -105,10 +106,95 @@ async fn many_rows_are_pruned_in_batches<DB: TestStore>(place: Place<DB>) {
         .await
         .expect("a lock can be paused");
     let day = Duration::from_hours(24);
+    let pruned = provider.prune_prefix("xa", day).await;
+    assert_eq!(pruned.expect("rows can be deleted"), 3840);
     let pruned = provider.prune(day).await.expect("rows can be deleted");
-    assert_eq!(pruned, 4096);
+    assert_eq!(pruned, 256);
     assert_eq!(count().await, 2);
     assert_eq!(skipped(&provider, "held").await, Some(SkipReason::Held));
+}
+
+async fn a_namespace_prunes_its_own_rows<DB: TestStore>(place: Place<DB>) {
+    place.make(Table::Ours).await;
+    let within = |namespace| NamespacedLockProvider::new(place.provider(Via::Url), namespace);
+    let prod = within("prod").expect("a legal namespace");
+    let nested = NamespacedLockProvider::new(prod.clone(), "eu").expect("a legal namespace");
+    let ours = ["prod/a", "prod/eu/a", "prod/eu/b", "prod/pro"];
+    let others = ["PROD/a", "eu/a", "pro/a", "prod", "prod2/a", "pröd/a"];
+    for name in ours.iter().chain(&others) {
+        DB::insert_foreign(&place.pool, name).await;
+    }
+    assert_eq!(skipped(&prod, "held").await, None);
+    let pruned = nested.prune_prefix("b", HOUR).await;
+    assert_eq!(pruned.expect("rows can be deleted"), 1);
+    let pruned = nested.prune(HOUR).await;
+    assert_eq!(pruned.expect("rows can be deleted"), 1);
+    let pruned = prod.prune(HOUR).await;
+    assert_eq!(pruned.expect("rows can be deleted"), 2);
+    let listed = place.provider(Via::Url).list().await;
+    let listed = listed.expect("the rows can be read");
+    let left: Vec<_> = listed.iter().map(|info| info.name.as_str()).collect();
+    let stay = [
+        "PROD/a",
+        "eu/a",
+        "pro/a",
+        "prod",
+        "prod/held",
+        "prod2/a",
+        "pröd/a",
+    ];
+    assert_eq!(left, stay);
+    assert_eq!(skipped(&nested, "a").await, None, "it can be taken as ever");
+}
+
+/// Columns that take names for one another which are not the same.
+async fn prefixes_differ_whatever_the_collation<DB: TestStore>(
+    place: &Place<DB>,
+    columns: &[&str],
+) {
+    let provider = place.provider(Via::Url);
+    for column in columns {
+        let table = format!(
+            "CREATE TABLE shedlock (name {column} NOT NULL PRIMARY KEY, lock_until TIMESTAMP(3) NULL, \
+             locked_at TIMESTAMP(3) NULL, locked_by VARCHAR(255))"
+        );
+        place.execute(&table).await;
+        DB::insert_foreign(&place.pool, "Jöb_a").await;
+        for other in ["jöb_", "JÖB_", "Job_", "Jöba", "Jöb%", "öb_", "Jöb_a "] {
+            let pruned = provider.prune_prefix(other, HOUR).await;
+            assert_eq!(pruned.expect("rows can be deleted"), 0, "{column}: {other}");
+        }
+        let pruned = provider.prune_prefix("Jöb_", HOUR).await;
+        assert_eq!(pruned.expect("rows can be deleted"), 1, "{column}");
+        place.execute("DROP TABLE shedlock").await;
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_on_columns_of_postgres() {
+    let place: Place<Postgres> = server_or_skip!(Place::empty().await);
+    let folding = "CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level1', deterministic = false)";
+    place.execute(folding).await;
+    let columns = ["VARCHAR(64)", "TEXT COLLATE folding", "CHAR(64)", "NAME"];
+    prefixes_differ_whatever_the_collation(&place, &columns).await;
+}
+
+#[tokio::test]
+async fn a_prefix_on_columns_of_mysql() {
+    let place: Place<MySql> = server_or_skip!(Place::empty().await);
+    let columns = [
+        "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        "VARCHAR(64) CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+        "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    ];
+    prefixes_differ_whatever_the_collation(&place, &columns).await;
+}
+
+#[tokio::test]
+async fn a_prefix_on_columns_of_sqlite() {
+    let place: Place<Sqlite> = server_or_skip!(Place::empty().await);
+    let columns = ["TEXT COLLATE NOCASE", "TEXT COLLATE RTRIM", "TEXT"];
+    prefixes_differ_whatever_the_collation(&place, &columns).await;
 }
 
 #[tokio::test]

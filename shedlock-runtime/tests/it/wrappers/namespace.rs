@@ -259,16 +259,61 @@ async fn an_operators_mistakes_are_typed() {
     assert_eq!(error.lock(), Some("job"), "not the stored name");
 
     drop(take(&staging, "old").await);
-    drop(take(&store, "others").await);
-    let error = staging.prune(Duration::ZERO).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    for prefix in ["a\n", &long] {
+        let pruned = staging.prune_prefix(prefix, Duration::ZERO).await;
+        let error = pruned.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidName, "{error}");
+        assert_eq!(error.operation(), Some(Operation::Prune), "{error}");
+    }
+    assert_eq!(store.list().await.unwrap().len(), 1, "nothing is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_prunes_its_own_locks_only() {
+    let store = InMemoryLockProvider::new();
+    let within = |namespace: &str| NamespacedLockProvider::new(store.clone(), namespace).unwrap();
+    let prod = within("prod");
+    let nested = NamespacedLockProvider::new(prod.clone(), "eu").unwrap();
+    drop(take(&prod, "old").await);
+    drop(take(&nested, "old").await);
+    drop(take(&nested, "older").await);
+    let held = take(&prod, "held").await;
+    // What careless joining or comparing would take for the same.
+    for other in ["PROD", "prod2", "pro", "eu"] {
+        drop(take(&within(other), "old").await);
+    }
+    drop(take(&store, "prod").await);
+    drop(take(&store, "old").await);
+    let left = async || {
+        let infos = store.list().await.unwrap().into_iter();
+        infos.map(|info| info.name).collect::<Vec<_>>()
+    };
+    assert_eq!(prod.prune(LONG).await.unwrap(), 0, "they are fresh");
+    let pruned = nested.prune_prefix("olde", Duration::ZERO).await;
+    assert_eq!(pruned.unwrap(), 1);
+    assert_eq!(nested.prune(Duration::ZERO).await.unwrap(), 1);
+    assert!(prod.get("old").await.unwrap().is_some());
+    assert_eq!(prod.prune(Duration::ZERO).await.unwrap(), 1);
     assert_eq!(
-        error.to_string(),
-        "failed to prune the locks in memory: the store cannot prune the locks of namespace `staging` alone; \
-         prune the locks of all namespaces, by the provider that this one wraps"
+        left().await,
+        [
+            "PROD/old",
+            "eu/old",
+            "old",
+            "pro/old",
+            "prod",
+            "prod/held",
+            "prod2/old"
+        ]
     );
-    assert_eq!(store.list().await.unwrap().len(), 2, "nothing is deleted");
-    assert_eq!(staging.inner().prune(Duration::ZERO).await.unwrap(), 2);
+
+    // A namespace has those inside of it.
+    held.unlock().await.unwrap();
+    drop(take(&nested, "old").await);
+    assert_eq!(prod.prune(Duration::ZERO).await.unwrap(), 2);
+    // And what was forgotten can be taken as ever.
+    drop(take(&nested, "old").await);
+    assert_eq!(store.prune(Duration::ZERO).await.unwrap(), 7);
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,6 +34,20 @@ impl Toy {
         }
     }
 
+    fn has_prefix(&self, name: &str, prefix: &str) -> bool {
+        match self.bug {
+            Some(Bug::PruneIgnoresThePrefix) => true,
+            Some(Bug::PruneFoldsCase) => name.to_lowercase().starts_with(&prefix.to_lowercase()),
+            Some(Bug::PruneTakesWildcards) => {
+                let mut chars = name.chars();
+                prefix
+                    .chars()
+                    .all(|wanted| chars.next().is_some_and(|c| wanted == '_' || c == wanted))
+            }
+            _ => name.starts_with(prefix),
+        }
+    }
+
     fn mark(&self, mark: &Mark, reason: &str) -> String {
         match mark.to_string().split_once(": ") {
             Some((word, _)) if self.has(Bug::ReasonIsKeptRaw) => format!("{word}: {reason}"),
@@ -133,18 +147,20 @@ impl LockAdmin for Toy {
         }
     }
 
-    async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
+    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.info.check_prefix(Operation::Prune, prefix)?;
         self.request().await?;
         let (now, ignores_age) = (self.now(), self.has(Bug::PruneIgnoresTheAge));
-        let is_dead = |row: &Row| {
+        let is_dead = |name: &str, row: &Row| {
             let free_for = now.checked_sub(row.lock_until.max(row.locked_at));
-            free_for.is_some_and(|free_for| ignores_age || free_for >= unused_for)
-                || self.has(Bug::PruneForgetsPauses) && Mark::of(&row.owner).is_some()
+            self.has_prefix(name, prefix)
+                && (free_for.is_some_and(|free_for| ignores_age || free_for >= unused_for)
+                    || self.has(Bug::PruneForgetsPauses) && Mark::of(&row.owner).is_some())
         };
         if self.has(Bug::PruneLooksThenDeletes) {
             let dead: Vec<_> = {
                 let rows = self.world.rows();
-                let dead = rows.iter().filter(|(_, row)| is_dead(row));
+                let dead = rows.iter().filter(|(name, row)| is_dead(name, row));
                 dead.map(|(name, _)| name.clone()).collect()
             };
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -153,7 +169,7 @@ impl LockAdmin for Toy {
         }
         let mut rows = self.world.rows();
         let before = rows.len();
-        rows.retain(|_, row| !is_dead(row));
+        rows.retain(|name, row| !is_dead(name, row));
         Ok((before - rows.len()) as u64)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Toy {
     pub(super) info: ProviderInfo,
     node: Arc<str>,
     pub(super) world: Arc<World>,
-    bug: Option<Bug>,
+    pub(super) bug: Option<Bug>,
     /// How wrong this node's clock is: what to add, and then what to take away.
     skew: (Duration, Duration),
     connection: AtomicU64,
