@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use shedlock_runtime::{LockError, LockInfo, Mark};
 use shedlock_sql::{Description, Dialect, Names, Statement, Statements};
@@ -82,11 +83,14 @@ impl Backend for Postgres {
         // Columns of owners are of one type or another, and all of them are text.
         let owner: &str = row.try_get_unchecked(1)?;
         if Mark::of(owner).is_some_and(|mark| mark.is_pause()) {
-            return Ok(Verdict::Paused { remaining: None });
+            let left: f64 = row.try_get(2)?;
+            return Ok(Verdict::Paused {
+                remaining: Duration::try_from_secs_f64(left.max(0.0)).ok(),
+            });
         }
         if row.try_get(0)? {
             // The lock is ours whatever the column holds.
-            let token = row.try_get::<Option<i64>, _>(2).unwrap_or(None);
+            let token = row.try_get::<Option<i64>, _>(3).unwrap_or(None);
             let token = token.and_then(|token| token.try_into().ok());
             return Ok(Verdict::Granted { token });
         }

@@ -127,8 +127,11 @@ pub enum Verdict {
         owner: String,
         remaining: Duration,
     },
-    /// An operator has paused the lock; not every database says for how long.
-    Paused { remaining: Option<Duration> },
+    /// An operator has paused the lock.
+    Paused {
+        /// Nothing for a pause without end, which only another hand can have written.
+        remaining: Option<Duration>,
+    },
     /// It is not ours, and the database does not say more.
     Refused,
     /// Somebody else was faster, and has finished or is not to be seen.

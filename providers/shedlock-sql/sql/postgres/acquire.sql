@@ -26,4 +26,7 @@ RETURNING
     -- A column of type date would cut the lease to nothing.
     {lock_until} > {locked_at}
     , {locked_by}
+    -- The seconds that are left. Each is taken by itself, as infinity less anything is an error before PostgreSQL 17; the cast
+    -- undoes what the session's zone did to a column with one.
+    , date_part('epoch', CAST({lock_until} AS timestamp)) - date_part('epoch', {now})
     , {fencing_token} -- fencing

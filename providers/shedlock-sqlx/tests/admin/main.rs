@@ -8,15 +8,20 @@ mod each_database;
 #[path = "../support/place.rs"]
 mod place;
 
+mod paused;
 mod refused;
 mod rows;
 mod tables;
 
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{Acquired, Attempt, LockAdmin, LockConfiguration, LockProvider, SkipReason};
+use shedlock_runtime::{
+    Acquired, Attempt, LockAdmin, LockConfiguration, LockProvider, Refusal, SkipReason,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
+/// The end of a pause is rounded up to milliseconds.
+const GRAIN: Duration = Duration::from_millis(10);
 
 /// An hour from now.
 fn later() -> SystemTime {
@@ -25,11 +30,16 @@ fn later() -> SystemTime {
 
 /// Asks for a lock: `None` if it was granted, and else why it was not.
 async fn skipped(provider: &impl LockProvider, name: &str) -> Option<SkipReason> {
+    refused(provider, name).await.map(|refusal| refusal.reason)
+}
+
+/// As [`skipped`], with what else is said of the holder.
+async fn refused(provider: &impl LockProvider, name: &str) -> Option<Refusal> {
     let config = LockConfiguration::new(name, "10m").expect("a legal configuration");
     let attempt = Attempt::new(config, provider.info().clock().boot());
     match provider.acquire(&attempt).await {
         Ok(Acquired::Granted(_)) => None,
-        Ok(Acquired::Refused(refusal)) => Some(refusal.reason),
+        Ok(Acquired::Refused(refusal)) => Some(refusal),
         Err(error) => panic!("the database answers: {error:?}"),
     }
 }
