@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    LockProvider, LockRecord, ProviderInfo, RecordLockProvider, RecordStore as _, async_trait,
+    LockAdmin, LockProvider, LockRecord, ProviderInfo, RecordLockProvider, RecordStore as _,
+    async_trait,
 };
 use shedlock_testkit::conformance::{Capabilities, Fencing, Harness, Peek, StoreClock, Stored};
 use tempfile::TempDir;
@@ -26,6 +27,11 @@ impl Files {
     fn store(&self) -> FileStore {
         FileStore::new(self.directory.path())
     }
+
+    fn provider(&self, node: &str) -> RecordLockProvider<FileStore> {
+        let info = ProviderInfo::new("files");
+        RecordLockProvider::new(info, self.store()).with_node_name(node)
+    }
 }
 
 #[async_trait]
@@ -37,8 +43,11 @@ impl Harness for Files {
     }
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
-        let info = ProviderInfo::new("files");
-        Arc::new(RecordLockProvider::new(info, self.store()).with_node_name(name))
+        Arc::new(self.provider(name))
+    }
+
+    async fn admin(&self, name: &str) -> Option<Arc<dyn LockAdmin>> {
+        Some(Arc::new(self.provider(name)))
     }
 
     async fn peek(&self, lock: &str) -> Peek {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::{
-    Conflict, ErrorKind, LockError, LockRecord, RecordStore, Version, async_trait,
+    Conflict, ErrorKind, LockError, LockRecord, RecordCatalogue, RecordStore, Version, async_trait,
 };
 
 /// Longer names of files are not possible on most file systems.
@@ -40,6 +40,16 @@ impl FileStore {
         let mut path = self.directory.clone();
         path.extend(digits.chunks(MOST_DIGITS).map(String::from_iter));
         path.with_extension("lock")
+    }
+
+    /// The lock whose file it is, if it is one.
+    fn name(&self, path: &Path) -> Option<String> {
+        let digits = path.strip_prefix(&self.directory).ok()?.with_extension("");
+        let digits = digits.components().map(|part| part.as_os_str().to_str());
+        let digits: String = digits.collect::<Option<_>>()?;
+        let byte = |pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+        let bytes = digits.as_bytes().chunks(2).map(byte);
+        String::from_utf8(bytes.collect::<Option<_>>()?).ok()
     }
 }
 
@@ -71,8 +81,7 @@ impl RecordStore for FileStore {
             if let Some(directory) = path.parent() {
                 fs::create_dir_all(directory)?;
             }
-            let guard = File::create(path.with_extension("guard"))?;
-            guard.lock()?;
+            let _guard = guard(&path)?;
             if contents(&path)?.map(Version::from) != expected {
                 return Ok(Err(Conflict));
             }
@@ -86,6 +95,59 @@ impl RecordStore for FileStore {
         })
         .await
     }
+}
+
+/// The operator's part, which a provider can do without: with it, `RecordLockProvider` is a `LockAdmin`.
+#[async_trait]
+impl RecordCatalogue for FileStore {
+    async fn names(&self) -> Result<Vec<String>, LockError> {
+        let store = self.clone();
+        blocking(move || {
+            let mut names = Vec::new();
+            let mut directories = vec![store.directory.clone()];
+            while let Some(directory) = directories.pop() {
+                for entry in fs::read_dir(directory)? {
+                    let entry = entry?;
+                    let path = entry.path();
+                    if entry.file_type()?.is_dir() {
+                        directories.push(path);
+                    } else if path
+                        .extension()
+                        .is_some_and(|extension| extension == "lock")
+                    {
+                        names.extend(store.name(&path));
+                    }
+                }
+            }
+            Ok(names)
+        })
+        .await
+    }
+
+    async fn delete_if(
+        &self,
+        name: &str,
+        expected: Version,
+    ) -> Result<Result<(), Conflict>, LockError> {
+        let path = self.path(name);
+        blocking(move || {
+            // The guard itself stays: whoever waits for it would have one that no newcomer finds.
+            let _guard = guard(&path)?;
+            if contents(&path)?.map(Version::from) != Some(expected) {
+                return Ok(Err(Conflict));
+            }
+            fs::remove_file(path)?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+}
+
+/// Keeps everybody else from a lock's file until it is dropped.
+fn guard(path: &Path) -> io::Result<File> {
+    let guard = File::create(path.with_extension("guard"))?;
+    guard.lock()?;
+    Ok(guard)
 }
 
 /// Runs `work` where it may wait for the disk, and says its errors as a provider has to.

@@ -1,12 +1,13 @@
 //! A provider for a store of your own: `cargo run --example write_your_own_provider`.
 //!
 //! A store that can read a record, and write it on condition that nobody else has, becomes a provider with two
-//! functions: see [`file_store`]. `tests/write_your_own_provider.rs` runs the conformance suite on it.
+//! functions; with two more, operators see and steer its locks: see [`file_store`].
+//! `tests/write_your_own_provider.rs` runs the conformance suite on it.
 #![expect(clippy::print_stdout, reason = "the program shows what happens")]
 
 mod file_store;
 
-use shedlock::{LockConfiguration, LockError, LockProviderExt as _};
+use shedlock::{LockAdmin as _, LockConfiguration, LockError, LockProviderExt as _};
 use shedlock_runtime::{ProviderInfo, RecordLockProvider};
 
 use crate::file_store::FileStore;
@@ -28,6 +29,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lock = one.try_lock(report()?).await?;
     println!("node one: {lock:?}");
     println!("node two: {:?}", two.try_lock(report()?).await?);
+    for lock in two.list().await? {
+        println!("an operator: {lock}");
+    }
     if let Some(lock) = lock {
         println!("node one gives it back: {:?}", lock.unlock().await?);
     }
