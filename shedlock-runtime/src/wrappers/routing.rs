@@ -17,7 +17,7 @@ use crate::provider::LockProvider;
 
 mod tenants;
 
-use tenants::{Tenants, quoted};
+use tenants::{Tenants, check_clock, quoted};
 
 /// Tenants that are made on demand are named by data, which may be anything.
 const MOST_MADE: usize = 10_000;
@@ -67,6 +67,36 @@ type Make = dyn Fn(&str) -> Result<Arc<dyn LockProvider>, LockError> + Send + Sy
 ///     error.to_string(),
 ///     "failed to acquire lock `umbrella:sync` in tenants: no provider for tenant `umbrella`; known are `acme`, `shared`"
 /// );
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Operators
+///
+/// It is no [`LockAdmin`](crate::LockAdmin), because its list could not be trusted: it would lack the tenants that only other
+/// nodes have met, have the locks of two tenants in one store twice, and for one store that is away show none at all. An
+/// operator asks the tenants' own providers, which know their locks by the same names:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use std::collections::BTreeMap;
+/// use std::sync::Arc;
+/// use shedlock_runtime::{InMemoryLockProvider, LockAdmin, RoutingLockProvider, SystemClock};
+///
+/// let store = || Arc::new(InMemoryLockProvider::with_clock(SystemClock)) as Arc<dyn LockAdmin>;
+/// let admins = BTreeMap::from([("acme", store()), ("umbrella", store())]);
+/// let provider = RoutingLockProvider::by_prefix(':');
+/// for (tenant, admin) in &admins {
+///     provider.insert(*tenant, Arc::clone(admin))?;
+/// }
+/// // Later, at a terminal or in a route of a web service:
+/// for (tenant, admin) in &admins {
+///     match admin.list().await {
+///         Ok(locks) => println!("{tenant}: {} locks", locks.len()),
+///         Err(error) => println!("{tenant}: {error}"),
+///     }
+/// }
 /// # Ok(())
 /// # }
 /// ```
@@ -158,7 +188,7 @@ impl RoutingLockProvider {
     ) -> Result<(), LockError> {
         let tenant = tenant.into();
         check_part("a tenant's name", &tenant)?;
-        self.check_clock(&tenant, &provider)?;
+        check_clock(self.info.clock(), &tenant, &provider)?;
         self.tenants.insert(tenant, Arc::new(provider));
         Ok(())
     }
@@ -201,7 +231,7 @@ impl RoutingLockProvider {
                 .with_remedy("remove tenants that are gone"));
         }
         let provider = make(tenant)?;
-        self.check_clock(tenant, &provider)?;
+        check_clock(self.info.clock(), tenant, &provider)?;
         Ok(self.tenants.get_or_insert(tenant, &provider))
     }
 
@@ -213,30 +243,6 @@ impl RoutingLockProvider {
         fits.map_err(|invalid| told(Operation::Acquire, &*provider, name)(invalid.into()))?;
         attempt.set_route(self.info.id(), &provider);
         Ok(provider)
-    }
-
-    /// Refuses a provider whose readings mean nothing to the router's: a lease would never end, or be over at once.
-    fn check_clock(&self, tenant: &str, provider: &impl LockProvider) -> Result<(), LockError> {
-        let before = self.info.clock().boot();
-        let theirs = provider.info().clock().boot();
-        let after = self.info.clock().boot();
-        let apart = before
-            .saturating_since(theirs)
-            .max(theirs.saturating_since(after));
-        // Stores count in milliseconds.
-        if apart <= Duration::from_millis(1) {
-            return Ok(());
-        }
-        let name = provider.info().name();
-        let problem = format!(
-            "{name}, the provider of tenant {}, goes by another clock than the router",
-            quoted(tenant)
-        );
-        Err(
-            LockError::new(ErrorKind::Configuration, problem).with_remedy(
-                "give `RoutingLockProvider::with_info` the clock that the tenants' providers use",
-            ),
-        )
     }
 
     /// The provider that granted `lease`.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{ErrorKind, LockError};
 use crate::provider::LockProvider;
 
@@ -78,6 +80,35 @@ impl Tenants {
     fn write(&self) -> RwLockWriteGuard<'_, Providers> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses a provider whose readings mean nothing to a router that goes by `clock`: a lease would never end, or be over at
+/// once.
+pub(super) fn check_clock(
+    clock: &dyn Clock,
+    tenant: &str,
+    provider: &impl LockProvider,
+) -> Result<(), LockError> {
+    let before = clock.boot();
+    let theirs = provider.info().clock().boot();
+    let after = clock.boot();
+    let apart = before
+        .saturating_since(theirs)
+        .max(theirs.saturating_since(after));
+    // Stores count in milliseconds.
+    if apart <= Duration::from_millis(1) {
+        return Ok(());
+    }
+    let name = provider.info().name();
+    let problem = format!(
+        "{name}, the provider of tenant {}, goes by another clock than the router",
+        quoted(tenant)
+    );
+    Err(
+        LockError::new(ErrorKind::Configuration, problem).with_remedy(
+            "give `RoutingLockProvider::with_info` the clock that the tenants' providers use",
+        ),
+    )
 }
 
 /// A tenant's name as an error tells it, however long it is.
