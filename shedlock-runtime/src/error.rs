@@ -132,6 +132,11 @@ impl LockError {
         self.0.remedy.as_deref()
     }
 
+    /// What failed, without where.
+    pub(crate) fn problem(&self) -> &str {
+        &self.0.problem
+    }
+
     pub(crate) fn source_error(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }

@@ -19,10 +19,13 @@ mod limit;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
+mod store;
 mod text;
+mod wire;
 
-pub(crate) use log::{failed, run_span, store_span};
+pub(crate) use log::{failed, run_span};
 pub(crate) use meters::Holding;
+pub(crate) use store::Question;
 
 /// Which lock an event is about.
 #[derive(Debug, Clone)]

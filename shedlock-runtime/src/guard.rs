@@ -8,10 +8,9 @@ use crate::answer::{Acquired, Refusal, Released};
 use crate::config::LockConfiguration;
 use crate::duration::ToDuration;
 use crate::error::{ErrorKind, LockError, Operation};
-use crate::events::{self, Subject};
+use crate::events::{self, Question, Subject};
 use crate::held::LockState;
 use crate::lease::Attempt;
-use crate::limit::limited;
 use crate::name::LockName;
 use crate::pauses::pauses;
 use crate::provider::LockProvider;
@@ -106,10 +105,14 @@ async fn acquire_once(
     };
     let attempt = Attempt::new(config.clone(), info.clock().boot());
     let mut orphan = Orphan::new(provider, attempt, active);
-    let span = events::store_span(Operation::Acquire, config.name(), info.name());
-    let call = events::spanned(&span, store.acquire(orphan.attempt()));
-    let answer = limited(config.timeout(), call).await;
-    match answer {
+    let question = Question {
+        operation: Operation::Acquire,
+        lock: config.name(),
+        info,
+        length: Some(config.at_most()),
+    };
+    let call = store.acquire(orphan.attempt());
+    match question.ask(config.timeout(), call).await {
         Ok(Acquired::Granted(lease)) => {
             let now = info.clock().boot();
             let sent = orphan.attempt().sent();
@@ -139,7 +142,6 @@ async fn acquire_once(
             Ok(Err(refusal))
         }
         Err(error) => {
-            events::record(&span, "error.type", error.kind().as_str());
             if !error.kind().is_ambiguous() {
                 drop(orphan.disarm());
             }

@@ -14,6 +14,7 @@ pub struct ProviderInfo {
     name: &'static str,
     max_name_chars: usize,
     clock: Arc<dyn Clock>,
+    namespace: Option<Arc<str>>,
 }
 
 impl ProviderInfo {
@@ -25,6 +26,7 @@ impl ProviderInfo {
             name,
             max_name_chars: usize::MAX,
             clock: Arc::new(SystemClock),
+            namespace: None,
         }
     }
 
@@ -94,6 +96,20 @@ impl ProviderInfo {
             id: next_id(),
             ..self.clone()
         }
+    }
+
+    /// The folder in which the store keeps our names, if a wrapper gave them one.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// The same description for locks in `namespace`, inside of the one that is there.
+    pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(match &self.namespace {
+            Some(outer) => format!("{outer}/{namespace}").into(),
+            None => namespace.into(),
+        });
+        self
     }
 
     /// What [`is_same`](Self::is_same) compares.

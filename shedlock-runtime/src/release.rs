@@ -13,10 +13,10 @@ use tokio::runtime::Handle;
 use crate::answer::Released;
 use crate::clock::{BootInstant, Clock};
 use crate::config::DEFAULT_TIMEOUT;
-use crate::events::{self, Subject};
+use crate::error::Operation;
+use crate::events::{self, Question, Subject};
 use crate::held::LockState;
 use crate::lease::Attempt;
-use crate::limit::limited;
 use crate::pauses::pauses;
 use crate::provider::LockProvider;
 use crate::running::Active;
@@ -81,7 +81,14 @@ impl Drop for Orphan<'_> {
             // shutdown waits for one answer only.
             let mut tries = Tries::until(until, longest);
             loop {
-                let answer = limited(DEFAULT_TIMEOUT, provider.release(&lease)).await;
+                let question = Question {
+                    operation: Operation::Release,
+                    lock: lease.name(),
+                    info: provider.as_ref().info(),
+                    length: None,
+                };
+                let call = provider.release(&lease);
+                let answer = question.ask(DEFAULT_TIMEOUT, call).await;
                 if answer.is_ok() {
                     active.settle();
                 }

@@ -11,4 +11,5 @@ mod observed {
     mod prometheus;
     mod spans;
     mod store;
+    mod wire;
 }

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
-use tracing::{Span, debug, debug_span, error, info, info_span, trace, warn};
+use tracing::{Span, debug, error, info, info_span, trace, warn};
 
 use super::Subject;
 use super::limit::{self, Pass};
 use super::text::{Clause, Until, millis, short};
 use crate::answer::Refusal;
 use crate::config::LockConfiguration;
-use crate::error::{LockError, Operation};
+use crate::error::LockError;
 use crate::event::{EventKind, LossReason};
 use crate::held::LockState;
 use crate::info::ProviderInfo;
-use crate::name::LockName;
 use crate::outcome::SkipReason;
 
 const TARGET: &str = "shedlock";
@@ -33,6 +32,7 @@ pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span 
         "shedlock.run",
         lock.name = %config.name(),
         lock.template = config.template(),
+        lock.namespace = info.namespace(),
         lock.provider = info.name(),
         lock.at_most_ms = millis(config.at_most()),
         lock.at_least_ms = millis(config.at_least()),
@@ -40,30 +40,6 @@ pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span 
         lock.fence = Empty,
         lock.outcome = Empty,
     )
-}
-
-/// The span of one call to the store.
-pub(crate) fn store_span(operation: Operation, name: &LockName, provider: &'static str) -> Span {
-    if LevelFilter::current() < LevelFilter::DEBUG {
-        return Span::none();
-    }
-    macro_rules! span {
-        ($name:literal) => {
-            debug_span!(
-                target: TARGET,
-                $name,
-                lock.name = %name,
-                lock.provider = provider,
-                otel.kind = "client",
-                error.type = Empty,
-            )
-        };
-    }
-    match operation {
-        Operation::Acquire => span!("shedlock.acquire"),
-        Operation::Extend => span!("shedlock.renew"),
-        _ => span!("shedlock.release"),
-    }
 }
 
 pub(super) fn acquired(state: &LockState) {

@@ -5,10 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
 
-/// Finer than a millisecond is noise to a reader.
+use crate::error::LockError;
+
+/// Finer than a millisecond is noise to a reader, and beyond ten seconds so are they.
 pub(super) fn short(duration: Duration) -> FormattedDuration {
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    format_duration(Duration::from_millis(millis))
+    format_duration(if duration < Duration::from_secs(10) {
+        Duration::from_millis(millis(duration))
+    } else {
+        Duration::from_secs(duration.as_secs())
+    })
 }
 
 /// So long from now, as a time of day and as a duration.
@@ -31,6 +36,20 @@ impl<T: fmt::Display> fmt::Display for Clause<T> {
         self.1
             .as_ref()
             .map_or(Ok(()), |value| write!(f, "{}{value}", self.0))
+    }
+}
+
+/// What is behind an error, cause by cause.
+pub(super) struct Causes<'a>(pub(super) &'a LockError);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut next = self.0.source_error();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
     }
 }
 

@@ -12,8 +12,7 @@ use crate::config::check_at_most;
 use crate::duration::ToDuration as _;
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::event::LossReason;
-use crate::events;
-use crate::limit::limited;
+use crate::events::{self, Question};
 
 /// How long the release of a process that ends waits for an extension.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -67,9 +66,9 @@ impl LockState {
         let mut lease = self.current_lease();
         // For a wrapper that keeps the lease.
         lease.hold_until(self.now(), at_least);
-        let span = events::store_span(Operation::Extend, self.name(), self.subject.provider);
-        let call = events::spanned(&span, self.provider().extend(&lease, at_most));
-        let error = match limited(limit.min(left).min(at_most), call).await {
+        let question = self.question(Operation::Extend, Some(at_most));
+        let call = self.provider().extend(&lease, at_most);
+        let error = match question.ask(limit.min(left).min(at_most), call).await {
             Ok(Extended::Extended) => {
                 self.deadline.store(end.as_nanos(), Ordering::Release);
                 self.lease().hold_until(self.now(), at_least);
@@ -79,7 +78,6 @@ impl LockState {
             Ok(Extended::Lost) => lost(),
             Err(error) => error,
         };
-        events::record(&span, "error.type", error.kind().as_str());
         if error.kind() == ErrorKind::Lost {
             let why = "the store says that the lock is not ours";
             events::lost(self, LossReason::Stolen, why);
@@ -108,9 +106,10 @@ impl LockState {
             return Ok(Released::Released);
         }
         let lease = self.current_lease();
-        let span = events::store_span(Operation::Release, self.name(), self.subject.provider);
-        let call = events::spanned(&span, self.provider().release(&lease));
-        let answer = limited(self.timeout, call).await;
+        let question = self.question(Operation::Release, None);
+        let answer = question
+            .ask(self.timeout, self.provider().release(&lease))
+            .await;
         match &answer {
             Ok(Released::Released) => {
                 events::released(self, || lease.at_least_left(self.now()));
@@ -119,9 +118,7 @@ impl LockState {
                 let why = "it was gone when it was to be released";
                 events::lost(self, LossReason::Stolen, why);
             }
-            Err(error) => {
-                events::record(&span, "error.type", error.kind().as_str());
-            }
+            Err(_) => {}
         }
         if answer.is_ok() {
             self.active.settle();
@@ -131,6 +128,15 @@ impl LockState {
             let name = Some(&self.subject.name);
             error.with_context(Operation::Release, self.subject.provider, name)
         })
+    }
+
+    fn question(&self, operation: Operation, length: Option<Duration>) -> Question<'_> {
+        Question {
+            operation,
+            lock: self.name(),
+            info: self.provider().info(),
+            length,
+        }
     }
 }
 

@@ -93,7 +93,11 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
                 .with_remedy("choose a shorter one"));
         }
         Ok(Self {
-            info: inner.info().wrapped().with_max_name_chars(left),
+            info: inner
+                .info()
+                .wrapped()
+                .with_max_name_chars(left)
+                .in_namespace(namespace),
             inner: Arc::new(inner),
             prefix: prefix.into(),
         })

@@ -109,9 +109,18 @@ fn about(all: &Mutex<Vec<Seen>>, lock: &str) -> Vec<Seen> {
     all.iter().filter(of_lock).cloned().collect()
 }
 
-/// The lines about `lock`, in order.
+/// The lines about `lock`, in order; those about each question to its store are in [`wire`].
 pub(crate) fn lines(lock: &str) -> Vec<Seen> {
-    about(&LINES, lock)
+    let mut lines = about(&LINES, lock);
+    lines.retain(|line| line.target == "shedlock");
+    lines
+}
+
+/// The lines about each question to the store of `lock`, in order.
+pub(crate) fn wire(lock: &str) -> Vec<Seen> {
+    let mut lines = about(&LINES, lock);
+    lines.retain(|line| line.target != "shedlock");
+    lines
 }
 
 /// The spans about `lock` that have ended, in that order.

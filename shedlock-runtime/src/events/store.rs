@@ -1,0 +1,135 @@
+//! One question to a store, as those who trace see it: a span, and on the provider's own target what was asked, what was
+//! answered and how long that took.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument as _, Span, debug_span};
+
+use super::text::{Clause, short};
+use super::wire;
+use crate::answer::{Acquired, Extended, Released};
+use crate::error::{ErrorKind, LockError, Operation};
+use crate::info::ProviderInfo;
+use crate::limit::limited;
+use crate::name::LockName;
+
+/// What is asked of a store.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) lock: &'a LockName,
+    pub(crate) info: &'a ProviderInfo,
+    /// For how long, where that is asked.
+    pub(crate) length: Option<Duration>,
+}
+
+/// What a store answers, for people. Nothing here shows the random part of an owner.
+pub(crate) trait Answer {
+    fn in_words(&self) -> Cow<'static, str>;
+
+    /// What sort of failure it is, if it is one.
+    fn failure(&self) -> Option<ErrorKind> {
+        None
+    }
+}
+
+impl Question<'_> {
+    /// Awaits `call` for at most `limit`, at no cost if nobody traces.
+    pub(crate) async fn ask<T: Answer>(
+        self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, LockError>>,
+    ) -> Result<T, LockError> {
+        let level = LevelFilter::current();
+        if level < LevelFilter::DEBUG {
+            return limited(limit, call).await;
+        }
+        let span = self.span();
+        let began = self.info.clock().boot();
+        let answer = limited(limit, call).instrument(span.clone()).await;
+        let failure = match &answer {
+            Ok(answer) => answer.failure(),
+            Err(error) => Some(error.kind()),
+        };
+        if let Some(kind) = failure {
+            span.record("error.type", kind.as_str());
+        }
+        if level >= LevelFilter::TRACE {
+            let took = self.info.clock().boot().saturating_since(began);
+            let said = answer.as_ref().map(Answer::in_words);
+            span.in_scope(|| wire::answered(&self, &said, took));
+        }
+        answer
+    }
+
+    fn span(&self) -> Span {
+        macro_rules! span {
+            ($name:literal) => {
+                debug_span!(
+                    target: "shedlock",
+                    $name,
+                    lock.name = %self.lock,
+                    lock.namespace = self.info.namespace(),
+                    lock.provider = self.info.name(),
+                    otel.kind = "client",
+                    error.type = Empty,
+                )
+            };
+        }
+        match self.operation {
+            Operation::Acquire => span!("shedlock.acquire"),
+            Operation::Extend => span!("shedlock.renew"),
+            _ => span!("shedlock.release"),
+        }
+    }
+}
+
+impl fmt::Display for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = Clause(" for ", self.length.map(short));
+        write!(f, "{} `{}`{length}", self.operation, self.lock)
+    }
+}
+
+impl Answer for Acquired {
+    fn in_words(&self) -> Cow<'static, str> {
+        match self {
+            Self::Granted(lease) => match lease.fencing_token() {
+                Some(token) => format!("granted, token {token}").into(),
+                None => "granted".into(),
+            },
+            Self::Refused(refusal) => {
+                let node = Clause(" by ", refusal.node.as_deref());
+                let left = Clause(" for ", refusal.remaining.map(short));
+                format!("refused: {}{node}{left}", refusal.reason).into()
+            }
+        }
+    }
+}
+
+impl Answer for Extended {
+    fn in_words(&self) -> Cow<'static, str> {
+        match self {
+            Self::Extended => "extended".into(),
+            Self::Lost => "not ours".into(),
+        }
+    }
+
+    fn failure(&self) -> Option<ErrorKind> {
+        matches!(self, Self::Lost).then_some(ErrorKind::Lost)
+    }
+}
+
+impl Answer for Released {
+    fn in_words(&self) -> Cow<'static, str> {
+        match self {
+            Self::Released => "released".into(),
+            Self::Lost => "not ours".into(),
+        }
+    }
+}
