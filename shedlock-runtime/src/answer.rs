@@ -1,5 +1,7 @@
 //! What a provider answers.
 
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
 use crate::lease::Lease;
@@ -37,6 +39,25 @@ pub struct Refusal {
     pub node: Option<Box<str>>,
     /// How long the lock stays taken, if nobody extends or releases it.
     pub remaining: Option<Duration>,
+    holder: Option<Holder>,
+}
+
+/// Tells acquisitions apart, without the random part of an owner that this is made from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holder(u64);
+
+impl Holder {
+    fn of(stored_owner: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(stored_owner.as_bytes());
+        Self(hasher.finish())
+    }
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Holder(..)")
+    }
 }
 
 impl Refusal {
@@ -47,6 +68,7 @@ impl Refusal {
             reason: SkipReason::Held,
             node: None,
             remaining: None,
+            holder: None,
         }
     }
 
@@ -57,6 +79,7 @@ impl Refusal {
             reason: SkipReason::Contended,
             node: None,
             remaining: None,
+            holder: None,
         }
     }
 
@@ -66,6 +89,7 @@ impl Refusal {
             reason: SkipReason::ShuttingDown,
             node: None,
             remaining: None,
+            holder: None,
         }
     }
 
@@ -76,6 +100,7 @@ impl Refusal {
             reason: SkipReason::Paused,
             node: None,
             remaining: None,
+            holder: None,
         }
     }
 
@@ -99,9 +124,17 @@ impl Refusal {
     /// Adds who holds it, given the owner as stored, and for how long.
     #[must_use]
     pub fn by(mut self, stored_owner: &str, remaining: Duration) -> Self {
-        self.node = Some(Owner::node_of(stored_owner).into());
+        let node = Owner::node_of(stored_owner);
+        // Nodes on the JVM write their name alone, the same each time.
+        self.holder = (node.len() < stored_owner.len()).then(|| Holder::of(stored_owner));
+        self.node = Some(node.into());
         self.remaining = Some(remaining);
         self
+    }
+
+    /// Which acquisition holds the lock, where the store says so.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        self.holder
     }
 }
 

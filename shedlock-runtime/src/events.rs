@@ -20,6 +20,7 @@ mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
 mod store;
+mod stuck;
 mod text;
 mod wire;
 
@@ -99,9 +100,15 @@ pub(crate) fn acquired(state: &LockState, at_most: Duration, sent: BootInstant) 
     });
 }
 
-pub(crate) fn skipped(subject: &Subject, refusal: &Refusal, took: Duration) {
-    log::skipped(subject, refusal);
-    tell(subject, || EventKind::Skipped {
+pub(crate) fn skipped(
+    config: &LockConfiguration,
+    info: &ProviderInfo,
+    refusal: &Refusal,
+    took: Duration,
+) {
+    let subject = Subject::of(config, info);
+    log::skipped(&subject, refusal, stuck::seen_for(config, info, refusal));
+    tell(&subject, || EventKind::Skipped {
         reason: refusal.reason,
         node: refusal.node.clone(),
         remaining: refusal.remaining,

@@ -59,7 +59,7 @@ pub(crate) async fn acquire(
         Ok(Err(refusal)) => {
             let took = started.map(|started| info.clock().boot().saturating_since(started));
             let took = took.unwrap_or_default();
-            events::skipped(&Subject::of(config, info), refusal, took);
+            events::skipped(config, info, refusal, took);
         }
         Err(error) => events::not_acquired(&Subject::of(config, info), error),
     }

@@ -11,5 +11,6 @@ mod observed {
     mod prometheus;
     mod spans;
     mod store;
+    mod stuck;
     mod wire;
 }

@@ -23,12 +23,19 @@ pub(super) enum Pass {
     HeldBack,
 }
 
-/// Lets the first line about `name` through, then one a minute.
-pub(super) fn pass(name: &str) -> Pass {
+impl Pass {
+    pub(super) fn is_through(&self) -> bool {
+        matches!(self, Self::Through { .. })
+    }
+}
+
+/// Lets the first line of this kind about `name` through, then one a minute.
+pub(super) fn pass(kind: &str, name: &str) -> Pass {
+    let line = format!("{kind} {name}");
     let now = Instant::now();
     // Whole at every moment, so a panic elsewhere does not spoil it.
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((since, held_back)) = last.get_mut(name)
+    if let Some((since, held_back)) = last.get_mut(&line)
         && now.saturating_duration_since(*since) < EVERY
     {
         *held_back += 1;
@@ -37,7 +44,7 @@ pub(super) fn pass(name: &str) -> Pass {
     if last.len() >= MOST_NAMES {
         last.clear();
     }
-    let before = last.insert(name.to_owned(), (now, 0));
+    let before = last.insert(line, (now, 0));
     Pass::Through {
         held_back: before.map_or(0, |(_, held_back)| held_back),
     }
@@ -50,14 +57,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_line_passes_and_then_one_a_minute() {
         let passes = |held_back| Pass::Through { held_back };
-        assert_eq!(pass("limit::a"), passes(0));
-        assert_eq!(pass("limit::b"), passes(0));
-        assert_eq!(pass("limit::a"), Pass::HeldBack);
+        assert_eq!(pass("limit", "a"), passes(0));
+        assert_eq!(pass("limit", "b"), passes(0));
+        assert_eq!(pass("other", "a"), passes(0));
+        assert_eq!(pass("limit", "a"), Pass::HeldBack);
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(pass("limit::a"), Pass::HeldBack);
+        assert_eq!(pass("limit", "a"), Pass::HeldBack);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(pass("limit::a"), passes(2));
+        assert_eq!(pass("limit", "a"), passes(2));
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(pass("limit::a"), passes(0));
+        assert_eq!(pass("limit", "a"), passes(0));
     }
 }

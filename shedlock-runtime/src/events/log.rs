@@ -57,8 +57,17 @@ pub(super) fn acquired(state: &LockState) {
     );
 }
 
-pub(super) fn skipped(subject: &Subject, refusal: &Refusal) {
-    let goes_on = refusal.reason != SkipReason::ShuttingDown;
+/// `seen_for` says how long the holder has had the lock, if that is too long.
+pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Duration>) {
+    let (name, reason) = (&subject.name, refusal.reason);
+    let now_what = match reason {
+        SkipReason::ShuttingDown => "",
+        SkipReason::Paused => "; `LockAdmin` says why and can resume it",
+        _ if seen_for.is_some() => {
+            ", longer than a run may take: stuck? If so, end it on its node, or free the lock by `LockAdmin::force_release`"
+        }
+        _ => "; the next tick asks again",
+    };
     macro_rules! line {
         ($level:ident) => {
             $level!(
@@ -68,18 +77,19 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal) {
                 lock.name = %subject.name,
                 lock.provider = subject.provider,
                 lock.owner = refusal.node.as_deref(),
-                lock.outcome = refusal.reason.as_str(),
-                "skipped `{}`: {}{}{}{}",
-                subject.name,
-                refusal.reason,
+                lock.outcome = reason.as_str(),
+                seen_ms = seen_for.map(millis),
+                "skipped `{name}`: {reason}{}{}{}{now_what}",
                 Clause(" by ", refusal.node.as_deref()),
                 Clause(" until ", refusal.remaining.map(Until)),
-                Clause("; ", goes_on.then_some("the next tick asks again")),
+                Clause(", by the same run for ", seen_for.map(short)),
             )
         };
     }
-    // That an operator's pause works is worth a line; that another node works is not.
-    if refusal.reason == SkipReason::Paused {
+    // That an operator's pause works is worth a line, but not one at every tick; that another node works is worth none.
+    let is_news =
+        || reason == SkipReason::Paused && limit::pass("pause", name.as_str()).is_through();
+    if seen_for.is_some() || is_news() {
         line!(info);
     } else {
         line!(debug);
@@ -99,16 +109,27 @@ pub(super) fn extended(state: &LockState, at_most: Duration) {
 
 pub(super) fn extend_failed(state: &LockState, cause: &LockError) {
     let left = state.remaining().unwrap_or_default();
-    warn!(
-        name: "lock.renew_failed",
-        target: TARGET,
-        event = "lock.renew_failed",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
-        error.type = cause.kind().as_str(),
-        error = %cause,
-        "could not extend `{}`: trying again until its lease ends at {}", state.name(), Until(left)
-    );
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                name: "lock.renew_failed",
+                target: TARGET,
+                event = "lock.renew_failed",
+                lock.name = %state.name(),
+                lock.provider = state.subject().provider,
+                error.type = cause.kind().as_str(),
+                error = %cause,
+                cause = cause.source_error().map(tracing::field::display),
+                "could not extend `{}`: trying again until its lease ends at {}", state.name(), Until(left)
+            )
+        };
+    }
+    // A long lease is tried for again every second.
+    if limit::pass("renew", state.name().as_str()).is_through() {
+        line!(warn);
+    } else {
+        line!(debug);
+    }
 }
 
 pub(super) fn expiring(state: &LockState, left: Duration) {
@@ -195,7 +216,7 @@ pub(super) fn overrun(state: &LockState, late: Duration) {
 
 /// An error that the caller is not told of: the first of a lock, then one a minute.
 pub(crate) fn failed(cause: &LockError) {
-    let Pass::Through { held_back } = limit::pass(cause.lock().unwrap_or_default()) else {
+    let Pass::Through { held_back } = limit::pass("error", cause.lock().unwrap_or_default()) else {
         return;
     };
     error!(
@@ -208,7 +229,7 @@ pub(crate) fn failed(cause: &LockError) {
         error.transient = cause.is_transient(),
         cause = cause.source_error().map(tracing::field::display),
         "did not run: {cause}{}",
-        Clause("; so it was before, times ", (held_back > 0).then_some(held_back))
+        Clause("; errors since the last line: ", (held_back > 0).then_some(held_back))
     );
 }
 

@@ -140,8 +140,28 @@ async fn what_an_operator_does_is_said_at_info() {
         &[
             "skipped `admin`: paused until 20",
             "(in 1h)",
-            "; the next tick asks again",
+            "; `LockAdmin` says why and can resume it",
         ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_said_once_a_minute_however_often_the_job_is_due() {
+    start();
+    let memory = InMemoryLockProvider::new();
+    let until = memory.info().clock().utc() + Duration::from_secs(3600);
+    memory.pause("ticking", until, "a test").await.unwrap();
+    for _ in 0..90 {
+        run(&memory, config("ticking", "10m"), async {})
+            .await
+            .unwrap();
+        seconds(1).await;
+    }
+    let skips = names("ticking").len() - 1;
+    assert_eq!(skips, 90, "each is said at DEBUG");
+    assert_eq!(
+        loud("ticking"),
+        ["lock.paused", "lock.skipped", "lock.skipped"]
     );
 }
 
@@ -173,7 +193,7 @@ async fn errors_that_no_caller_sees_are_said_once_a_minute() {
             &["did not run: failed to acquire lock `away` in records: a fault on demand"],
         );
     }
-    says(&lines[1], &["; so it was before, times 2"]);
+    says(&lines[1], &["; errors since the last line: 2"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,6 +228,22 @@ async fn renewals_are_traced_and_failed_ones_warn() {
         renewed,
         &["extended `renewed`: held until 20", "Z (in 10s) at most"],
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stays_away_warns_once_a_minute_of_a_long_lease() {
+    start();
+    let (store, _records) = store();
+    for _ in 0..150 {
+        store.next(Operation::Extend, AWAY);
+    }
+    let config = config("pressed", "10m").with_keep_alive().unwrap();
+    run(&store, config, seconds(540)).await.unwrap();
+    let failed = names("pressed");
+    let failed = failed.iter().filter(|name| **name == "lock.renew_failed");
+    assert_eq!(failed.count(), 150, "each is said at DEBUG");
+    let loud = loud("pressed");
+    assert!((2..=4).contains(&loud.len()), "{loud:?}");
 }
 
 #[tokio::test(start_paused = true)]
