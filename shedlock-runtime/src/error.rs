@@ -72,6 +72,18 @@ impl LockError {
         self
     }
 
+    /// Adds what was being done, where there is no store to speak of.
+    pub(crate) fn during(mut self, operation: Operation) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// Adds which lock it is about, unless the error knows already.
+    pub(crate) fn about(mut self, lock: Option<LockName>) -> Self {
+        self.0.lock = self.0.lock.take().or(lock);
+        self
+    }
+
     /// The same error about a lock that the caller knows by another name, for a wrapper that gives its locks names of
     /// their own.
     #[must_use]

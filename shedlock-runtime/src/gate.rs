@@ -167,6 +167,12 @@ fn cancelled(state: &LockState, outcome: RunOutcome) -> LockError {
             ErrorKind::ShutDown,
             "the process is shutting down, so the task was cancelled",
         )
+    } else if state.was_stolen() {
+        LockError::new(
+            ErrorKind::Lost,
+            "the lock was taken away while the task was running, so it was cancelled",
+        )
+        .with_remedy("somebody released, paused or deleted it in the store")
     } else {
         LockError::new(
             ErrorKind::Lost,

@@ -58,13 +58,11 @@ pub async fn extend(at_most: impl ToDuration, at_least: impl ToDuration) -> Resu
     let (at_most, at_least) = (at_most.to_duration()?, at_least.to_duration()?);
     match context::innermost() {
         Some(state) => state.extend(at_most, at_least).await,
-        None => Err(
-            LockError::new(ErrorKind::Lost, "this task holds no lock").with_context(
-                Operation::Extend,
-                "this process",
-                None,
-            ),
-        ),
+        None => Err(LockError::new(ErrorKind::Lost, "this task holds no lock")
+            .with_remedy(
+                "call it in a locked function, or carry the lock into a spawned task with `shedlock::lock::scope`",
+            )
+            .during(Operation::Extend)),
     }
 }
 

@@ -161,7 +161,7 @@ impl Job {
             JobName::Owned(name) => LockName::new(name)?,
         };
         let Some(at_most) = self.at_most.or(registry.map(|registry| registry.at_most)) else {
-            let problem = format!("lock `{name}` has no `at_most`");
+            let problem = "it has no `at_most`, and there is no default";
             return Err(LockError::new(ErrorKind::Configuration, problem)
                 .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
         };
@@ -199,7 +199,9 @@ pub async fn run<R, F: Future<Output = R>>(
     on_error: impl FnOnce(LockError) -> R,
 ) -> R {
     let mut body = pin!(Some(body));
-    let outcome = match job.resolve() {
+    // A panic shows no line of the user's: the name tells which function it is about.
+    let resolved = job.resolve();
+    let outcome = match resolved.map_err(|error| error.about(LockName::new(job.name()).ok())) {
         Ok(Call::Nested) => {
             let body = body.as_mut().as_pin_mut().expect("it was put there above");
             return body.await;

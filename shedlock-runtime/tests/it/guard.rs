@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{FaultyProvider, ManualClock};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockProvider as _,
-    LockProviderExt as _, Operation, Released,
+    LockProviderExt as _, Operation, Released, lock,
 };
 
 fn config() -> LockConfiguration {
@@ -225,5 +225,16 @@ async fn what_is_known_of_a_lock_is_one_line() {
     assert!(
         paused.ends_with(" (1h left), token 1, it moves"),
         "{paused}"
+    );
+}
+
+#[tokio::test]
+async fn there_is_nothing_to_extend_outside_of_a_locked_function() {
+    let error = lock::extend("1m", "0s").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Lost);
+    assert_eq!(
+        error.to_string(),
+        "failed to extend: this task holds no lock; call it in a locked function, or carry the lock into a spawned task \
+         with `shedlock::lock::scope`"
     );
 }

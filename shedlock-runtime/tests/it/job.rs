@@ -113,6 +113,11 @@ async fn the_registry_serves_defaults_and_names_and_can_be_replaced() {
         panic.is_panic(),
         "where there is no Result, a missing provider is a panic"
     );
+    let message = panic.into_panic().downcast::<String>().unwrap();
+    assert!(
+        message.starts_with("lock `job`: no lock provider is registered; call `enable_"),
+        "{message}"
+    );
 
     let reports = InMemoryLockProvider::new();
     SchedulerLock::builder()
@@ -129,7 +134,7 @@ async fn the_registry_serves_defaults_and_names_and_can_be_replaced() {
         call::<Result<(), LockError>>(job().provider_named("mail"), async { Ok(()) }).await;
     assert_eq!(
         unknown.unwrap_err().to_string(),
-        "no lock provider is registered as `mail`; registered are `reports`"
+        "lock `job`: no lock provider is registered as `mail`; registered are `reports`"
     );
     assert!(
         call::<Result<(), LockError>>(job(), async { Ok(()) })

@@ -86,7 +86,13 @@ async fn each_outcome_has_its_word() {
         records.delete("span-lost");
         seconds(60).await;
     });
-    assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Lost);
+    let lost = lost.await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::Lost);
+    assert_eq!(
+        lost.to_string(),
+        "failed to run under lock `span-lost` in records: the lock was taken away while the task was running, so it was \
+         cancelled; somebody released, paused or deleted it in the store"
+    );
     assert_eq!(
         only("span-lost", "shedlock.run").field("lock.outcome"),
         "lost"
