@@ -1,7 +1,10 @@
 //! What the accepted shapes do: the name each asks for, and what each returns when it may not run.
 
 use shedlock::testing::{Fault, FaultyProvider, always_held, with_provider};
-use shedlock::{ErrorKind, InMemoryLockProvider, LockProviderExt as _, Outcome, SkipReason};
+use shedlock::{
+    ErrorKind, EventKind, InMemoryLockProvider, LockError, LockEvent, LockProviderExt as _,
+    Outcome, RunOutcome, SchedulerLock, SkipReason, scheduler_lock,
+};
 use shedlock_runtime::Operation;
 use shedlock_ui_tests::scheduler_lock::{
     arguments, async_trait, bodies, generics, impl_future, methods, name_expression, name_template,
@@ -218,4 +221,79 @@ async fn a_given_provider_keeps_the_lock() {
         provider::concrete_answer(InMemoryLockProvider::new()).await,
         Some(42)
     );
+}
+
+mod failing {
+    use super::{LockError, Outcome, scheduler_lock};
+    use std::future::Future;
+
+    type Alias = Result<Outcome<u8>, LockError>;
+
+    fn error() -> LockError {
+        LockError::new(super::ErrorKind::Other, "a failure of the job")
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn plain() -> Result<(), LockError> {
+        Err(error())
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn by_another_name() -> Alias {
+        Err(error())
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn generic<T: Send, E: From<LockError>>(
+        value: Option<T>,
+    ) -> Result<Option<T>, E> {
+        value.map(Some).ok_or_else(|| error().into())
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn part_unnamed() -> Result<Option<impl Send>, LockError> {
+        if true { Err(error()) } else { Ok(Some(1)) }
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) fn future() -> impl Future<Output = Result<(), LockError>> {
+        async { Err(error()) }
+    }
+
+    #[scheduler_lock(name = "fails", on_skip = value)]
+    pub(super) async fn of_any_type<T: Copy + Send>(value: T) -> T {
+        value
+    }
+}
+
+#[tokio::test]
+async fn a_result_says_whether_the_run_has_failed() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let listening = SchedulerLock::listen(move |event: &LockEvent| {
+        if event.lock.as_str() == "fails"
+            && let EventKind::Finished { outcome, .. } = &event.kind
+        {
+            let _ = tell.send(*outcome);
+        }
+    })
+    .unwrap();
+    with_provider(InMemoryLockProvider::new(), async {
+        failing::plain().await.unwrap_err();
+        failing::by_another_name().await.unwrap_err();
+        failing::generic::<u8, LockError>(None).await.unwrap_err();
+        failing::part_unnamed().await.map(drop).unwrap_err();
+        failing::future().await.unwrap_err();
+        failing::generic::<u8, LockError>(Some(1)).await.unwrap();
+        // What stands for a type that is not known there is not looked into.
+        failing::of_any_type(Err::<(), ()>(())).await.unwrap_err();
+    })
+    .await;
+    let wait = std::time::Duration::from_secs(10);
+    let found: Vec<_> = (0..7).map(|_| told.recv_timeout(wait).unwrap()).collect();
+    let (failed, completed) = (RunOutcome::Failed, RunOutcome::Completed);
+    assert_eq!(
+        found,
+        [failed, failed, failed, failed, failed, completed, completed]
+    );
+    drop(listening);
 }

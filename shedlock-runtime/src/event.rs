@@ -149,8 +149,10 @@ impl LossReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunOutcome {
-    /// It returned.
+    /// It returned, and no failure as far as can be told.
     Completed,
+    /// It returned an `Err`, or what [`execute_and_judge`](crate::LockingTaskExecutor::execute_and_judge) takes for a failure.
+    Failed,
     /// It panicked.
     Panicked,
     /// Somebody dropped it: a timeout, an abort.
@@ -167,6 +169,7 @@ impl RunOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Completed => "completed",
+            Self::Failed => "failed",
             Self::Panicked => "panicked",
             Self::Dropped => "dropped",
             Self::Lost => "lost",
@@ -198,7 +201,7 @@ impl From<&LockError> for Failure {
 }
 
 impl EventKind {
-    /// The event's name, the same as in the log.
+    /// The event's name, the same as in the log, where all have a line but `lock.finished`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use crate::config::LockConfiguration;
 use crate::context;
 use crate::error::LockError;
 use crate::events;
-use crate::gate::Gate;
+use crate::gate::{Gate, Judge};
 use crate::guard;
 use crate::outcome::Outcome;
 use crate::provider::LockProvider;
@@ -61,11 +61,53 @@ impl LockingTaskExecutor {
         config: LockConfiguration,
         task: F,
     ) -> Result<Outcome<F::Output>, LockError> {
+        // Not by way of the other, which would hold the task a third time.
         if context::holds(&*self.provider, config.name().as_str()) {
             return Ok(Outcome::Executed(task.await));
         }
         let task = pin!(Some(task));
-        run(&self.provider, &config, task).await
+        run(&self.provider, &config, (task, |_| false)).await
+    }
+
+    /// As [`execute`](Self::execute), and has `has_failed` judge what the task returned: one that failed ends as
+    /// [`RunOutcome::Failed`](crate::RunOutcome::Failed) for listeners and metrics, and is no success.
+    ///
+    /// The attribute does so for functions that return a `Result`.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be asked: the task did not run.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call drops the task and gives the lock back in the background.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor};
+    ///
+    /// let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    /// let config = LockConfiguration::new("nightly_report", "10m")?;
+    /// let task = async { Err::<(), _>("the printer is out of paper") };
+    /// let outcome = executor.execute_and_judge(config, task, Result::is_err).await?;
+    /// assert_eq!(outcome.executed(), Some(Err("the printer is out of paper")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn execute_and_judge<F: Future>(
+        &self,
+        config: LockConfiguration,
+        task: F,
+        has_failed: fn(&F::Output) -> bool,
+    ) -> Result<Outcome<F::Output>, LockError> {
+        if context::holds(&*self.provider, config.name().as_str()) {
+            return Ok(Outcome::Executed(task.await));
+        }
+        let task = pin!(Some(task));
+        run(&self.provider, &config, (task, has_failed)).await
     }
 }
 
@@ -73,7 +115,7 @@ impl LockingTaskExecutor {
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
-    body: Pin<&mut Option<F>>,
+    body: (Pin<&mut Option<F>>, Judge<F::Output>),
 ) -> Result<Outcome<F::Output>, LockError> {
     let span = events::run_span(config, provider.as_ref().info());
     // Pinned here, so that the span wraps a pointer and the future is not copied.

@@ -16,12 +16,17 @@ use crate::options::OnLost;
 use crate::running;
 use crate::watch::Watch;
 
+/// Tells a failure among what a body returns.
+pub(crate) type Judge<T> = fn(&T) -> bool;
+
 /// A body that runs as the holder of a lock.
 ///
 /// Before each poll the deadline is compared with the boot-time clock: a process that was stopped for longer than the
 /// lease does no further work. The body lives with the caller, so that no layer of futures copies it.
-pub(crate) struct Gate<'b, F> {
+pub(crate) struct Gate<'b, F: Future> {
     body: Pin<&'b mut Option<F>>,
+    /// Whether what the body returned is a failure.
+    judge: Judge<F::Output>,
     state: &'b Arc<LockState>,
     on_lost: OnLost,
     /// How often the lease is extended.
@@ -32,9 +37,9 @@ pub(crate) struct Gate<'b, F> {
     watch: Option<Box<Watch>>,
 }
 
-impl<'b, F> Gate<'b, F> {
+impl<'b, F: Future> Gate<'b, F> {
     pub(crate) fn new(
-        body: Pin<&'b mut Option<F>>,
+        (body, judge): (Pin<&'b mut Option<F>>, Judge<F::Output>),
         state: &'b Arc<LockState>,
         on_lost: OnLost,
         period: Option<Duration>,
@@ -42,6 +47,7 @@ impl<'b, F> Gate<'b, F> {
         state.set_running(true);
         Self {
             body,
+            judge,
             state,
             on_lost,
             period,
@@ -136,7 +142,11 @@ impl<F: Future> Future for Gate<'_, F> {
                 if !late.is_zero() && !this.state.was_stolen() {
                     events::overrun(this.state, late);
                 }
-                this.finish(RunOutcome::Completed);
+                this.finish(if (this.judge)(&value) {
+                    RunOutcome::Failed
+                } else {
+                    RunOutcome::Completed
+                });
                 Poll::Ready(Ok(value))
             }
             Poll::Pending => {
@@ -148,7 +158,7 @@ impl<F: Future> Future for Gate<'_, F> {
 }
 
 // The destructors of a body that ended, panicked or was cancelled run under its lock: the gate is dropped before it.
-impl<F> Drop for Gate<'_, F> {
+impl<F: Future> Drop for Gate<'_, F> {
     fn drop(&mut self) {
         // Also if its destructor has panicked.
         if self.state.is_running() {

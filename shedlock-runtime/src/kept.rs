@@ -50,8 +50,13 @@ impl Lock {
         };
         period.check(at_most)?;
         let work = pin!(Some(work));
-        Gate::new(work, self.state(), OnLost::Cancel, period.period(at_most))
-            .looking_first()
-            .await
+        Gate::new(
+            (work, |_| false),
+            self.state(),
+            OnLost::Cancel,
+            period.period(at_most),
+        )
+        .looking_first()
+        .await
     }
 }

@@ -197,6 +197,7 @@ pub async fn run<R, F: Future<Output = R>>(
     body: F,
     on_skip: impl FnOnce(&SkipReason) -> R,
     on_error: impl FnOnce(LockError) -> R,
+    has_failed: fn(&R) -> bool,
 ) -> R {
     let mut body = pin!(Some(body));
     // A panic shows no line of the user's: the name tells which function it is about.
@@ -206,7 +207,9 @@ pub async fn run<R, F: Future<Output = R>>(
             let body = body.as_mut().as_pin_mut().expect("it was put there above");
             return body.await;
         }
-        Ok(Call::Locked(provider, config)) => executor::run(&provider, &config, body).await,
+        Ok(Call::Locked(provider, config)) => {
+            executor::run(&provider, &config, (body, has_failed)).await
+        }
         Err(error) => Err(error),
     };
     match outcome {
@@ -215,6 +218,33 @@ pub async fn run<R, F: Future<Output = R>>(
         Err(error) => on_error(error),
     }
 }
+
+/// What a call returned, to be asked whether it is a failure: a `Result` answers for itself, by [`IsResult`]; what is none, one
+/// reference later, by [`IsNoResult`].
+#[derive(Debug)]
+pub struct Returned<'a, T>(pub &'a T);
+
+/// See [`Returned`].
+pub trait IsResult {
+    /// Whether it is an `Err`.
+    fn has_failed(&self) -> bool;
+}
+
+impl<T, E> IsResult for Returned<'_, Result<T, E>> {
+    fn has_failed(&self) -> bool {
+        self.0.is_err()
+    }
+}
+
+/// See [`Returned`].
+pub trait IsNoResult {
+    /// Never.
+    fn has_failed(&self) -> bool {
+        false
+    }
+}
+
+impl<T> IsNoResult for &Returned<'_, T> {}
 
 /// What `reason` is to an `on_skip` that also answers for a failed store.
 #[must_use]

@@ -75,7 +75,13 @@ where
     }
 
     async fn run_locked(&self) {
-        match self.locks.execute(self.config.clone(), self.run()).await {
+        // A run that was stopped is no success either.
+        let has_failed = |ended: &Ended| !matches!(ended, Ended::Well);
+        let run = self.run();
+        let run = self
+            .locks
+            .execute_and_judge(self.config.clone(), run, has_failed);
+        match run.await {
             Ok(Outcome::Executed(Ended::Failed(error))) => {
                 events::failed(self.config.name(), &error);
             }

@@ -63,10 +63,11 @@ fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
     let ty = &plan.output.ty;
     let on_skip = on_skip(plan, &private);
     let on_error = on_error(plan, &private);
+    let has_failed = has_failed(plan, &private);
     // The job is bound first: what its values borrow for a moment must not live across the await.
     quote_spanned! {span=>
         let job = #job;
-        #private::run::<#ty, _>(job, async move { #body }, #on_skip, #on_error).await
+        #private::run::<#ty, _>(job, async move { #body }, #on_skip, #on_error, #has_failed).await
     }
 }
 
@@ -172,6 +173,19 @@ fn on_error(plan: &Plan, private: &TokenStream) -> TokenStream {
     }
     let ty = &plan.output.ty;
     quote_spanned!(hidden(plan.output.span)=> |error| #private::error_value::<#ty>(error))
+}
+
+/// Whether what the body returned is a failure.
+fn has_failed(plan: &Plan, private: &TokenStream) -> TokenStream {
+    if !plan.output.may_be_a_result() {
+        return quote!(|_| false);
+    }
+    quote_spanned! {hidden(plan.output.span)=>
+        |value| {
+            use #private::{IsNoResult as _, IsResult as _};
+            (&#private::Returned(value)).has_failed()
+        }
+    }
 }
 
 /// A variable that the user's expression sees, although the closure around it is ours.

@@ -35,6 +35,7 @@ where
                 },
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
+                |_| false,
             )
             .await
     })

@@ -15,6 +15,7 @@ fn job(count: u32) -> impl Future<Output = Option<u32>> + Send {
                 },
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
+                |_| false,
             )
             .await
     }

@@ -20,6 +20,10 @@ async fn report() -> Report {
                 let reason = &::shedlock::__private::skip_reason(&error);
                 Report::skipped(reason)
             },
+            |value| {
+                use ::shedlock::__private::{IsNoResult as _, IsResult as _};
+                (&::shedlock::__private::Returned(value)).has_failed()
+            },
         )
         .await
 }

@@ -17,6 +17,7 @@ async fn nightly_report() {
             },
             |reason| ::shedlock::__private::skip_value::<()>(reason),
             |error| ::shedlock::__private::error_value::<()>(error),
+            |_| false,
         )
         .await
 }

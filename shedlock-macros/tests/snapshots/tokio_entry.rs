@@ -17,6 +17,7 @@ fn job() {
                 },
                 |reason| ::shedlock::__private::skip_value::<()>(reason),
                 |error| ::shedlock::__private::error_value::<()>(error),
+                |_| false,
             )
             .await
     };

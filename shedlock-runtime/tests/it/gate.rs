@@ -20,7 +20,13 @@ async fn cancelled<T>(
     let body = async { Ok(body.await) };
     with_provider(
         provider,
-        run(job, body, |_| panic!("free"), |error| Err(error.kind())),
+        run(
+            job,
+            body,
+            |_| panic!("free"),
+            |error| Err(error.kind()),
+            |_| false,
+        ),
     )
     .await
 }

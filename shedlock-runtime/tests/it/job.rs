@@ -13,7 +13,7 @@ async fn call<R: shedlock_runtime::SkipValue + shedlock_runtime::ErrorValue>(
     job: Job,
     body: impl Future<Output = R>,
 ) -> R {
-    run(job, body, skip_value, error_value).await
+    run(job, body, skip_value, error_value, |_| false).await
 }
 
 fn job() -> Job {
@@ -53,6 +53,7 @@ async fn each_return_type_has_its_skip_value() {
                 -1
             },
             |_| -2,
+            |_| false,
         );
         assert_eq!(skipped.await, -1);
     })
@@ -74,7 +75,10 @@ async fn each_return_type_has_its_error_value() {
             call::<Outcome<u8>>(bad(), async { Outcome::Executed(1) }).await,
             Outcome::Skipped(SkipReason::StoreError)
         );
-        assert_eq!(run(bad(), async { 1 }, |_| -1, |_error| -2).await, -2);
+        assert_eq!(
+            run(bad(), async { 1 }, |_| -1, |_error| -2, |_| false).await,
+            -2
+        );
     })
     .await;
 }

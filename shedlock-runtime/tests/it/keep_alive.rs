@@ -19,7 +19,7 @@ async fn call<T>(
     body: impl Future<Output = T>,
 ) -> Result<Option<T>, LockError> {
     let body = async { Ok(Some(body.await)) };
-    with_provider(provider, run(job, body, skip_value, error_value)).await
+    with_provider(provider, run(job, body, skip_value, error_value, |_| false)).await
 }
 
 #[tokio::test(start_paused = true)]

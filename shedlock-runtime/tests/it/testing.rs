@@ -10,6 +10,7 @@ async fn runs(job: Job) -> bool {
         async { Some(()) },
         skip_value,
         error_value,
+        |_| false,
     )
     .await
     .is_some()
@@ -50,6 +51,7 @@ async fn tests_with_their_own_providers_do_not_meet() {
             async { Some(with_provider(InMemoryLockProvider::new(), runs(job())).await) },
             skip_value,
             error_value,
+            |_| false,
         )
         .await
     });

@@ -175,7 +175,14 @@ async fn errors_that_no_caller_sees_are_said_once_a_minute() {
     with_provider(store, async {
         for _ in 0..4 {
             let job = Job::named("away").at_most(Duration::from_secs(600));
-            call::<(), _>(job, async { panic!("no lock") }, skip_value, error_value).await;
+            call::<(), _>(
+                job,
+                async { panic!("no lock") },
+                skip_value,
+                error_value,
+                |()| false,
+            )
+            .await;
             seconds(25).await;
         }
     })

@@ -10,7 +10,7 @@ use shedlock_runtime::__private::{Job, error_value, run as call, skip_value};
 use shedlock_runtime::testing::{Fault, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
-    Operation, lock,
+    LockingTaskExecutor, Operation, lock,
 };
 
 use super::prometheus::Recorder;
@@ -90,6 +90,27 @@ async fn a_run_is_counted_and_timed() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_fails_is_counted_as_that_and_is_no_success() {
+    let recorder = Recorder::start();
+    let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let task = async { Err::<(), _>("out of paper") };
+    let ran = executor
+        .execute_and_judge(config("m-failed", "10m"), task, Result::is_err)
+        .await;
+    assert_eq!(ran.unwrap().executed(), Some(Err("out of paper")));
+    let all = recorder.all("m-failed");
+    assert_eq!(
+        all["shedlock_body_seconds_count outcome=failed provider=memory"],
+        1.0
+    );
+    assert_eq!(
+        all["shedlock_body_seconds_count outcome=completed provider=memory"],
+        0.0
+    );
+    assert_eq!(all["shedlock_last_success_timestamp provider=memory"], 0.0);
+}
+
 /// A counter that appears with its first increment hides that increment from `increase()`.
 #[tokio::test(start_paused = true)]
 async fn every_series_of_a_lock_is_there_from_the_beginning() {
@@ -98,7 +119,11 @@ async fn every_series_of_a_lock_is_there_from_the_beginning() {
     hold(&memory, "m-zero-1", "10m").await;
     let job = Job::formatted(format_args!("m-zero-{}", 1), "m-zero-{tenant}");
     let job = job.at_most(Duration::from_secs(60));
-    with_provider(memory, call(job, async {}, skip_value::<()>, error_value)).await;
+    with_provider(
+        memory,
+        call(job, async {}, skip_value::<()>, error_value, |()| false),
+    )
+    .await;
     let all = recorder.all("m-zero-{tenant}");
     let mut names: Vec<_> = all
         .keys()
@@ -113,11 +138,13 @@ async fn every_series_of_a_lock_is_there_from_the_beginning() {
         shedlock_attempts
         shedlock_body_seconds_count outcome=completed
         shedlock_body_seconds_count outcome=dropped
+        shedlock_body_seconds_count outcome=failed
         shedlock_body_seconds_count outcome=lost
         shedlock_body_seconds_count outcome=panicked
         shedlock_body_seconds_count outcome=shut_down
         shedlock_body_seconds_sum outcome=completed
         shedlock_body_seconds_sum outcome=dropped
+        shedlock_body_seconds_sum outcome=failed
         shedlock_body_seconds_sum outcome=lost
         shedlock_body_seconds_sum outcome=panicked
         shedlock_body_seconds_sum outcome=shut_down

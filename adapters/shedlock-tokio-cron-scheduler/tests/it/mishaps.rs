@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockConfiguration, LockProvider, OnLost, Operation, lock,
+    ErrorKind, EventKind, InMemoryLockProvider, LockConfiguration, LockEvent, LockProvider, OnLost,
+    Operation, RunOutcome, SchedulerLock, lock,
 };
 use shedlock_tokio_cron_scheduler::{JobResult, LockedScheduler};
 use tokio::time::{Instant, sleep};
@@ -128,6 +129,51 @@ async fn the_error_of_a_job_is_logged() {
         "{line}"
     );
     jobs.shutdown("5s").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_is_stopped_is_no_success() {
+    let ends = Log::new();
+    let log = ends.clone();
+    let listening = SchedulerLock::listen(move |event: &LockEvent| {
+        if event.lock.as_str().starts_with("no-success-")
+            && let EventKind::Finished { outcome, .. } = &event.kind
+        {
+            log.push((event.lock.to_string(), *outcome));
+        }
+    });
+    let jobs = scheduler(InMemoryLockProvider::new(), "1m").await;
+    let fails = || async { Err::<(), _>(io::Error::other("the printer is on fire")) };
+    jobs.interval("1s", "no-success-fails", fails)
+        .await
+        .unwrap();
+    jobs.start().await.unwrap();
+    let failed = ends.wait_for(1).await.remove(0);
+    assert_eq!(failed, ("no-success-fails".to_owned(), RunOutcome::Failed));
+    assert!(jobs.remove("no-success-fails").await.unwrap());
+
+    let started = Log::new();
+    let log = started.clone();
+    let hangs = move || {
+        log.push(());
+        std::future::pending::<()>()
+    };
+    jobs.interval("1s", "no-success-stopped", hangs)
+        .await
+        .unwrap();
+    started.wait_for(1).await;
+    jobs.shutdown("0s").await.unwrap();
+    // The first job may have run once more before it was taken away.
+    let mut count = 2;
+    let stopped = loop {
+        let (name, outcome) = ends.wait_for(count).await.remove(count - 1);
+        if name == "no-success-stopped" {
+            break outcome;
+        }
+        count += 1;
+    };
+    assert_eq!(stopped, RunOutcome::Failed);
+    drop(listening);
 }
 
 #[tokio::test]

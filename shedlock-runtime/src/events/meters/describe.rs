@@ -58,7 +58,7 @@ const GAUGES: [(&str, &str, Unit); 3] = [
     ),
     (
         "shedlock.last_success.timestamp",
-        "When a body last ran to its end, in Unix time; 0 if none has",
+        "When a body last ran to its end without an error, in Unix time; 0 if none has",
         Unit::Seconds,
     ),
 ];

@@ -45,7 +45,8 @@ pub(super) struct Series {
     pub(super) attempts: Key,
     pub(super) acquired: Key,
     skipped: [(SkipReason, Key); 4],
-    /// The kinds of errors that come and go by themselves; others get a series with their first error.
+    /// The kinds of errors that come and go by themselves, and those that may keep a job from its first run; others get a
+    /// series with their first error.
     errors: Vec<((ErrorKind, Op), Key)>,
     lost: [(LossReason, Key); 2],
     pub(super) overruns: Key,
@@ -55,7 +56,7 @@ pub(super) struct Series {
     pub(super) not_released: Key,
     pub(super) acquire_seconds: Key,
     pub(super) hold_seconds: Key,
-    body_seconds: [(RunOutcome, Key); 5],
+    body_seconds: [(RunOutcome, Key); 6],
     pub(super) renew_lateness: Key,
     pub(super) held: Key,
     pub(super) lease_remaining: Key,
@@ -92,7 +93,11 @@ impl Series {
         ];
         let errors = passing
             .iter()
-            .flat_map(|kind| Op::ALL.map(|op| ((*kind, op), error_key(&base, *kind, op))));
+            .flat_map(|kind| Op::ALL.map(|op| (*kind, op)));
+        let lasting = [ErrorKind::Schema, ErrorKind::Permission, ErrorKind::Other];
+        let errors = errors
+            .chain(lasting.map(|kind| (kind, Op::Acquire)))
+            .map(|(kind, op)| ((kind, op), error_key(&base, kind, op)));
         Self {
             attempts: key("shedlock.attempts", &[]),
             acquired: key("shedlock.acquired", &[]),
@@ -113,6 +118,7 @@ impl Series {
             hold_seconds: key("shedlock.hold.seconds", &[]),
             body_seconds: [
                 body(RunOutcome::Completed),
+                body(RunOutcome::Failed),
                 body(RunOutcome::Panicked),
                 body(RunOutcome::Dropped),
                 body(RunOutcome::Lost),

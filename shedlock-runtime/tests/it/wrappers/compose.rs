@@ -60,13 +60,15 @@ async fn an_annotated_function_runs_under_a_stack() {
             async { Outcome::Executed(()) },
             skip_value,
             error_value,
+            |_| false,
         ))
         .await
         .unwrap();
         assert_eq!(skipped.skipped(), Some(SkipReason::Held));
         Outcome::Executed((held(provider.inner()), records.taken()))
     };
-    let ran: Outcome<(Vec<String>, Vec<String>)> = run(job(), body, skip_value, error_value).await;
+    let ran: Outcome<(Vec<String>, Vec<String>)> =
+        run(job(), body, skip_value, error_value, |_| false).await;
     let (tracked, taken) = ran.executed().unwrap();
     assert_eq!(tracked, ["staging/job"]);
     assert_eq!(taken, tracked);
