@@ -14,6 +14,11 @@ use tokio_util::task::TaskTracker;
 use crate::events;
 
 /// What a job may return: `()`, or a `Result` whose error is logged at ERROR with the job's name.
+#[diagnostic::on_unimplemented(
+    message = "a job cannot return `{Self}`",
+    label = "a job that returns `{Self}`",
+    note = "return `()`, or a `Result` whose value is `Send` and whose error is `Display + Send`"
+)]
 pub trait JobResult: Send {
     /// What went wrong, for the log.
     fn failure(self) -> Option<String>;
