@@ -25,6 +25,12 @@ async fn report() -> anyhow::Result<()> {
     anyhow::bail!("the printer is out of paper")
 }
 
+/// So is a panic; its lock is given back.
+async fn audit() {
+    let books = [17, 4];
+    assert_eq!(books.iter().sum::<i32>(), 22, "the books do not balance");
+}
+
 async fn import() {
     println!("importing");
     tokio::time::sleep(Duration::from_mins(10)).await;
@@ -44,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let jobs = LockedScheduler::new(JobScheduler::new().await?, provider, "1m")?;
     jobs.cron("*/4 * * * * *", "refresh", refresh).await?;
     jobs.interval("5s", "report", report).await?;
+    jobs.interval("7s", "audit", audit).await?;
     // A lock with settings of its own; the `at_least` that fits the schedule comes by itself, here as above.
     let long = LockConfiguration::new("import", "1h")?;
     jobs.cron("*/2 * * * * *", long, import).await?;
