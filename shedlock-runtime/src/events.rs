@@ -190,8 +190,9 @@ pub(crate) fn release_failed(state: &LockState, cause: &LockError) {
     });
 }
 
-pub(crate) fn indeterminate(subject: &Subject) {
-    log::indeterminate(subject);
+/// `left` is how long the lock stays taken at worst.
+pub(crate) fn indeterminate(subject: &Subject, left: Duration) {
+    log::indeterminate(subject, left);
     tell(subject, || EventKind::Indeterminate);
 }
 
@@ -200,8 +201,9 @@ pub(crate) fn orphan_cleared(subject: &Subject) {
     tell(subject, || EventKind::OrphanCleared);
 }
 
-pub(crate) fn abandoned(subject: &Subject, why: &str) {
-    log::abandoned(subject, why);
+/// `left` is how long the lock stays taken at worst.
+pub(crate) fn abandoned(subject: &Subject, why: &str, left: Duration) {
+    log::abandoned(subject, why, left);
     tell(subject, || EventKind::Abandoned);
 }
 

@@ -44,7 +44,7 @@ impl<'b, F: Future> Gate<'b, F> {
         on_lost: OnLost,
         period: Option<Duration>,
     ) -> Self {
-        state.set_running(true);
+        state.begin(on_lost);
         Self {
             body,
             judge,

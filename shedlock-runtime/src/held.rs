@@ -17,7 +17,7 @@ use crate::event::LossReason;
 use crate::events::{Holding, Subject};
 use crate::lease::Lease;
 use crate::name::LockName;
-use crate::options::KeepAlive;
+use crate::options::{KeepAlive, OnLost};
 use crate::owner;
 use crate::provider::LockProvider;
 use crate::running::{self, Active};
@@ -41,6 +41,8 @@ pub(crate) struct LockState {
     /// The task that runs a body under this lock.
     gate: AtomicWaker,
     is_running: AtomicBool,
+    /// Whether what runs is cancelled when the lock is lost.
+    cancels: AtomicBool,
     /// The lock that the same task held already when it took this one.
     outer: Option<Arc<LockState>>,
     timeout: Duration,
@@ -92,6 +94,7 @@ impl LockState {
             lost_signal: Notify::new(),
             gate: AtomicWaker::new(),
             is_running: AtomicBool::new(false),
+            cancels: AtomicBool::new(false),
             outer,
             timeout: config.timeout(),
             runtime: Handle::try_current().ok(),
@@ -243,6 +246,22 @@ impl LockState {
     /// Whether a body runs under this lock, so that it must not be given back from elsewhere.
     pub(crate) fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Acquire)
+    }
+
+    /// Notes that a body begins to run, and what becomes of it if the lock is lost.
+    pub(crate) fn begin(&self, on_lost: OnLost) {
+        self.cancels
+            .store(on_lost == OnLost::Cancel, Ordering::Release);
+        self.set_running(true);
+    }
+
+    /// What becomes of the body that runs, if one does, when the lock is lost.
+    pub(crate) fn fate(&self) -> Option<OnLost> {
+        self.is_running()
+            .then(|| match self.cancels.load(Ordering::Acquire) {
+                true => OnLost::Cancel,
+                false => OnLost::Notify,
+            })
     }
 
     pub(crate) fn set_running(&self, is_running: bool) {

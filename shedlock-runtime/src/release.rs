@@ -70,9 +70,10 @@ impl Drop for Orphan<'_> {
             return;
         };
         let subject = Subject::of(self.attempt.config(), self.provider.as_ref().info());
-        events::indeterminate(&subject);
-        let provider = Arc::clone(self.provider);
         let until = self.attempt.ends();
+        let left = until.saturating_since(self.provider.as_ref().info().clock().boot());
+        events::indeterminate(&subject, left);
+        let provider = Arc::clone(self.provider);
         // However long the lease is, the search asks as often, about.
         let longest = (self.attempt.at_most() / 128).max(LONGEST_PAUSE);
         let about = subject.clone();
@@ -101,14 +102,19 @@ impl Drop for Orphan<'_> {
                 }
             }
         };
-        hand_over(Handle::try_current().ok().as_ref(), &subject, clearing);
+        let given_up = |why: &str| events::abandoned(&subject, why, left);
+        hand_over(Handle::try_current().ok().as_ref(), given_up, clearing);
     }
 }
 
 /// Releases a dropped guard's lock: at once where the store answers at once, else on the runtime that took it.
 pub(crate) fn in_background(state: Arc<LockState>) {
     let runtime = state.runtime().cloned();
-    let subject = state.subject().clone();
+    let held = Arc::clone(&state);
+    let given_up = |why: &str| {
+        let left = held.deadline().saturating_since(held.now());
+        events::abandoned(held.subject(), why, left);
+    };
     let mut release = Box::pin(async move {
         let Err(error) = state.release_once().await else {
             return;
@@ -136,22 +142,22 @@ pub(crate) fn in_background(state: Arc<LockState>) {
         match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(true) => return,
             Ok(false) => {}
-            Err(_panic) => return events::abandoned(&subject, NO_RUNTIME),
+            Err(_panic) => return given_up(NO_RUNTIME),
         }
     }
-    hand_over(runtime.as_ref(), &subject, release);
+    hand_over(runtime.as_ref(), given_up, release);
 }
 
 fn hand_over(
     runtime: Option<&Handle>,
-    subject: &Subject,
+    given_up: impl FnOnce(&str),
     work: impl Future<Output = ()> + Send + 'static,
 ) {
     let Some(runtime) = runtime else {
-        return events::abandoned(subject, NO_RUNTIME);
+        return given_up(NO_RUNTIME);
     };
     let Some(slot) = Slot::take() else {
-        return events::abandoned(subject, "too many releases wait for their store");
+        return given_up("too many releases wait for their store");
     };
     // A runtime that is shutting down drops the task; the lease then ends by itself.
     drop(runtime.spawn(async move {

@@ -87,7 +87,9 @@ impl SchedulerLock {
                 let _idle = ended(timeout_at(until, running::idle())).await;
             }
             for state in running::awaited() {
-                events::abandoned(state.subject(), "it was not over in time for the shutdown");
+                let left = state.deadline().saturating_since(state.now());
+                let why = "it was not over in time for the shutdown";
+                events::abandoned(state.subject(), why, left);
                 report.abandoned.push(state.name().clone());
             }
         }

@@ -17,6 +17,7 @@ use crate::error::LockError;
 use crate::event::{EventKind, LossReason};
 use crate::held::LockState;
 use crate::info::ProviderInfo;
+use crate::options::OnLost;
 use crate::outcome::SkipReason;
 
 const TARGET: &str = "shedlock";
@@ -188,6 +189,11 @@ pub(super) fn release_failed(state: &LockState, left: Duration, cause: &LockErro
 }
 
 pub(super) fn lost(state: &LockState, reason: LossReason, why: &str) {
+    let now_what = match state.fate() {
+        Some(OnLost::Cancel) => "; the task is cancelled",
+        Some(OnLost::Notify) => "; the task is told and goes on",
+        None => "",
+    };
     error!(
         name: "lock.lost",
         target: TARGET,
@@ -197,7 +203,7 @@ pub(super) fn lost(state: &LockState, reason: LossReason, why: &str) {
         lock.owner = &*state.node(),
         lock.fence = state.fencing_token(),
         reason = reason.as_str(),
-        "lost `{}`: {why}; another node may hold it now", state.name()
+        "lost `{}`: {why}; another node may hold it now{now_what}", state.name()
     );
 }
 
@@ -233,15 +239,15 @@ pub(crate) fn failed(cause: &LockError) {
     );
 }
 
-pub(super) fn indeterminate(subject: &Subject) {
+pub(super) fn indeterminate(subject: &Subject, left: Duration) {
     warn!(
         name: "lock.indeterminate",
         target: TARGET,
         event = "lock.indeterminate",
         lock.name = %subject.name,
         lock.provider = subject.provider,
-        "no answer to the acquisition of `{}`: not run; taking back what {} may have granted",
-        subject.name, subject.provider
+        "no answer to the acquisition of `{}`: not run; taking back what {} may have granted until {}",
+        subject.name, subject.provider, Until(left)
     );
 }
 
@@ -256,14 +262,14 @@ pub(super) fn orphan_cleared(subject: &Subject) {
     );
 }
 
-pub(super) fn abandoned(subject: &Subject, why: &str) {
+pub(super) fn abandoned(subject: &Subject, why: &str, left: Duration) {
     warn!(
         name: "lock.abandoned",
         target: TARGET,
         event = "lock.abandoned",
         lock.name = %subject.name,
         lock.provider = subject.provider,
-        "did not release `{}`: {why}; it frees itself when its lease ends", subject.name
+        "did not release `{}`: {why}; it frees itself at {}", subject.name, Until(left)
     );
 }
 

@@ -6,7 +6,7 @@ use shedlock_runtime::{
 };
 use tracing::Level;
 
-use super::capture::{Seen, spans, start};
+use super::capture::{Seen, line, spans, start};
 use super::store::{AWAY, config, hold, run, seconds, store};
 
 fn only(lock: &str, name: &str) -> Seen {
@@ -93,6 +93,9 @@ async fn each_outcome_has_its_word() {
         "failed to run under lock `span-lost` in records: the lock was taken away while the task was running, so it was \
          cancelled; somebody released, paused or deleted it in the store"
     );
+    let said = line("span-lost", "lock.lost");
+    let end = "the store says that the lock is not ours; another node may hold it now; the task is cancelled";
+    assert!(said.message().ends_with(end), "{said:?}");
     assert_eq!(
         only("span-lost", "shedlock.run").field("lock.outcome"),
         "lost"
