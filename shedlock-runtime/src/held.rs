@@ -17,12 +17,13 @@ use crate::event::LossReason;
 use crate::events::{Holding, Subject};
 use crate::lease::Lease;
 use crate::name::LockName;
-use crate::options::{KeepAlive, OnLost};
+use crate::options::KeepAlive;
 use crate::owner;
 use crate::provider::LockProvider;
 use crate::running::{self, Active};
 
 mod ask;
+mod body;
 
 pub(crate) use ask::Try;
 
@@ -241,31 +242,6 @@ impl LockState {
     /// Wakes the task that runs the body when the lock is lost or the process shuts down.
     pub(crate) fn wake_gate_by(&self, waker: &Waker) {
         self.gate.register(waker);
-    }
-
-    /// Whether a body runs under this lock, so that it must not be given back from elsewhere.
-    pub(crate) fn is_running(&self) -> bool {
-        self.is_running.load(Ordering::Acquire)
-    }
-
-    /// Notes that a body begins to run, and what becomes of it if the lock is lost.
-    pub(crate) fn begin(&self, on_lost: OnLost) {
-        self.cancels
-            .store(on_lost == OnLost::Cancel, Ordering::Release);
-        self.set_running(true);
-    }
-
-    /// What becomes of the body that runs, if one does, when the lock is lost.
-    pub(crate) fn fate(&self) -> Option<OnLost> {
-        self.is_running()
-            .then(|| match self.cancels.load(Ordering::Acquire) {
-                true => OnLost::Cancel,
-                false => OnLost::Notify,
-            })
-    }
-
-    pub(crate) fn set_running(&self, is_running: bool) {
-        self.is_running.store(is_running, Ordering::Release);
     }
 
     pub(crate) fn releases_on_drop(&self) -> bool {

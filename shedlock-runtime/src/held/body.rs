@@ -1,0 +1,35 @@
+//! What is known of the body that runs under a held lock.
+
+use std::sync::atomic::Ordering;
+
+use super::LockState;
+use crate::options::OnLost;
+
+impl LockState {
+    /// Whether a body runs under this lock, so that it must not be given back from elsewhere.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running.load(Ordering::Acquire)
+    }
+
+    /// Notes that a body begins to run, and what becomes of it if the lock is lost.
+    pub(crate) fn begin(&self, on_lost: OnLost) {
+        self.cancels
+            .store(on_lost == OnLost::Cancel, Ordering::Release);
+        self.set_running(true);
+    }
+
+    /// What becomes of the body that runs, if one does, when the lock is lost.
+    pub(crate) fn fate(&self) -> Option<OnLost> {
+        let cancels = self.cancels.load(Ordering::Acquire);
+        let fate = if cancels {
+            OnLost::Cancel
+        } else {
+            OnLost::Notify
+        };
+        self.is_running().then_some(fate)
+    }
+
+    pub(crate) fn set_running(&self, is_running: bool) {
+        self.is_running.store(is_running, Ordering::Release);
+    }
+}
