@@ -1,4 +1,4 @@
-//! Why a server cannot be had here, and what would help.
+//! Why a server, or whatever else a test rests on, cannot be had here, and what would help.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,7 @@ pub struct Unavailable {
     pub server: &'static str,
     /// What is missing or went wrong.
     pub reason: String,
-    /// The exact command that installs the server, for Debian.
+    /// The exact command that installs the server, for Debian; for one that is not `obtainable`, what it takes in words.
     pub install: &'static str,
     /// Whether that command is all it takes. In CI such a server must be there.
     pub obtainable: bool,
@@ -29,7 +29,7 @@ impl Unavailable {
         }
     }
 
-    /// A server that takes more than one command; `install` says what.
+    /// A server that takes more than one command; `install` is a sentence that says what.
     #[must_use]
     pub fn rare(server: &'static str, reason: String, install: &'static str) -> Self {
         Self {
@@ -43,11 +43,20 @@ impl Unavailable {
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} cannot be started: {}; install it with `{}`",
-            self.server, self.reason, self.install
-        )
+        let Self {
+            server,
+            reason,
+            install,
+            ..
+        } = self;
+        if self.obtainable {
+            write!(
+                f,
+                "{server} cannot be started: {reason}; install it with `{install}`"
+            )
+        } else {
+            write!(f, "{server} cannot be had: {reason}; {install}")
+        }
     }
 }
 

@@ -46,6 +46,12 @@ pub(crate) const NEEDS: &[Need] = &[
         elsewhere: "install libfaketime (Linux only: macOS does not preload into signed programs)",
     },
     Need {
+        name: "iproute2",
+        probe: || programs(&["ip", "unshare", "nsenter"]),
+        debian: &["iproute2", "util-linux"],
+        elsewhere: "install iproute2 and util-linux (Linux only: nothing else has network namespaces)",
+    },
+    Need {
         name: "Java",
         probe: || programs(&["java", "javac"]).and_then(|()| java_at_least(JAVA_FLOOR)),
         debian: &["default-jdk-headless"],

@@ -14,7 +14,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    pub(super) fn includes(self, way: Self) -> bool {
+    pub(crate) fn includes(self, way: Self) -> bool {
         self == Self::Both || self == way
     }
 }

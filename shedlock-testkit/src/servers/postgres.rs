@@ -31,11 +31,12 @@ const PASSWORD_USER: &str = "shedlock_password";
 const PASSWORD: &str = "s3cret";
 const READ_ONLY_USER: &str = "shedlock_read_only";
 
-/// The first line that fits decides.
+/// The first line that fits decides. The last one is for nodes behind a [cable](crate::cable), where the server listens there.
 const ACCESS_RULES: &str = "\
 host all shedlock_password 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 host replication all 127.0.0.1/32 trust
+host all all 198.18.0.0/15 trust
 ";
 
 impl Kind for PostgresKind {
