@@ -34,19 +34,3 @@ impl Shifted {
         Ok(Self { place, time })
     }
 }
-
-/// As [`cases!`](crate::support::cases), each with a server whose clock can be stepped.
-macro_rules! shifted_cases {
-    ($($case:ident on $($store:ident)+;)+) => {$(
-        mod $case {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $store() {
-                let shifted = shedlock_testkit::server_or_skip!(
-                    $crate::c_time::Shifted::$store().await
-                );
-                $crate::support::in_time(super::$case(shifted)).await;
-            }
-        )+}
-    )+};
-}
-use shifted_cases;

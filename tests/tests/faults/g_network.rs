@@ -1,6 +1,7 @@
 //! Group G: what the network does between a node and its store.
 
 mod addresses;
+mod cables;
 mod crowd;
 mod late;
 mod links;
@@ -60,18 +61,6 @@ impl Link {
         // In this order: what was kept back is not to be passed on.
         self.proxy.end_connections(Ending::Reset);
         self.proxy.set(Rule::Pass);
-    }
-
-    /// Whether the store has a live lease, by its own clock.
-    async fn is_held(&self) -> bool {
-        let now = if self.place.is_mariadb() {
-            "UTC_TIMESTAMP(6)"
-        } else {
-            "timezone('utc', clock_timestamp())"
-        };
-        let live =
-            format!("SELECT count(*) FROM shedlock WHERE name = 'job' AND lock_until > {now}");
-        self.place.execute(&live).await == "1"
     }
 
     /// A column of the lock's row.

@@ -22,19 +22,21 @@ pub(crate) use self::rate_clock::RateClock;
 /// No wait of a test is longer: what has not happened by then never will.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Makes a module of each case, with a test for each store it is to be run on.
+/// Makes a module of each case, with a test for each store it is to be run on. `of` a type, the case gets one of that type
+/// in the store's place.
 macro_rules! cases {
-    ($($case:ident on $($store:ident)+;)+) => {$(
+    (of $place:ty: $($case:ident on $($store:ident)+;)+) => {$(
         mod $case {$(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $store() {
-                let place = shedlock_testkit::server_or_skip!(
-                    $crate::support::Place::$store().await
-                );
+                let place = shedlock_testkit::server_or_skip!(<$place>::$store().await);
                 $crate::support::in_time(super::$case(place)).await;
             }
         )+}
     )+};
+    ($($cases:tt)+) => {
+        $crate::support::cases! { of $crate::support::Place: $($cases)+ }
+    };
 }
 pub(crate) use cases;
 

@@ -8,10 +8,11 @@ use shedlock::{ErrorKind, LockProviderExt as _};
 use shedlock_sqlx::{LockClock, MySqlLockProvider, PostgresLockProvider, SqliteLockProvider};
 use shedlock_testkit::server_or_skip;
 
-use super::{Shifted, shifted_cases};
+use super::Shifted;
 use crate::support::{Locks, Place, cases, config, is_free, take};
 
-shifted_cases! {
+cases! {
+    of crate::c_time::Shifted:
     c6_server_at_the_ends_of_time on postgres;
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use shedlock::{ErrorKind, LockError, LockProviderExt as _, Outcome, lock, scheduler_lock};
 use shedlock_tests::holds::monotonic_nanos;
 
-use super::{Shifted, shifted_cases};
-use crate::support::{Locks, config, is_free, nanos, take};
+use super::Shifted;
+use crate::support::{Locks, cases, config, is_free, nanos, take};
 
-shifted_cases! {
+cases! {
+    of crate::c_time::Shifted:
     c3_server_clock_steps_forward on postgres mariadb;
     c3_server_clock_steps_forward_past_a_kept_lease on postgres mariadb;
     c4_server_clock_steps_back on postgres mariadb;

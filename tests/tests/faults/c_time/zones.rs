@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use shedlock::LockProviderExt as _;
 
-use super::{Shifted, shifted_cases};
-use crate::support::{config, connect, is_free};
+use super::Shifted;
+use crate::support::{cases, config, connect, is_free};
 
-shifted_cases! {
+cases! {
+    of crate::c_time::Shifted:
     c5_session_zones_and_changes_of_the_clocks on postgres mariadb;
 }
 

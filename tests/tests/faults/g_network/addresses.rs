@@ -91,11 +91,7 @@ async fn g9_address_change_at_failover(place: Place) {
     let before = Forwarder::listen("127.0.0.1:0", &place)
         .await
         .expect("a port");
-    let url = place.url.replacen(
-        &place.address().to_string(),
-        &format!("{NAME}:{}", before.port),
-        1,
-    );
+    let url = place.url_at(&format!("{NAME}:{}", before.port));
     let bind = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
     let path = hosts.to_str().expect("a path of text");
     let node = Reexec::new(concat!(module_path!(), "::node"))
@@ -133,12 +129,7 @@ async fn g9_ipv6(place: Place) {
         skip!("this machine has no IPv6");
     };
     let address = format!("[::1]:{}", forwarder.port);
-    let locks = connect(
-        &place
-            .url
-            .replacen(&place.address().to_string(), &address, 1),
-    )
-    .await;
+    let locks = connect(&place.url_at(&address)).await;
     assert!(is_free(&locks, "job").await);
     assert!(forwarder.accepted.load(Ordering::Relaxed) > 0);
 }
@@ -174,9 +165,7 @@ async fn g10_tls_asked_of_a_plaintext_server(place: Place) {
         .await
         .expect("a port");
     let address = format!("127.0.0.1:{}", forwarder.port);
-    let url = place
-        .url
-        .replacen(&place.address().to_string(), &address, 1);
+    let url = place.url_at(&address);
     let wish = if place.is_mariadb() {
         "ssl-mode=REQUIRED"
     } else {

@@ -43,7 +43,7 @@ async fn g5_partition_of_the_holder(place: Place) {
             .expect_err("lost")
     };
     let held = async {
-        until(async || link.is_held().await.then_some(())).await;
+        until(async || link.place.is_held().await.then_some(())).await;
         heir.await
     };
     let (error, (heir, granted)) = in_time(Box::pin(async { tokio::join!(holder, held) })).await;

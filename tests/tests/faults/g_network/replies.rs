@@ -73,7 +73,7 @@ async fn g1_reply_to_acquire_lost_once(place: Place) {
     let body = async { runs.fetch_add(1, Ordering::Relaxed) };
     let network = async {
         link.triggered(1).await;
-        until(async || link.is_held().await.then_some(())).await;
+        until(async || link.place.is_held().await.then_some(())).await;
         link.break_and_mend();
     };
     let (answer, ()) = in_time(async { tokio::join!(job(&link.far, MINUTE, body), network) }).await;
@@ -91,7 +91,7 @@ async fn lose_reply_to_release(link: &Link, meanwhile: impl Future<Output = ()>)
     };
     let network = async {
         link.triggered(1).await;
-        until(async || (!link.is_held().await).then_some(())).await;
+        until(async || (!link.place.is_held().await).then_some(())).await;
         meanwhile.await;
         link.break_and_mend();
     };
@@ -114,7 +114,7 @@ async fn g2_reply_to_release_lost_and_the_lock_taken(place: Place) {
     let mut heir = None;
     let taking = async { heir = Some(take(&link.near, "job", MINUTE).await.0) };
     lose_reply_to_release(&link, taking).await;
-    assert!(link.is_held().await, "the heir's lock is released");
+    assert!(link.place.is_held().await, "the heir's lock is released");
     let mut heir = heir.expect("it was taken");
     heir.extend(MINUTE, "0s").await.expect("it is the heir's");
     heir.unlock().await.expect("the store answers");

@@ -8,6 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use shedlock_testkit::Cable;
 use shedlock_testkit::processes::Reexec;
 use shedlock_tests::holds::monotonic_nanos;
 use tempfile::TempDir;
@@ -23,7 +24,7 @@ const AT_MOST: &str = "SHEDLOCK_FAULTS_AT_MOST";
 /// Says how fast the child's forward clock runs.
 pub(crate) const RATE: &str = "SHEDLOCK_FAULTS_RATE";
 
-/// What a child does: it calls the locked job `job` once.
+/// What a child does: it calls the locked job `job`, once unless it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scenario {
     /// Works until its lease ends, and is cancelled then.
@@ -44,11 +45,13 @@ pub(crate) enum Scenario {
     EndByAwaiting,
     /// Drops its runtime while its job is at work.
     LoseRuntime,
+    /// Calls the job again and again until its notes end with `stop`, as a scheduler would.
+    Tick,
     /// Aborts, as a panic does with `panic = "abort"`.
     Abort,
 }
 
-const SCENARIOS: [Scenario; 10] = [
+const SCENARIOS: [Scenario; 11] = [
     Scenario::Cancel,
     Scenario::Notify,
     Scenario::KeepAlive,
@@ -58,6 +61,7 @@ const SCENARIOS: [Scenario; 10] = [
     Scenario::EndByCancelling,
     Scenario::EndByAwaiting,
     Scenario::LoseRuntime,
+    Scenario::Tick,
     Scenario::Abort,
 ];
 
@@ -84,17 +88,38 @@ impl Child {
         at_most: Duration,
         variables: Vec<(OsString, OsString)>,
     ) -> Self {
+        Self::start_as(scenario, url, at_most, |mut child| {
+            for (name, value) in variables {
+                child = child.env(name, value);
+            }
+            child
+        })
+    }
+
+    /// A child that reaches the store over this cable alone.
+    pub(crate) fn start_behind(
+        cable: &Cable,
+        scenario: Scenario,
+        url: &str,
+        at_most: Duration,
+    ) -> Self {
+        Self::start_as(scenario, url, at_most, |child| child.behind(cable))
+    }
+
+    fn start_as(
+        scenario: Scenario,
+        url: &str,
+        at_most: Duration,
+        prepare: impl FnOnce(Reexec) -> Reexec,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("there is a place for temporary files");
         let path = directory.path().join("notes");
-        let mut child = Reexec::new(concat!(module_path!(), "::inside::child"))
+        let child = Reexec::new(concat!(module_path!(), "::inside::child"))
             .env(SCENARIO, format!("{scenario:?}"))
             .env(URL, url)
             .env(NOTES, &path)
             .env(AT_MOST, at_most.as_millis().to_string());
-        for (name, value) in variables {
-            child = child.env(name, value);
-        }
-        let mut command = child.command().expect("this program has a path");
+        let mut command = prepare(child).command().expect("this program has a path");
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -71,6 +71,24 @@ impl Place {
         }
     }
 
+    /// The URL for who reaches the server at another address.
+    pub(crate) fn url_at(&self, address: &str) -> String {
+        let own = self.address().to_string();
+        self.url.replacen(&own, address, 1)
+    }
+
+    /// Whether the lock `job` has a live lease, by the store's own clock.
+    pub(crate) async fn is_held(&self) -> bool {
+        let now = if self.is_mariadb() {
+            "UTC_TIMESTAMP(6)"
+        } else {
+            "timezone('utc', clock_timestamp())"
+        };
+        let live =
+            format!("SELECT count(*) FROM shedlock WHERE name = 'job' AND lock_until > {now}");
+        self.execute(&live).await == "1"
+    }
+
     /// Runs SQL past all providers, as the server's administrator.
     pub(crate) async fn execute(&self, statements: &str) -> String {
         let said = match &self.store {
@@ -79,6 +97,26 @@ impl Place {
             Store::Sqlite(_) => panic!("a file has no administrator"),
         };
         said.trim().to_owned()
+    }
+
+    /// Kills the server, which is the test's own.
+    pub(crate) async fn kill(&self) {
+        let killed = match &self.store {
+            Store::Postgres(server) => server.kill().await,
+            Store::MariaDb(server) => server.kill().await,
+            Store::Sqlite(_) => panic!("a file has no process"),
+        };
+        killed.expect("it is ours");
+    }
+
+    /// Starts it again.
+    pub(crate) async fn restart(&self) {
+        let started = match &self.store {
+            Store::Postgres(server) => server.restart().await,
+            Store::MariaDb(server) => server.restart().await,
+            Store::Sqlite(_) => panic!("a file has no process"),
+        };
+        started.expect("it has run before");
     }
 
     /// Whether this is MariaDB, whose SQL differs.

@@ -146,8 +146,21 @@ async fn run(scenario: Scenario) {
             };
             cancelled(&locks, at_most, body).await
         }
+        Scenario::Tick => loop {
+            let body = async { notes.note("enter") };
+            note_end(&notes, &cancelled(&locks, at_most, body).await);
+            if Note::read(path).iter().any(|note| note.what == "stop") {
+                return;
+            }
+            sleep(PACE).await;
+            notes.note("ask");
+        },
         Scenario::LoseRuntime => unreachable!("it has no runtime to run on"),
     };
+    note_end(&notes, &done);
+}
+
+fn note_end(notes: &Notes, done: &Answer) {
     match done {
         Ok(Outcome::Executed(())) => notes.note("executed"),
         Ok(Outcome::Skipped(reason)) => notes.note(&format!("skipped: {reason}")),
@@ -189,9 +202,19 @@ async fn work(notes: &Notes) {
 
 async fn work_until_told(notes: &Notes, path: &Path) {
     notes.note("enter");
+    let _left = Left(notes);
     while !Note::read(path).iter().any(|note| note.what == "stop") {
         notes.note("step");
         sleep(PACE).await;
+    }
+}
+
+/// Notes the end of a body, whichever it is.
+struct Left<'n>(&'n Notes);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.0.note("left");
     }
 }
 
