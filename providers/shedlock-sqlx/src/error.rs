@@ -1,5 +1,8 @@
 //! What goes wrong in a database, in the words of a lock.
 
+use std::fmt;
+use std::io;
+
 use shedlock_runtime::{ErrorKind, LockError};
 use shedlock_sql::{Dialect, Fault, Names};
 
@@ -27,11 +30,24 @@ pub(crate) fn no_connection<DB: Backend>(names: &Names, none: NoConnection) -> L
     match error {
         sqlx::Error::Database(_) => asked::<DB>(names, error),
         sqlx::Error::PoolClosed => LockError::new(ErrorKind::Unavailable, "the pool is closed"),
-        sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => LockError::new(
+        sqlx::Error::Configuration(_) => LockError::new(
             ErrorKind::Configuration,
             "the database could not be connected to as configured",
         )
         .with_source(error),
+        sqlx::Error::Tls(ref why) => no_tls(why).with_source(error),
+        // As rustls says what it thinks of a certificate. Nothing else reads data before there is a connection.
+        sqlx::Error::Io(ref why) if why.kind() == io::ErrorKind::InvalidData => {
+            let authority = match DB::DIALECT {
+                Dialect::MySql => "ssl-ca",
+                _ => "sslrootcert",
+            };
+            no_tls(why)
+                .with_remedy(format!(
+                    "check the server's certificate, its host in the URL, and the authority in `{authority}`"
+                ))
+                .with_source(error)
+        }
         sqlx::Error::Protocol(_) => LockError::new(
             ErrorKind::Configuration,
             "what answers there does not speak the database's protocol",
@@ -41,6 +57,11 @@ pub(crate) fn no_connection<DB: Backend>(names: &Names, none: NoConnection) -> L
         error => LockError::new(ErrorKind::Unavailable, "the database could not be reached")
             .with_source(error),
     }
+}
+
+fn no_tls(why: &dyn fmt::Display) -> LockError {
+    let problem = format!("there is no TLS with the database: {why}");
+    LockError::new(ErrorKind::Configuration, problem)
 }
 
 /// A statement failed.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod cables;
+mod certificates;
 mod crowd;
 mod late;
 mod links;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use shedlock::{ErrorKind, LockProviderExt as _};
+use shedlock::{ErrorKind, LockError, LockProviderExt as _};
 use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider};
 use shedlock_testkit::processes::{Reexec, serve};
 use shedlock_testkit::{server_or_skip, skip};
@@ -28,14 +28,14 @@ const NAME: &str = "store.faults.test";
 
 /// Carries connections to the server, from an address of one's own.
 #[derive(Debug)]
-struct Forwarder {
-    port: u16,
-    accepted: Arc<AtomicUsize>,
+pub(super) struct Forwarder {
+    pub(super) port: u16,
+    pub(super) accepted: Arc<AtomicUsize>,
     connections: JoinHandle<()>,
 }
 
 impl Forwarder {
-    async fn listen(address: &str, place: &Place) -> Option<Self> {
+    pub(super) async fn listen(address: &str, place: &Place) -> Option<Self> {
         let listener = TcpListener::bind(address).await.ok()?;
         let port = listener.local_addr().ok()?.port();
         let (accepted, server) = (Arc::new(AtomicUsize::new(0)), place.address());
@@ -135,7 +135,7 @@ async fn g9_ipv6(place: Place) {
 }
 
 /// A provider on `url` that has not connected yet.
-fn lazy(url: &str) -> Locks {
+pub(super) fn lazy(url: &str) -> Locks {
     if url.starts_with("mysql") {
         let provider = MySqlLockProvider::builder_from_url(url).build();
         Arc::new(provider.expect("a valid URL"))
@@ -146,7 +146,7 @@ fn lazy(url: &str) -> Locks {
 }
 
 /// Asking again would not help, so nobody does, and the error says so.
-async fn is_told_once(url: &str, accepted: &AtomicUsize) {
+pub(super) async fn is_told_once(url: &str, accepted: &AtomicUsize) -> LockError {
     let asked = Instant::now();
     let error = lazy(url)
         .try_lock(config("job", MINUTE))
@@ -158,6 +158,7 @@ async fn is_told_once(url: &str, accepted: &AtomicUsize) {
     // The background has nothing to take back.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(accepted.load(Ordering::Relaxed), 1, "connections");
+    error
 }
 
 async fn g10_tls_asked_of_a_plaintext_server(place: Place) {
