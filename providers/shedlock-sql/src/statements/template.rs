@@ -22,9 +22,8 @@ const MYSQL_FREE: &str = "({same} AND ({lock_until} <= {now} OR {locked_by} <=> 
 /// Whether it is the row of this name, byte by byte: the column's collation may ignore case, accents and trailing blanks.
 const MYSQL_SAME: &str =
     "CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)";
-/// Microseconds since 1970.
-const MYSQL_CLOCK: &str =
-    "TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6))";
+/// Microseconds since 1970. A server that has forgotten the date says as much as says that a lock was granted, and no less.
+const MYSQL_CLOCK: &str = "GREATEST(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6)), 1000000000000000)";
 
 /// Builds the statement of a file for these names.
 pub(super) fn build(file: &str, names: &Names, clock: LockClock, fencing: bool) -> Statement {

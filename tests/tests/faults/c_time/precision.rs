@@ -17,7 +17,8 @@ cases! {
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-async fn make_columns(place: &Place, of: &str) {
+/// Makes the table anew, as ShedLock has it, with columns `of` that type.
+pub(super) async fn make_columns(place: &Place, of: &str) {
     place
         .execute(&format!(
             "DROP TABLE shedlock;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use shedlock::LockProviderExt as _;
+use tokio::process::Command;
 
 use super::Shifted;
-use crate::support::{cases, config, connect, is_free};
+use crate::support::{Place, cases, config, connect, is_free};
 
 cases! {
     of crate::c_time::Shifted:
@@ -35,19 +36,24 @@ const CHANGES: [(&str, i64); 7] = [
 ];
 const TWENTY_MINUTES: Duration = Duration::from_mins(20);
 
+/// Has MariaDB know the zone, with its changes. PostgreSQL knows them all.
+async fn teach(place: &Place, zone: &str) {
+    let mut tables = Command::new("mariadb-tzinfo-to-sql");
+    let tables = tables.args([&format!("/usr/share/zoneinfo/{zone}"), zone]);
+    let tables = tables.output().await.expect("it comes with the client");
+    assert!(tables.status.success(), "{tables:?}");
+    let tables = String::from_utf8(tables.stdout).expect("it is SQL");
+    place.execute(&format!("USE mysql; {tables}")).await;
+}
+
 /// A lease of twenty minutes over the change lasts twenty minutes, whatever the zone of either session.
 async fn c5_session_zones_and_changes_of_the_clocks(shifted: Shifted) {
     let Shifted { place, time } = &shifted;
     let mut nodes = Vec::new();
     for zone in ZONES {
         let url = if place.is_mariadb() {
-            // Its named zones are in tables that are empty; the offsets are those of the winter.
-            let offset = ["+00:00", "+01:00", "-05:00", "+09:00", "+05:45", "+10:30"];
-            let at = ZONES
-                .iter()
-                .position(|known| *known == zone)
-                .expect("it is there");
-            format!("{}?timezone={}", place.url, offset[at].replace('+', "%2B"))
+            teach(place, zone).await;
+            format!("{}?timezone={zone}", place.url)
         } else {
             format!("{}?options[TimeZone]={zone}", place.url)
         };
