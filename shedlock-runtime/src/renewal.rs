@@ -22,14 +22,11 @@ type Call = Pin<Box<dyn Future<Output = Result<(), LockError>> + Send>>;
 /// Extends a lease by `at_most` every `period`.
 pub(crate) struct Renewal {
     period: Duration,
+    /// From the last answer of the store, after a failure with a pause.
+    not_before: BootInstant,
     call: Option<Call>,
-    retry: Option<Retry>,
-}
-
-/// An extension has failed.
-struct Retry {
-    at: BootInstant,
-    pauses: Box<ExponentialBackoff>,
+    /// The pauses between tries of an extension that has failed.
+    pauses: Option<Box<ExponentialBackoff>>,
 }
 
 impl Renewal {
@@ -37,8 +34,9 @@ impl Renewal {
         Self {
             // Later, one failure would be the end.
             period: period.min(state.at_most() / 5 * 4),
+            not_before: state.deadline().saturating_sub(state.at_most()),
             call: None,
-            retry: None,
+            pauses: None,
         }
     }
 
@@ -54,14 +52,10 @@ impl Renewal {
     }
 
     fn next(&self, state: &LockState) -> BootInstant {
-        if let Some(retry) = &self.retry {
-            return retry.at;
-        }
         // By what is left of the lease: the body may have blocked its thread since the store was last asked, and moved the
         // end by hand, to a later one too.
-        state
-            .deadline()
-            .saturating_sub(state.at_most().saturating_sub(self.period))
+        let unused = state.at_most().saturating_sub(self.period);
+        state.deadline().saturating_sub(unused).max(self.not_before)
     }
 
     /// Does what is due. Not again and again: what is due once more is so at the next poll.
@@ -93,22 +87,23 @@ impl Renewal {
     }
 
     fn answered(&mut self, state: &LockState, answer: Result<(), LockError>) {
-        match answer {
-            Ok(()) => self.retry = None,
+        let pause = match answer {
+            Ok(()) => {
+                self.pauses = None;
+                Duration::ZERO
+            }
             // Told already.
-            Err(error) if error.kind() == ErrorKind::Lost => {}
+            Err(error) if error.kind() == ErrorKind::Lost => Duration::ZERO,
             Err(error) => {
                 events::extend_failed(state, &error);
                 let longest = (state.at_most() / 10).min(Duration::from_secs(1));
-                let mut pauses = self.retry.take().map_or_else(
-                    || Box::new(pauses(Duration::from_millis(20), longest)),
-                    |retry| retry.pauses,
-                );
-                let pause = pauses.next().unwrap_or(longest);
-                let at = state.now().saturating_add(pause);
-                self.retry = Some(Retry { at, pauses });
+                let pauses = self
+                    .pauses
+                    .get_or_insert_with(|| Box::new(pauses(Duration::from_millis(20), longest)));
+                pauses.next().unwrap_or(longest)
             }
-        }
+        };
+        self.not_before = state.now().saturating_add(pause);
     }
 }
 

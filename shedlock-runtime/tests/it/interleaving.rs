@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shedlock_runtime::testing::{FaultyProvider, ManualClock};
+use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
     Acquired, Attempt, ErrorKind, Extended, InMemoryLockProvider, Lease, LockConfiguration,
     LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, OnLost, Operation,
@@ -130,6 +130,32 @@ async fn keep_alive_does_not_shorten_a_lease_that_was_extended_by_hand() {
     };
     let held = executor.execute(kept("10s"), body).await.unwrap();
     assert_eq!(held.executed(), Some(true), "and keeps it after that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keep_alive_does_not_shorten_a_lease_that_is_extended_by_hand_at_the_same_time() {
+    let store = InMemoryLockProvider::new();
+    let executor = LockingTaskExecutor::new(Remote::new(&store, &[500]));
+    let hour_left = executor.execute(kept("10s"), async {
+        // On its way when the other is due.
+        sleep(Duration::from_millis(4_800)).await;
+        lock::extend("1h", "0s").await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        lock::remaining().unwrap() > Duration::from_secs(3_500)
+    });
+    assert_eq!(hour_left.await.unwrap().executed(), Some(true));
+
+    let provider = FaultyProvider::new(store);
+    let executor = LockingTaskExecutor::new(provider.clone());
+    provider.next(Operation::Extend, Fault::Fail(ErrorKind::Unavailable));
+    let hour_left = executor.execute(kept("10s"), async {
+        // The other has failed, and is to be tried again.
+        sleep(Duration::from_millis(5_001)).await;
+        lock::extend("1h", "0s").await.unwrap();
+        sleep(Duration::from_secs(5)).await;
+        lock::remaining().unwrap() > Duration::from_secs(3_500)
+    });
+    assert_eq!(hour_left.await.unwrap().executed(), Some(true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -396,6 +396,20 @@ fn a_lock_that_cannot_be_given_back_is_abandoned_aloud() {
     says(&abandoned, &[expected, "Z (in 9m 5"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_store_is_not_taken_for_a_blocked_thread() {
+    start();
+    let (store, _records) = store();
+    for _ in 0..10 {
+        let slow = Fault::DelayReply(Duration::from_secs(4));
+        store.next(Operation::Extend, slow);
+    }
+    let config = config("slow", "60s").with_keep_alive_every("1s").unwrap();
+    run(&store, config, seconds(45)).await.unwrap();
+    assert!(names("slow").contains(&"lock.renewed"));
+    assert!(!names("slow").contains(&"lock.starved"));
+}
+
 /// On real time, as it is about a thread that is blocked.
 #[tokio::test]
 async fn a_task_that_could_not_run_says_how_late_it_was() {
