@@ -19,7 +19,7 @@ use crate::provider::LockProvider;
 /// seconds unless set otherwise. This wrapper lowers that limit for all locks of one provider, and for the background
 /// releases as well; it cannot raise it.
 ///
-/// The call is dropped and fails with [`ErrorKind::Timeout`]: the store may have carried it out all the same. A guard, the
+/// The call is dropped and fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): the store may have carried it out all the same. A guard, the
 /// executor and the attribute then give back what an acquisition may have been granted.
 ///
 /// # Examples
@@ -62,7 +62,7 @@ impl<P: LockProvider> TimeoutLockProvider<P> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidDuration`] for a duration that cannot be understood, is under a millisecond or over 36500 days.
+    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration) for a duration that cannot be understood, is under a millisecond or over 36500 days.
     pub fn new(inner: P, limit: impl ToDuration) -> Result<Self, LockError> {
         Ok(Self {
             limit: checked_limit(limit)?,
