@@ -45,18 +45,5 @@ pub(super) fn answered(
             )
         };
     }
-    line!(
-        "dynamodb",
-        "etcd",
-        "memcached",
-        "memory",
-        "mongodb",
-        "mysql",
-        "nats",
-        "object_store",
-        "postgres",
-        "redis",
-        "sqlite",
-        "zookeeper"
-    );
+    line!("memory", "mysql", "postgres", "sqlite");
 }
