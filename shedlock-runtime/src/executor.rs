@@ -56,17 +56,12 @@ impl LockingTaskExecutor {
     /// # Cancel safety
     ///
     /// A dropped call drops the task and gives the lock back in the background.
-    pub async fn execute<F: Future>(
+    pub fn execute<F: Future>(
         &self,
         config: LockConfiguration,
         task: F,
-    ) -> Result<Outcome<F::Output>, LockError> {
-        // Not by way of the other, which would hold the task a third time.
-        if context::holds(&*self.provider, config.name().as_str()) {
-            return Ok(Outcome::Executed(task.await));
-        }
-        let task = pin!(Some(task));
-        run(&self.provider, &config, (task, |_| false)).await
+    ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
+        self.execute_and_judge(config, task, |_| false)
     }
 
     /// As [`execute`](Self::execute), and has `has_failed` judge what the task returned: one that failed ends as
@@ -97,17 +92,20 @@ impl LockingTaskExecutor {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn execute_and_judge<F: Future>(
+    pub fn execute_and_judge<F: Future>(
         &self,
         config: LockConfiguration,
         task: F,
         has_failed: fn(&F::Output) -> bool,
-    ) -> Result<Outcome<F::Output>, LockError> {
-        if context::holds(&*self.provider, config.name().as_str()) {
-            return Ok(Outcome::Executed(task.await));
+    ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
+        // On the heap: beside what is pinned in it, an async block keeps what it was given, so the task would be in it twice.
+        let task = Box::pin(task);
+        async move {
+            if context::holds(&*self.provider, config.name().as_str()) {
+                return Ok(Outcome::Executed(task.await));
+            }
+            run(&self.provider, &config, (pin!(Some(task)), has_failed)).await
         }
-        let task = pin!(Some(task));
-        run(&self.provider, &config, (task, has_failed)).await
     }
 }
 

@@ -42,21 +42,28 @@ impl Lock {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn keep_alive<F: Future>(&mut self, work: F) -> Result<F::Output, LockError> {
-        let at_most = self.state().at_most();
-        let period = match self.state().keep_alive() {
-            KeepAlive::Off => KeepAlive::HalfLease,
-            chosen => chosen,
-        };
-        period.check(at_most)?;
-        let work = pin!(Some(work));
-        Gate::new(
-            (work, |_| false),
-            self.state(),
-            OnLost::Cancel,
-            period.period(at_most),
-        )
-        .looking_first()
-        .await
+    pub fn keep_alive<F: Future>(
+        &mut self,
+        work: F,
+    ) -> impl Future<Output = Result<F::Output, LockError>> {
+        // On the heap, as a task of an executor is.
+        let work = Box::pin(work);
+        async move {
+            let at_most = self.state().at_most();
+            let period = match self.state().keep_alive() {
+                KeepAlive::Off => KeepAlive::HalfLease,
+                chosen => chosen,
+            };
+            period.check(at_most)?;
+            let work = pin!(Some(work));
+            Gate::new(
+                (work, |_| false),
+                self.state(),
+                OnLost::Cancel,
+                period.period(at_most),
+            )
+            .looking_first()
+            .await
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,26 +187,27 @@ fn nothing_installed() -> LockError {
     )
 }
 
+/// A body on its way to [`run`]: states what it gives back.
+pub fn body<R, F: Future<Output = R>>(body: F) -> Option<F> {
+    Some(body)
+}
+
 /// Runs `body` under the lock that `job` describes, or says why not.
 ///
 /// # Cancel safety
 ///
 /// As [`LockingTaskExecutor::execute`](crate::LockingTaskExecutor::execute).
 pub async fn run<R, F: Future<Output = R>>(
-    job: Job,
-    body: F,
+    job: &Job,
+    body: Pin<&mut Option<F>>,
     on_skip: impl FnOnce(&SkipReason) -> R,
     on_error: impl FnOnce(LockError) -> R,
     has_failed: fn(&R) -> bool,
 ) -> R {
-    let mut body = pin!(Some(body));
     // A panic shows no line of the user's: the name tells which function it is about.
     let resolved = job.resolve();
     let outcome = match resolved.map_err(|error| error.about(LockName::new(job.name()).ok())) {
-        Ok(Call::Nested) => {
-            let body = body.as_mut().as_pin_mut().expect("it was put there above");
-            return body.await;
-        }
+        Ok(Call::Nested) => return body.as_pin_mut().expect("it has not run yet").await,
         Ok(Call::Locked(provider, config)) => {
             executor::run(&provider, &config, (body, has_failed)).await
         }

@@ -5,6 +5,7 @@ mod it {
     mod ambiguous;
     mod assert;
     mod executor;
+    pub(crate) mod expansion;
     mod gate;
     mod guard;
     mod interleaving;

@@ -3,6 +3,8 @@
 
 mod observed {
     mod capture;
+    #[path = "../it/expansion.rs"]
+    mod expansion;
     mod lines;
     mod listeners;
     #[cfg(feature = "metrics")]

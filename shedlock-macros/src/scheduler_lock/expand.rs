@@ -64,10 +64,12 @@ fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
     let on_skip = on_skip(plan, &private);
     let on_error = on_error(plan, &private);
     let has_failed = has_failed(plan, &private);
-    // The job is bound first: what its values borrow for a moment must not live across the await.
+    // The job is bound first: what its values borrow for a moment must not live across the await. The body is pinned here,
+    // because the future of an async function keeps an argument apart from what is made of it: the body would be in it twice.
     quote_spanned! {span=>
         let job = #job;
-        #private::run::<#ty, _>(job, async move { #body }, #on_skip, #on_error, #has_failed).await
+        let body = #private::body::<#ty, _>(async move { #body });
+        #private::run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #has_failed).await
     }
 }
 

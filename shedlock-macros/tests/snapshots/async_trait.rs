@@ -13,26 +13,27 @@ where
 {
     ::shedlock::__private::std::boxed::Box::pin(async move {
         let job = ::shedlock::__private::Job::named_by(&(NAME));
-        ::shedlock::__private::run::<
+        let body = ::shedlock::__private::body::<
             Option<u32>,
             _,
-        >(
-                job,
-                async move {
-                    (move || -> ::core::pin::Pin<
-                        Box<
-                            dyn ::core::future::Future<
-                                Output = Option<u32>,
-                            > + ::core::marker::Send + 'async_trait,
-                        >,
-                    > {
-                        Box::pin(async move {
-                            let __self = self;
-                            Some(__self.count)
-                        })
-                    })()
-                        .await
-                },
+        >(async move {
+            (move || -> ::core::pin::Pin<
+                Box<
+                    dyn ::core::future::Future<
+                        Output = Option<u32>,
+                    > + ::core::marker::Send + 'async_trait,
+                >,
+            > {
+                Box::pin(async move {
+                    let __self = self;
+                    Some(__self.count)
+                })
+            })()
+                .await
+        });
+        ::shedlock::__private::run(
+                &job,
+                ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
                 |_| false,

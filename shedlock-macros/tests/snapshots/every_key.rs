@@ -20,19 +20,20 @@ where
         })
         .keep_alive_every(::platform::locks::__private::core::time::Duration::new(20, 0))
         .on_lost_notify();
-    ::platform::locks::__private::run::<
+    let body = ::platform::locks::__private::body::<
         Report,
         _,
-    >(
-            job,
-            async move {
-                if let ::platform::locks::__private::core::option::Option::Some(value) = ::platform::locks::__private::core::option::Option::None::<
-                    Report,
-                > {
-                    return value;
-                }
-                Report::done(tenant)
-            },
+    >(async move {
+        if let ::platform::locks::__private::core::option::Option::Some(value) = ::platform::locks::__private::core::option::Option::None::<
+            Report,
+        > {
+            return value;
+        }
+        Report::done(tenant)
+    });
+    ::platform::locks::__private::run(
+            &job,
+            ::platform::locks::__private::core::pin::pin!(body),
             |#[allow(unused_variables)] reason| Report::skipped(reason),
             |#[allow(unused_variables)] error| Report::failed(error),
             |value| {

@@ -1,18 +1,19 @@
 async fn report() -> Report {
     let job = ::shedlock::__private::Job::named("report");
-    ::shedlock::__private::run::<
+    let body = ::shedlock::__private::body::<
         Report,
         _,
-    >(
-            job,
-            async move {
-                if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
-                    Report,
-                > {
-                    return value;
-                }
-                Report::done()
-            },
+    >(async move {
+        if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
+            Report,
+        > {
+            return value;
+        }
+        Report::done()
+    });
+    ::shedlock::__private::run(
+            &job,
+            ::shedlock::__private::core::pin::pin!(body),
             |#[allow(unused_variables)] reason| Report::skipped(reason),
             |error| {
                 ::shedlock::__private::report_store_error(&error);

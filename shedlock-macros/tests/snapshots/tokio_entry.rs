@@ -2,19 +2,20 @@
 fn job() {
     let body = async {
         let job = ::shedlock::__private::Job::named("job");
-        ::shedlock::__private::run::<
+        let body = ::shedlock::__private::body::<
             (),
             _,
-        >(
-                job,
-                async move {
-                    if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
-                        (),
-                    > {
-                        return value;
-                    }
-                    work().await
-                },
+        >(async move {
+            if let ::shedlock::__private::core::option::Option::Some(value) = ::shedlock::__private::core::option::Option::None::<
+                (),
+            > {
+                return value;
+            }
+            work().await
+        });
+        ::shedlock::__private::run(
+                &job,
+                ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<()>(reason),
                 |error| ::shedlock::__private::error_value::<()>(error),
                 |_| false,

@@ -2,12 +2,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, run};
+use shedlock_runtime::__private::Job;
 use shedlock_runtime::testing::{ManualClock, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, LockingTaskExecutor,
     lock,
 };
+
+use crate::it::expansion::run;
 
 /// Runs `body` under a one-second lock with `on_lost = "cancel"`.
 async fn cancelled<T>(

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, error_value, install, run, skip_value};
+use shedlock_runtime::__private::{Job, error_value, install, skip_value};
 use shedlock_runtime::testing::with_provider;
 use shedlock_runtime::{
     InMemoryLockProvider, LockConfiguration, LockError, LockProviderExt as _, Outcome,
     SchedulerLock, SkipReason,
 };
+
+use crate::it::expansion::run;
 
 async fn call<R: shedlock_runtime::SkipValue + shedlock_runtime::ErrorValue>(
     job: Job,

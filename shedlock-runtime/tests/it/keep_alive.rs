@@ -1,11 +1,13 @@
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, error_value, run, skip_value};
+use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError, LockProvider,
     LockProviderExt as _, LockingTaskExecutor, Operation, SkipReason, lock,
 };
+
+use crate::it::expansion::run;
 
 fn job() -> Job {
     Job::named("job")

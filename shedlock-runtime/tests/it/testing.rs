@@ -1,8 +1,10 @@
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, assert_locked, error_value, run, skip_value};
+use shedlock_runtime::__private::{Job, assert_locked, error_value, skip_value};
 use shedlock_runtime::testing::{always_held, always_locked, with_provider};
 use shedlock_runtime::{InMemoryLockProvider, LockProviderExt as _};
+
+use crate::it::expansion::run;
 
 async fn runs(job: Job) -> bool {
     run(

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use shedlock_runtime::__private::{Job, error_value, run as call, skip_value};
+use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
@@ -12,6 +12,7 @@ use shedlock_runtime::{
 use tracing::Level;
 
 use super::capture::{Seen, line, lines, names, start};
+use super::expansion::run as call;
 use super::store::{AWAY, config, hold, run, seconds, store};
 
 /// What every line has.

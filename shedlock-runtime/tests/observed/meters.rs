@@ -6,13 +6,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use shedlock_runtime::__private::{Job, error_value, run as call, skip_value};
+use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
     LockingTaskExecutor, Operation, lock,
 };
 
+use super::expansion::run as call;
 use super::prometheus::Recorder;
 use super::store::{AWAY, config, hold, run, seconds, store};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, assert_locked_by, error_value, run, skip_value};
+use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockError, LockProvider, LockProviderExt as _,
@@ -13,6 +13,7 @@ use shedlock_runtime::{
 use super::{
     LONG, Records, Store, config, leaves_nothing_wherever_it_is_dropped, store, take, until_free,
 };
+use crate::it::expansion::run;
 
 type Tracked = TrackingLockProvider<TimeoutLockProvider<FaultyProvider<Store>>>;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::__private::{Job, assert_locked_by, error_value, run, skip_value};
+use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockProvider,
@@ -13,6 +13,7 @@ use shedlock_runtime::{
 use super::{
     LONG, config, is_free, leaves_nothing_wherever_it_is_dropped, store, take, until_free,
 };
+use crate::it::expansion::run;
 
 #[tokio::test(start_paused = true)]
 async fn the_store_keeps_the_whole_name_and_the_program_sees_its_own() {

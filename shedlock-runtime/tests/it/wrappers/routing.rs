@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, assert_locked_by, error_value, run, skip_value};
+use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
     Acquired, Attempt, Clock as _, ErrorKind, InMemoryLockProvider, LockError, LockProvider,
@@ -16,6 +16,7 @@ use super::{
     LONG, Records, SOON, config, is_free, leaves_nothing_wherever_it_is_dropped, over, store, take,
     until_free,
 };
+use crate::it::expansion::run;
 
 /// A router on tokio's clock: the tenant stands before a colon.
 fn router() -> RoutingLockProvider {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::__private::{Job, error_value, run, skip_value};
+use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     Acquired, Attempt, Clock as _, ErrorKind, Extended, InMemoryLockProvider, LockAdmin as _,
@@ -16,6 +16,7 @@ use super::{
     LONG, Store, config, drop_after, is_free, leaves_nothing_wherever_it_is_dropped, store, take,
     until_free,
 };
+use crate::it::expansion::run;
 
 const SHORT: Duration = Duration::from_millis(300);
 
