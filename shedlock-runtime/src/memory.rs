@@ -1,6 +1,6 @@
 //! Locks in this process's memory: for tests, examples and single-node programs.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ pub struct InMemoryLockProvider {
 
 #[derive(Debug, Default)]
 struct Locks {
-    records: HashMap<LockName, Record>,
+    // Sorted: a few names are found sooner than one is hashed.
+    records: BTreeMap<LockName, Record>,
     // One count for all names grows for each of them, also after a name was forgotten.
     last_token: u64,
     prune_at: usize,

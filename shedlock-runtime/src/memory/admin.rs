@@ -39,13 +39,11 @@ impl InMemoryLockProvider {
 impl LockAdmin for InMemoryLockProvider {
     async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
         let locks = self.locks();
-        let mut infos: Vec<_> = locks
+        let infos = locks
             .records
             .iter()
-            .map(|(name, record)| self.describe(name, record))
-            .collect();
-        infos.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(infos)
+            .map(|(name, record)| self.describe(name, record));
+        Ok(infos.collect())
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
