@@ -128,7 +128,7 @@ async fn acquire_once(
             }
             let active = orphan.disarm();
             let state = LockState::new(provider, config, lease, (deadline, now), outer, active);
-            let lock = Lock(Arc::new(state));
+            let lock = Lock(state);
             if running::is_closed() {
                 // Granted while the process began to shut down.
                 lock.release_after_task().await;

@@ -79,10 +79,10 @@ impl LockState {
         (deadline, now): (BootInstant, BootInstant),
         outer: Option<Arc<Self>>,
         active: Active,
-    ) -> Self {
+    ) -> Arc<Self> {
         lease.set_acquired(now);
         let subject = Subject::of(config, provider.as_ref().info());
-        Self {
+        Arc::new(Self {
             provider: Arc::clone(provider),
             holding: Holding::begin(&subject),
             subject,
@@ -103,7 +103,7 @@ impl LockState {
             release_on_drop: AtomicBool::new(true),
             active,
             id: AtomicU64::new(0),
-        }
+        })
     }
 
     pub(crate) fn provider(&self) -> &dyn LockProvider {

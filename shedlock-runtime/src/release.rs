@@ -66,7 +66,10 @@ impl<'p> Orphan<'p> {
 
 impl Drop for Orphan<'_> {
     fn drop(&mut self) {
-        let (Some(active), Some(lease)) = (self.active.take(), self.attempt.orphan()) else {
+        let Some(active) = self.active.take() else {
+            return;
+        };
+        let Some(lease) = self.attempt.orphan() else {
             return;
         };
         let subject = Subject::of(self.attempt.config(), self.provider.as_ref().info());
