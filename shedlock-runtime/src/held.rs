@@ -178,11 +178,8 @@ impl LockState {
     }
 
     pub(crate) fn remaining(&self) -> Option<Duration> {
-        if self.end.load(Ordering::Acquire) != LIVE {
-            return None;
-        }
         let left = self.deadline().saturating_since(self.now());
-        (!left.is_zero()).then_some(left)
+        (!self.has_ended() && !left.is_zero()).then_some(left)
     }
 
     /// Notes why the lock is not held any more; false if that is known already.
@@ -192,7 +189,10 @@ impl LockState {
         if noted.is_ok() {
             self.holding.end();
             self.lost_signal.notify_waiters();
-            self.gate.wake();
+            // Whoever gives it back has no body running.
+            if end != End::Released {
+                self.gate.wake();
+            }
         }
         noted.is_ok()
     }

@@ -1,5 +1,9 @@
+use std::future::poll_fn;
+use std::mem;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use shedlock_runtime::__private::Job;
@@ -136,4 +140,34 @@ async fn lost_is_told_to_a_task_that_carries_the_lock() {
         .unwrap();
     assert!(outcome.was_executed());
     assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_release_wakes_no_task_that_is_over() {
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut cx = Context::from_waker(&waker);
+    let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let config = LockConfiguration::new("job", "10m").unwrap();
+    let mut waits_once = false;
+    let body = poll_fn(|cx| {
+        if mem::replace(&mut waits_once, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    let mut call = pin!(executor.execute(config, body));
+    assert!(call.as_mut().poll(&mut cx).is_pending());
+    assert!(call.as_mut().poll(&mut cx).is_ready());
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "the body's own");
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
