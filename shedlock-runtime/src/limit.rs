@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,19 +20,18 @@ pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, LockErro
     Ok(limit)
 }
 
+/// A call to a store, as its provider makes it.
+pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, LockError>> + Send + 'a>>;
+
 /// Awaits `call` for at most `limit`.
 ///
 /// The timer is made only when the call has to wait: a lock in memory answers at the first poll.
-pub(crate) async fn limited<T>(
-    limit: Duration,
-    call: impl Future<Output = Result<T, LockError>>,
-) -> Result<T, LockError> {
-    let mut call = pin!(call);
-    let first = poll_fn(|cx| Poll::Ready(caught(call.as_mut(), cx))).await;
+pub(crate) async fn limited<T>(limit: Duration, mut call: Call<'_, T>) -> Result<T, LockError> {
+    let first = poll_fn(|cx| Poll::Ready(caught(&mut call, cx))).await;
     if let Poll::Ready(answer) = first {
         return answer;
     }
-    tokio::time::timeout(limit, poll_fn(|cx| caught(call.as_mut(), cx)))
+    tokio::time::timeout(limit, poll_fn(|cx| caught(&mut call, cx)))
         .await
         .unwrap_or_else(|_elapsed| {
             Err(LockError::new(
@@ -43,11 +42,8 @@ pub(crate) async fn limited<T>(
 }
 
 /// Polls `call`. A driver that panics has given no answer; the task that asked is not at fault, and goes on.
-fn caught<T>(
-    call: Pin<&mut impl Future<Output = Result<T, LockError>>>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<T, LockError>> {
-    catch_unwind(AssertUnwindSafe(|| call.poll(cx))).unwrap_or_else(|_panic| {
+fn caught<T>(call: &mut Call<'_, T>, cx: &mut Context<'_>) -> Poll<Result<T, LockError>> {
+    catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or_else(|_panic| {
         Poll::Ready(Err(LockError::new(
             ErrorKind::Indeterminate,
             "the provider panicked before it answered",

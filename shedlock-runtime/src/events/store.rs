@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use tracing::field::Empty;
@@ -15,7 +14,7 @@ use super::wire;
 use crate::answer::{Acquired, Extended, Released};
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::info::ProviderInfo;
-use crate::limit::limited;
+use crate::limit::{Call, limited};
 use crate::name::LockName;
 
 /// What is asked of a store.
@@ -43,7 +42,7 @@ impl Question<'_> {
     pub(crate) async fn ask<T: Answer>(
         self,
         limit: Duration,
-        call: impl Future<Output = Result<T, LockError>>,
+        call: Call<'_, T>,
     ) -> Result<T, LockError> {
         let level = LevelFilter::current();
         if level < LevelFilter::DEBUG {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{NamespacedLockProvider, TimeoutLockProvider, TrackingLockProvider};
 use crate::admin::{LockAdmin, LockInfo};
 use crate::error::{LockError, Operation};
-use crate::limit::limited;
+use crate::limit::{Call, limited};
 use crate::name::LockName;
 use crate::provider::LockProvider as _;
 
@@ -125,11 +125,7 @@ impl<P: LockAdmin> LockAdmin for TrackingLockProvider<P> {
 }
 
 impl<P: LockAdmin> TimeoutLockProvider<P> {
-    async fn within<T>(
-        &self,
-        operation: Operation,
-        call: impl Future<Output = Result<T, LockError>> + Send,
-    ) -> Result<T, LockError> {
+    async fn within<T>(&self, operation: Operation, call: Call<'_, T>) -> Result<T, LockError> {
         let answer = limited(self.limit(), call).await;
         answer.map_err(|error| error.with_context(operation, self.info().name(), None))
     }

@@ -144,8 +144,8 @@ async fn lost_is_told_to_a_task_that_carries_the_lock() {
 
 #[tokio::test]
 async fn a_release_wakes_no_task_that_is_over() {
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let count = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&count));
     let mut cx = Context::from_waker(&waker);
     let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
     let config = LockConfiguration::new("job", "10m").unwrap();
@@ -160,7 +160,7 @@ async fn a_release_wakes_no_task_that_is_over() {
     let mut call = pin!(executor.execute(config, body));
     assert!(call.as_mut().poll(&mut cx).is_pending());
     assert!(call.as_mut().poll(&mut cx).is_ready());
-    assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "the body's own");
+    assert_eq!(count.0.load(Ordering::Relaxed), 1, "the body's own");
 }
 
 #[derive(Default)]
