@@ -216,6 +216,43 @@ async fn rough_life<K: Kind>(server: &Server<K>) {
     server.restart().await.unwrap();
 }
 
+/// The processes that serve connections to `server`, which die on their own.
+#[cfg(target_os = "linux")]
+fn children(server: u32) -> Vec<std::path::PathBuf> {
+    let children = format!("/proc/{server}/task/{server}/children");
+    let children = std::fs::read_to_string(children).unwrap();
+    children
+        .split_whitespace()
+        .map(|pid| format!("/proc/{pid}/stat").into())
+        .collect()
+}
+
+/// A child that outlived it would keep its successor from starting.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_killed_postgres_is_gone_with_its_children() {
+    let server = server_or_skip!(Postgres::start().await);
+    for _ in 0..5 {
+        let connections: Vec<_> = (0..40)
+            .map(|_| TcpStream::connect(server.address()).unwrap())
+            .collect();
+        let children = loop {
+            let children = children(server.pid().unwrap());
+            if children.len() > connections.len() {
+                break children;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        server.kill().await.unwrap();
+        for child in children {
+            let stat = std::fs::read_to_string(&child).unwrap_or_default();
+            let state = stat.rsplit_once(") ").map_or("Z", |(_, state)| state);
+            assert!(state.starts_with('Z') || state.starts_with('X'), "{stat}");
+        }
+        server.restart().await.unwrap();
+    }
+}
+
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
 #[ignore = "runs as the child of `a_killed_test_process_leaves_no_server_behind`"]

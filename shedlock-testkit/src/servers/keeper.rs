@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal};
 use super::account::Account;
 use super::process_tree as tree;
 
-/// A server that stops neither by signal nor within this time is killed.
+/// A server that stops neither by signal nor within this time is killed. What has been killed is gone sooner.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Starts, signals and reaps one server, and removes its directory in the end.
@@ -102,8 +102,19 @@ impl Keeper {
         let Some(server) = self.server else {
             return Ok(());
         };
-        tree::kill_tree(server)?;
-        self.reap()
+        let killed = tree::kill_tree(server)?;
+        self.reap()?;
+        // A child that is still ending has the server's shared memory, and a server that finds it in use does not start.
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while killed.iter().copied().any(tree::is_alive) {
+            if Instant::now() > deadline {
+                return Err(io::Error::other(
+                    "a child of the killed server does not end",
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Stops the whole process tree (SIGSTOP): the server keeps its connections and answers nothing.

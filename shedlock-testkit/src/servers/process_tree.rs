@@ -55,12 +55,13 @@ pub(super) fn stop_tree(root: Pid) -> io::Result<Vec<Pid>> {
     }
 }
 
-/// Kills the tree. Stopped first, it cannot grow or mend itself meanwhile.
-pub(super) fn kill_tree(root: Pid) -> io::Result<()> {
-    for pid in stop_tree(root)? {
+/// Kills the tree, and returns what was in it. Stopped first, it cannot grow or mend itself meanwhile.
+pub(super) fn kill_tree(root: Pid) -> io::Result<Vec<Pid>> {
+    let tree = stop_tree(root)?;
+    for &pid in &tree {
         signal(pid, Signal::KILL)?;
     }
-    Ok(())
+    Ok(tree)
 }
 
 /// `root` and its descendants, parents first.
