@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use shedlock_runtime::Released;
+
 use super::subject::{LONG, Subject, config, fresh, until};
 
 /// Only locks that have been free for long enough are forgotten.
@@ -157,7 +159,12 @@ pub async fn prune_comes_between_no_acquisition(subject: &Subject) {
                     "`{lock}` is held, and was granted to another"
                 );
             }
-            one.release(&held).await;
+            let released = one.try_release(&held).await;
+            assert_eq!(
+                released,
+                Released::Released,
+                "`{lock}` is held, and was forgotten"
+            );
             rounds += 1;
             // In memory nothing else gives the others a turn.
             tokio::task::yield_now().await;

@@ -143,7 +143,7 @@ planted! {
     PruneIgnoresThePrefix:
         pruning::prune_keeps_to_its_prefix "was forgotten for";
     PruneLooksThenDeletes:
-        pruning::prune_comes_between_no_acquisition "granted to another";
+        pruning::prune_comes_between_no_acquisition "is held, and was";
     PruneTakesWildcards:
         pruning::prune_keeps_to_its_prefix "was forgotten for";
     ReasonIsKeptRaw:
