@@ -253,6 +253,44 @@ async fn a_killed_postgres_is_gone_with_its_children() {
     }
 }
 
+/// The states of all threads of a process, a letter each.
+#[cfg(target_os = "linux")]
+fn states(pid: u32) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads
+        .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok())
+        .filter_map(|stat| stat.rsplit_once(") ")?.1.chars().next())
+        .collect()
+}
+
+/// A thread that ran on for a moment would answer what is asked after the pause.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_paused_server_stands_still_in_all_its_threads() {
+    let server = server_or_skip!(MariaDb::start().await);
+    let address = server.address();
+    // Keeps its threads at work: it greets each connection.
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let guests = std::thread::spawn(move || {
+        while is_done.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            let mut guest = TcpStream::connect(address).unwrap();
+            guest
+                .set_read_timeout(Some(Duration::from_millis(10)))
+                .unwrap();
+            // Silence is the point of a pause.
+            guest.read(&mut [0; 64]).ok();
+        }
+    });
+    for _ in 0..50 {
+        server.pause().await.unwrap();
+        let states = states(server.pid().unwrap());
+        assert!(states.chars().all(|state| state == 'T'), "{states}");
+        server.resume().await.unwrap();
+    }
+    drop(done);
+    guests.join().unwrap();
+}
+
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
 #[ignore = "runs as the child of `a_killed_test_process_leaves_no_server_behind`"]

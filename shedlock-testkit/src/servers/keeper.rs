@@ -117,9 +117,17 @@ impl Keeper {
         Ok(())
     }
 
-    /// Stops the whole process tree (SIGSTOP): the server keeps its connections and answers nothing.
+    /// Stops the whole process tree (SIGSTOP): from here on the server keeps its connections and answers nothing.
     pub(super) fn pause(&self) -> io::Result<()> {
-        tree::stop_tree(self.server.ok_or_else(not_running)?).map(drop)
+        let stopped = tree::stop_tree(self.server.ok_or_else(not_running)?)?;
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while !tree::stand_still(&stopped)? {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("the server does not stand still"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     pub(super) fn resume(&self) -> io::Result<()> {

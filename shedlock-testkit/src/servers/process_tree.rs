@@ -55,6 +55,13 @@ pub(super) fn stop_tree(root: Pid) -> io::Result<Vec<Pid>> {
     }
 }
 
+/// Whether none of these runs any more: a signal to stop takes its time to reach each thread of a busy machine.
+pub(super) fn stand_still(pids: &[Pid]) -> io::Result<bool> {
+    let all = processes()?;
+    let mut theirs = all.iter().filter(|entry| pids.contains(&entry.pid));
+    Ok(theirs.all(|entry| states(entry).iter().all(|&state| "TtZX".contains(state))))
+}
+
 /// Kills the tree, and returns what was in it. Stopped first, it cannot grow or mend itself meanwhile.
 pub(super) fn kill_tree(root: Pid) -> io::Result<Vec<Pid>> {
     let tree = stop_tree(root)?;
@@ -78,6 +85,25 @@ fn tree(root: Pid) -> io::Result<Vec<Pid>> {
         next += 1;
     }
     Ok(tree)
+}
+
+/// The state of each thread of a process. The process table names that of the first only.
+#[cfg(target_os = "linux")]
+fn states(entry: &Entry) -> Vec<char> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", entry.pid.as_raw_nonzero()));
+    // Threads come and go while we read.
+    let stats = threads
+        .into_iter()
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    stats
+        .filter_map(|stat| stat.rsplit_once(") ")?.1.chars().next())
+        .collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn states(entry: &Entry) -> Vec<char> {
+    entry.state.chars().take(1).collect()
 }
 
 #[cfg(target_os = "linux")]
