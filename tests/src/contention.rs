@@ -110,7 +110,11 @@ impl Contest {
                 lock.release_on_drop(false);
                 drop(lock);
             } else {
-                lock.unlock().await?;
+                match lock.unlock().await {
+                    Ok(_) => {}
+                    Err(error) if error.is_transient() => seen.failed += 1,
+                    Err(error) => return Err(error),
+                }
                 if !self.overstay.is_zero() {
                     sleep(self.overstay).await;
                     end = monotonic_nanos();

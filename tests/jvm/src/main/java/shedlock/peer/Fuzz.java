@@ -17,6 +17,7 @@ import net.javacrumbs.shedlock.core.ClockProvider;
 import net.javacrumbs.shedlock.core.LockConfiguration;
 import net.javacrumbs.shedlock.core.LockProvider;
 import net.javacrumbs.shedlock.core.SimpleLock;
+import net.javacrumbs.shedlock.support.LockException;
 
 /**
  * Contenders for one lock that log when each believed it held it, a line {@code <contender> <begin> <end>} an acquisition.
@@ -36,6 +37,7 @@ final class Fuzz {
     private final int abandonOneIn;
     private final Duration abandoned;
     private final AtomicLong refused = new AtomicLong();
+    private final AtomicLong failed = new AtomicLong();
 
     Fuzz(LockProvider provider, String name, int each, Duration atMost, int abandonOneIn, Duration abandoned) {
         this.provider = provider;
@@ -59,7 +61,7 @@ final class Fuzz {
                 lines.addAll(held.get());
             }
             Files.write(log, lines);
-            return "fuzzed " + lines.size() + " " + refused.get();
+            return "fuzzed " + lines.size() + " " + refused.get() + " " + failed.get();
         } catch (ExecutionException e) {
             throw new IllegalStateException("a contender failed", e.getCause());
         } finally {
@@ -74,8 +76,15 @@ final class Fuzz {
             boolean abandon = random.nextInt(abandonOneIn) == 0;
             Duration lease = abandon ? abandoned : atMost;
             long asked = System.nanoTime();
-            Optional<SimpleLock> lock =
-                    provider.lock(new LockConfiguration(ClockProvider.now(), name, lease, Duration.ZERO));
+            Optional<SimpleLock> lock;
+            try {
+                lock = provider.lock(new LockConfiguration(ClockProvider.now(), name, lease, Duration.ZERO));
+            } catch (LockException busy) {
+                // SQLite lets one of many wait until its patience ends; no answer is no grant.
+                failed.incrementAndGet();
+                pause(random);
+                continue;
+            }
             if (lock.isEmpty()) {
                 refused.incrementAndGet();
                 pause(random);
@@ -86,7 +95,12 @@ final class Fuzz {
             long end = Math.min(System.nanoTime(), asked + lease.toNanos() - ROUNDING_NANOS);
             lines.add(contender + " " + begin + " " + Math.max(begin, end));
             if (!abandon) {
-                lock.get().unlock();
+                try {
+                    lock.get().unlock();
+                } catch (LockException busy) {
+                    // As good as abandoned.
+                    failed.incrementAndGet();
+                }
             }
             // Gives the others their chance: whoever has just had the lock is the nearest to it.
             pause(random);
