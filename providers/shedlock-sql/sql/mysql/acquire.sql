@@ -29,7 +29,7 @@ WHERE NOT EXISTS (
 )
 -- Assignments see those to their left. The end comes last: until then, whether the row is free can still be told.
 ON DUPLICATE KEY UPDATE
-    {fencing_token} = IF({free}, LAST_INSERT_ID(GREATEST({fencing_token} + 1, {clock})), {fencing_token}), -- fencing
+    {fencing_token} = IF({free}, LAST_INSERT_ID(GREATEST(COALESCE({fencing_token}, 0) + 1, {clock})), {fencing_token}), -- fencing
     {locked_at} = IF({free}, {now}, {locked_at}),
     {locked_by} = IF(
         {free},

@@ -17,7 +17,7 @@ ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = excluded.{lock_until},
     {locked_at} = excluded.{locked_at},
     {locked_by} = excluded.{locked_by}
-    , {fencing_token} = MAX(l.{fencing_token} + 1, excluded.{fencing_token}) -- fencing
+    , {fencing_token} = MAX(COALESCE(l.{fencing_token}, 0) + 1, excluded.{fencing_token}) -- fencing
 WHERE l.{lock_until} <= excluded.{locked_at} OR l.{locked_by} = :owner
 RETURNING
     {fencing_token} -- fencing

@@ -12,6 +12,7 @@ each_database! {
     a_missing_table_is_told_with_its_definition
     a_table_without_a_key_is_never_used
     a_token_column_may_come_and_go
+    a_token_column_may_hold_nothing
     many_nodes_make_one_table
     our_own_table_passes_its_check
     shedlocks_table_passes_its_check
@@ -128,6 +129,26 @@ async fn a_token_column_may_come_and_go<DB: TestStore>(place: Place<DB>) {
         .await
         .expect("the database answers");
     assert!(lock.expect("the lock is free").fencing_token() > Some(first));
+}
+
+/// As when the column was added by hand, without a default: the rows that were there, and those of nodes on the JVM, have
+/// NULL in it.
+async fn a_token_column_may_hold_nothing<DB: TestStore>(place: Place<DB>) {
+    place.make(Table::ShedLocks).await;
+    DB::insert_foreign(&place.pool, "a").await;
+    place
+        .execute("ALTER TABLE shedlock ADD COLUMN fencing_token BIGINT")
+        .await;
+    let nodes = [place.provider(Via::Url), place.provider(Via::Pool)];
+    let mut last = None;
+    for node in nodes.iter().cycle().take(4) {
+        let lock = node.try_lock(config("a", "1m")).await;
+        let lock = lock.expect("the database answers");
+        let lock = lock.expect("the lock is free");
+        assert!(lock.fencing_token() > last, "after {last:?}");
+        last = lock.fencing_token();
+        lock.unlock().await.expect("the database answers");
+    }
 }
 
 async fn many_nodes_make_one_table<DB: TestStore>(place: Place<DB>) {
