@@ -252,8 +252,10 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     }
 
     async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        // By our own count: the time of day may have been set since the record was dated.
+        let left = lease.at_least_left(self.info.clock().boot());
         let changed = self.change_own(lease, |record, now| {
-            record.lock_until = after(record.locked_at, lease.at_least())?.max(now);
+            record.lock_until = after(now, left)?;
             Ok(true)
         });
         Ok(if changed.await? {

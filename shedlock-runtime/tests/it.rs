@@ -12,6 +12,7 @@ mod it {
     mod job;
     mod keep_alive;
     mod panics;
+    mod record;
     mod testing;
     mod wrappers;
 }

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// A store with owners, which has to be waited for, on tokio's clock.
 #[derive(Debug, Clone, Default)]
-struct Records(Arc<Mutex<HashMap<String, (LockRecord, u64)>>>);
+pub(crate) struct Records(pub(crate) Arc<Mutex<HashMap<String, (LockRecord, u64)>>>);
 
 #[async_trait]
 impl RecordStore for Records {
