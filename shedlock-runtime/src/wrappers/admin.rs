@@ -125,9 +125,16 @@ impl<P: LockAdmin> LockAdmin for TrackingLockProvider<P> {
 }
 
 impl<P: LockAdmin> TimeoutLockProvider<P> {
-    async fn within<T>(&self, operation: Operation, call: Call<'_, T>) -> Result<T, LockError> {
+    async fn within<T>(
+        &self,
+        operation: Operation,
+        lock: Option<&str>,
+        call: Call<'_, T>,
+    ) -> Result<T, LockError> {
+        // A name that is none is refused behind us, in the same words.
+        let lock = lock.and_then(|name| LockName::new(name).ok());
         let answer = limited(self.limit(), call).await;
-        answer.map_err(|error| error.with_context(operation, self.info().name(), None))
+        answer.map_err(|error| error.with_context(operation, self.info().name(), lock.as_ref()))
     }
 }
 
@@ -136,35 +143,37 @@ impl<P: LockAdmin> TimeoutLockProvider<P> {
 #[deny(clippy::missing_trait_methods)]
 impl<P: LockAdmin> LockAdmin for TimeoutLockProvider<P> {
     async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
-        self.within(Operation::List, self.inner().list()).await
+        let call = self.inner().list();
+        self.within(Operation::List, None, call).await
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        self.within(Operation::Get, self.inner().get(name)).await
+        let call = self.inner().get(name);
+        self.within(Operation::Get, Some(name), call).await
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let call = self.inner().force_release(name, reason);
-        self.within(Operation::ForceRelease, call).await
+        self.within(Operation::ForceRelease, Some(name), call).await
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
         let call = self.inner().pause(name, until, reason);
-        self.within(Operation::Pause, call).await
+        self.within(Operation::Pause, Some(name), call).await
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        self.within(Operation::Resume, self.inner().resume(name))
-            .await
+        let call = self.inner().resume(name);
+        self.within(Operation::Resume, Some(name), call).await
     }
 
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
-        self.within(Operation::Prune, self.inner().prune(unused_for))
-            .await
+        let call = self.inner().prune(unused_for);
+        self.within(Operation::Prune, None, call).await
     }
 
     async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         let call = self.inner().prune_prefix(prefix, unused_for);
-        self.within(Operation::Prune, call).await
+        self.within(Operation::Prune, None, call).await
     }
 }

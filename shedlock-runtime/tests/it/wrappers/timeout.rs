@@ -1,16 +1,18 @@
 //! The wrapper that limits a provider's calls.
 
-use std::time::Duration;
+use std::future::pending;
+use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, LockAdmin as _, LockConfiguration, LockProvider as _,
-    LockProviderExt as _, Operation, TimeoutLockProvider,
+    Acquired, Attempt, ErrorKind, Extended, Lease, LockAdmin, LockConfiguration, LockError,
+    LockInfo, LockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, ProviderInfo,
+    Released, TimeoutLockProvider, async_trait,
 };
 use tokio::time::Instant;
 
 use super::{
-    LONG, config, is_free, leaves_nothing_wherever_it_is_dropped, store, take, until_free,
+    LONG, Store, config, is_free, leaves_nothing_wherever_it_is_dropped, store, take, until_free,
 };
 
 const LIMIT: Duration = Duration::from_secs(2);
@@ -188,4 +190,82 @@ async fn operators_go_through_it() {
     assert!(memory.get("job").await.unwrap().unwrap().paused);
     assert!(provider.resume("job").await.unwrap());
     assert_eq!(provider.prune(Duration::ZERO).await.unwrap(), 1);
+}
+
+/// A store without an answer to anything.
+#[derive(Debug, Clone)]
+struct Silent(Store);
+
+#[async_trait]
+impl LockProvider for Silent {
+    fn info(&self) -> &ProviderInfo {
+        self.0.info()
+    }
+
+    async fn acquire(&self, _: &Attempt) -> Result<Acquired, LockError> {
+        pending().await
+    }
+
+    async fn extend(&self, _: &Lease, _: Duration) -> Result<Extended, LockError> {
+        pending().await
+    }
+
+    async fn release(&self, _: &Lease) -> Result<Released, LockError> {
+        pending().await
+    }
+}
+
+#[async_trait]
+impl LockAdmin for Silent {
+    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+        pending().await
+    }
+
+    async fn get(&self, _: &str) -> Result<Option<LockInfo>, LockError> {
+        pending().await
+    }
+
+    async fn force_release(&self, _: &str, _: &str) -> Result<bool, LockError> {
+        pending().await
+    }
+
+    async fn pause(&self, _: &str, _: SystemTime, _: &str) -> Result<(), LockError> {
+        pending().await
+    }
+
+    async fn resume(&self, _: &str) -> Result<bool, LockError> {
+        pending().await
+    }
+
+    async fn prune_prefix(&self, _: &str, _: Duration) -> Result<u64, LockError> {
+        pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_told_which_lock_the_store_says_nothing_of() {
+    let provider = TimeoutLockProvider::new(Silent(store().0), LIMIT).unwrap();
+    let staging = NamespacedLockProvider::new(provider.clone(), "staging").unwrap();
+    let until = SystemTime::now() + LONG;
+    for errors in [
+        errors(&provider, until).await,
+        errors(&staging, until).await,
+    ] {
+        for error in errors.map(|error| error.to_string()) {
+            assert!(error.contains(" lock `job` "), "{error}");
+            assert!(error.ends_with("records: no answer within 2s"), "{error}");
+        }
+    }
+    let error = provider.list().await.unwrap_err();
+    assert_eq!(error.lock(), None);
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+async fn errors(provider: &impl LockAdmin, until: SystemTime) -> [LockError; 4] {
+    [
+        provider.get("job").await.unwrap_err(),
+        provider.force_release("job", "test").await.unwrap_err(),
+        provider.pause("job", until, "test").await.unwrap_err(),
+        provider.resume("job").await.unwrap_err(),
+    ]
 }
