@@ -144,7 +144,7 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     /// Gives back every lock that this process holds, `at_least` respected, and says what became of them.
     ///
     /// The tasks that run under these locks go on, and may overlap with those of other nodes: stop them first. They find
-    /// out at their next extension or at their end. A lock that is granted while this runs is not given back. Each call to
+    /// out at their next extension, which does not reach the store any more, or at their end. A lock that is granted while this runs is not given back. Each call to
     /// the store is limited to five seconds, and what failed stays known, so this can be called again.
     ///
     /// # Panics
@@ -168,18 +168,23 @@ impl<P: LockProvider> TrackingLockProvider<P> {
                 report.add(at_work.join_next().await);
             }
             let provider = self.clone();
-            at_work.spawn(async move {
-                let answer = limited(DEFAULT_TIMEOUT, provider.release(&lease)).await;
-                answer.map_err(|error| {
-                    let name = provider.info().name();
-                    error.with_context(Operation::Release, name, Some(lease.name()))
-                })
-            });
+            at_work.spawn(async move { provider.give_back(&lease).await });
         }
         while !at_work.is_empty() {
             report.add(at_work.join_next().await);
         }
         report
+    }
+
+    /// Gives back a lock whose holder goes on, and may extend it at this very moment.
+    async fn give_back(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.leases().end(lease);
+        let answer = limited(DEFAULT_TIMEOUT, self.inner.release(lease)).await;
+        if answer.is_ok() {
+            self.leases().give_back(lease);
+        }
+        let name = self.info().name();
+        answer.map_err(|error| error.with_context(Operation::Release, name, Some(lease.name())))
     }
 
     fn leases(&self) -> MutexGuard<'_, Leases> {
@@ -228,13 +233,21 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        if self.leases().is_ending(lease) {
+            return Ok(Extended::Lost);
+        }
         let ends = self.inner.info().clock().boot().saturating_add(at_most);
         // The store may carry out a request whose answer is lost: an earlier end counts from now on.
         self.leases().shorten(lease, ends);
         let answer = self.inner.extend(lease, at_most).await?;
-        match answer {
-            Extended::Extended => self.leases().extend(lease, ends),
-            Extended::Lost => self.leases().remove(lease),
+        if answer == Extended::Lost {
+            self.leases().remove(lease);
+        } else if self.leases().is_ending(lease) {
+            // Given back meanwhile: nobody knows which of the two the store did last.
+            self.inner.release(lease).await?;
+            return Ok(Extended::Lost);
+        } else {
+            self.leases().extend(lease, ends);
         }
         Ok(answer)
     }

@@ -21,26 +21,61 @@ pub(super) struct Leases {
 pub(super) struct Tracked {
     pub(super) lease: Lease,
     pub(super) ends: BootInstant,
+    stage: Stage,
+}
+
+/// How far a lease has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Held,
+    /// It is to be given back behind its holder's back, who cannot extend it any more.
+    Ending,
+    /// It was, and is remembered because `at_least` may keep it in the store, where an extension would find it alive.
+    GivenBack,
 }
 
 impl Leases {
     /// Those that have not ended.
     pub(super) fn live(&self, now: BootInstant) -> impl Iterator<Item = &Tracked> {
         let all = self.by_name.values().flatten();
-        all.filter(move |tracked| tracked.ends > now)
+        all.filter(move |tracked| tracked.ends > now && tracked.stage != Stage::GivenBack)
     }
 
     pub(super) fn add(&mut self, lease: Lease, ends: BootInstant, now: BootInstant) {
         self.forget_ended(now);
         let same_name = self.by_name.entry(lease.name().clone()).or_default();
         same_name.retain(|tracked| tracked.ends > now && !tracked.lease.is_same_grant(&lease));
-        same_name.push(Tracked { lease, ends });
+        same_name.push(Tracked {
+            lease,
+            ends,
+            stage: Stage::Held,
+        });
     }
 
     /// Has `lease` end at `ends` unless it ends before.
     pub(super) fn shorten(&mut self, lease: &Lease, ends: BootInstant) {
         if let Some(tracked) = self.find(lease) {
             tracked.ends = tracked.ends.min(ends);
+        }
+    }
+
+    /// Has nobody extend `lease` any more.
+    pub(super) fn end(&mut self, lease: &Lease) {
+        if let Some(tracked) = self.find(lease) {
+            tracked.stage = Stage::Ending;
+        }
+    }
+
+    /// Whether nobody may extend `lease` any more.
+    pub(super) fn is_ending(&mut self, lease: &Lease) -> bool {
+        self.find(lease)
+            .is_some_and(|tracked| tracked.stage != Stage::Held)
+    }
+
+    /// Notes that `lease` was given back, though its holder does not know.
+    pub(super) fn give_back(&mut self, lease: &Lease) {
+        if let Some(tracked) = self.find(lease) {
+            tracked.stage = Stage::GivenBack;
         }
     }
 

@@ -1,5 +1,6 @@
 //! The wrapper that knows what this process holds.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -353,10 +354,40 @@ async fn an_answer_that_comes_after_the_release_does_not_bring_it_back() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(provider.release_all().await.released, 1);
     let (lock, answer) = extending.await.unwrap();
-    answer.unwrap();
+    answer.unwrap_err();
     assert!(provider.held().is_empty());
     assert!(records.taken().is_empty());
     drop(lock);
+}
+
+/// What `at_least` leaves of a lock that was given back is no lease, and its old holder cannot make it one again.
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_cannot_be_extended_while_at_least_lasts() {
+    let at_least = Duration::from_secs(60);
+    let config = config("job").with_at_least(at_least).unwrap();
+
+    // Kept alive by its task.
+    let (provider, _faulty, records) = faulty();
+    let kept = LockingTaskExecutor::new(provider.clone());
+    let config_kept = config.clone().with_keep_alive_every("5s").unwrap();
+    let running = tokio::spawn(async move { kept.execute(config_kept, pending::<()>()).await });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(provider.release_all().await.released, 1);
+    sleep(at_least).await;
+    assert!(records.taken().is_empty(), "it was extended");
+    assert!(provider.held().is_empty());
+    running.abort();
+
+    // With an extension on its way.
+    let (provider, faulty, records) = self::faulty();
+    let mut lock = provider.try_lock(config).await.unwrap().unwrap();
+    faulty.next(Operation::Extend, Fault::Delay(Duration::from_secs(2)));
+    let extending = tokio::spawn(async move { lock.extend(LONG, "0s").await.map_err(drop) });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(provider.release_all().await.released, 1);
+    assert_eq!(extending.await.unwrap(), Err(()), "it is lost");
+    sleep(at_least).await;
+    assert!(records.taken().is_empty(), "it was extended");
 }
 
 #[tokio::test(start_paused = true)]
