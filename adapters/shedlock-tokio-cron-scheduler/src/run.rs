@@ -3,8 +3,10 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use shedlock_runtime::{ErrorValue as _, LockConfiguration, LockingTaskExecutor, Outcome};
@@ -12,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::events;
+
+/// How long a call to a store may go on after the end; half of what a shutdown waits for.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What a job may return: `()`, or a `Result` whose error is logged at ERROR with the job's name.
 #[diagnostic::on_unimplemented(
@@ -71,18 +76,35 @@ where
         if self.running.bodies.is_closed() {
             return;
         }
+        let begun = AtomicBool::new(false);
         // The closure is called in here, too: a panic of it inside the scheduler's own call would poison the scheduler's
         // lock on the job, which would never run again.
-        let ran = AssertUnwindSafe(self.run_locked()).catch_unwind().await;
+        let run = AssertUnwindSafe(self.run_locked(&begun)).catch_unwind();
+        let ran = tokio::select! {
+            biased;
+            ran = run => ran,
+            // It may wait for its lock for hours.
+            () = self.stopped_before(&begun) => Ok(()),
+        };
         if let Err(panic) = ran {
             events::panicked(self.config.name(), &message(&*panic));
         }
     }
 
-    async fn run_locked(&self) {
+    /// Ends a little after the scheduler, unless the body has begun: that has its lock given back first.
+    async fn stopped_before(&self, begun: &AtomicBool) {
+        self.running.cancel.cancelled().await;
+        // A store that has been asked may still grant the lock, and it is better given back than left behind.
+        tokio::time::sleep(self.config.timeout().min(ANSWER)).await;
+        if begun.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    }
+
+    async fn run_locked(&self, begun: &AtomicBool) {
         // A run that was stopped is no success either.
         let has_failed = |ended: &Ended| !matches!(ended, Ended::Well);
-        let run = self.run();
+        let run = self.run(begun);
         let run = self
             .locks
             .execute_and_judge(self.config.clone(), run, has_failed);
@@ -101,7 +123,11 @@ where
     }
 
     /// The body, inside the lock: one that is cancelled has its lock given back before anybody goes on.
-    async fn run(&self) -> Ended {
+    async fn run(&self, begun: &AtomicBool) -> Ended {
+        begun.store(true, Ordering::Relaxed);
+        if self.running.cancel.is_cancelled() {
+            return Ended::Cancelled;
+        }
         tokio::select! {
             biased;
             result = async { (self.body)().await.failure() } => {

@@ -60,7 +60,7 @@ pub struct LockedScheduler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// Jobs that had not ended by themselves and were stopped; their locks are free.
+    /// Jobs that had not ended by themselves, or waited for their locks, and were stopped; their locks are free.
     pub cancelled: usize,
     /// Of these, jobs that do not stop because they never await. Their locks are free when they end, or the leases do.
     pub still_running: usize,
@@ -212,7 +212,10 @@ impl LockedScheduler {
             return Ok(false);
         };
         self.scheduler.remove(&id).await?;
-        self.names().remove(name);
+        // Unless it is another job's by now: who asked at the same moment may have been faster, and added it again.
+        if self.names().get(name) == Some(&id) {
+            self.names().remove(name);
+        }
         Ok(true)
     }
 

@@ -3,11 +3,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _};
+use shedlock_runtime::testing::FaultyProvider;
+use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Operation};
 use shedlock_tokio_cron_scheduler::{JobError, LockedScheduler};
 use tokio::time::{Instant, sleep};
 
-use crate::{Log, scheduler};
+use crate::{LIMIT, Log, scheduler};
 
 /// Puts an end to the log when it is dropped.
 struct Dropped(Log<&'static str>);
@@ -117,4 +118,37 @@ async fn a_job_that_is_removed_runs_no_more_and_its_name_is_free() {
     assert_eq!(log.entries(), runs);
     jobs.cron("* * * * * *", "job", || async {}).await.unwrap();
     jobs.shutdown("5s").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_its_lock_does_not_begin_after_the_end() {
+    let memory = InMemoryLockProvider::new();
+    let elsewhere = LockConfiguration::new("job", "10m").unwrap();
+    let held = memory.try_lock(elsewhere.clone()).await.unwrap().unwrap();
+    let provider = FaultyProvider::new(memory.clone());
+    let jobs = scheduler(provider.clone(), "10m").await;
+    let runs = Log::new();
+    let entries = runs.clone();
+    let body = move || {
+        entries.push("begun");
+        async {}
+    };
+    let waits = elsewhere.with_wait("10m").unwrap();
+    jobs.cron("* * * * * *", waits, body).await.unwrap();
+    jobs.start().await.unwrap();
+    let limit = Instant::now() + LIMIT;
+    while provider.calls(Operation::Acquire) == 0 {
+        assert!(Instant::now() < limit, "no tick");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let asked = Instant::now();
+    let stopped = jobs.shutdown("100ms").await.unwrap();
+    assert!(stopped.cancelled >= 1);
+    assert_eq!(stopped.still_running, 0);
+    assert!(asked.elapsed() < Duration::from_secs(9));
+    held.unlock().await.unwrap();
+    // Longer than between two looks at a lock that is waited for.
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(runs.entries(), [""; 0]);
+    assert!(is_free(&memory).await);
 }
