@@ -409,7 +409,7 @@ async fn tenants_may_change_while_locks_are_taken() {
     let settled = Arc::new(AtomicBool::new(false));
     let mut takers = tokio::task::JoinSet::new();
     for n in 0..4 {
-        let (provider, settled) = (provider.clone(), settled.clone());
+        let (provider, settled) = (provider.clone(), Arc::clone(&settled));
         takers.spawn(async move {
             let mut last = false;
             while !last {
