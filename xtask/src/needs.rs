@@ -52,6 +52,12 @@ pub(crate) const NEEDS: &[Need] = &[
         elsewhere: "install iproute2 and util-linux (Linux only: nothing else has network namespaces)",
     },
     Need {
+        name: "Prometheus",
+        probe: || programs(&["promtool"]),
+        debian: &["prometheus"],
+        elsewhere: "install Prometheus 2.42 or newer (macOS: `brew install prometheus`) and put `promtool` on PATH",
+    },
+    Need {
         name: "Java",
         probe: || programs(&["java", "javac"]).and_then(|()| java_at_least(JAVA_FLOOR)),
         debian: &["default-jdk-headless"],

@@ -144,8 +144,9 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     /// Gives back every lock that this process holds, `at_least` respected, and says what became of them.
     ///
     /// The tasks that run under these locks go on, and may overlap with those of other nodes: stop them first. They find
-    /// out at their next extension, which does not reach the store any more, or at their end. A lock that is granted while this runs is not given back. Each call to
-    /// the store is limited to five seconds, and what failed stays known, so this can be called again.
+    /// out at their next extension, which does not reach the store any more, or at their end. A lock that is granted
+    /// while this runs is not given back. Each call to the store is limited to five seconds, and what failed stays known,
+    /// so this can be called again.
     ///
     /// # Panics
     ///

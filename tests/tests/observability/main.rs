@@ -7,10 +7,12 @@ mod promql;
 mod scenario;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::Value;
+use shedlock_testkit::{Unavailable, server_or_skip};
 
 use crate::exported::Exported;
 use crate::promql::{Query, Selector};
@@ -18,9 +20,12 @@ use crate::promql::{Query, Selector};
 /// Prometheus adds them to whatever it scrapes.
 const SCRAPED: [&str; 2] = ["instance", "job"];
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../observability")
+}
+
 fn file(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observability");
-    std::fs::read_to_string(folder.join(name)).unwrap()
+    std::fs::read_to_string(folder().join(name)).unwrap()
 }
 
 #[derive(Debug, Deserialize)]
@@ -195,6 +200,30 @@ fn the_dashboard_can_be_imported_and_read() {
             assert!(apart, "lies over another: {panel}");
         }
         places.push((left, top, right, bottom));
+    }
+}
+
+/// By Prometheus' own reckoning, with series as they are after restarts and outages.
+#[test]
+fn the_alerts_fire_when_they_should() {
+    for verb in [
+        ["check", "rules", "prometheus-rules.yml"],
+        ["test", "rules", "prometheus-rules-test.yml"],
+    ] {
+        let started = Command::new("promtool")
+            .args(verb)
+            .current_dir(folder())
+            .output();
+        let output = server_or_skip!(started.map_err(|error| {
+            let reason = format!("failed to start `promtool`: {error}");
+            Unavailable::obtainable("Prometheus", reason, "apt-get install -y prometheus")
+        }));
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
