@@ -8,6 +8,9 @@ use quote::{quote, quote_spanned};
 use std::time::Duration;
 use syn::{Expr, Ident, Lit, LitStr};
 
+/// As fine as stores count.
+const FINEST: Duration = Duration::from_millis(1);
+
 /// Whether zero makes sense for a key.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Zero {
@@ -67,6 +70,15 @@ impl DurationValue {
         match (duration::parse(&text.value()), zero) {
             (Ok(duration), Zero::Refused(reason)) if duration.is_zero() => {
                 found.error(&text, format_args!("`{key}` is zero; {reason}"));
+                None
+            }
+            (Ok(duration), Zero::Refused(_)) if duration < FINEST => {
+                found.error(
+                    &text,
+                    format_args!(
+                        "`{key}` is under a millisecond, which is as fine as stores count"
+                    ),
+                );
                 None
             }
             (Ok(duration), _) => Some(Self::Literal(text, duration)),

@@ -8,7 +8,11 @@ use crate::job_fn::{JobFn, Output, Shape};
 use crate::keyed::{Entry, Value, is_negative_number, literal};
 use crate::name::{self, Name};
 use proc_macro2::Span;
+use std::time::Duration;
 use syn::{Expr, Lit, LitStr};
+
+/// The runtime refuses to keep a shorter lease alive, at each call.
+const SHORTEST_KEPT: Duration = Duration::from_millis(300);
 
 /// Everything the expansion needs.
 pub(super) struct Plan {
@@ -153,6 +157,17 @@ fn keep_alive(
     at_most: Option<&DurationValue>,
     found: &mut Diagnostics,
 ) -> Option<KeepAlive> {
+    let lease = at_most.and_then(DurationValue::known);
+    if let Some((text, at_most)) = lease
+        && at_most < SHORTEST_KEPT
+    {
+        found.error(
+            text,
+            "`keep_alive` needs an `at_most` of `300ms` or more; a shorter lease is over before a \
+             failed extension could be tried again",
+        );
+        return None;
+    }
     let Value::Expr(expr) = entry.value else {
         return Some(KeepAlive::Default);
     };
@@ -171,7 +186,7 @@ fn keep_alive(
     let zero = Zero::Refused("write `keep_alive` alone for half of `at_most`");
     let every = DurationValue::check(&entry.key, expr, zero, found)?;
     if let Some((period, every)) = every.known()
-        && let Some((lease, at_most)) = at_most.and_then(DurationValue::known)
+        && let Some((lease, at_most)) = lease
         && every >= at_most
     {
         found.error(
