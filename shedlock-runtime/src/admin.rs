@@ -185,7 +185,8 @@ impl fmt::Display for LockInfo {
             write!(f, "paused until {until} ({} left)", format_duration(left))?;
         } else if self.is_held() {
             let (since, until) = (time(self.since), time(self.until));
-            write!(f, "held by {} since {since}", self.node)?;
+            let by = if self.node.is_empty() { "" } else { " by " };
+            write!(f, "held{by}{} since {since}", self.node)?;
             write!(f, " until {until} ({} left)", format_duration(left))?;
         } else {
             write!(f, "free since {}", time(self.until))?;
@@ -193,7 +194,7 @@ impl fmt::Display for LockInfo {
         if let Some(token) = self.token {
             write!(f, ", token {token}")?;
         }
-        if let Some(reason) = &self.reason {
+        if let Some(reason) = self.reason.as_deref().filter(|reason| !reason.is_empty()) {
             write!(f, ", {reason}")?;
         }
         if let Some(problem) = &self.problem {

@@ -47,7 +47,9 @@ impl LockConfiguration {
     /// A name that is empty or has control characters; a duration that cannot be understood, is under a millisecond
     /// or over 36500 days. How many characters a name may have depends on the store, which says so before any I/O.
     pub fn new(name: impl AsRef<str>, at_most: impl ToDuration) -> Result<Self, LockError> {
-        let (name, at_most) = (LockName::new(name)?, at_most.to_duration()?);
+        let name = name.as_ref();
+        let name = LockName::new(name).map_err(|invalid| LockError::of_name(&invalid, name))?;
+        let at_most = at_most.to_duration()?;
         Self::for_job(name, at_most, Duration::ZERO, &RunOptions::DEFAULT)
     }
 

@@ -10,6 +10,9 @@ mod kind;
 
 pub use kind::{ErrorKind, Operation};
 
+/// So much of a refused name is shown.
+const SHOWN_CHARS: usize = 64;
+
 /// A lock could not be asked for, kept or given back.
 ///
 /// That somebody else holds the lock is not an error but a [`SkipReason`](crate::SkipReason).
@@ -26,8 +29,6 @@ pub use kind::{ErrorKind, Operation};
 /// assert_eq!(error.kind(), ErrorKind::InvalidDuration);
 /// assert!(!error.is_transient());
 /// ```
-#[derive(thiserror::Error)]
-#[error("{0}")]
 pub struct LockError(Box<Inner>);
 
 #[derive(Debug)]
@@ -54,6 +55,24 @@ impl LockError {
             remedy: None,
             source: None,
         }))
+    }
+
+    /// That `name` cannot name a lock. It is shown without what would steer a terminal.
+    pub(crate) fn of_name(invalid: &InvalidName, name: &str) -> Self {
+        let mut problem = invalid.to_string();
+        if !name.is_empty() {
+            let mut shown = String::new();
+            for c in name.chars().take(SHOWN_CHARS) {
+                if c.is_control() {
+                    shown.extend(c.escape_debug());
+                } else {
+                    shown.push(c);
+                }
+            }
+            let more = name.chars().nth(SHOWN_CHARS).map_or("", |_| "..");
+            problem = format!("{problem}: `{shown}{more}`");
+        }
+        Self::new(ErrorKind::InvalidName, problem)
     }
 
     /// Adds what was being done, on which lock and where, unless the error knows already.
@@ -158,11 +177,17 @@ impl fmt::Display for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(operation) = self.operation {
             write!(f, "failed to {operation}")?;
-            if let Some(lock) = &self.lock {
-                write!(f, " lock `{lock}`")?;
+            match &self.lock {
+                Some(lock) => write!(f, " lock `{lock}`")?,
+                None if operation.is_of_one_lock() => f.write_str(" a lock")?,
+                None => {}
             }
             if let Some(provider) = self.provider {
-                write!(f, " in {provider}")?;
+                let preposition = match operation {
+                    Operation::Connect => "to",
+                    _ => "in",
+                };
+                write!(f, " {preposition} {provider}")?;
             }
             f.write_str(": ")?;
         } else if let Some(lock) = &self.lock {
@@ -173,6 +198,18 @@ impl fmt::Display for Inner {
             Some(remedy) => write!(f, "; {remedy}"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl StdError for LockError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source_error()
     }
 }
 

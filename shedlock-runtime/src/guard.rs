@@ -196,9 +196,7 @@ impl Lock {
         at_most: impl ToDuration,
         at_least: impl ToDuration,
     ) -> Result<(), LockError> {
-        self.0
-            .extend(at_most.to_duration()?, at_least.to_duration()?)
-            .await
+        self.0.extend(at_most, at_least).await
     }
 
     /// Whether dropping the guard releases the lock; `false` keeps the lock taken until `at_most`.

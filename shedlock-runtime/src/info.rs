@@ -73,7 +73,9 @@ impl ProviderInfo {
             name.check_chars(self.max_name_chars)?;
             Ok(name)
         });
-        checked.map_err(|invalid| LockError::from(invalid).with_context(operation, self.name, None))
+        checked.map_err(|invalid| {
+            LockError::of_name(&invalid, name).with_context(operation, self.name, None)
+        })
     }
 
     /// Checks `prefix`, with which the names of some locks here begin, for `operation`.

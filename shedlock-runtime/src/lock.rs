@@ -55,7 +55,6 @@ pub fn fencing_token() -> Option<u64> {
 ///
 /// As [`Lock::extend`](crate::Lock::extend).
 pub async fn extend(at_most: impl ToDuration, at_least: impl ToDuration) -> Result<(), LockError> {
-    let (at_most, at_least) = (at_most.to_duration()?, at_least.to_duration()?);
     match context::innermost() {
         Some(state) => state.extend(at_most, at_least).await,
         None => Err(LockError::new(ErrorKind::Lost, "this task holds no lock")

@@ -157,9 +157,10 @@ impl Job {
             return Ok(Call::Nested);
         }
         let name = match &self.name {
-            JobName::Static(name) => LockName::from_static(name)?,
-            JobName::Owned(name) => LockName::new(name)?,
+            JobName::Static(name) => LockName::from_static(name),
+            JobName::Owned(name) => LockName::new(name),
         };
+        let name = name.map_err(|invalid| LockError::of_name(&invalid, self.name()))?;
         let Some(at_most) = self.at_most.or(registry.map(|registry| registry.at_most)) else {
             let problem = "it has no `at_most`, and there is no default";
             return Err(LockError::new(ErrorKind::Configuration, problem)

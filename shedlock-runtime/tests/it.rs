@@ -11,6 +11,7 @@ mod it {
     mod interleaving;
     mod job;
     mod keep_alive;
+    mod messages;
     mod panics;
     mod record;
     mod testing;

@@ -106,6 +106,16 @@ pub enum Operation {
     Prune,
 }
 
+impl Operation {
+    /// Whether its words want a lock behind them.
+    pub(super) const fn is_of_one_lock(self) -> bool {
+        !matches!(
+            self,
+            Self::Connect | Self::EnsureSchema | Self::CheckSchema | Self::List | Self::Prune
+        )
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::{End, LockState};
 use crate::answer::{Extended, Released};
 use crate::config::check_at_most;
-use crate::duration::ToDuration as _;
+use crate::duration::{InvalidDuration, ToDuration};
 use crate::error::{ErrorKind, LockError, Operation};
 use crate::event::LossReason;
-use crate::events::{self, Question};
+use crate::events::{self, Question, Subject};
 
 /// How long the release of a process that ends waits for an extension.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -29,14 +29,23 @@ impl LockState {
     /// Moves the end of the lease, by hand.
     pub(crate) async fn extend(
         &self,
-        at_most: Duration,
-        at_least: Duration,
+        at_most: impl ToDuration,
+        at_least: impl ToDuration,
     ) -> Result<(), LockError> {
         let by_hand = Try {
             limit: self.timeout,
             late: None,
         };
+        let refused = |invalid: InvalidDuration| self.not_extended(invalid.into());
+        let at_most = at_most.to_duration().map_err(refused)?;
+        let at_least = at_least.to_duration().map_err(refused)?;
+        check_at_most(at_most).map_err(refused)?;
         self.try_extend(at_most, at_least, by_hand).await
+    }
+
+    fn not_extended(&self, error: LockError) -> LockError {
+        let Subject { name, provider, .. } = &self.subject;
+        error.with_context(Operation::Extend, provider, Some(name))
     }
 
     pub(crate) async fn try_extend(
@@ -45,20 +54,9 @@ impl LockState {
         at_least: Duration,
         Try { limit, late }: Try,
     ) -> Result<(), LockError> {
-        let context = |error: LockError| {
-            error.with_context(
-                Operation::Extend,
-                self.subject.provider,
-                Some(&self.subject.name),
-            )
-        };
-        check_at_most(at_most).map_err(|invalid| context(invalid.into()))?;
-        at_least
-            .to_duration()
-            .map_err(|invalid| context(invalid.into()))?;
         let _one_at_a_time = self.asking.lock().await;
         let Some(left) = self.remaining() else {
-            return Err(context(lost()));
+            return Err(self.not_extended(lost()));
         };
         let end = self.now().saturating_add(at_most);
         if late.is_some() && end <= self.deadline() {
@@ -79,14 +77,17 @@ impl LockState {
                 events::extended(self, at_most, left, late);
                 return Ok(());
             }
-            Ok(Extended::Lost) => lost(),
+            Ok(Extended::Lost) => LockError::new(
+                ErrorKind::Lost,
+                "the store says that the lock is not ours any more",
+            ),
             Err(error) => error,
         };
         if error.kind() == ErrorKind::Lost {
             let why = "the store says that the lock is not ours";
             events::lost(self, LossReason::Stolen, why);
         }
-        Err(context(error))
+        Err(self.not_extended(error))
     }
 
     /// Waits for the answer to whatever the store was asked before, unless it takes too long.

@@ -213,7 +213,7 @@ async fn what_is_known_of_a_lock_is_one_line() {
     let lock = provider.try_lock(config).await.unwrap().unwrap();
     let line = async || provider.get("mail").await.unwrap().unwrap().to_string();
     let held = line().await;
-    assert!(held.starts_with("mail: held by "), "{held}");
+    assert!(held.starts_with("mail: held since 20"), "{held}");
     assert!(held.ends_with("Z (5m left), token 1"), "{held}");
     lock.unlock().await.unwrap();
     let free = line().await;
@@ -234,7 +234,7 @@ async fn there_is_nothing_to_extend_outside_of_a_locked_function() {
     assert_eq!(error.kind(), ErrorKind::Lost);
     assert_eq!(
         error.to_string(),
-        "failed to extend: this task holds no lock; call it in a locked function, or carry the lock into a spawned task \
+        "failed to extend a lock: this task holds no lock; call it in a locked function, or carry the lock into a spawned task \
          with `shedlock::lock::scope`"
     );
 }
