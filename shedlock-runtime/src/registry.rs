@@ -67,18 +67,18 @@ impl Registry {
                 ErrorKind::NoProvider,
                 format!("no lock provider is registered as `{name}`"),
             )
-            .with_remedy(format!("registered are {}", self.names()))
+            .with_remedy(if self.named.is_empty() {
+                format!("none has a name: add `providers = {{ \"{name}\" = .. }}` to `enable_scheduler_lock!`")
+            } else {
+                format!("registered are {}", self.names())
+            })
         })
     }
 
     fn names(&self) -> String {
         let mut names: Vec<_> = self.named.keys().map(|name| format!("`{name}`")).collect();
         names.sort();
-        if names.is_empty() {
-            "no named providers".to_owned()
-        } else {
-            names.join(", ")
-        }
+        names.join(", ")
     }
 }
 
@@ -136,7 +136,8 @@ impl SchedulerLock {
 pub struct SchedulerLockBuilder {
     default: Option<Arc<dyn LockProvider>>,
     named: HashMap<String, Arc<dyn LockProvider>>,
-    twice: Option<String>,
+    /// A problem and its remedy.
+    wrong: Option<(String, &'static str)>,
     at_most: Option<Result<Duration, InvalidDuration>>,
     at_least: Option<Result<Duration, InvalidDuration>>,
 }
@@ -145,7 +146,10 @@ impl SchedulerLockBuilder {
     /// The provider of functions that name none.
     pub fn provider(mut self, provider: impl LockProvider) -> Self {
         if self.default.replace(Arc::new(provider)).is_some() {
-            self.twice = Some("the default provider is given twice".to_owned());
+            self.wrong = Some((
+                "the default provider is given twice".to_owned(),
+                "give one of them a name by `named_provider`",
+            ));
         }
         self
     }
@@ -153,12 +157,20 @@ impl SchedulerLockBuilder {
     /// The provider of functions with `provider = "name"`.
     pub fn named_provider(mut self, name: impl Into<String>, provider: impl LockProvider) -> Self {
         let name = name.into();
-        if self
+        if name.is_empty() {
+            self.wrong = Some((
+                "a provider's name is empty".to_owned(),
+                "give it one, such as `reports`",
+            ));
+        } else if self
             .named
             .insert(name.clone(), Arc::new(provider))
             .is_some()
         {
-            self.twice = Some(format!("provider `{name}` is given twice"));
+            self.wrong = Some((
+                format!("provider `{name}` is given twice"),
+                "give the other one another name",
+            ));
         }
         self
     }
@@ -180,29 +192,36 @@ impl SchedulerLockBuilder {
     ///
     /// # Errors
     ///
-    /// No provider, one of them given twice, no default `at_most`, or a duration that is refused.
+    /// No provider, one of them given twice or with an empty name, no default `at_most`, or a duration that is refused.
     pub fn install(self) -> Result<(), LockError> {
         let configuration = |problem: &str, remedy: &str| {
             LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy)
         };
-        if let Some(twice) = self.twice {
-            return Err(configuration(&twice, "give each provider one name"));
+        if let Some((problem, remedy)) = self.wrong {
+            return Err(configuration(&problem, remedy));
         }
         if self.default.is_none() && self.named.is_empty() {
             return Err(configuration(
                 "no lock provider is given",
-                "add `provider = ..`",
+                "add one by `provider` or `named_provider`",
             ));
         }
         let Some(at_most) = self.at_most else {
             return Err(configuration(
                 "no default `at_most` is given",
-                "add `default_at_most = \"10m\"`",
+                "add one by `default_at_most`",
             ));
         };
-        let at_most = at_most?;
-        check_at_most(at_most)?;
-        let at_least = self.at_least.unwrap_or(Ok(Duration::ZERO))?;
+        let refused = |key: &str, invalid: InvalidDuration| {
+            LockError::new(ErrorKind::InvalidDuration, format!("`{key}`: {invalid}"))
+        };
+        let at_most = at_most
+            .and_then(|at_most| check_at_most(at_most).map(|()| at_most))
+            .map_err(|invalid| refused("default_at_most", invalid))?;
+        let at_least = self
+            .at_least
+            .unwrap_or(Ok(Duration::ZERO))
+            .map_err(|invalid| refused("default_at_least", invalid))?;
         let registry = Registry {
             default: self.default,
             named: self.named,

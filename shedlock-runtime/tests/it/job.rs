@@ -96,10 +96,9 @@ async fn a_name_made_at_run_time_is_checked_at_run_time() {
     )
     .await
     .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a lock name can have at most 1024 bytes here; this one has 2005"
-    );
+    let message = error.to_string();
+    let expected = "a lock name can have at most 1024 bytes here; this one has 2005: `sync-xxx";
+    assert!(message.starts_with(expected), "{message}");
 }
 
 // One test, because the registry is the process's.
@@ -159,42 +158,68 @@ async fn the_registry_serves_defaults_and_names_and_can_be_replaced() {
         .await
         .unwrap_err();
     assert!(
-        gone.to_string()
-            .ends_with("registered are no named providers"),
+        gone.to_string().ends_with(
+            "no lock provider is registered as `reports`; none has a name: add \
+             `providers = { \"reports\" = .. }` to `enable_scheduler_lock!`"
+        ),
         "{gone}"
     );
 
+    bad_builders_are_refused(&reports);
+    assert_eq!(
+        call::<Option<u8>>(job(), async { Some(1) }).await,
+        Some(1),
+        "a bad install changes nothing"
+    );
+}
+
+fn bad_builders_are_refused(reports: &InMemoryLockProvider) {
     for (builder, expected) in [
         (
             SchedulerLock::builder().default_at_most("1m"),
-            "no lock provider is given",
+            "no lock provider is given; add one by `provider` or `named_provider`",
         ),
         (
             SchedulerLock::builder().provider(reports.clone()),
-            "no default `at_most` is given",
+            "no default `at_most` is given; add one by `default_at_most`",
         ),
         (
             SchedulerLock::builder()
                 .provider(reports.clone())
                 .default_at_most("0s"),
-            "`at_most` cannot be zero",
+            "`default_at_most`: `at_most` cannot be zero",
+        ),
+        (
+            SchedulerLock::builder()
+                .provider(reports.clone())
+                .default_at_most("1m")
+                .default_at_least("soon"),
+            "`default_at_least`: expected a duration",
+        ),
+        (
+            SchedulerLock::builder()
+                .named_provider("", reports.clone())
+                .default_at_most("1m"),
+            "a provider's name is empty; give it one, such as `reports`",
+        ),
+        (
+            SchedulerLock::builder()
+                .named_provider("reports", reports.clone())
+                .named_provider("reports", reports.clone())
+                .default_at_most("1m"),
+            "provider `reports` is given twice; give the other one another name",
         ),
         (
             SchedulerLock::builder()
                 .provider(reports.clone())
                 .provider(reports.clone())
                 .default_at_most("1m"),
-            "the default provider is given twice",
+            "the default provider is given twice; give one of them a name by `named_provider`",
         ),
     ] {
         let message = builder.install().unwrap_err().to_string();
         assert!(message.starts_with(expected), "{message}");
     }
-    assert_eq!(
-        call::<Option<u8>>(job(), async { Some(1) }).await,
-        Some(1),
-        "a bad install changes nothing"
-    );
 }
 
 #[tokio::test]
