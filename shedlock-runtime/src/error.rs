@@ -40,6 +40,8 @@ struct Inner {
     problem: String,
     remedy: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Which of the stores of one kind, where a call of the attribute knows: `ProviderInfo::id`.
+    store: Option<u64>,
 }
 
 impl LockError {
@@ -54,6 +56,7 @@ impl LockError {
             problem: problem.into(),
             remedy: None,
             source: None,
+            store: None,
         }))
     }
 
@@ -94,6 +97,12 @@ impl LockError {
     /// Adds what was being done, where there is no store to speak of.
     pub(crate) fn during(mut self, operation: Operation) -> Self {
         self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    /// Adds in which store it was.
+    pub(crate) fn at(mut self, store: u64) -> Self {
+        self.0.store.get_or_insert(store);
         self
     }
 
@@ -161,6 +170,10 @@ impl LockError {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         self.0.remedy.as_deref()
+    }
+
+    pub(crate) fn store(&self) -> Option<u64> {
+        self.0.store
     }
 
     /// What failed, without where.

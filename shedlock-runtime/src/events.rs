@@ -35,6 +35,8 @@ pub(crate) struct Subject {
     /// What the name was made from, where it was.
     pub(crate) template: Option<&'static str>,
     pub(crate) provider: &'static str,
+    /// The provider's id: two databases of one kind can have a lock of one name.
+    pub(crate) store: u64,
 }
 
 impl Subject {
@@ -43,6 +45,7 @@ impl Subject {
             name: config.name().clone(),
             template: config.template(),
             provider: info.name(),
+            store: info.id(),
         }
     }
 

@@ -24,6 +24,7 @@ impl Intervention<'_> {
             name: lock.clone(),
             template: None,
             provider: info.name(),
+            store: info.id(),
         };
         let kind = match self {
             Self::Paused(reason) => EventKind::Paused {

@@ -210,7 +210,8 @@ pub async fn run<R, F: Future<Output = R>>(
     let outcome = match resolved.map_err(|error| error.about(LockName::new(job.name()).ok())) {
         Ok(Call::Nested) => return body.as_pin_mut().expect("it has not run yet").await,
         Ok(Call::Locked(provider, config)) => {
-            executor::run(&provider, &config, (body, has_failed)).await
+            let ran = executor::run(&provider, &config, (body, has_failed)).await;
+            ran.map_err(|error| error.at(provider.as_ref().info().id()))
         }
         Err(error) => Err(error),
     };

@@ -29,9 +29,10 @@ impl Pass {
     }
 }
 
-/// Lets the first line of this kind about `name` through, then one a minute.
-pub(super) fn pass(kind: &str, name: &str) -> Pass {
-    let line = format!("{kind} {name}");
+/// Lets the first line of this kind about the lock `name` of a store through, then one a minute: two databases can have
+/// a lock of one name, and fail at the same tick.
+pub(super) fn pass(kind: &str, store: u64, name: &str) -> Pass {
+    let line = format!("{kind} {store} {name}");
     let now = Instant::now();
     // Whole at every moment, so a panic elsewhere does not spoil it.
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,15 +58,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_line_passes_and_then_one_a_minute() {
         let passes = |held_back| Pass::Through { held_back };
-        assert_eq!(pass("limit", "a"), passes(0));
-        assert_eq!(pass("limit", "b"), passes(0));
-        assert_eq!(pass("other", "a"), passes(0));
-        assert_eq!(pass("limit", "a"), Pass::HeldBack);
+        assert_eq!(pass("limit", 1, "a"), passes(0));
+        assert_eq!(pass("limit", 1, "b"), passes(0));
+        assert_eq!(pass("other", 1, "a"), passes(0));
+        assert_eq!(pass("limit", 2, "a"), passes(0));
+        assert_eq!(pass("limit", 1, "a"), Pass::HeldBack);
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(pass("limit", "a"), Pass::HeldBack);
+        assert_eq!(pass("limit", 1, "a"), Pass::HeldBack);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(pass("limit", "a"), passes(2));
+        assert_eq!(pass("limit", 1, "a"), passes(2));
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(pass("limit", "a"), passes(0));
+        assert_eq!(pass("limit", 1, "a"), passes(0));
     }
 }

@@ -65,7 +65,8 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
         SkipReason::ShuttingDown => "",
         SkipReason::Paused => "; `LockAdmin` says why and can resume it",
         _ if seen_for.is_some() => {
-            ", longer than a run may take: stuck? If so, end it on its node, or free the lock by `LockAdmin::force_release`"
+            ", longer than `at_most`: kept alive, or stuck? If stuck, end it on its node, or free the lock by \
+             `LockAdmin::force_release`"
         }
         _ => "; the next tick asks again",
     };
@@ -88,8 +89,10 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
         };
     }
     // That an operator's pause works is worth a line, but not one at every tick; that another node works is worth none.
-    let is_news =
-        || reason == SkipReason::Paused && limit::pass("pause", name.as_str()).is_through();
+    let is_news = || {
+        reason == SkipReason::Paused
+            && limit::pass("pause", subject.store, name.as_str()).is_through()
+    };
     if seen_for.is_some() || is_news() {
         line!(info);
     } else {
@@ -126,7 +129,7 @@ pub(super) fn extend_failed(state: &LockState, cause: &LockError) {
         };
     }
     // A long lease is tried for again every second.
-    if limit::pass("renew", state.name().as_str()).is_through() {
+    if limit::pass("renew", state.subject().store, state.name().as_str()).is_through() {
         line!(warn);
     } else {
         line!(debug);
@@ -222,7 +225,8 @@ pub(super) fn overrun(state: &LockState, late: Duration) {
 
 /// An error that the caller is not told of: the first of a lock, then one a minute.
 pub(crate) fn failed(cause: &LockError) {
-    let Pass::Through { held_back } = limit::pass("error", cause.lock().unwrap_or_default()) else {
+    let (store, name) = (cause.store().unwrap_or_default(), cause.lock());
+    let Pass::Through { held_back } = limit::pass("error", store, name.unwrap_or_default()) else {
         return;
     };
     error!(
@@ -282,7 +286,7 @@ pub(super) fn intervened(subject: &Subject, kind: &EventKind) {
                 event = $name,
                 lock.name = %subject.name,
                 lock.provider = subject.provider,
-                "an operator has {} `{}`{}", $what, subject.name, Clause(": ", $reason)
+                "an operator has {} `{}`{}", $what, subject.name, Clause(": ", $reason.filter(|reason| !reason.is_empty()))
             )
         };
     }

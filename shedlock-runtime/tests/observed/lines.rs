@@ -205,6 +205,47 @@ async fn errors_that_no_caller_sees_are_said_once_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_in_one_store_does_not_hide_that_in_another() {
+    start();
+    for _ in 0..2 {
+        let (store, _records) = store();
+        for _ in 0..2 {
+            store.next(Operation::Acquire, AWAY);
+        }
+        with_provider(store, async {
+            for _ in 0..2 {
+                let job = Job::named("away-everywhere");
+                call(job, async {}, skip_value, error_value, |()| false).await;
+            }
+        })
+        .await;
+    }
+    let expected = ["lock.error", "lock.error"];
+    assert_eq!(names("away-everywhere"), expected, "one of each store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_in_one_store_does_not_hide_that_in_another() {
+    start();
+    let until = std::time::SystemTime::now() + Duration::from_secs(3600);
+    for _ in 0..2 {
+        let store = InMemoryLockProvider::new();
+        store.pause("paused-everywhere", until, "").await.unwrap();
+        for _ in 0..2 {
+            run(&store, config("paused-everywhere", "10m"), async {})
+                .await
+                .unwrap();
+        }
+    }
+    let lines = lines("paused-everywhere");
+    let paused = lines.iter().find(|line| line.name == "lock.paused");
+    let message = paused.expect("the operator's line").message();
+    assert_eq!(message, "an operator has paused `paused-everywhere`");
+    let loud = ["lock.paused", "lock.skipped"].repeat(2);
+    assert_eq!(self::loud("paused-everywhere"), loud, "one of each store");
+}
+
+#[tokio::test(start_paused = true)]
 async fn renewals_are_traced_and_failed_ones_warn() {
     start();
     let (store, _records) = store();

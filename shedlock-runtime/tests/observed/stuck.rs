@@ -36,8 +36,8 @@ async fn a_run_that_outlasts_at_most_is_said_once_and_then_once_an_hour() {
         message.starts_with(&format!("skipped `hangs`: held by {node} until 20")),
         "{message}"
     );
-    let advice = "Z (in 11h 49m), by the same run for 11m, longer than a run may take: stuck? If so, end it on its node, \
-                  or free the lock by `LockAdmin::force_release`";
+    let advice = "Z (in 11h 49m), by the same run for 11m, longer than `at_most`: kept alive, or stuck? If stuck, end it \
+                  on its node, or free the lock by `LockAdmin::force_release`";
     assert!(message.ends_with(advice), "{message}");
     assert_eq!(loud[4].field("seen_ms"), "15060000");
 }
