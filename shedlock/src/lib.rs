@@ -6,8 +6,9 @@ pub use shedlock_runtime::{
     LockConfiguration, LockError, LockEvent, LockInfo, LockListener, LockName, LockProvider,
     LockProviderExt, LockingTaskExecutor, LossReason, NamespacedLockProvider, OnLost, Operation,
     Outcome, ProviderInfo, Released, ReleasedLocks, RoutingLockProvider, RunOutcome, SchedulerLock,
-    SchedulerLockBuilder, ShutdownPolicy, ShutdownReport, SkipReason, TimeoutLockProvider,
-    ToDuration, TokioClock, TrackedLock, TrackingLockProvider, async_trait, lock, testing,
+    SchedulerLockBuilder, ShutdownPolicy, ShutdownReport, SkipReason, SystemClock,
+    TimeoutLockProvider, ToDuration, TokioClock, TrackedLock, TrackingLockProvider, async_trait,
+    lock, testing,
 };
 
 #[doc(hidden)]
