@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use humantime::{format_duration, format_rfc3339_seconds};
+use humantime::format_duration;
 
 use crate::clock::Clock;
 use crate::duration::ToDuration as _;
 use crate::error::{ErrorKind, LockError};
 use crate::mark::Mark;
+use crate::moment::Moment;
 use crate::name::LockName;
 use crate::owner::{Owner, printable};
 use crate::provider::LockProvider;
@@ -177,7 +178,7 @@ impl LockInfo {
 /// One line for an operator: what, who, since and until when.
 impl fmt::Display for LockInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = format_rfc3339_seconds;
+        let time = Moment;
         let left = Duration::from_secs(self.remaining.as_secs());
         write!(f, "{}: ", printable(&self.name))?;
         if self.paused {

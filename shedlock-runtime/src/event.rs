@@ -112,6 +112,8 @@ pub enum EventKind {
     Abandoned,
     /// An operator has paused the lock.
     Paused {
+        /// When the pause ends, by the store's clock.
+        until: SystemTime,
         /// Why.
         reason: Arc<str>,
     },

@@ -15,6 +15,7 @@ use crate::info::ProviderInfo;
 use crate::listener;
 use crate::name::LockName;
 
+mod intervened;
 mod limit;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
@@ -211,6 +212,6 @@ pub(crate) fn abandoned(subject: &Subject, why: &str, left: Duration) {
 }
 
 pub(crate) fn intervened(subject: &Subject, kind: EventKind) {
-    log::intervened(subject, &kind);
+    intervened::log(subject, &kind);
     tell(subject, || kind);
 }

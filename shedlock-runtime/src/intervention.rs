@@ -1,5 +1,7 @@
 //! What an operator has done, told to the log, the metrics and the listeners.
 
+use std::time::SystemTime;
+
 use crate::event::EventKind;
 use crate::events::{self, Subject};
 use crate::info::ProviderInfo;
@@ -9,8 +11,13 @@ use crate::name::LockName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Intervention<'a> {
-    /// Paused it, for this reason.
-    Paused(&'a str),
+    /// Paused it.
+    Paused {
+        /// When the pause ends.
+        until: SystemTime,
+        /// Why.
+        reason: &'a str,
+    },
     /// Ended a pause.
     Resumed,
     /// Taken it from its holder, for this reason.
@@ -27,7 +34,8 @@ impl Intervention<'_> {
             store: info.id(),
         };
         let kind = match self {
-            Self::Paused(reason) => EventKind::Paused {
+            Self::Paused { until, reason } => EventKind::Paused {
+                until,
                 reason: reason.into(),
             },
             Self::Resumed => EventKind::Resumed,

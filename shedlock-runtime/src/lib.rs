@@ -29,6 +29,7 @@ mod limit;
 mod listener;
 mod mark;
 mod memory;
+mod moment;
 mod name;
 mod options;
 mod outcome;

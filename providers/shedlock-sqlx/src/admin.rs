@@ -112,7 +112,8 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
         let (info, mark) = (&self.inner.info, Mark::paused(reason));
         let paused = self.try_pause(&lock, until, &mark.to_string()).await;
         paused.map_err(|error| error.with_context(Operation::Pause, info.name(), Some(&lock)))?;
-        Intervention::Paused(mark.reason()).tell(info, &lock);
+        let reason = mark.reason();
+        Intervention::Paused { until, reason }.tell(info, &lock);
         Ok(())
     }
 

@@ -14,13 +14,13 @@ use super::text::{Clause, Until, millis, short};
 use crate::answer::Refusal;
 use crate::config::LockConfiguration;
 use crate::error::LockError;
-use crate::event::{EventKind, LossReason};
+use crate::event::LossReason;
 use crate::held::LockState;
 use crate::info::ProviderInfo;
 use crate::options::OnLost;
 use crate::outcome::SkipReason;
 
-const TARGET: &str = "shedlock";
+pub(super) const TARGET: &str = "shedlock";
 
 /// The span of a locked call. Owner, token and outcome are filled in when they are known.
 pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span {
@@ -275,26 +275,4 @@ pub(super) fn abandoned(subject: &Subject, why: &str, left: Duration) {
         lock.provider = subject.provider,
         "did not release `{}`: {why}; it frees itself at {}", subject.name, Until(left)
     );
-}
-
-pub(super) fn intervened(subject: &Subject, kind: &EventKind) {
-    macro_rules! line {
-        ($name:literal, $what:literal, $reason:expr) => {
-            info!(
-                name: $name,
-                target: TARGET,
-                event = $name,
-                lock.name = %subject.name,
-                lock.provider = subject.provider,
-                "an operator has {} `{}`{}", $what, subject.name, Clause(": ", $reason.filter(|reason| !reason.is_empty()))
-            )
-        };
-    }
-    match kind {
-        EventKind::Paused { reason } => line!("lock.paused", "paused", Some(reason)),
-        EventKind::ForceReleased { reason } => {
-            line!("lock.force_released", "force-released", Some(reason));
-        }
-        _ => line!("lock.resumed", "resumed", None::<&str>),
-    }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
+use humantime::{FormattedDuration, format_duration};
 
 use crate::error::LockError;
+use crate::moment::Moment;
 
 /// Finer than a millisecond is noise to a reader, and beyond ten seconds so are they.
 pub(super) fn short(duration: Duration) -> FormattedDuration {
@@ -22,7 +23,7 @@ pub(super) struct Until(pub(super) Duration);
 impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match SystemTime::now().checked_add(self.0) {
-            Some(end) => write!(f, "{} (in {})", format_rfc3339_seconds(end), short(self.0)),
+            Some(end) => write!(f, "{} (in {})", Moment(end), short(self.0)),
             None => write!(f, "in {}", short(self.0)),
         }
     }

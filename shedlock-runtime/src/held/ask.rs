@@ -120,8 +120,15 @@ impl LockState {
                 events::released(self, || lease.at_least_left(self.now()));
             }
             Ok(Released::Lost) => {
-                let why = "it was gone when it was to be released";
-                events::lost(self, LossReason::Stolen, why);
+                let (reason, why) = if self.remaining().is_some() {
+                    (LossReason::Stolen, "it was gone when it was to be released")
+                } else {
+                    (
+                        LossReason::Deadline,
+                        "its lease had ended when it was to be released",
+                    )
+                };
+                events::lost(self, reason, why);
             }
             Err(_) => {}
         }

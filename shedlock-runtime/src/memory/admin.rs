@@ -86,7 +86,8 @@ impl LockAdmin for InMemoryLockProvider {
         };
         locks.records.insert(name.clone(), paused);
         drop(locks);
-        Intervention::Paused(mark.reason()).tell(&self.info, &name);
+        let reason = mark.reason();
+        Intervention::Paused { until, reason }.tell(&self.info, &name);
         Ok(())
     }
 

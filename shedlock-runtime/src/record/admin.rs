@@ -144,7 +144,8 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
             Ok(Some(LockRecord::new(until, now, mark.to_string(), token)))
         });
         self.told(paused.await, Operation::Pause, Some(&name))?;
-        Intervention::Paused(mark.reason()).tell(&self.info, &name);
+        let reason = mark.reason();
+        Intervention::Paused { until, reason }.tell(&self.info, &name);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
-    OnLost, Operation, host_node_name, lock,
+    OnLost, Operation, Released, host_node_name, lock,
 };
 use tracing::Level;
 
@@ -118,11 +118,10 @@ async fn what_an_operator_does_is_said_at_info() {
         "lock.force_released",
     ];
     assert_eq!(names("admin"), expected);
+    let end = humantime::format_rfc3339_seconds(until);
+    let paused = format!("an operator has paused `admin` until {end}: moving the mail server");
     for (name, message) in [
-        (
-            "lock.paused",
-            "an operator has paused `admin`: moving the mail server",
-        ),
+        ("lock.paused", paused.as_str()),
         ("lock.resumed", "an operator has resumed `admin`"),
         (
             "lock.force_released",
@@ -240,7 +239,11 @@ async fn a_pause_in_one_store_does_not_hide_that_in_another() {
     let lines = lines("paused-everywhere");
     let paused = lines.iter().find(|line| line.name == "lock.paused");
     let message = paused.expect("the operator's line").message();
-    assert_eq!(message, "an operator has paused `paused-everywhere`");
+    let end = humantime::format_rfc3339_seconds(until);
+    assert_eq!(
+        message,
+        format!("an operator has paused `paused-everywhere` until {end}")
+    );
     let loud = ["lock.paused", "lock.skipped"].repeat(2);
     assert_eq!(self::loud("paused-everywhere"), loud, "one of each store");
 }
@@ -360,6 +363,20 @@ async fn a_lock_that_the_store_took_away_is_lost_and_not_overrun() {
         &lost,
         &["lost `stolen`: the store says that the lock is not ours; another node may"],
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_is_late_was_not_robbed() {
+    start();
+    let (store, _) = store();
+    let late = store.try_lock(config("late-guard", "10s")).await;
+    let late = late.unwrap().unwrap();
+    seconds(11).await;
+    hold(&store, "late-guard", "10s").await;
+    assert_eq!(late.unlock().await.unwrap(), Released::Lost);
+    let lost = line("late-guard", "lock.lost");
+    assert_eq!(lost.field("reason"), "deadline");
+    says(&lost, &["its lease had ended when it was to be released"]);
 }
 
 #[tokio::test(start_paused = true)]

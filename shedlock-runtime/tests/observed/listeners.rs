@@ -184,7 +184,9 @@ async fn what_an_operator_does_is_heard() {
         "lock.force_released",
     ];
     assert_eq!(names(&heard), expected);
-    assert!(matches!(&heard[0].kind, EventKind::Paused { reason } if &**reason == "why"));
+    assert!(
+        matches!(&heard[0].kind, EventKind::Paused { until, reason } if *until == until_then && &**reason == "why")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -257,7 +257,9 @@ pub async fn what_an_operator_does_is_told(subject: &Subject) {
     let ours = lock.clone();
     let listening = SchedulerLock::listen(move |event: &LockEvent| {
         let what = match &event.kind {
-            EventKind::Paused { reason } => format!("paused: {reason}"),
+            EventKind::Paused { until, reason } if *until > event.at => {
+                format!("paused: {reason}")
+            }
             EventKind::Resumed => "resumed".to_owned(),
             EventKind::ForceReleased { reason } => format!("released: {reason}"),
             _ => return,

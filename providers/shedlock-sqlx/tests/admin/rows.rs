@@ -111,6 +111,15 @@ async fn postgres_times_without_end() {
     assert!(listed(&provider, "never").await.remaining > century);
     assert!(listed(&provider, "far").await.remaining > century);
     assert!(!listed(&provider, "ever").await.is_held());
+    // Showing them must not end the program that does.
+    for (name, shown) in [
+        ("never", "until after the year 9999"),
+        ("ever", "free since before 1970"),
+        ("far", "until after the year 9999"),
+    ] {
+        let line = listed(&provider, name).await.to_string();
+        assert!(line.contains(shown), "{line}");
+    }
     let freed = provider.force_release("never", "").await;
     assert!(freed.expect("it is held"));
     assert_eq!(skipped(&provider, "never").await, None);

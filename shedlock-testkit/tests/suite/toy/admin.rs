@@ -125,7 +125,13 @@ impl LockAdmin for Toy {
         if self.has(Bug::PauseTakesAToken) {
             row.token += 1_000_000;
         }
-        self.tell(&name, Intervention::Paused(mark.reason()));
+        self.tell(
+            &name,
+            Intervention::Paused {
+                until,
+                reason: mark.reason(),
+            },
+        );
         Ok(())
     }
 

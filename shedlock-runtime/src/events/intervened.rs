@@ -1,0 +1,38 @@
+//! The line that says what an operator has done.
+
+use tracing::info;
+
+use super::Subject;
+use super::log::TARGET;
+use super::text::Clause;
+use crate::event::EventKind;
+use crate::moment::Moment;
+
+pub(super) fn log(subject: &Subject, kind: &EventKind) {
+    macro_rules! line {
+        ($name:literal, $what:literal, $until:expr, $reason:expr) => {
+            info!(
+                name: $name,
+                target: TARGET,
+                event = $name,
+                lock.name = %subject.name,
+                lock.provider = subject.provider,
+                "an operator has {} `{}`{}{}", $what, subject.name, Clause(" until ", $until), Clause(": ", $reason.filter(|reason| !reason.is_empty()))
+            )
+        };
+    }
+    match kind {
+        EventKind::Paused { until, reason } => {
+            line!("lock.paused", "paused", Some(Moment(*until)), Some(reason));
+        }
+        EventKind::ForceReleased { reason } => {
+            line!(
+                "lock.force_released",
+                "force-released",
+                None::<Moment>,
+                Some(reason)
+            );
+        }
+        _ => line!("lock.resumed", "resumed", None::<Moment>, None::<&str>),
+    }
+}
