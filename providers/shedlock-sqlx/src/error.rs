@@ -170,14 +170,35 @@ pub(crate) fn url(dialect: Dialect, url: &str, error: &sqlx::Error) -> LockError
         message if repeats_secret(url, &message) => "the connection URL is not valid".to_owned(),
         message => format!("the connection URL is not valid: {message}"),
     };
-    let scheme = match dialect {
+    LockError::new(ErrorKind::Configuration, problem).with_remedy(format!(
+        "expected `{}`, with special characters in the password percent-encoded",
+        example(dialect)
+    ))
+}
+
+/// Refuses another database's URL, which sqlx takes: SQLite as the name of a file.
+pub(crate) fn check_scheme(dialect: Dialect, url: &str) -> Result<(), LockError> {
+    let schemes: &[&str] = match dialect {
+        Dialect::Postgres => &["postgres", "postgresql"],
+        Dialect::MySql => &["mysql", "mariadb"],
+        _ => &["sqlite"],
+    };
+    match url.split_once("://") {
+        Some((scheme, _)) if !schemes.contains(&scheme) => {
+            let problem = "the connection URL is not for this kind of database";
+            let remedy = format!("expected `{}`", example(dialect));
+            Err(LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn example(dialect: Dialect) -> &'static str {
+    match dialect {
         Dialect::Postgres => "postgres://user:password@host:5432/database",
         Dialect::MySql => "mysql://user:password@host:3306/database",
         _ => "sqlite://file.db",
-    };
-    LockError::new(ErrorKind::Configuration, problem).with_remedy(format!(
-        "expected `{scheme}`, with special characters in the password percent-encoded"
-    ))
+    }
 }
 
 /// Whether `message` quotes anything that follows the user's name in `url`.

@@ -12,6 +12,7 @@ use sqlx::Pool;
 
 use crate::ask::Inner;
 use crate::connections::Source;
+use crate::error;
 use crate::provider::SqlxLockProvider;
 use crate::store::Store;
 use crate::table::UNKNOWN;
@@ -138,7 +139,10 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
         let names = Names::new(DB::DIALECT, &self.table, columns)?;
         let source = match &self.origin {
             Origin::Pool(pool) => Source::Pool(pool.clone()),
-            Origin::Url(url) => Source::kept(DB::options(url)?),
+            Origin::Url(url) => {
+                error::check_scheme(DB::DIALECT, url)?;
+                Source::kept(DB::options(url)?)
+            }
         };
         Ok(self.assemble(names, source))
     }

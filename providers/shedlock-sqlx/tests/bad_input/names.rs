@@ -180,3 +180,23 @@ async fn debug_hides_the_url<DB: TestStore>(place: Place<DB>) {
         .expect_err("no URL");
     assert!(!format!("{error} {error:?}").contains(password));
 }
+
+#[test]
+fn the_url_of_another_database_is_refused() {
+    fn refused<DB: TestStore>(urls: &[&str], expected: &str) {
+        for url in urls {
+            let built = SqlxLockProvider::<DB>::builder_from_url(url).build();
+            let error = built.expect_err("it is another database's");
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{url}");
+            let shown = error.to_string();
+            assert!(
+                shown.contains(expected) && !shown.contains("secret"),
+                "{shown}"
+            );
+        }
+    }
+    let (postgres, mysql) = ("postgres://me:secret@host/db", "mysql://me:secret@host/db");
+    refused::<Sqlite>(&[postgres, mysql, "file://locks.db"], "`sqlite://");
+    refused::<Postgres>(&[mysql, "sqlite://locks.db"], "`postgres://");
+    refused::<MySql>(&[postgres, "sqlite://locks.db"], "`mysql://");
+}
