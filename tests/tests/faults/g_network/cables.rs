@@ -69,7 +69,11 @@ async fn g1_reply_to_acquire_lost_on_a_cable(far: Cabled) {
     // Longer than the test: the lease does not end by itself.
     let child = far.child(Scenario::Tick, MINUTE);
     again(&child, "executed").await;
+    // Between two calls: one whose reply to a release is lost would need a new connection, and send no request.
+    child.tell("rest");
+    child.until("rests").await;
     far.cable.cut(Direction::ToClient).await;
+    child.tell("go");
     again(&child, "failed: Timeout").await;
     assert!(far.place.is_held().await, "the request has arrived");
     let runs = child.count("enter");

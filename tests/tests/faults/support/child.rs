@@ -45,7 +45,7 @@ pub(crate) enum Scenario {
     EndByAwaiting,
     /// Drops its runtime while its job is at work.
     LoseRuntime,
-    /// Calls the job again and again until its notes end with `stop`, as a scheduler would.
+    /// Calls the job again and again until its notes end with `stop`, as a scheduler would; not between `rest` and `go`.
     Tick,
     /// Aborts, as a panic does with `panic = "abort"`.
     Abort,
@@ -161,7 +161,12 @@ impl Child {
 
     /// Tells a body that looks at its notes to end.
     pub(crate) fn tell_to_stop(&self) {
-        Notes::open(&self.path).note("stop");
+        self.tell("stop");
+    }
+
+    /// Notes a word for the child.
+    pub(crate) fn tell(&self, word: &str) {
+        Notes::open(&self.path).note(word);
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -153,6 +153,7 @@ async fn run(scenario: Scenario) {
                 return;
             }
             sleep(PACE).await;
+            rest(&notes, path).await;
             notes.note("ask");
         },
         Scenario::LoseRuntime => unreachable!("it has no runtime to run on"),
@@ -197,6 +198,21 @@ async fn work(notes: &Notes) {
     loop {
         notes.note("step");
         sleep(PACE).await;
+    }
+}
+
+/// Waits from the parent's `rest` to its `go`.
+async fn rest(notes: &Notes, path: &Path) {
+    let is_to_rest = || {
+        let notes = Note::read(path);
+        let mut words = notes.iter().rev().map(|note| note.what.as_str());
+        words.find(|what| ["rest", "go"].contains(what)) == Some("rest")
+    };
+    if is_to_rest() {
+        notes.note("rests");
+        while is_to_rest() {
+            sleep(PACE).await;
+        }
     }
 }
 
