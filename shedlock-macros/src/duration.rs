@@ -15,7 +15,7 @@ use std::time::Duration;
 mod iso;
 mod value;
 
-pub(crate) use value::{DurationValue, Zero};
+pub(crate) use value::{DurationValue, NO_ANSWER, Zero};
 
 /// The longest duration taken: a hundred years of 365 days. More is a typing error, and stores
 /// cannot keep instants that far ahead.

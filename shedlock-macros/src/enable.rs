@@ -2,14 +2,14 @@
 
 use crate::crate_path::CratePath;
 use crate::diagnostics::Diagnostics;
-use crate::duration::{DurationValue, Zero};
+use crate::duration::{DurationValue, NO_ANSWER, Zero};
 use crate::keyed::{Entries, Form, KeySpec, Value, literal};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::collections::HashSet;
 use syn::{Expr, LitStr};
 
-const KEYS: [KeySpec; 5] = [
+const KEYS: [KeySpec; 6] = [
     KeySpec {
         name: "provider",
         form: Form::Value,
@@ -45,6 +45,12 @@ const KEYS: [KeySpec; 5] = [
         ],
     },
     KeySpec {
+        name: "default_timeout",
+        form: Form::Value,
+        example: "default_timeout = \"30s\"",
+        aliases: &["timeout", "default_time_limit", "time_limit"],
+    },
+    KeySpec {
         name: "crate",
         form: Form::Value,
         example: "crate = ::shedlock",
@@ -59,6 +65,7 @@ struct Plan {
     named: Vec<(LitStr, Expr)>,
     default_at_most: DurationValue,
     default_at_least: Option<DurationValue>,
+    default_timeout: Option<DurationValue>,
 }
 
 /// The whole macro.
@@ -107,12 +114,16 @@ fn validate(tokens: TokenStream, found: &mut Diagnostics) -> Option<Plan> {
     let default_at_least = entries
         .take_expr("default_at_least")
         .and_then(|(key, expr)| DurationValue::check(&key, expr, Zero::Allowed, found));
+    let default_timeout = entries
+        .take_expr("default_timeout")
+        .and_then(|(key, expr)| DurationValue::check(&key, expr, NO_ANSWER, found));
     Some(Plan {
         krate,
         provider,
         named: named.unwrap_or_default(),
         default_at_most: default_at_most?,
         default_at_least,
+        default_timeout,
     })
 }
 
@@ -153,6 +164,10 @@ fn expand(plan: &Plan) -> TokenStream {
         .default_at_least
         .iter()
         .map(|value| value.expand(&private));
+    let timeout = plan
+        .default_timeout
+        .iter()
+        .map(|value| value.expand(&private));
     quote! {
         #private::install(
             #krate::SchedulerLock::builder()
@@ -160,6 +175,7 @@ fn expand(plan: &Plan) -> TokenStream {
                 #(.named_provider(#names, #exprs))*
                 .default_at_most(#at_most)
                 #(.default_at_least(#at_least))*
+                #(.default_timeout(#timeout))*
         )
     }
 }

@@ -54,7 +54,7 @@ fn plain_function_is_at_most_forty_lines() {
 #[test]
 fn every_key() {
     let args = quote! {
-        wait = "5s", on_lost = "notify", keep_alive = "20s", provider = &self.locks,
+        wait = "5s", timeout = "30s", on_lost = "notify", keep_alive = "20s", provider = &self.locks,
         on_error = Report::failed(error), on_skip = Report::skipped(reason),
         at_least = "0s", at_most = self.lease, name = "sync-{tenant:>8}-{self.region}",
         crate = ::platform::locks
@@ -132,7 +132,7 @@ fn function_after_tokio_test() {
 fn enabled() {
     let tokens = quote! {
         providers = { "reports" = reports(), "mails" = mails },
-        default_at_least = "0s", provider = provider, default_at_most = "10m",
+        default_at_least = "0s", default_timeout = "30s", provider = provider, default_at_most = "10m",
     };
     let expansion = enable::enable_scheduler_lock(tokens);
     check("enable", format_call(&expansion));

@@ -81,6 +81,21 @@ pub fn scheduler_lock(args: TokenStream, item: TokenStream) -> TokenStream {
 /// enable_scheduler_lock!(provider = InMemoryLockProvider::new()); // missing `default_at_most`
 /// ```
 ///
+/// ## `default_timeout`
+///
+/// How long one question to the store may take for functions without a `timeout`: five seconds if it is not given. A
+/// store that takes longer to wake, such as a database that sleeps while nobody asks it, needs a longer one.
+///
+/// ```
+/// use shedlock::{InMemoryLockProvider, enable_scheduler_lock};
+///
+/// enable_scheduler_lock!(
+///     provider = InMemoryLockProvider::new(),
+///     default_at_most = "10m",
+///     default_timeout = "30s",
+/// );
+/// ```
+///
 /// ## `crate`
 ///
 /// The path of this crate where it is not `::shedlock`, as in `#[scheduler_lock]`.

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use std::str::FromStr as _;
 
 /// What arguments are made of, and what does not belong there.
-const FRAGMENTS: [&str; 48] = [
+const FRAGMENTS: [&str; 50] = [
     "name",
     "at_most",
     "at_least",
@@ -16,8 +16,10 @@ const FRAGMENTS: [&str; 48] = [
     "on_error",
     "on_lost",
     "wait",
+    "timeout",
     "crate",
     "default_at_most",
+    "default_timeout",
     "r#type",
     "nmae",
     "lockAtMostFor",

@@ -49,8 +49,12 @@ impl LockConfiguration {
     pub fn new(name: impl AsRef<str>, at_most: impl ToDuration) -> Result<Self, LockError> {
         let name = name.as_ref();
         let name = LockName::new(name).map_err(|invalid| LockError::of_name(&invalid, name))?;
-        let at_most = at_most.to_duration()?;
-        Self::for_job(name, at_most, Duration::ZERO, &RunOptions::DEFAULT)
+        let durations = Durations {
+            at_most: at_most.to_duration()?,
+            at_least: Duration::ZERO,
+            timeout: DEFAULT_TIMEOUT,
+        };
+        Self::for_job(name, durations, &RunOptions::DEFAULT)
     }
 
     pub(crate) fn with_name(mut self, name: LockName) -> Self {
@@ -61,19 +65,24 @@ impl LockConfiguration {
     /// What an attribute asks for, made in one place: each step of a builder would copy it.
     pub(crate) fn for_job(
         name: LockName,
-        at_most: Duration,
-        at_least: Duration,
+        durations: Durations,
         options: &RunOptions,
     ) -> Result<Self, LockError> {
+        let Durations {
+            at_most,
+            at_least,
+            timeout,
+        } = durations;
         check_at_most(at_most)?;
         at_least.to_duration()?;
+        checked_limit(timeout)?;
         options.keep_alive.check(at_most)?;
         let options = (*options != RunOptions::DEFAULT).then(|| Arc::new(*options));
         Ok(Self {
             name,
             at_most,
             at_least,
-            timeout: DEFAULT_TIMEOUT,
+            timeout,
             options,
         })
     }
@@ -88,7 +97,9 @@ impl LockConfiguration {
         Ok(self)
     }
 
-    /// Gives up a call to the store after `timeout`, by default five seconds, and never later than `at_most`.
+    /// Gives up one question to the store after `timeout`, by default five seconds, and never later than `at_most`.
+    ///
+    /// A store that takes longer to wake, as a database that sleeps while nobody asks it does, needs a longer one.
     ///
     /// # Errors
     ///
@@ -189,6 +200,14 @@ impl LockConfiguration {
     pub fn timeout(&self) -> Duration {
         self.timeout.min(self.at_most)
     }
+}
+
+/// What an attribute says, or what its registry says in its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Durations {
+    pub(crate) at_most: Duration,
+    pub(crate) at_least: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// Refuses a lease that would be over before anybody could use it.

@@ -32,6 +32,9 @@ pub enum InvalidDuration {
     /// `at_most` is positive but shorter than the stores can tell apart.
     #[error("`at_most` cannot be shorter than a millisecond, which is as fine as stores count")]
     TooShort,
+    /// A limit on the time of a question is shorter than any store's answer.
+    #[error("a time limit cannot be shorter than a millisecond: no store could answer in time")]
+    LimitTooShort,
     /// The lease would end past the last instant that the store's column can hold.
     #[error("the lease would end after {limit}, which is as far as the column goes")]
     BeyondColumn {

@@ -6,16 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::duration::ToDuration;
+use crate::duration::{InvalidDuration, ToDuration};
 use crate::error::{ErrorKind, LockError};
 
 /// A limit that some store could keep.
-pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, LockError> {
+pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, InvalidDuration> {
     let limit = limit.to_duration()?;
     if limit < Duration::from_millis(1) {
-        let problem =
-            "a time limit cannot be shorter than a millisecond: no store could answer in time";
-        return Err(LockError::new(ErrorKind::InvalidDuration, problem));
+        return Err(InvalidDuration::LimitTooShort);
     }
     Ok(limit)
 }

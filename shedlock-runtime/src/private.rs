@@ -11,8 +11,9 @@ pub use std;
 
 pub use crate::ext::LockProviderExt as ToProvider;
 pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
+pub use returned::{IsNoResult, IsResult, Returned};
 
-use crate::config::LockConfiguration;
+use crate::config::{DEFAULT_TIMEOUT, Durations, LockConfiguration};
 use crate::context;
 use crate::error::{ErrorKind, LockError};
 use crate::executor;
@@ -23,6 +24,9 @@ use crate::provider::LockProvider;
 use crate::registry::{self, SchedulerLockBuilder};
 use crate::testing;
 
+#[path = "private/returned.rs"]
+mod returned;
+
 /// One call of an annotated function.
 #[derive(Debug)]
 #[must_use = "a job does nothing before it is run"]
@@ -30,6 +34,7 @@ pub struct Job {
     name: JobName,
     at_most: Option<Duration>,
     at_least: Option<Duration>,
+    timeout: Option<Duration>,
     provider: ProviderChoice,
     options: RunOptions,
 }
@@ -70,6 +75,7 @@ impl Job {
             name,
             at_most: None,
             at_least: None,
+            timeout: None,
             provider,
             options: RunOptions::DEFAULT,
         }
@@ -84,6 +90,12 @@ impl Job {
     /// The floor.
     pub const fn at_least(mut self, at_least: Duration) -> Self {
         self.at_least = Some(at_least);
+        self
+    }
+
+    /// The limit on one question to the store.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -167,8 +179,13 @@ impl Job {
                 .with_remedy("give the attribute one, or a default to `enable_scheduler_lock!`"));
         };
         let at_least = self.at_least.or(registry.map(|registry| registry.at_least));
-        let at_least = at_least.unwrap_or(Duration::ZERO);
-        let config = LockConfiguration::for_job(name, at_most, at_least, &self.options)?;
+        let timeout = self.timeout.or(registry.map(|registry| registry.timeout));
+        let durations = Durations {
+            at_most,
+            at_least: at_least.unwrap_or(Duration::ZERO),
+            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
+        };
+        let config = LockConfiguration::for_job(name, durations, &self.options)?;
         Ok(Call::Locked(Arc::clone(provider), config))
     }
 }
@@ -221,33 +238,6 @@ pub async fn run<R, F: Future<Output = R>>(
         Err(error) => on_error(error),
     }
 }
-
-/// What a call returned, to be asked whether it is a failure: a `Result` answers for itself, by [`IsResult`]; what is none, one
-/// reference later, by [`IsNoResult`].
-#[derive(Debug)]
-pub struct Returned<'a, T>(pub &'a T);
-
-/// See [`Returned`].
-pub trait IsResult {
-    /// Whether it is an `Err`.
-    fn has_failed(&self) -> bool;
-}
-
-impl<T, E> IsResult for Returned<'_, Result<T, E>> {
-    fn has_failed(&self) -> bool {
-        self.0.is_err()
-    }
-}
-
-/// See [`Returned`].
-pub trait IsNoResult {
-    /// Never.
-    fn has_failed(&self) -> bool {
-        false
-    }
-}
-
-impl<T> IsNoResult for &Returned<'_, T> {}
 
 /// What `reason` is to an `on_skip` that also answers for a failed store.
 #[must_use]

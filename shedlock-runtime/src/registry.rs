@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::config::check_at_most;
+use crate::config::{DEFAULT_TIMEOUT, check_at_most};
 use crate::duration::{InvalidDuration, ToDuration};
 use crate::error::{ErrorKind, LockError};
+use crate::limit::checked_limit;
 use crate::listener::{Listening, LockListener};
 use crate::provider::LockProvider;
 use crate::running;
@@ -27,6 +28,7 @@ pub(crate) struct Registry {
     named: HashMap<String, Arc<dyn LockProvider>>,
     pub(crate) at_most: Duration,
     pub(crate) at_least: Duration,
+    pub(crate) timeout: Duration,
 }
 
 /// A stand-in for the registry in one task, for tests.
@@ -48,6 +50,7 @@ impl Registry {
             named: HashMap::new(),
             at_most,
             at_least: Duration::ZERO,
+            timeout: DEFAULT_TIMEOUT,
         }
     }
 
@@ -140,6 +143,7 @@ pub struct SchedulerLockBuilder {
     wrong: Option<(String, &'static str)>,
     at_most: Option<Result<Duration, InvalidDuration>>,
     at_least: Option<Result<Duration, InvalidDuration>>,
+    timeout: Option<Result<Duration, InvalidDuration>>,
 }
 
 impl SchedulerLockBuilder {
@@ -187,6 +191,16 @@ impl SchedulerLockBuilder {
         self
     }
 
+    /// How long one question to the store may take for functions without a `timeout`; five seconds by default, and never
+    /// longer than a function's `at_most`.
+    ///
+    /// Configurations made by hand have a limit of their own:
+    /// [`LockConfiguration::with_timeout`](crate::LockConfiguration::with_timeout).
+    pub fn default_timeout(mut self, timeout: impl ToDuration) -> Self {
+        self.timeout = Some(timeout.to_duration());
+        self
+    }
+
     /// Registers providers and defaults for the whole process, in place of what was registered before, and takes locks
     /// again after a [`shutdown`](SchedulerLock::shutdown).
     ///
@@ -222,11 +236,17 @@ impl SchedulerLockBuilder {
             .at_least
             .unwrap_or(Ok(Duration::ZERO))
             .map_err(|invalid| refused("default_at_least", invalid))?;
+        let timeout = self
+            .timeout
+            .unwrap_or(Ok(DEFAULT_TIMEOUT))
+            .and_then(checked_limit)
+            .map_err(|invalid| refused("default_timeout", invalid))?;
         let registry = Registry {
             default: self.default,
             named: self.named,
             at_most,
             at_least,
+            timeout,
         };
         INSTALLED.store(Some(Arc::new(registry)));
         running::open();

@@ -19,6 +19,9 @@ pub(crate) enum Zero {
     Refused(&'static str),
 }
 
+/// Why a limit on the store's time is not zero.
+pub(crate) const NO_ANSWER: Zero = Zero::Refused("no store could answer in time");
+
 /// A duration that was checked as far as the compiler can.
 pub(crate) enum DurationValue {
     Literal(LitStr, Duration),

@@ -7,7 +7,7 @@ use proc_macro2::TokenStream;
 use syn::{Expr, Ident};
 
 /// The keys, in the order in which they are listed to the user.
-const KEYS: [KeySpec; 10] = [
+const KEYS: [KeySpec; 11] = [
     KeySpec {
         name: "name",
         form: Form::Value,
@@ -67,7 +67,13 @@ const KEYS: [KeySpec; 10] = [
         name: "wait",
         form: Form::Value,
         example: "wait = \"5s\"",
-        aliases: &["timeout", "wait_for", "max_wait"],
+        aliases: &["wait_for", "max_wait", "wait_timeout"],
+    },
+    KeySpec {
+        name: "timeout",
+        form: Form::Value,
+        example: "timeout = \"30s\"",
+        aliases: &["time_limit", "limit", "store_timeout", "acquire_timeout"],
     },
     KeySpec {
         name: "crate",
@@ -94,6 +100,7 @@ pub(super) struct Args {
     pub(super) on_error: Option<Keyed>,
     pub(super) on_lost: Option<Keyed>,
     pub(super) wait: Option<Keyed>,
+    pub(super) timeout: Option<Keyed>,
 }
 
 impl Args {
@@ -112,6 +119,7 @@ impl Args {
             on_error: entries.take_expr("on_error"),
             on_lost: entries.take_expr("on_lost"),
             wait: entries.take_expr("wait"),
+            timeout: entries.take_expr("timeout"),
         }
     }
 }

@@ -111,6 +111,7 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
         ("at_most", &plan.at_most),
         ("at_least", &plan.at_least),
         ("wait", &plan.wait),
+        ("timeout", &plan.timeout),
     ];
     for (setter, duration) in durations {
         if let Some(duration) = duration {

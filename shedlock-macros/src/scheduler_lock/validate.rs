@@ -3,7 +3,7 @@
 use super::args::{Args, Keyed};
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, closest};
-use crate::duration::{DurationValue, Zero};
+use crate::duration::{DurationValue, NO_ANSWER, Zero};
 use crate::job_fn::{JobFn, Output, Shape};
 use crate::keyed::{Entry, Value, is_negative_number, literal};
 use crate::name::{self, Name};
@@ -26,6 +26,7 @@ pub(super) struct Plan {
     pub(super) on_error: Option<Expr>,
     pub(super) on_lost: Option<OnLost>,
     pub(super) wait: Option<DurationValue>,
+    pub(super) timeout: Option<DurationValue>,
     pub(super) shape: Shape,
     pub(super) output: Output,
 }
@@ -83,6 +84,7 @@ pub(super) fn validate(args: Args, job_fn: &JobFn, found: &mut Diagnostics) -> O
     let provider = args.provider.and_then(|(_, expr)| provider(expr, found));
     let on_lost = args.on_lost.and_then(|(_, expr)| on_lost(&expr, found));
     let wait = duration(args.wait, never_waits, found);
+    let timeout = duration(args.timeout, NO_ANSWER, found);
     let (shape, output) = job_fn.classify(found)?;
     let on_skip = args.on_skip.map(|(_, expr)| expr);
     if on_skip.is_none() && output.is_inferred() {
@@ -103,6 +105,7 @@ pub(super) fn validate(args: Args, job_fn: &JobFn, found: &mut Diagnostics) -> O
         on_error: args.on_error.map(|(_, expr)| expr),
         on_lost,
         wait,
+        timeout,
         shape,
         output,
     })

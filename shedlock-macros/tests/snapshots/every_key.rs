@@ -14,6 +14,7 @@ where
         .at_most(self.lease)
         .at_least(::platform::locks::__private::core::time::Duration::new(0, 0))
         .wait(::platform::locks::__private::core::time::Duration::new(5, 0))
+        .timeout(::platform::locks::__private::core::time::Duration::new(30, 0))
         .provider({
             use ::platform::locks::__private::ToProvider as _;
             (&self.locks).to_shared()

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use shedlock_runtime::__private::{Job, error_value, install, skip_value};
-use shedlock_runtime::testing::with_provider;
+use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
-    InMemoryLockProvider, LockConfiguration, LockError, LockProviderExt as _, Outcome,
-    SchedulerLock, SkipReason,
+    ErrorKind, InMemoryLockProvider, LockConfiguration, LockError, LockProviderExt as _, Operation,
+    Outcome, SchedulerLock, SkipReason,
 };
 
 use crate::it::expansion::run;
@@ -165,12 +165,67 @@ async fn the_registry_serves_defaults_and_names_and_can_be_replaced() {
         "{gone}"
     );
 
+    default_timeout_is_the_limit_of_a_question().await;
     bad_builders_are_refused(&reports);
     assert_eq!(
         call::<Option<u8>>(job(), async { Some(1) }).await,
         Some(1),
         "a bad install changes nothing"
     );
+}
+
+async fn default_timeout_is_the_limit_of_a_question() {
+    let store = FaultyProvider::new(InMemoryLockProvider::new());
+    install(
+        SchedulerLock::builder()
+            .provider(store.clone())
+            .default_at_most("1m")
+            .default_timeout("30ms"),
+    );
+    for (job, limit) in [
+        (job(), "30ms"),
+        (job().timeout(Duration::from_millis(20)), "20ms"),
+        (job().at_most(Duration::from_millis(10)), "10ms"),
+    ] {
+        store.next(Operation::Acquire, Fault::Hang);
+        let error = call::<Result<(), LockError>>(job, async { Ok(()) }).await;
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("no answer within {limit}")),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeout_is_the_attributes_in_scopes_of_tests_too() {
+    let store = FaultyProvider::new(InMemoryLockProvider::new());
+    let slow = || store.next(Operation::Acquire, Fault::Delay(Duration::from_secs(8)));
+    let nested = || {
+        let inner = with_provider(store.clone(), async {
+            slow();
+            let patient = job().timeout(Duration::from_secs(30));
+            assert_eq!(
+                call::<Option<u8>>(patient, async { Some(1) }).await,
+                Some(1)
+            );
+            slow();
+            call::<Result<(), LockError>>(job(), async { Ok(()) }).await
+        });
+        with_provider(InMemoryLockProvider::new(), inner)
+    };
+    let error = nested().await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Timeout,
+        "the default is five seconds"
+    );
+    let hurried = job().timeout(Duration::from_micros(1));
+    let error = with_provider(
+        InMemoryLockProvider::new(),
+        call::<Result<(), LockError>>(hurried, async { Ok(()) }),
+    );
+    assert_eq!(error.await.unwrap_err().kind(), ErrorKind::InvalidDuration);
 }
 
 fn bad_builders_are_refused(reports: &InMemoryLockProvider) {
@@ -195,6 +250,13 @@ fn bad_builders_are_refused(reports: &InMemoryLockProvider) {
                 .default_at_most("1m")
                 .default_at_least("soon"),
             "`default_at_least`: expected a duration",
+        ),
+        (
+            SchedulerLock::builder()
+                .provider(reports.clone())
+                .default_at_most("1m")
+                .default_timeout("0s"),
+            "`default_timeout`: a time limit cannot be shorter than a millisecond",
         ),
         (
             SchedulerLock::builder()

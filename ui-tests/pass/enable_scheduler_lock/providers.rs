@@ -31,6 +31,7 @@ pub fn both() {
         provider = InMemoryLockProvider::new(),
         providers = { "reports" = InMemoryLockProvider::new() },
         default_at_most = "PT10M",
+        default_timeout = "30s",
         crate = ::shedlock
     );
 }

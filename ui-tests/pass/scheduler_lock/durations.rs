@@ -21,6 +21,14 @@ pub async fn shedlock() {}
 #[scheduler_lock(name = "number", at_least = 0, at_most = 600_000)]
 pub async fn number() {}
 
+/// What the store may take for an answer.
+#[scheduler_lock(name = "slow", at_most = "10m", timeout = "30s", wait = "1m")]
+pub async fn slow() {}
+
+/// That as an expression.
+#[scheduler_lock(name = "slower", at_most = "10m", timeout = limit * 2)]
+pub async fn slower(limit: Duration) {}
+
 /// Expressions.
 #[scheduler_lock(name = "expression", at_most = lease * 2, at_least = LEASE,)]
 pub async fn expression(lease: Duration) {}
