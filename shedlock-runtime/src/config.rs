@@ -142,8 +142,12 @@ impl LockConfiguration {
         self
     }
 
-    /// Asks again and again for `wait` while somebody else holds the lock, with pauses from 25 ms up to two seconds
-    /// that differ between nodes. First come is not first served.
+    /// Asks again and again for `wait` while somebody else holds the lock or the store cannot be reached, with pauses
+    /// from 25 ms up to two seconds that differ between nodes. First come is not first served.
+    ///
+    /// A failure that may pass ([`LockError::is_transient`]) is the call's result only if it is still there when `wait`
+    /// is over; any other failure is at once. A question that was begun in time has its whole
+    /// [`timeout`](Self::with_timeout).
     ///
     /// # Errors
     ///

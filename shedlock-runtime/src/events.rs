@@ -15,6 +15,7 @@ use crate::info::ProviderInfo;
 use crate::listener;
 use crate::name::LockName;
 
+mod asking_again;
 mod intervened;
 mod limit;
 mod log;
@@ -25,6 +26,7 @@ mod stuck;
 mod text;
 mod wire;
 
+pub(crate) use asking_again::log as asking_again;
 pub(crate) use log::{failed, run_span};
 pub(crate) use meters::Holding;
 pub(crate) use store::Question;

@@ -66,20 +66,29 @@ pub(crate) async fn acquire(
     answer
 }
 
-/// Asks again and again while `wait` lasts.
+/// Asks again and again while `wait` lasts: the lock may be given back, and a store that is away may come back.
 async fn acquire_within(
     wait: Duration,
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
     outer: Option<Arc<LockState>>,
 ) -> Result<Result<Lock, Refusal>, LockError> {
-    let clock = provider.as_ref().info().clock();
+    let info = provider.as_ref().info();
+    let clock = info.clock();
     let until = clock.boot().saturating_add(wait);
     for pause in pauses(Duration::from_millis(25), Duration::from_secs(1)) {
-        let answer = acquire_once(provider, config, outer.clone()).await?;
+        // Each attempt has an owner of its own, so what a lost answer may have granted is its orphan's to take back.
+        let answer = acquire_once(provider, config, outer.clone()).await;
         let left = until.saturating_since(clock.boot());
-        if answer.is_ok() || left.is_zero() || running::is_closed() {
-            return Ok(answer);
+        if left.is_zero() || running::is_closed() {
+            return answer;
+        }
+        match &answer {
+            Ok(Err(_refusal)) => {}
+            Err(error) if error.is_transient() => {
+                events::asking_again(&Subject::of(config, info), error, left);
+            }
+            _ => return answer,
         }
         tokio::time::sleep(pause.min(left)).await;
     }

@@ -15,5 +15,6 @@ mod it {
     mod panics;
     mod record;
     mod testing;
+    mod wait;
     mod wrappers;
 }

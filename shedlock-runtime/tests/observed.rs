@@ -14,5 +14,6 @@ mod observed {
     mod spans;
     mod store;
     mod stuck;
+    mod wait;
     mod wire;
 }

@@ -244,15 +244,25 @@ pub(crate) fn failed(cause: &LockError) {
 }
 
 pub(super) fn indeterminate(subject: &Subject, left: Duration) {
-    warn!(
-        name: "lock.indeterminate",
-        target: TARGET,
-        event = "lock.indeterminate",
-        lock.name = %subject.name,
-        lock.provider = subject.provider,
-        "no answer to the acquisition of `{}`: not run; taking back what {} may have granted until {}",
-        subject.name, subject.provider, Until(left)
-    );
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                name: "lock.indeterminate",
+                target: TARGET,
+                event = "lock.indeterminate",
+                lock.name = %subject.name,
+                lock.provider = subject.provider,
+                "no answer to the acquisition of `{}`: not run; taking back what {} may have granted until {}",
+                subject.name, subject.provider, Until(left)
+            )
+        };
+    }
+    // A call with a long `wait` asks a store that hangs again and again.
+    if limit::pass("indeterminate", subject.store, subject.name.as_str()).is_through() {
+        line!(warn);
+    } else {
+        line!(debug);
+    }
 }
 
 pub(super) fn orphan_cleared(subject: &Subject) {

@@ -12,7 +12,7 @@ use shedlock_runtime::{
 
 /// One record, kept by versions.
 #[derive(Debug, Default)]
-struct OneRecord(std::sync::Mutex<Option<(LockRecord, u64)>>);
+pub(crate) struct OneRecord(std::sync::Mutex<Option<(LockRecord, u64)>>);
 
 #[async_trait]
 impl RecordStore for OneRecord {
@@ -52,9 +52,9 @@ impl OneRecord {
     }
 }
 
-type Store = FaultyProvider<RecordLockProvider<OneRecord>>;
+pub(crate) type Store = FaultyProvider<RecordLockProvider<OneRecord>>;
 
-fn store() -> (Store, RecordLockProvider<OneRecord>) {
+pub(crate) fn store() -> (Store, RecordLockProvider<OneRecord>) {
     let info = ProviderInfo::new("records").with_clock(TokioClock);
     let records = RecordLockProvider::new(info, OneRecord::default());
     (FaultyProvider::new(records.clone()), records)

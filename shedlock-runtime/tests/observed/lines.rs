@@ -16,7 +16,7 @@ use super::expansion::run as call;
 use super::store::{AWAY, config, hold, run, seconds, store};
 
 /// What every line has.
-fn check(line: &Seen, level: Level, lock: &str, provider: &str) {
+pub(crate) fn check(line: &Seen, level: Level, lock: &str, provider: &str) {
     assert_eq!(line.level, level, "{line:?}");
     assert_eq!(line.target, "shedlock");
     assert_eq!(line.field("event"), line.name);
@@ -26,7 +26,7 @@ fn check(line: &Seen, level: Level, lock: &str, provider: &str) {
 }
 
 /// Whether the message has these parts, in order.
-fn says(line: &Seen, parts: &[&str]) {
+pub(crate) fn says(line: &Seen, parts: &[&str]) {
     let mut rest = line.message();
     for part in parts {
         let at = rest.find(part);
@@ -35,7 +35,7 @@ fn says(line: &Seen, parts: &[&str]) {
     }
 }
 
-fn loud(lock: &str) -> Vec<&'static str> {
+pub(crate) fn loud(lock: &str) -> Vec<&'static str> {
     let lines = lines(lock);
     let loud = lines.iter().filter(|line| line.level <= Level::INFO);
     loud.map(|line| line.name).collect()
