@@ -169,10 +169,23 @@ fn root(name: &str, scope: &Scope, span: Span) -> Result<TokenStream, String> {
         argument.set_span(argument.span().located_at(span));
         return Ok(quote!(#argument));
     }
+    if is_constant(name) {
+        // Of the module, or a parameter of the `impl` around: only the compiler can know.
+        let constant = ident(name, span);
+        return Ok(quote!(#constant));
+    }
     Err(format!(
         "there is no argument `{name}`; {}",
         fix(name, scope)
     ))
+}
+
+/// Whether `name` is written as constants and const parameters are.
+fn is_constant(name: &str) -> bool {
+    name.starts_with(char::is_uppercase)
+        && name
+            .chars()
+            .all(|c| c.is_uppercase() || c.is_numeric() || c == '_')
 }
 
 fn fix(name: &str, scope: &Scope) -> String {

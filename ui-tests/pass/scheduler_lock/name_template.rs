@@ -46,6 +46,27 @@ pub async fn const_parameter<const SHARD: usize>() -> Option<usize> {
     Some(SHARD)
 }
 
+/// The shards of a module.
+pub const SHARD: u8 = 4;
+
+/// A constant.
+#[scheduler_lock(name = "shard-{SHARD}-{shard}", at_most = "1m")]
+pub async fn constant(shard: u8) -> Option<u8> {
+    Some(shard)
+}
+
+/// A job for each shard.
+#[derive(Debug)]
+pub struct Job<const N: usize>;
+
+impl<const N: usize> Job<N> {
+    /// A const parameter of the `impl`.
+    #[scheduler_lock(name = "shard-{N:03}", at_most = "1m")]
+    pub async fn run(&self) -> Option<usize> {
+        Some(N)
+    }
+}
+
 /// A raw argument.
 #[scheduler_lock(name = "{type}", at_most = "1m")]
 pub async fn raw(r#type: u8) -> Option<u8> {
