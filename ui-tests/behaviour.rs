@@ -37,6 +37,8 @@ async fn names_are_formatted_from_arguments() {
     assert_name!("acme-2", name_template::destructured(tenant()));
     assert_name!("shard-3", name_template::const_parameter::<3>());
     assert_name!("9", name_template::raw(9));
+    assert_name!("shard-4-5", name_template::constant(5));
+    assert_name!("shard-007", name_template::Job::<7>.run());
     assert_name!("typed-5", generics::typed(5));
     assert_name!("first", generics::longer("first", "second"));
     assert_name!("impl-x", generics::implemented("x", async { 1 }));
@@ -163,6 +165,19 @@ async fn on_skip_sees_the_reason_and_the_arguments() {
         })
         .await;
         assert_eq!(on_skip::argument(7).await, 8);
+        always_held("awaited", async {
+            assert_eq!(
+                on_skip::awaited("abc").await,
+                7,
+                "its length and that of `held`"
+            );
+            let awaited = |text: &str| on_skip::awaited_result(text.to_owned(), String::new());
+            assert_eq!(awaited("7").await.expect("a number"), 12);
+            assert!(awaited("seven").await.is_err(), "`?` ends the call");
+            assert_eq!(on_skip::awaited_error().await, None);
+        })
+        .await;
+        assert_eq!(on_skip::awaited("abc").await, 3);
     })
     .await;
 }
@@ -179,6 +194,10 @@ async fn store_errors_are_no_skips() {
     let failed = unreachable(on_skip::both()).await;
     assert!(matches!(failed, on_skip::Report::Failed(_)), "{failed:?}");
     assert!(unreachable(on_skip::error()).await.is_some());
+    assert_eq!(
+        unreachable(on_skip::awaited_error()).await.as_deref(),
+        Some("12")
+    );
     assert!(unreachable(on_skip::result()).await.is_err());
     assert!(unreachable(return_types::alias()).await.is_err());
     assert!(unreachable(return_types::boxed_error("1")).await.is_err());
@@ -194,6 +213,8 @@ async fn on_skip_answers_a_store_error_where_the_type_has_no_place_for_it() {
     let expected = on_skip::Report::Skipped("StoreError".to_owned());
     assert_eq!(unreachable(on_skip::reason()).await, expected);
     assert_eq!(unreachable(on_skip::constant()).await, 0);
+    let store_error = "store_error".len();
+    assert_eq!(unreachable(on_skip::awaited("")).await, store_error);
 }
 
 #[tokio::test]

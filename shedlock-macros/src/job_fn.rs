@@ -185,6 +185,15 @@ impl JobFn {
         None
     }
 
+    /// Whether a process calls it once: a `main` or a test.
+    pub(crate) fn runs_once(&self, shape: &Shape) -> bool {
+        let is_entry = |attr: &Attribute| {
+            let name = attr.path().segments.last();
+            name.is_some_and(|segment| segment.ident == "main" || segment.ident == "test")
+        };
+        matches!(shape, Shape::Entry(_)) || self.attrs.iter().any(is_entry)
+    }
+
     /// What a name template may use.
     pub(crate) fn scope(&self) -> Scope {
         let mut bindings = Bindings::default();

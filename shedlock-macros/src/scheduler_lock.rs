@@ -7,6 +7,7 @@ use proc_macro2::TokenStream;
 
 mod args;
 mod expand;
+mod made_anew;
 mod validate;
 
 /// The whole macro.

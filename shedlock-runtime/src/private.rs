@@ -1,31 +1,33 @@
 //! What the expansions of the macros call. Not for anybody else: it changes with the macros.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use core;
 pub use std;
 
-pub use crate::ext::LockProviderExt as ToProvider;
 pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
+pub use given::{Keepable, ToProvider};
 pub use returned::{IsNoResult, IsResult, Returned};
+pub use run::{body, run, run_then};
 
 use crate::config::{DEFAULT_TIMEOUT, Durations, LockConfiguration};
 use crate::context;
 use crate::error::{ErrorKind, LockError};
-use crate::executor;
 use crate::name::LockName;
 use crate::options::{KeepAlive, OnLost, RunOptions};
-use crate::outcome::{Outcome, SkipReason};
+use crate::outcome::SkipReason;
 use crate::provider::LockProvider;
 use crate::registry::{self, SchedulerLockBuilder};
 use crate::testing;
 
+#[path = "private/given.rs"]
+mod given;
 #[path = "private/returned.rs"]
 mod returned;
+#[path = "private/run.rs"]
+mod run;
 
 /// One call of an annotated function.
 #[derive(Debug)]
@@ -203,40 +205,6 @@ fn nothing_installed() -> LockError {
         "call `enable_scheduler_lock!(provider = .., default_at_most = \"10m\")` before the first locked call, \
          or `shedlock::testing::with_provider` in a test",
     )
-}
-
-/// A body on its way to [`run`]: states what it gives back.
-pub fn body<R, F: Future<Output = R>>(body: F) -> Option<F> {
-    Some(body)
-}
-
-/// Runs `body` under the lock that `job` describes, or says why not.
-///
-/// # Cancel safety
-///
-/// As [`LockingTaskExecutor::execute`](crate::LockingTaskExecutor::execute).
-pub async fn run<R, F: Future<Output = R>>(
-    job: &Job,
-    body: Pin<&mut Option<F>>,
-    on_skip: impl FnOnce(&SkipReason) -> R,
-    on_error: impl FnOnce(LockError) -> R,
-    has_failed: fn(&R) -> bool,
-) -> R {
-    // A panic shows no line of the user's: the name tells which function it is about.
-    let resolved = job.resolve();
-    let outcome = match resolved.map_err(|error| error.about(LockName::new(job.name()).ok())) {
-        Ok(Call::Nested) => return body.as_pin_mut().expect("it has not run yet").await,
-        Ok(Call::Locked(provider, config)) => {
-            let ran = executor::run(&provider, &config, (body, has_failed)).await;
-            ran.map_err(|error| error.at(provider.as_ref().info().id()))
-        }
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(Outcome::Executed(value)) => value,
-        Ok(Outcome::Skipped(reason)) => on_skip(&reason),
-        Err(error) => on_error(error),
-    }
 }
 
 /// What `reason` is to an `on_skip` that also answers for a failed store.

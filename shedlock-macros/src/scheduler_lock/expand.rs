@@ -8,10 +8,13 @@
 use super::validate::{JobName, KeepAlive, OnLost, Plan, Provider};
 use crate::job_fn::{JobFn, Shape};
 use crate::name::Name;
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Expr;
 use syn::spanned::Spanned as _;
+
+mod answers;
+
+use answers::{Answers, answers};
 
 /// The function with its body under the lock.
 pub(super) fn expand(job_fn: &JobFn, plan: &Plan) -> TokenStream {
@@ -61,15 +64,18 @@ fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
     let private = private(plan);
     let job = job(plan, &private);
     let ty = &plan.output.ty;
-    let on_skip = on_skip(plan, &private);
-    let on_error = on_error(plan, &private);
+    let Answers {
+        run,
+        on_skip,
+        on_error,
+    } = answers(plan, span, &private);
     let has_failed = has_failed(plan, &private);
     // The job is bound first: what its values borrow for a moment must not live across the await. The body is pinned here,
     // because the future of an async function keeps an argument apart from what is made of it: the body would be in it twice.
     quote_spanned! {span=>
         let job = #job;
         let body = #private::body::<#ty, _>(async move { #body });
-        #private::run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #has_failed).await
+        #private::#run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #has_failed).await
     }
 }
 
@@ -123,7 +129,7 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
     job.extend(match &plan.provider {
         Some(Provider::Named(name)) => quote!(.provider_named(#name)),
         Some(Provider::Expr(expr)) => {
-            let converted = quote_spanned!(hidden(expr.span())=> (#expr).to_shared());
+            let converted = quote_spanned!(hidden(expr.span())=> (#expr).to_provider());
             quote!(.provider({ use #private::ToProvider as _; #converted }))
         }
         None => TokenStream::new(),
@@ -144,40 +150,6 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
     job
 }
 
-/// What a skipped call returns.
-fn on_skip(plan: &Plan, private: &TokenStream) -> TokenStream {
-    if let Some(expr) = &plan.on_skip {
-        let reason = users_own("reason", expr);
-        return quote!(|#[allow(unused_variables)] #reason| #expr);
-    }
-    let ty = &plan.output.ty;
-    quote_spanned!(hidden(plan.output.span)=> |reason| #private::skip_value::<#ty>(reason))
-}
-
-/// What a call returns whose store failed.
-fn on_error(plan: &Plan, private: &TokenStream) -> TokenStream {
-    if let Some(expr) = &plan.on_error {
-        let error = users_own("error", expr);
-        return quote!(|#[allow(unused_variables)] #error| #expr);
-    }
-    if let Some(expr) = &plan.on_skip
-        && !plan.output.has_place_for_errors()
-    {
-        // Such a type has no place for an error: it is logged, and the call is a skipped one.
-        let reason = users_own("reason", expr);
-        return quote! {
-            |error| {
-                #private::report_store_error(&error);
-                #[allow(unused_variables)]
-                let #reason = &#private::skip_reason(&error);
-                #expr
-            }
-        };
-    }
-    let ty = &plan.output.ty;
-    quote_spanned!(hidden(plan.output.span)=> |error| #private::error_value::<#ty>(error))
-}
-
 /// Whether what the body returned is a failure.
 fn has_failed(plan: &Plan, private: &TokenStream) -> TokenStream {
     if !plan.output.may_be_a_result() {
@@ -189,19 +161,4 @@ fn has_failed(plan: &Plan, private: &TokenStream) -> TokenStream {
             (&#private::Returned(value)).has_failed()
         }
     }
-}
-
-/// A variable that the user's expression sees, although the closure around it is ours.
-fn users_own(name: &str, expr: &Expr) -> Ident {
-    let written = quote!(#expr);
-    Ident::new(name, find(name, &written).unwrap_or_else(|| expr.span()))
-}
-
-/// Where `name` is used: the span to resolve it by when the expression came through other macros.
-fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
-    tokens.clone().into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if ident == name => Some(ident.span()),
-        TokenTree::Group(group) => find(name, &group.stream()),
-        _ => None,
-    })
 }

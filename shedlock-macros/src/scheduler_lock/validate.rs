@@ -1,6 +1,7 @@
 //! From arguments as written to a plan that cannot be wrong.
 
 use super::args::{Args, Keyed};
+use super::made_anew::memory_made_anew;
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, closest};
 use crate::duration::{DurationValue, NO_ANSWER, Zero};
@@ -86,6 +87,16 @@ pub(super) fn validate(args: Args, job_fn: &JobFn, found: &mut Diagnostics) -> O
     let wait = duration(args.wait, never_waits, found);
     let timeout = duration(args.timeout, NO_ANSWER, found);
     let (shape, output) = job_fn.classify(found)?;
+    if let Some(Provider::Expr(expr)) = &provider
+        && !job_fn.runs_once(&shape)
+        && let Some(call) = memory_made_anew(expr)
+    {
+        found.error(
+            call,
+            "each call would make locks of its own here and exclude no other; keep one provider \
+             and give it, such as `provider = &self.locks`",
+        );
+    }
     let on_skip = args.on_skip.map(|(_, expr)| expr);
     if on_skip.is_none() && output.is_inferred() {
         found.error(

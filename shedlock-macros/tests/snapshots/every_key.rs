@@ -17,7 +17,7 @@ where
         .timeout(::platform::locks::__private::core::time::Duration::new(30, 0))
         .provider({
             use ::platform::locks::__private::ToProvider as _;
-            (&self.locks).to_shared()
+            (&self.locks).to_provider()
         })
         .keep_alive_every(::platform::locks::__private::core::time::Duration::new(20, 0))
         .on_lost_notify();

@@ -8,12 +8,16 @@ use std::rc::Rc;
 #[scheduler_lock(
     name = "sent-{text}-{self_made:?}",
     at_most = "1m",
-    provider = &shedlock::InMemoryLockProvider::new(),
+    provider = &locks(),
     on_skip = text.len()
 )]
 pub async fn sent(text: &str, self_made: Vec<u8>) -> usize {
     tokio::task::yield_now().await;
     self_made.len() + text.len()
+}
+
+fn locks() -> shedlock::InMemoryLockProvider {
+    shedlock::InMemoryLockProvider::new()
 }
 
 /// Holds what cannot be sent across an await.

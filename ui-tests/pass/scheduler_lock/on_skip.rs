@@ -70,6 +70,51 @@ pub async fn partly_opaque() -> Result<Option<impl Display>, LockError> {
     Ok(Some(1_u32))
 }
 
+/// The value is awaited.
+#[scheduler_lock(name = "awaited", at_most = "1m", on_skip = note(name, *reason).await)]
+pub async fn awaited(name: &str) -> usize {
+    name.len()
+}
+
+/// Both are awaited, one fails, and neither is what the body took.
+#[scheduler_lock(
+    name = "awaited",
+    at_most = "1m",
+    on_skip = {
+        let number: u32 = text.parse()?;
+        Ok(number.max(look_up().await.parse()?))
+    },
+    on_error = Err(look_up().await.into())
+)]
+pub async fn awaited_result(
+    text: String,
+    owned: String,
+) -> Result<u32, Box<dyn std::error::Error>> {
+    Ok(owned.parse()?)
+}
+
+/// One is awaited, and the type says the other.
+#[scheduler_lock(name = "awaited", at_most = "1m", on_error = Some(look_up().await))]
+pub async fn awaited_error() -> Option<String> {
+    None
+}
+
+/// A future that is made is not awaited.
+#[scheduler_lock(name = "future", at_most = "1m", on_skip = size_of_val(&async { look_up().await }))]
+pub async fn future() -> usize {
+    0
+}
+
+async fn note(name: &str, reason: SkipReason) -> usize {
+    tokio::task::yield_now().await;
+    name.len() + reason.as_str().len()
+}
+
+async fn look_up() -> String {
+    tokio::task::yield_now().await;
+    "12".to_owned()
+}
+
 fn describe(reason: SkipReason) -> String {
     format!("{reason:?}")
 }

@@ -42,6 +42,14 @@ pub async fn concrete_answer(memory: InMemoryLockProvider) -> Option<u32> {
     Some(42)
 }
 
+/// By a reference to a provider of any type that can be cloned.
+#[scheduler_lock(name = "generic", at_most = "1m", provider = locks)]
+pub async fn generic<P: LockProvider + Clone>(locks: &P) {}
+
+/// By references to references, and by an `Arc` of a provider that cannot be cloned.
+#[scheduler_lock(name = "arc", at_most = "1m", provider = locks)]
+pub async fn far<P: LockProvider>(locks: &&Arc<P>) {}
+
 /// By an argument that moves into the body.
 #[scheduler_lock(name = "argument", at_most = "1m", provider = &locks)]
 pub async fn argument(locks: Arc<dyn LockProvider>) {

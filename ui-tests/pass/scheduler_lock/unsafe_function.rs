@@ -3,12 +3,15 @@
 #![deny(warnings)]
 
 use shedlock::{InMemoryLockProvider, scheduler_lock};
+use std::sync::LazyLock;
+
+static LOCKS: LazyLock<InMemoryLockProvider> = LazyLock::new(InMemoryLockProvider::new);
 
 /// Locked; the body is an unsafe context only as far as it says so.
 ///
 /// # Safety
 /// `value` can be read.
-#[scheduler_lock(name = "unsafe", at_most = "1m", provider = &InMemoryLockProvider::new())]
+#[scheduler_lock(name = "unsafe", at_most = "1m", provider = &*LOCKS)]
 async unsafe fn read(value: *const u32) -> Option<u32> {
     // SAFETY: the caller promises it.
     Some(unsafe { *value })
