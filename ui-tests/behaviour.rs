@@ -147,6 +147,21 @@ async fn skipped_calls_return_the_value_of_their_type() {
     .await;
 }
 
+/// Both are awaited, one of them fails, and neither is what the body took.
+#[scheduler_lock(
+    name = "awaited",
+    at_most = "1m",
+    on_skip = {
+        let number: u32 = text.parse()?;
+        tokio::task::yield_now().await;
+        Ok(number.max("12".parse()?))
+    },
+    on_error = Err(error)?
+)]
+async fn awaited_result(text: String, owned: String) -> Result<u32, Box<dyn std::error::Error>> {
+    Ok(owned.parse()?)
+}
+
 #[tokio::test]
 async fn on_skip_sees_the_reason_and_the_arguments() {
     with_provider(InMemoryLockProvider::new(), async {
@@ -171,7 +186,7 @@ async fn on_skip_sees_the_reason_and_the_arguments() {
                 7,
                 "its length and that of `held`"
             );
-            let awaited = |text: &str| on_skip::awaited_result(text.to_owned(), String::new());
+            let awaited = |text: &str| awaited_result(text.to_owned(), String::new());
             assert_eq!(awaited("7").await.expect("a number"), 12);
             assert!(awaited("seven").await.is_err(), "`?` ends the call");
             assert_eq!(on_skip::awaited_error().await, None);

@@ -35,8 +35,11 @@ pub(crate) struct Template {
 
 impl Template {
     /// The template as the user wrote it: the label under which all its names are counted.
-    pub(crate) fn label(&self) -> &LitStr {
-        &self.literal
+    ///
+    /// Not the user's own token, or clippy takes it for a format string that was forgotten.
+    pub(crate) fn label(&self) -> LitStr {
+        let span = Span::mixed_site().located_at(self.literal.span());
+        LitStr::new(&self.literal.value(), span)
     }
 
     /// The arguments of `format_args!`.

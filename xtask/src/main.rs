@@ -11,6 +11,7 @@
 mod bench;
 mod ci;
 mod debian;
+mod lints;
 mod needs;
 mod process;
 mod test;
@@ -30,10 +31,12 @@ use std::process::ExitCode;
 enum Verb {
     /// Set the machine up and run every test of the workspace
     Test(test::Args),
-    /// Everything that must hold before a merge: fmt, clippy, doc, tidy, package, test
+    /// Everything that must hold before a merge: fmt, clippy, lints, doc, tidy, package, test
     Ci,
     /// Check the rules no compiler knows: imports, provider template, manifests, docs, sizes
     Tidy,
+    /// Lint the programs of ui-tests/pass with everything on: the macros add nothing
+    Lints,
     /// Run the benchmarks and print their table
     Bench,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Ci => ci::run(),
         Verb::Tidy => tidy::run(),
+        Verb::Lints => lints::run(),
         Verb::Bench => bench::run(),
     };
     match done {

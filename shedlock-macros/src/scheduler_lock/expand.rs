@@ -72,10 +72,12 @@ fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
     let has_failed = has_failed(plan, &private);
     // The job is bound first: what its values borrow for a moment must not live across the await. The body is pinned here,
     // because the future of an async function keeps an argument apart from what is made of it: the body would be in it twice.
+    // What is returned is bound, because what else is in a tail expression would be dropped after the job in edition 2021.
     quote_spanned! {span=>
         let job = #job;
         let body = #private::body::<#ty, _>(async move { #body });
-        #private::#run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #has_failed).await
+        let returned = #private::#run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #has_failed).await;
+        returned
     }
 }
 

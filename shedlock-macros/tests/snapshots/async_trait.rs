@@ -31,13 +31,14 @@ where
             })()
                 .await
         });
-        ::shedlock::__private::run(
+        let returned = ::shedlock::__private::run(
                 &job,
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
                 |_| false,
             )
-            .await
+            .await;
+        returned
     })
 }

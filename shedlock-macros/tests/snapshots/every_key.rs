@@ -32,7 +32,7 @@ where
         }
         Report::done(tenant)
     });
-    ::platform::locks::__private::run(
+    let returned = ::platform::locks::__private::run(
             &job,
             ::platform::locks::__private::core::pin::pin!(body),
             |#[allow(unused_variables)] reason| Report::skipped(reason),
@@ -42,5 +42,6 @@ where
                 (&::platform::locks::__private::Returned(value)).has_failed()
             },
         )
-        .await
+        .await;
+    returned
 }

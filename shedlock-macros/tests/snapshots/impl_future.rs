@@ -11,13 +11,14 @@ fn job(count: u32) -> impl Future<Output = Option<u32>> + Send {
             })()
                 .await
         });
-        ::shedlock::__private::run(
+        let returned = ::shedlock::__private::run(
                 &job,
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
                 |_| false,
             )
-            .await
+            .await;
+        returned
     }
 }

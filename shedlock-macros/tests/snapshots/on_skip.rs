@@ -11,7 +11,7 @@ async fn report() -> Report {
         }
         Report::done()
     });
-    ::shedlock::__private::run(
+    let returned = ::shedlock::__private::run(
             &job,
             ::shedlock::__private::core::pin::pin!(body),
             |#[allow(unused_variables)] reason| Report::skipped(reason),
@@ -26,5 +26,6 @@ async fn report() -> Report {
                 (&::shedlock::__private::Returned(value)).has_failed()
             },
         )
-        .await
+        .await;
+    returned
 }

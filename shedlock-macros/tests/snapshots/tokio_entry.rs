@@ -13,14 +13,15 @@ fn job() {
             }
             work().await
         });
-        ::shedlock::__private::run(
+        let returned = ::shedlock::__private::run(
                 &job,
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<()>(reason),
                 |error| ::shedlock::__private::error_value::<()>(error),
                 |_| false,
             )
-            .await
+            .await;
+        returned
     };
     tokio::pin!(body);
     {

@@ -26,9 +26,9 @@ pub async fn number() {}
 pub async fn slow() {}
 
 /// That as an expression.
-#[scheduler_lock(name = "slower", at_most = "10m", timeout = limit * 2)]
+#[scheduler_lock(name = "slower", at_most = "10m", timeout = limit.saturating_mul(2))]
 pub async fn slower(limit: Duration) {}
 
 /// Expressions.
-#[scheduler_lock(name = "expression", at_most = lease * 2, at_least = LEASE,)]
+#[scheduler_lock(name = "expression", at_most = lease.saturating_mul(2), at_least = LEASE,)]
 pub async fn expression(lease: Duration) {}

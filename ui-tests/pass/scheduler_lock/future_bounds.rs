@@ -16,7 +16,9 @@ pub async fn sent(text: &str, self_made: Vec<u8>) -> usize {
     self_made.len() + text.len()
 }
 
-fn locks() -> shedlock::InMemoryLockProvider {
+/// A provider that does not outlive the call.
+#[must_use]
+pub fn locks() -> shedlock::InMemoryLockProvider {
     shedlock::InMemoryLockProvider::new()
 }
 

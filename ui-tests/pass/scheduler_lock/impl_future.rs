@@ -42,7 +42,9 @@ pub struct Job(String);
 impl Job {
     /// Borrows its receiver.
     #[scheduler_lock(name = "{self.0}", at_most = "1m")]
-    pub fn run(&self) -> impl Future<Output = Result<(), Box<dyn std::error::Error>>> {
+    pub fn run(
+        &self,
+    ) -> impl Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> {
         async move {
             self.0.parse::<u32>()?;
             Ok(())

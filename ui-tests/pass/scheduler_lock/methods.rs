@@ -11,6 +11,10 @@ pub struct Job {
 }
 
 impl Job {
+    fn count(&mut self) {
+        self.runs += 1;
+    }
+
     /// A job that has not run.
     #[must_use]
     pub fn in_region(region: &str) -> Self {
@@ -66,9 +70,5 @@ impl Job {
     #[scheduler_lock(name = "by-arc-reference", at_most = "1m")]
     pub async fn by_arc_reference(self: &Arc<Self>) -> Option<u32> {
         Some(self.runs)
-    }
-
-    fn count(&mut self) {
-        self.runs += 1;
     }
 }

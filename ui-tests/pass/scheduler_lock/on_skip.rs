@@ -59,7 +59,7 @@ pub async fn argument(fallback: u32) -> u32 {
 }
 
 /// A value of an unnamed type.
-#[scheduler_lock(name = "opaque", at_most = "1m", on_skip = 0_u32)]
+#[scheduler_lock(name = "opaque", at_most = "1m", on_skip = u32::MIN)]
 pub async fn opaque() -> impl Display {
     1_u32
 }
@@ -76,23 +76,6 @@ pub async fn awaited(name: &str) -> usize {
     name.len()
 }
 
-/// Both are awaited, one fails, and neither is what the body took.
-#[scheduler_lock(
-    name = "awaited",
-    at_most = "1m",
-    on_skip = {
-        let number: u32 = text.parse()?;
-        Ok(number.max(look_up().await.parse()?))
-    },
-    on_error = Err(look_up().await.into())
-)]
-pub async fn awaited_result(
-    text: String,
-    owned: String,
-) -> Result<u32, Box<dyn std::error::Error>> {
-    Ok(owned.parse()?)
-}
-
 /// One is awaited, and the type says the other.
 #[scheduler_lock(name = "awaited", at_most = "1m", on_error = Some(look_up().await))]
 pub async fn awaited_error() -> Option<String> {
@@ -100,7 +83,7 @@ pub async fn awaited_error() -> Option<String> {
 }
 
 /// A future that is made is not awaited.
-#[scheduler_lock(name = "future", at_most = "1m", on_skip = size_of_val(&async { look_up().await }))]
+#[scheduler_lock(name = "future", at_most = "1m", on_skip = size_of_val(&async { drop(look_up().await); }))]
 pub async fn future() -> usize {
     0
 }
@@ -115,10 +98,14 @@ async fn look_up() -> String {
     "12".to_owned()
 }
 
-fn describe(reason: SkipReason) -> String {
+/// A reason in words.
+#[must_use]
+pub fn describe(reason: SkipReason) -> String {
     format!("{reason:?}")
 }
 
-fn failed(error: LockError) -> Report {
+/// An error as a report.
+#[must_use]
+pub fn failed(error: LockError) -> Report {
     Report::Failed(format!("{}", Box::<dyn std::error::Error>::from(error)))
 }
