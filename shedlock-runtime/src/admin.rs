@@ -13,7 +13,8 @@ use crate::error::{ErrorKind, LockError};
 use crate::mark::Mark;
 use crate::moment::Moment;
 use crate::name::LockName;
-use crate::owner::{Owner, printable};
+use crate::owner::Owner;
+use crate::printable::{Printable, printable};
 use crate::provider::LockProvider;
 
 /// What an operator does to the locks of a store.
@@ -105,7 +106,7 @@ pub trait LockAdmin: LockProvider {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockInfo {
-    /// Its name.
+    /// Its name, as it is; [`printable`] shows it.
     pub name: String,
     /// Who holds it or held it last; empty where the store does not know, or where an operator had the last word.
     pub node: String,
@@ -119,7 +120,7 @@ pub struct LockInfo {
     pub token: Option<u64>,
     /// Whether an operator has paused it and the pause lasts.
     pub paused: bool,
-    /// What the operator said who paused or released it last.
+    /// What the operator said who paused or released it last, as it is.
     pub reason: Option<String>,
     /// What is wrong with its record, if anything; what the record does not say is then empty, zero or 1970.
     pub problem: Option<String>,
@@ -143,7 +144,7 @@ impl LockInfo {
             name,
             node: match &mark {
                 Some(_) => String::new(),
-                None => printable(Owner::node_of(stored_owner)),
+                None => printable(Owner::node_of(stored_owner)).into_owned(),
             },
             since,
             until,
@@ -175,19 +176,19 @@ impl LockInfo {
     }
 }
 
-/// One line for an operator: what, who, since and until when.
+/// One line for an operator: what, who, since and until when; with names and reasons as [`printable`] shows them.
 impl fmt::Display for LockInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = Moment;
         let left = Duration::from_secs(self.remaining.as_secs());
-        write!(f, "{}: ", printable(&self.name))?;
+        write!(f, "{}: ", Printable(&self.name))?;
         if self.paused {
             let until = time(self.until);
             write!(f, "paused until {until} ({} left)", format_duration(left))?;
         } else if self.is_held() {
             let (since, until) = (time(self.since), time(self.until));
             let by = if self.node.is_empty() { "" } else { " by " };
-            write!(f, "held{by}{} since {since}", self.node)?;
+            write!(f, "held{by}{} since {since}", Printable(&self.node))?;
             write!(f, " until {until} ({} left)", format_duration(left))?;
         } else {
             write!(f, "free since {}", time(self.until))?;
@@ -196,10 +197,10 @@ impl fmt::Display for LockInfo {
             write!(f, ", token {token}")?;
         }
         if let Some(reason) = self.reason.as_deref().filter(|reason| !reason.is_empty()) {
-            write!(f, ", {reason}")?;
+            write!(f, ", {}", Printable(reason))?;
         }
         if let Some(problem) = &self.problem {
-            write!(f, "; {problem}")?;
+            write!(f, "; {}", Printable(problem))?;
         }
         Ok(())
     }

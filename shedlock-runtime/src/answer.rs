@@ -8,6 +8,7 @@ use crate::lease::Lease;
 use crate::mark::Mark;
 use crate::outcome::SkipReason;
 use crate::owner::Owner;
+use crate::printable::printable;
 
 /// The answer to [`LockProvider::acquire`](crate::LockProvider::acquire).
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Acquired {
 pub struct Refusal {
     /// The reason.
     pub reason: SkipReason,
-    /// The holder's node.
+    /// The holder's node, as [`printable`] shows it.
     pub node: Option<Box<str>>,
     /// How long the lock stays taken, if nobody extends or releases it.
     pub remaining: Option<Duration>,
@@ -127,7 +128,7 @@ impl Refusal {
         let node = Owner::node_of(stored_owner);
         // Nodes on the JVM write their name alone, the same each time.
         self.holder = (node.len() < stored_owner.len()).then(|| Holder::of(stored_owner));
-        self.node = Some(node.into());
+        self.node = Some(printable(node).into());
         self.remaining = Some(remaining);
         self
     }

@@ -6,6 +6,7 @@ use std::future::Future;
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::context;
+use crate::printable::Printable;
 
 thread_local! {
     static THREAD_PASSES: Cell<bool> = const { Cell::new(false) };
@@ -28,7 +29,10 @@ pub(crate) fn assert_locked(name: Option<&str>) {
     if live.is_some() || THREAD_PASSES.get() || TASK_PASSES.try_with(|()| ()).is_ok() {
         return;
     }
-    let expected = name.map_or_else(|| "a lock".to_owned(), |name| format!("lock `{name}`"));
+    let expected = name.map_or_else(
+        || "a lock".to_owned(),
+        |name| format!("lock `{}`", Printable(name)),
+    );
     let mut found = Vec::new();
     context::find(|state| {
         let ended = if state.remaining().is_some() {

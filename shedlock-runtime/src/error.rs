@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::duration::InvalidDuration;
 use crate::name::{InvalidName, LockName};
+use crate::printable::Printable;
 
 mod kind;
 
@@ -60,20 +61,15 @@ impl LockError {
         }))
     }
 
-    /// That `name` cannot name a lock. It is shown without what would steer a terminal.
+    /// That `name` cannot name a lock. It is shown as [`printable`](crate::printable) shows it.
     pub(crate) fn of_name(invalid: &InvalidName, name: &str) -> Self {
         let mut problem = invalid.to_string();
         if !name.is_empty() {
-            let mut shown = String::new();
-            for c in name.chars().take(SHOWN_CHARS) {
-                if c.is_control() {
-                    shown.extend(c.escape_debug());
-                } else {
-                    shown.push(c);
-                }
-            }
-            let more = name.chars().nth(SHOWN_CHARS).map_or("", |_| "..");
-            problem = format!("{problem}: `{shown}{more}`");
+            let (shown, more) = match name.char_indices().nth(SHOWN_CHARS) {
+                Some((end, _)) => (&name[..end], ".."),
+                None => (name, ""),
+            };
+            problem = format!("{problem}: `{}{more}`", Printable(shown));
         }
         Self::new(ErrorKind::InvalidName, problem)
     }

@@ -70,7 +70,7 @@ impl Mark {
     }
 }
 
-/// The stored form.
+/// The stored form, as it is; the reason is shown by [`printable`](crate::printable).
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.word, self.reason)

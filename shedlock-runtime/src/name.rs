@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::printable::printable;
+
 /// No store in reach keeps a longer key, and an error message with the name in it stays readable.
 pub(crate) const MAX_BYTES: usize = 1024;
 
@@ -128,9 +130,10 @@ fn check(name: &str) -> Result<(), InvalidName> {
     }
 }
 
+/// For people, as [`printable`] shows it; [`as_str`](LockName::as_str) is the name as it is.
 impl fmt::Display for LockName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&printable(self.as_str()))
     }
 }
 

@@ -7,6 +7,7 @@ use once_cell::sync::Lazy;
 
 use crate::error::{ErrorKind, LockError};
 use crate::mark::Mark;
+use crate::printable::printable;
 
 /// Leaves room for `#` and 32 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
 const MAX_NODE_CHARS: usize = 200;
@@ -104,7 +105,7 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// `name` as a node name: control characters replaced, cut to 200 characters, and never what [`Mark`] means something by.
+/// `name` as a node name: what cannot be seen is written out as by [`printable`], cut to 200 characters, and never what [`Mark`] means something by.
 #[must_use]
 pub fn node_name(name: &str) -> Arc<str> {
     let clean: String = printable(name).chars().take(MAX_NODE_CHARS).collect();
@@ -113,12 +114,6 @@ pub fn node_name(name: &str) -> Arc<str> {
         Some(_) => clean.replacen(':', "_", 1).into(),
         None => clean.into(),
     }
-}
-
-/// Without what would steer a terminal.
-pub(crate) fn printable(name: &str) -> String {
-    let shown = |c: char| if c.is_control() { '?' } else { c };
-    name.chars().map(shown).collect()
 }
 
 /// The host's name: the node name of providers that were not given one.

@@ -9,6 +9,7 @@ mod observed {
     mod listeners;
     #[cfg(feature = "metrics")]
     mod meters;
+    mod odd_names;
     #[cfg(feature = "metrics")]
     mod prometheus;
     mod spans;

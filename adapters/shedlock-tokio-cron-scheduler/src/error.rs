@@ -1,6 +1,6 @@
 //! Why a job could not be added.
 
-use shedlock_runtime::{InvalidDuration, LockError};
+use shedlock_runtime::{InvalidDuration, LockError, printable};
 use tokio_cron_scheduler::JobSchedulerError;
 
 /// A job could not be made, added or removed; no tick ever returns it.
@@ -34,7 +34,8 @@ pub enum JobError {
     },
     /// Two jobs of one name would skip each other's ticks.
     #[error(
-        "there is a job `{name}` already; two jobs under one lock would skip each other's ticks"
+        "there is a job `{}` already; two jobs under one lock would skip each other's ticks",
+        printable(name)
     )]
     NameTaken {
         /// The lock's name.

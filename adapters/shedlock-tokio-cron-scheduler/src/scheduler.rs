@@ -147,7 +147,7 @@ impl LockedScheduler {
         Fut: Future<Output: JobResult> + Send + 'static,
     {
         let config = lock.configuration(self.defaults)?;
-        let name = config.name().to_string();
+        let name = config.name().as_str().to_owned();
         let lock = (self.locks.clone(), config, self.running.clone());
         self.add(name, job::cron(schedule.as_ref(), zone, lock, body)?)
             .await
@@ -173,7 +173,7 @@ impl LockedScheduler {
         Fut: Future<Output: JobResult> + Send + 'static,
     {
         let config = lock.configuration(self.defaults)?;
-        let name = config.name().to_string();
+        let name = config.name().as_str().to_owned();
         let lock = (self.locks.clone(), config, self.running.clone());
         self.add(name, job::interval(every.to_duration()?, lock, body)?)
             .await

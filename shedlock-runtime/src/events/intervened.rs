@@ -7,6 +7,7 @@ use super::log::TARGET;
 use super::text::Clause;
 use crate::event::EventKind;
 use crate::moment::Moment;
+use crate::printable::Printable;
 
 pub(super) fn log(subject: &Subject, kind: &EventKind) {
     macro_rules! line {
@@ -17,7 +18,7 @@ pub(super) fn log(subject: &Subject, kind: &EventKind) {
                 event = $name,
                 lock.name = %subject.name,
                 lock.provider = subject.provider,
-                "an operator has {} `{}`{}{}", $what, subject.name, Clause(" until ", $until), Clause(": ", $reason.filter(|reason| !reason.is_empty()))
+                "an operator has {} `{}`{}{}", $what, subject.name, Clause(" until ", $until), Clause(": ", $reason.filter(|reason| !reason.is_empty()).map(Printable))
             )
         };
     }

@@ -10,7 +10,7 @@ use tracing::{Span, debug, error, info, info_span, trace, warn};
 
 use super::Subject;
 use super::limit::{self, Pass};
-use super::text::{Clause, Until, millis, short};
+use super::text::{Clause, Until, millis, short, shown};
 use crate::answer::Refusal;
 use crate::config::LockConfiguration;
 use crate::error::LockError;
@@ -32,8 +32,8 @@ pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span 
         target: TARGET,
         "shedlock.run",
         lock.name = %config.name(),
-        lock.template = config.template(),
-        lock.namespace = info.namespace(),
+        lock.template = config.template().map(shown),
+        lock.namespace = info.namespace().map(shown),
         lock.provider = info.name(),
         lock.at_most_ms = millis(config.at_most()),
         lock.at_least_ms = millis(config.at_least()),
@@ -233,7 +233,7 @@ pub(crate) fn failed(cause: &LockError) {
         name: "lock.error",
         target: TARGET,
         event = "lock.error",
-        lock.name = cause.lock(),
+        lock.name = cause.lock().map(shown),
         lock.provider = cause.provider(),
         error.type = cause.kind().as_str(),
         error.transient = cause.is_transient(),

@@ -9,7 +9,7 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument as _, Span, debug_span};
 
-use super::text::{Clause, short};
+use super::text::{Clause, short, shown};
 use super::wire;
 use crate::answer::{Acquired, Extended, Released};
 use crate::error::{ErrorKind, LockError, Operation};
@@ -73,7 +73,7 @@ impl Question<'_> {
                     target: "shedlock",
                     $name,
                     lock.name = %self.lock,
-                    lock.namespace = self.info.namespace(),
+                    lock.namespace = self.info.namespace().map(shown),
                     lock.provider = self.info.name(),
                     otel.kind = "client",
                     error.type = Empty,

@@ -4,9 +4,11 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use humantime::{FormattedDuration, format_duration};
+use tracing::field::{DisplayValue, display};
 
 use crate::error::LockError;
 use crate::moment::Moment;
+use crate::printable::Printable;
 
 /// Finer than a millisecond is noise to a reader, and beyond ten seconds so are they.
 pub(super) fn short(duration: Duration) -> FormattedDuration {
@@ -52,6 +54,11 @@ impl fmt::Display for Causes<'_> {
         }
         Ok(())
     }
+}
+
+/// A name as a field.
+pub(super) fn shown(name: &str) -> DisplayValue<Printable<&str>> {
+    display(Printable(name))
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

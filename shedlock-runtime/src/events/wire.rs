@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::trace;
 
 use super::store::Question;
-use super::text::{Causes, millis};
+use super::text::{Causes, millis, shown};
 use crate::error::LockError;
 
 /// Says what came of `question`.
@@ -37,7 +37,7 @@ pub(super) fn answered(
                 target: $target,
                 event = "store.answered",
                 lock.name = %question.lock,
-                lock.namespace = question.info.namespace(),
+                lock.namespace = question.info.namespace().map(shown),
                 lock.provider = provider,
                 error.type = failure,
                 elapsed_ms = millis(took),

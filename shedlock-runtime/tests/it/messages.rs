@@ -4,9 +4,10 @@ use std::error::Error as _;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError,
-    LockProviderExt as _, LockingTaskExecutor, Operation, lock,
+    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError, LockInfo,
+    LockProviderExt as _, LockingTaskExecutor, Operation, Refusal, lock, node_name,
 };
 
 #[test]
@@ -74,6 +75,64 @@ async fn a_refused_name_is_shown_without_what_would_steer_a_terminal() {
         refused(&long),
         format!("a lock name can have at most 1024 bytes here; this one has 2005: `{shown}..`")
     );
+}
+
+/// Reads `mail` and then `bill`, in a terminal that follows directions.
+const TURNED: &str = "mail\u{202e}llib\u{200b}";
+const SHOWN: &str = "mail\\u{202e}llib\\u{200b}";
+
+#[tokio::test]
+async fn what_cannot_be_seen_is_written_out_and_kept_as_it_is() {
+    let config = LockConfiguration::new(TURNED, "1m").unwrap();
+    let name = config.name().clone();
+    assert_eq!(name.as_str(), TURNED);
+    assert_eq!(format!("{name} {name:?}"), format!("{SHOWN} \"{SHOWN}\""));
+
+    let store = FaultyProvider::new(InMemoryLockProvider::new());
+    store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unavailable));
+    let error = store.try_lock(config.clone()).await.unwrap_err();
+    assert!(
+        error.to_string().contains(&format!("lock `{SHOWN}`")),
+        "{error}"
+    );
+    assert_eq!(error.lock(), Some(TURNED));
+    let too_long = LockConfiguration::new(TURNED.repeat(100), "1m").unwrap_err();
+    assert!(!too_long.to_string().contains('\u{202e}'), "{too_long}");
+
+    let store = InMemoryLockProvider::new();
+    let held = store.try_lock(config.clone()).await.unwrap().unwrap();
+    assert_eq!(held.name().as_str(), TURNED);
+    let other = LockConfiguration::new(SHOWN, "1m").unwrap();
+    let other = store.try_lock(other).await.unwrap();
+    assert!(other.is_some(), "the text that is shown names another lock");
+    let later = SystemTime::now() + Duration::from_secs(60);
+    store.pause(TURNED, later, TURNED).await.unwrap();
+    let info = store.get(TURNED).await.unwrap().unwrap();
+    assert_eq!(
+        (info.name.as_str(), info.reason.as_deref()),
+        (TURNED, Some(TURNED))
+    );
+    let line = info.to_string();
+    assert!(line.starts_with(&format!("{SHOWN}: paused")), "{line}");
+    assert!(
+        line.contains(&format!(", {SHOWN}")) && !line.contains('\u{202e}'),
+        "{line}"
+    );
+}
+
+#[test]
+fn the_node_of_another_is_shown_as_a_name_is() {
+    let now = SystemTime::now();
+    let later = now + Duration::from_secs(60);
+    let info = LockInfo::new("mail", TURNED, now, later, now);
+    assert!(
+        info.to_string()
+            .starts_with(&format!("mail: held by {SHOWN} since")),
+        "{info}"
+    );
+    let refusal = Refusal::of(TURNED, Duration::from_secs(60));
+    assert_eq!(refusal.node.as_deref(), Some(SHOWN));
+    assert_eq!(&*node_name("web\u{200b}-2"), "web\\u{200b}-2");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::error::ErrorKind;
 use crate::event::{LossReason, RunOutcome};
 use crate::name::LockName;
 use crate::outcome::SkipReason;
+use crate::printable::printable;
 
 pub(super) const META: Metadata<'static> =
     Metadata::new("shedlock", Level::INFO, Some(module_path!()));
@@ -67,7 +68,7 @@ pub(super) struct Series {
 
 impl Series {
     pub(super) fn new(template: &LockName, provider: &'static str) -> Self {
-        let template = SharedString::from_shared(Arc::from(template.as_str()));
+        let template = SharedString::from_shared(Arc::from(printable(template.as_str())));
         let base = [
             Label::new("lock", template),
             Label::from_static_parts("provider", provider),
