@@ -21,12 +21,13 @@
 //! # }
 //! ```
 //!
-//! A new kind of server is one file: an implementation of [`Kind`].
+//! A new kind of server is one file: an implementation of [`Kind`], and of [`Standalone`] if it needs no other server.
 
 mod account;
 mod keeper;
 mod kind;
 pub mod mariadb;
+pub mod pgbouncer;
 pub mod postgres;
 mod process_tree;
 mod start;
@@ -39,8 +40,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use rustix::process::Signal;
 
 use self::keeper::Keeper;
-pub use self::kind::{Kind, Site};
+pub use self::kind::{Kind, Site, Standalone};
 pub use self::mariadb::MariaDb;
+pub use self::pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use self::postgres::Postgres;
 pub use crate::unavailable::Unavailable;
 

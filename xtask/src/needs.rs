@@ -33,6 +33,12 @@ pub(crate) const NEEDS: &[Need] = &[
                     its `bin` folder on PATH",
     },
     Need {
+        name: "PgBouncer",
+        probe: || programs(&["pgbouncer"]),
+        debian: &["pgbouncer"],
+        elsewhere: "install PgBouncer 1.18 or newer (macOS: `brew install pgbouncer`) and put it on PATH",
+    },
+    Need {
         name: "MariaDB",
         probe: || programs(&["mariadbd", "mariadb-install-db", "mariadb"]),
         debian: &["mariadb-server", "mariadb-client"],

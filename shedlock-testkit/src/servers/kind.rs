@@ -19,13 +19,6 @@ pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
     /// The signal that makes it end in good order, soon.
     const STOP_SIGNAL: Signal;
 
-    /// Finds the programs.
-    ///
-    /// # Errors
-    ///
-    /// What is missing, and the command that installs it.
-    fn locate() -> Result<Self, Unavailable>;
-
     /// An [`Unavailable`] of this kind with this reason.
     fn unavailable(reason: String) -> Unavailable;
 
@@ -48,6 +41,16 @@ pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
     ///
     /// Whatever went wrong.
     fn furnish(&self, site: &Site) -> io::Result<()>;
+}
+
+/// A kind of server that is there for itself, unlike one that stands before another or copies it.
+pub trait Standalone: Kind {
+    /// Finds the programs.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, and the command that installs it.
+    fn locate() -> Result<Self, Unavailable>;
 
     /// Where the server shared by all tests of this process is kept.
     fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>>;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{Kind, Server, Signal, Site, Unavailable, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
 /// A MariaDB server. Nobody needs a password but [`password_url`](Server::password_url)'s user.
 pub type MariaDb = Server<MariaDbKind>;
@@ -33,18 +33,6 @@ impl Kind for MariaDbKind {
     const NAME: &'static str = "MariaDB";
     const ACCOUNT: &'static str = "mysql";
     const STOP_SIGNAL: Signal = Signal::TERM;
-
-    fn locate() -> Result<Self, Unavailable> {
-        let find = |program: &str| {
-            tools::find(program, DIRECTORIES)
-                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
-        };
-        Ok(Self {
-            install_db: find("mariadb-install-db")?,
-            server: find("mariadbd")?,
-            client: find("mariadb")?,
-        })
-    }
 
     fn unavailable(reason: String) -> Unavailable {
         Unavailable::obtainable(Self::NAME, reason, INSTALL)
@@ -108,17 +96,31 @@ impl Kind for MariaDbKind {
         );
         self.run(site, "", &users).map(drop)
     }
-
-    fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>> {
-        static SHARED: OnceLock<Result<MariaDb, Unavailable>> = OnceLock::new();
-        &SHARED
-    }
 }
 
 fn data_argument(site: &Site) -> OsString {
     let mut argument = OsString::from("--datadir=");
     argument.push(site.directory().join("data"));
     argument
+}
+
+impl Standalone for MariaDbKind {
+    fn locate() -> Result<Self, Unavailable> {
+        let find = |program: &str| {
+            tools::find(program, DIRECTORIES)
+                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
+        };
+        Ok(Self {
+            install_db: find("mariadb-install-db")?,
+            server: find("mariadbd")?,
+            client: find("mariadb")?,
+        })
+    }
+
+    fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>> {
+        static SHARED: OnceLock<Result<MariaDb, Unavailable>> = OnceLock::new();
+        &SHARED
+    }
 }
 
 impl MariaDbKind {

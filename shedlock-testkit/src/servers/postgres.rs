@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{Kind, Server, Signal, Site, Unavailable, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
 /// A PostgreSQL server. Everybody may log in without a password but [`password_url`](Server::password_url)'s role.
 pub type Postgres = Server<PostgresKind>;
@@ -24,7 +24,7 @@ const INSTALL: &str = "apt-get install -y postgresql";
 const DIRECTORIES: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql/bin"];
 
 /// The superuser, who owns nothing that a test touches.
-const ADMIN: &str = "postgres";
+pub(super) const ADMIN: &str = "postgres";
 /// The role of the tests: may create tables in its databases, no more.
 const USER: &str = "shedlock";
 const PASSWORD_USER: &str = "shedlock_password";
@@ -39,23 +39,24 @@ host replication all 127.0.0.1/32 trust
 host all all 198.18.0.0/15 trust
 ";
 
+/// The roles and their passwords, as PgBouncer wants them: `"role" "password"`, a line each.
+pub(super) fn passwords() -> String {
+    let roles = [
+        (ADMIN, ""),
+        (USER, ""),
+        (PASSWORD_USER, PASSWORD),
+        (READ_ONLY_USER, ""),
+    ];
+    roles
+        .map(|(role, password)| format!("\"{role}\" \"{password}\"\n"))
+        .concat()
+}
+
 impl Kind for PostgresKind {
     const NAME: &'static str = "PostgreSQL";
     const ACCOUNT: &'static str = "postgres";
     /// A fast shutdown: open connections are ended.
     const STOP_SIGNAL: Signal = Signal::INT;
-
-    fn locate() -> Result<Self, Unavailable> {
-        let find = |program: &str| {
-            tools::find(program, DIRECTORIES)
-                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
-        };
-        Ok(Self {
-            initdb: find("initdb")?,
-            postgres: find("postgres")?,
-            psql: find("psql")?,
-        })
-    }
 
     fn unavailable(reason: String) -> Unavailable {
         Unavailable::obtainable(Self::NAME, reason, INSTALL)
@@ -120,6 +121,20 @@ impl Kind for PostgresKind {
         self.run(site, "postgres", &roles)?;
         self.create_database(site, "shedlock")
     }
+}
+
+impl Standalone for PostgresKind {
+    fn locate() -> Result<Self, Unavailable> {
+        let find = |program: &str| {
+            tools::find(program, DIRECTORIES)
+                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
+        };
+        Ok(Self {
+            initdb: find("initdb")?,
+            postgres: find("postgres")?,
+            psql: find("psql")?,
+        })
+    }
 
     fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>> {
         static SHARED: OnceLock<Result<Postgres, Unavailable>> = OnceLock::new();
@@ -139,7 +154,7 @@ impl PostgresKind {
     }
 
     /// Runs statements as the superuser, each in a transaction of its own.
-    fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
+    pub(super) fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
         let mut psql = Command::new(&self.psql);
         for (name, _) in
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG"))

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::account::Account;
 use super::keeper::Keeper;
-use super::kind::{Kind, Site};
+use super::kind::{Kind, Site, Standalone};
 use super::{Server, blocking, tools};
 use crate::unavailable::Unavailable;
 
 /// A server that does not answer within this time after its start is given up.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-impl<K: Kind> Server<K> {
+impl<K: Standalone> Server<K> {
     /// Starts a server of the caller's own.
     ///
     /// # Errors
@@ -68,7 +68,17 @@ impl<K: Kind> Server<K> {
         arguments: Vec<String>,
         variables: Vec<(OsString, OsString)>,
     ) -> Result<Self, Unavailable> {
-        let kind = K::locate()?;
+        Self::start_as(K::locate()?, arguments, variables)
+    }
+}
+
+impl<K: Kind> Server<K> {
+    /// Starts a server as this kind says. It blocks.
+    pub(super) fn start_as(
+        kind: K,
+        arguments: Vec<String>,
+        variables: Vec<(OsString, OsString)>,
+    ) -> Result<Self, Unavailable> {
         let account = Account::to_run_as(K::ACCOUNT).map_err(K::unavailable)?;
         Self::start_in(kind, account, arguments, variables)
             .map_err(|error| K::unavailable(error.to_string()))

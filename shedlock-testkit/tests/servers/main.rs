@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
+mod pgbouncer;
+
 use std::io::Read as _;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -167,6 +169,22 @@ async fn mariadb_stops_dies_pauses_and_comes_back() {
         .await;
     rough_life(&server).await;
     assert_eq!(server.execute(&url, "SELECT id FROM t").await, "7\n");
+}
+
+/// What `psql` prints, or what it complains of. Each statement is a message of its own.
+fn psql(url: &str, sql: &str) -> Result<String, String> {
+    let mut psql = Command::new("psql");
+    psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1"]);
+    for statement in sql.split("; ") {
+        psql.args(["-c", statement]);
+    }
+    let output = psql.arg(url).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
 }
 
 async fn rough_life<K: Kind>(server: &Server<K>) {

@@ -1,0 +1,218 @@
+//! PgBouncer, in front of a PostgreSQL server.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::postgres::{self, Postgres};
+use super::{Kind, Server, Signal, Site, Unavailable, tools};
+
+/// A PgBouncer in front of a [`Postgres`], which lives as long as it does. Nobody needs a password.
+pub type PgBouncer = Server<PgBouncerKind>;
+
+/// What is peculiar to PgBouncer.
+#[derive(Debug, Clone)]
+pub struct PgBouncerKind {
+    program: PathBuf,
+    postgres: Postgres,
+    options: PgBouncerOptions,
+}
+
+/// When a client gives its server connection back to the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// When it disconnects.
+    Session,
+    /// At the end of each transaction.
+    Transaction,
+    /// At the end of each statement; longer transactions are forbidden.
+    Statement,
+}
+
+/// How a [`PgBouncer`] is set up.
+#[derive(Debug, Clone)]
+pub struct PgBouncerOptions {
+    upstream: Option<SocketAddr>,
+    settings: BTreeMap<&'static str, String>,
+}
+
+const INSTALL: &str = "apt-get install -y pgbouncer";
+const DIRECTORIES: &[&str] = &["/usr/sbin"];
+/// The database in which PgBouncer takes commands.
+const CONSOLE: &str = "pgbouncer";
+
+impl PgBouncerOptions {
+    /// Twenty server connections at most for each database and user, and drivers may ask for `extra_float_digits`, which
+    /// PgBouncer refuses as it comes.
+    #[must_use]
+    pub fn new(mode: PoolMode) -> Self {
+        let options = Self {
+            upstream: None,
+            settings: BTreeMap::new(),
+        };
+        let mode = match mode {
+            PoolMode::Session => "session",
+            PoolMode::Transaction => "transaction",
+            PoolMode::Statement => "statement",
+        };
+        options
+            .setting("pool_mode", mode)
+            .setting("default_pool_size", 20)
+            .setting("ignore_startup_parameters", "extra_float_digits")
+    }
+
+    /// The most server connections for each database and user.
+    #[must_use]
+    pub fn pool_size(self, connections: u32) -> Self {
+        self.setting("default_pool_size", connections)
+    }
+
+    /// Has it refuse the startup parameters that it does not know, as it does unless told otherwise.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.settings.remove("ignore_startup_parameters");
+        self
+    }
+
+    /// One more line of its configuration, such as `query_wait_timeout`.
+    #[must_use]
+    pub fn setting(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.settings.insert(name, value.to_string());
+        self
+    }
+
+    /// Has it reach the server at this address, where a [`Proxy`](crate::Proxy) may stand.
+    #[must_use]
+    pub fn by_way_of(mut self, address: SocketAddr) -> Self {
+        self.upstream = Some(address);
+        self
+    }
+}
+
+impl Kind for PgBouncerKind {
+    const NAME: &'static str = "PgBouncer";
+    const ACCOUNT: &'static str = "postgres";
+    /// At once, whoever is connected.
+    const STOP_SIGNAL: Signal = Signal::TERM;
+
+    fn unavailable(reason: String) -> Unavailable {
+        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+    }
+
+    fn initialize(&self, site: &Site) -> io::Result<()> {
+        std::fs::write(users_file(site), postgres::passwords())?;
+        std::fs::write(configuration_file(site), self.configuration(site))
+    }
+
+    fn command(&self, site: &Site) -> Vec<OsString> {
+        let mut command: Vec<OsString> = vec![self.program.clone().into()];
+        command.extend(site.arguments().iter().map(OsString::from));
+        command.push(configuration_file(site).into());
+        command
+    }
+
+    fn is_ready(&self, site: &Site) -> bool {
+        let file = configuration_file(site);
+        let shown = self.postgres.kind().run(site, CONSOLE, "SHOW CONFIG");
+        shown.is_ok_and(|shown| shown.contains(&*file.to_string_lossy()))
+    }
+
+    fn furnish(&self, _site: &Site) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PgBouncerKind {
+    fn configuration(&self, site: &Site) -> String {
+        let upstream = self
+            .options
+            .upstream
+            .unwrap_or_else(|| self.postgres.address());
+        let mut text = format!(
+            "[databases]\n\
+             * = host={} port={}\n\
+             [pgbouncer]\n\
+             listen_addr = 127.0.0.1\n\
+             listen_port = {}\n\
+             unix_socket_dir =\n\
+             auth_type = trust\n\
+             auth_file = {}\n\
+             admin_users = {}\n",
+            upstream.ip(),
+            upstream.port(),
+            site.port(),
+            users_file(site).display(),
+            postgres::ADMIN,
+        );
+        for (name, value) in &self.options.settings {
+            // Writing to a string cannot fail.
+            let _infallible = writeln!(text, "{name} = {value}");
+        }
+        text
+    }
+}
+
+impl Server<PgBouncerKind> {
+    /// Starts a PgBouncer of the caller's own in front of `postgres`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] when the program is missing, or does not do its work; it says which, and what installs it.
+    pub async fn start_before(
+        postgres: &Postgres,
+        options: PgBouncerOptions,
+    ) -> Result<Self, Unavailable> {
+        let postgres = postgres.clone();
+        super::blocking(move || {
+            let program = tools::find("pgbouncer", DIRECTORIES);
+            let kind = PgBouncerKind {
+                program: program.ok_or_else(|| {
+                    PgBouncerKind::unavailable("there is no `pgbouncer`".to_owned())
+                })?,
+                postgres,
+                options,
+            };
+            Self::start_as(kind, Vec::new(), Vec::new())
+        })
+        .await
+    }
+
+    /// A URL of the PostgreSQL server by way of this PgBouncer: the same role, the same database.
+    ///
+    /// # Panics
+    ///
+    /// When `url` does not hold that server's address.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        let server = self.kind().postgres.address().to_string();
+        assert!(url.contains(&server), "there is no `{server}` in the URL");
+        url.replacen(&server, &self.address().to_string(), 1)
+    }
+
+    /// Gives a command of the admin console, such as `RECONNECT` or `SHOW SERVERS`, and returns what it printed: a line per
+    /// row, columns parted by `|`.
+    ///
+    /// # Panics
+    ///
+    /// When PgBouncer does not do it.
+    pub async fn console(&self, command: &str) -> String {
+        let (kind, site, command) = (
+            self.kind().postgres.kind().clone(),
+            self.site().clone(),
+            command.to_owned(),
+        );
+        let done = super::blocking(move || kind.run(&site, CONSOLE, &command)).await;
+        done.unwrap_or_else(|error| panic!("PgBouncer did not do it: {error}"))
+    }
+}
+
+fn configuration_file(site: &Site) -> PathBuf {
+    site.directory().join("pgbouncer.ini")
+}
+
+fn users_file(site: &Site) -> PathBuf {
+    site.directory().join("users.txt")
+}
