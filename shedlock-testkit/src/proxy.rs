@@ -34,17 +34,23 @@
 
 mod connection;
 mod counters;
+mod late;
+mod pump;
 mod rule;
+mod shared;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use self::counters::Counters;
+use self::shared::{Farewell, Shared, Sleep};
+
+pub use self::counters::{ConnectionCounters, Counters};
+pub use self::late::LateRequest;
 pub use self::rule::{Direction, Ending, Rule, Trigger};
 
 /// A proxy before one server. Dropped, it ends all its connections.
@@ -53,25 +59,11 @@ pub use self::rule::{Direction, Ending, Rule, Trigger};
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    /// The server that it was started before, which URLs name.
+    server: SocketAddr,
     shared: Arc<Shared>,
     /// `None` while new connections are refused.
     accepting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    upstream: SocketAddr,
-    state: watch::Sender<State>,
-    counters: watch::Sender<Counters>,
-    armed: Mutex<Option<(Trigger, Rule)>>,
-}
-
-#[derive(Debug)]
-struct State {
-    rule: Rule,
-    /// Grows with every order to end what is open.
-    generation: u64,
-    ending: Ending,
 }
 
 impl Proxy {
@@ -83,19 +75,11 @@ impl Proxy {
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            upstream,
-            state: watch::Sender::new(State {
-                rule: Rule::Pass,
-                generation: 0,
-                ending: Ending::Close,
-            }),
-            counters: watch::Sender::new(Counters::default()),
-            armed: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::before(upstream));
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
             address,
+            server: upstream,
             shared,
             accepting: tokio::sync::Mutex::new(Some(accepting)),
         })
@@ -111,10 +95,10 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// When `url` does not hold the server's address.
+    /// When `url` does not hold the address of the server that the proxy was started before.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
-        let (server, proxy) = (self.shared.upstream.to_string(), self.address.to_string());
+        let (server, proxy) = (self.server.to_string(), self.address.to_string());
         assert!(url.contains(&server), "there is no `{server}` in the URL");
         url.replacen(&server, &proxy, 1)
     }
@@ -140,10 +124,55 @@ impl Proxy {
 
     /// Ends all connections that are open. New ones are treated by the rule.
     pub fn end_connections(&self, ending: Ending) {
+        self.end(ending.into());
+    }
+
+    /// Says this on all connections that are open and closes them: a server that takes leave.
+    pub fn take_leave(&self, last_words: &[u8]) {
+        self.end(Farewell {
+            ending: Ending::Close,
+            last_words: last_words.into(),
+        });
+    }
+
+    fn end(&self, farewell: Farewell) {
         self.shared.state.send_modify(|state| {
             state.generation += 1;
-            state.ending = ending;
+            state.farewell = farewell;
         });
+    }
+
+    /// What is sent on the connections that are open goes nowhere from now on, whatever the rule, and neither end is told, not
+    /// even that the other has gone: a network device that has forgotten them. New ones work.
+    pub fn forget(&self) {
+        self.shared.state.send_modify(|state| state.forgotten += 1);
+    }
+
+    /// Leads new connections to the server at this address; those that are open stay where they are: a failover.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.shared
+            .state
+            .send_modify(|state| state.upstream = upstream);
+    }
+
+    /// Lets the server sleep as far as new connections can tell: the first one wakes it, and neither that one nor those after
+    /// it get anywhere before it has been waking for so long. Those that are open stay.
+    pub fn sleep(&self, wakes_in: Duration) {
+        let sleep = Sleep::Asleep { wakes_in };
+        self.shared.state.send_modify(|state| state.sleep = sleep);
+    }
+
+    /// Holds back the message that `trigger` describes, with what its connection sends after it, while all other connections
+    /// pass. It arrives when [told so](LateRequest::deliver), though its sender may have gone by then. Any number of requests can
+    /// be held back at a time; a message that several triggers describe goes to the one that was there first.
+    pub fn hold_back(&self, trigger: Trigger) -> LateRequest {
+        let (request, late) = late::request();
+        self.shared
+            .awaited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((trigger, late));
+        request
     }
 
     /// Refuses new connections, as a host does on which no server listens. Those that are open stay.
@@ -173,6 +202,12 @@ impl Proxy {
     #[must_use]
     pub fn counters(&self) -> Counters {
         *self.shared.counters.borrow()
+    }
+
+    /// What has passed through so far by connection, the closed ones included, by their numbers.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionCounters> {
+        self.shared.connections().clone()
     }
 
     /// Waits until the counters are as wanted: a test's way to know instead of sleeping. Bound it by a timeout.

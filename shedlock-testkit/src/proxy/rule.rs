@@ -60,6 +60,7 @@ pub enum Rule {
 pub struct Trigger {
     content: Vec<u8>,
     countdown: usize,
+    connection: Option<usize>,
 }
 
 impl Trigger {
@@ -69,6 +70,7 @@ impl Trigger {
         Self {
             content: Vec::new(),
             countdown: 1,
+            connection: None,
         }
     }
 
@@ -78,6 +80,7 @@ impl Trigger {
         Self {
             content: content.into(),
             countdown: 1,
+            connection: None,
         }
     }
 
@@ -88,8 +91,23 @@ impl Trigger {
         self
     }
 
+    /// Only messages on the connection of this number count; see [`Proxy::connections`](crate::Proxy::connections).
+    #[must_use]
+    pub fn on_connection(mut self, number: usize) -> Self {
+        self.connection = Some(number);
+        self
+    }
+
     /// Whether `message` sets the rule off; `before` ends with what the same client sent just before.
-    pub(super) fn is_set_off_by(&mut self, before: &[u8], message: &[u8]) -> bool {
+    pub(super) fn is_set_off_by(
+        &mut self,
+        connection: usize,
+        before: &[u8],
+        message: &[u8],
+    ) -> bool {
+        if self.connection.is_some_and(|number| number != connection) {
+            return false;
+        }
         // A match may begin in the piece before, but must end in this one.
         let carried = before.len().min(self.content.len().saturating_sub(1));
         let seen = [&before[before.len() - carried..], message].concat();
@@ -111,23 +129,30 @@ mod tests {
     #[test]
     fn the_nth_match_sets_off() {
         let mut trigger = Trigger::containing("lock").nth(2);
-        assert!(!trigger.is_set_off_by(b"", b"other"));
-        assert!(!trigger.is_set_off_by(b"", b"a lock"));
+        assert!(!trigger.is_set_off_by(0, b"", b"other"));
+        assert!(!trigger.is_set_off_by(0, b"", b"a lock"));
         assert!(
-            !trigger.is_set_off_by(b"a lock", b"other"),
+            !trigger.is_set_off_by(0, b"a lock", b"other"),
             "what was seen is not counted again"
         );
-        assert!(!trigger.is_set_off_by(b"", b"lo"));
+        assert!(!trigger.is_set_off_by(0, b"", b"lo"));
         assert!(
-            trigger.is_set_off_by(b"lo", b"ck"),
+            trigger.is_set_off_by(0, b"lo", b"ck"),
             "a match may span two pieces"
         );
     }
 
     #[test]
+    fn another_connection_does_not_count() {
+        let mut trigger = Trigger::next_message().on_connection(1);
+        assert!(!trigger.is_set_off_by(0, b"", b"x"));
+        assert!(trigger.is_set_off_by(1, b"", b"x"));
+    }
+
+    #[test]
     fn any_message_sets_off_a_trigger_without_content() {
         let mut trigger = Trigger::next_message().nth(2);
-        assert!(!trigger.is_set_off_by(b"", b"x"));
-        assert!(trigger.is_set_off_by(b"x", b"y"));
+        assert!(!trigger.is_set_off_by(0, b"", b"x"));
+        assert!(trigger.is_set_off_by(0, b"x", b"y"));
     }
 }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
+mod between;
+mod late;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,0 +1,272 @@
+//! One way of one connection through a proxy, and the rules that it obeys.
+
+use std::io;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
+
+use super::connection::Talk;
+use super::late::Late;
+use super::rule::{Direction, Ending, Rule};
+use super::shared::{Farewell, Shared, State};
+
+/// How much a throttled pump passes on in a second: so many equal steps.
+const STEPS: u32 = 20;
+
+/// One way of one connection.
+pub(super) struct Pump<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) state: watch::Receiver<State>,
+    pub(super) talk: &'a Talk,
+    pub(super) way: Direction,
+}
+
+impl Pump<'_> {
+    /// Carries bytes until the sender has closed its side; an error is the order to end the connection.
+    pub(super) async fn run(
+        mut self,
+        mut from: ReadHalf<'_>,
+        mut to: WriteHalf<'_>,
+    ) -> Result<(), Farewell> {
+        let mut buffer = vec![0; 64 * 1024];
+        // What came before the piece at hand, as far as a trigger may want to look back.
+        let mut before = Vec::new();
+        loop {
+            let length = match self.unless_ended(from.read(&mut buffer)).await? {
+                Ok(length) => length,
+                Err(_broken) if self.is_patient() => 0,
+                Err(_broken) => return Err(Ending::Reset.into()),
+            };
+            let piece = &buffer[..length];
+            if self.way == Direction::ToClient {
+                self.talk.server_answered(length > 0);
+            }
+            if length > 0 {
+                self.count(length);
+                self.look_for_trigger(&before, piece);
+                if let Some(late) = self.late_request(&before, piece) {
+                    self.hold_back(late).await?;
+                }
+                before.clear();
+                before.extend_from_slice(piece);
+            }
+            self.treat(piece, &mut to).await?;
+            if length == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does with `piece` what the rule of the moment says; an empty piece is the end of what this side sends.
+    async fn treat(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Farewell> {
+        loop {
+            let rule = self.state.borrow_and_update().rule;
+            match rule {
+                _ if self.is_forgotten() => return self.discard(piece),
+                Rule::Hold(way) if way.includes(self.way) => {
+                    self.changed().await?;
+                    continue;
+                }
+                Rule::Delay(way, by)
+                    if way.includes(self.way) && self.rule_changed_within(by).await? =>
+                {
+                    continue;
+                }
+                Rule::Discard(way) if way.includes(self.way) => return self.discard(piece),
+                Rule::EndOnReply(ending) if self.way == Direction::ToClient => {
+                    return Err(ending.into());
+                }
+                Rule::End(ending) => return Err(ending.into()),
+                Rule::Throttle { rate } => return self.trickle(piece, to, rate).await,
+                _ => {}
+            }
+            return self.pass_on(piece, to).await;
+        }
+    }
+
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what may be done with a piece may end the connection"
+    )]
+    fn discard(&self, piece: &[u8]) -> Result<(), Farewell> {
+        let discarded = piece.len() as u64;
+        self.shared
+            .counters
+            .send_modify(|counters| counters.discarded_bytes += discarded);
+        Ok(())
+    }
+
+    async fn pass_on(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Farewell> {
+        // It may have waited, and the connection been forgotten meanwhile.
+        if self.is_forgotten() {
+            return self.discard(piece);
+        }
+        let write = async {
+            if piece.is_empty() {
+                to.shutdown().await
+            } else {
+                to.write_all(piece).await
+            }
+        };
+        let written: io::Result<()> = self.unless_ended(write).await?;
+        match written {
+            Err(_broken) if !self.is_patient() => Err(Ending::Reset.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn trickle(
+        &mut self,
+        piece: &[u8],
+        to: &mut WriteHalf<'_>,
+        rate: u32,
+    ) -> Result<(), Farewell> {
+        let step = (rate / STEPS).max(1);
+        for part in piece.chunks(step as usize) {
+            let pause = Duration::from_secs(1) * step / rate.max(1);
+            // Told otherwise, the rest goes on at full speed.
+            if self.state.borrow().rule == (Rule::Throttle { rate }) {
+                let _changed = self.rule_changed_within(pause).await?;
+            }
+            self.pass_on(part, to).await?;
+        }
+        if piece.is_empty() {
+            self.pass_on(piece, to).await
+        } else {
+            Ok(())
+        }
+    }
+
+    fn count(&self, length: usize) {
+        let length = length as u64;
+        let to_server = self.way == Direction::ToServer;
+        let turns = to_server && self.talk.server_spoke.swap(false, Ordering::Relaxed);
+        if !to_server {
+            self.talk.server_spoke.store(true, Ordering::Relaxed);
+        }
+        self.shared.count(self.talk.number, |counters| {
+            if to_server {
+                counters.client_messages += 1;
+                counters.client_bytes += length;
+                counters.round_trips += u64::from(turns);
+            } else {
+                counters.server_bytes += length;
+            }
+        });
+        self.shared.counters.send_modify(|counters| {
+            if to_server {
+                counters.client_messages += 1;
+                counters.client_bytes += length;
+                counters.round_trips += u64::from(turns);
+            } else {
+                counters.server_bytes += length;
+            }
+        });
+    }
+
+    /// Before the message is passed on: what it sets off applies to its own reply already.
+    fn look_for_trigger(&self, before: &[u8], message: &[u8]) {
+        if self.way != Direction::ToServer {
+            return;
+        }
+        let mut armed = self
+            .shared
+            .armed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let number = self.talk.number;
+        if let Some((_, rule)) =
+            armed.take_if(|(trigger, _)| trigger.is_set_off_by(number, before, message))
+        {
+            self.shared.state.send_modify(|state| state.rule = rule);
+            self.shared
+                .counters
+                .send_modify(|counters| counters.triggered += 1);
+        }
+    }
+
+    /// The order to hold this message back, if there is one.
+    fn late_request(&self, before: &[u8], message: &[u8]) -> Option<Late> {
+        if self.way != Direction::ToServer {
+            return None;
+        }
+        let mut awaited = self
+            .shared
+            .awaited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        awaited.retain(|(_, late)| !late.is_given_up());
+        let number = self.talk.number;
+        let found = awaited
+            .iter_mut()
+            .position(|(trigger, _)| trigger.is_set_off_by(number, before, message));
+        found.map(|found| awaited.remove(found).1)
+    }
+
+    async fn hold_back(&mut self, late: Late) -> Result<(), Farewell> {
+        let released = late.hold_back();
+        self.talk.keep(late);
+        self.unless_ended(released).await
+    }
+
+    /// Whether this connection goes on without its client: what was held back is to reach the server all the same.
+    fn is_patient(&self) -> bool {
+        self.is_forgotten() || self.talk.has_late_request()
+    }
+
+    fn is_forgotten(&self) -> bool {
+        self.state.borrow().forgotten != self.talk.forgotten
+    }
+
+    /// The order to end this connection, if there is one.
+    fn ended(&self) -> Option<Farewell> {
+        let state = self.state.borrow();
+        match state.rule {
+            Rule::End(ending) => Some(ending.into()),
+            _ if state.generation != self.talk.generation => Some(state.farewell.clone()),
+            _ => None,
+        }
+    }
+
+    async fn changed(&mut self) -> Result<(), Farewell> {
+        // The sender lives as long as `shared`, which we borrow.
+        let _never_closed = self.state.changed().await;
+        self.ended().map_or(Ok(()), Err)
+    }
+
+    /// Waits, and says whether the rule is another one now.
+    async fn rule_changed_within(&mut self, time: Duration) -> Result<bool, Farewell> {
+        let rule = self.state.borrow().rule;
+        let change = async {
+            loop {
+                self.changed().await?;
+                if self.state.borrow().rule != rule {
+                    return Ok(true);
+                }
+            }
+        };
+        tokio::time::timeout(time, change)
+            .await
+            .unwrap_or(Ok(false))
+    }
+
+    /// Awaits `work` unless the connection is to end first.
+    pub(super) async fn unless_ended<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Farewell> {
+        let mut state = self.state.clone();
+        let generation = self.talk.generation;
+        let ended = state
+            .wait_for(|state| matches!(state.rule, Rule::End(_)) || state.generation != generation);
+        tokio::select! {
+            biased;
+            _ = ended => Err(self.ended().unwrap_or(Ending::Close.into())),
+            done = work => Ok(done),
+        }
+    }
+}
