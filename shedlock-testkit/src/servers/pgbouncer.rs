@@ -32,7 +32,7 @@ pub enum PoolMode {
     Statement,
 }
 
-/// How a [`PgBouncer`] is set up.
+/// How a [PgBouncer] is set up.
 #[derive(Debug, Clone)]
 pub struct PgBouncerOptions {
     upstream: Option<SocketAddr>,
@@ -60,14 +60,14 @@ impl PgBouncerOptions {
         };
         options
             .setting("pool_mode", mode)
-            .setting("default_pool_size", 20)
+            .pool_size(20)
             .setting("ignore_startup_parameters", "extra_float_digits")
     }
 
     /// The most server connections for each database and user.
     #[must_use]
     pub fn pool_size(self, connections: u32) -> Self {
-        self.setting("default_pool_size", connections)
+        self.setting("default_pool_size", &connections.to_string())
     }
 
     /// Has it refuse the startup parameters that it does not know, as it does unless told otherwise.
@@ -79,8 +79,8 @@ impl PgBouncerOptions {
 
     /// One more line of its configuration, such as `query_wait_timeout`.
     #[must_use]
-    pub fn setting(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.settings.insert(name, value.to_string());
+    pub fn setting(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.insert(name, value.to_owned());
         self
     }
 

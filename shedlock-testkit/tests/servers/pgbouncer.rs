@@ -22,7 +22,7 @@ async fn pgbouncer_pools_by_session_transaction_and_statement() {
     ];
     for mode in modes {
         let options = PgBouncerOptions::new(mode).pool_size(1);
-        let options = options.setting("query_wait_timeout", 1);
+        let options = options.setting("query_wait_timeout", "1");
         let bouncer = server_or_skip!(PgBouncer::start_before(postgres, options).await);
         let url = bouncer.url(&database);
         assert_ne!(url, database);
