@@ -24,6 +24,7 @@
 //! A new kind of server is one file: an implementation of [`Kind`], and of [`Standalone`] if it needs no other server.
 
 mod account;
+mod backend;
 mod keeper;
 mod kind;
 pub mod mariadb;
@@ -84,6 +85,17 @@ impl<K: Kind> Server<K> {
     /// When signals cannot be sent.
     pub async fn stop(&self) -> io::Result<()> {
         self.blocking(|server| server.keeper().stop(K::STOP_SIGNAL))
+            .await
+    }
+
+    /// Stops the server by this signal, which may mean another kind of end to it than [`stop`](Self::stop)'s, such as SIGQUIT to
+    /// PostgreSQL, and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be sent.
+    pub async fn stop_by(&self, signal: Signal) -> io::Result<()> {
+        self.blocking(move |server| server.keeper().stop(signal))
             .await
     }
 

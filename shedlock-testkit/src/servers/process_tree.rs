@@ -22,6 +22,13 @@ pub(super) fn is_alive(pid: Pid) -> bool {
     })
 }
 
+pub(super) fn is_child(pid: Pid, parent: Pid) -> io::Result<bool> {
+    let all = processes()?;
+    Ok(all
+        .iter()
+        .any(|entry| entry.pid == pid && entry.parent == Some(parent)))
+}
+
 /// Sends `signal`; a process that is gone already is no error.
 pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
     match kill_process(pid, signal) {

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
+mod backends;
 mod pgbouncer;
 
 use std::io::Read as _;
@@ -93,55 +94,25 @@ async fn mariadb_starts_and_its_users_may_do_what_they_say() {
     );
     assert_eq!(server.execute(&two, "SHOW TABLES").await, "");
 
-    let as_user = |url: String, sql: &'static str| {
-        let (login, place) = url
-            .strip_prefix("mysql://")
-            .unwrap()
-            .split_once('@')
-            .unwrap();
-        let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let (address, database) = place.split_once('/').unwrap();
-        let (_, port) = address.split_once(':').unwrap();
-        let output = Command::new("mariadb")
-            .args([
-                "--no-defaults",
-                "--protocol=tcp",
-                "-h127.0.0.1",
-                "-u",
-                user,
-                "-P",
-                port,
-                database,
-                "-e",
-                sql,
-            ])
-            .arg(format!("--password={password}"))
-            .output()
-            .unwrap();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
-    };
     let reader = server.read_only_url(&one).await;
-    assert!(as_user(reader.clone(), "SELECT * FROM t").0);
-    let (written, why) = as_user(reader, "INSERT INTO t VALUES (3)");
+    assert!(mariadb(&reader, "SELECT * FROM t").0);
+    let (written, why) = mariadb(&reader, "INSERT INTO t VALUES (3)");
     assert!(!written && why.contains("command denied"), "{why}");
     assert_eq!(
-        as_user(two.clone(), "CREATE TABLE u (id int)"),
+        mariadb(&two, "CREATE TABLE u (id int)"),
         (true, String::new())
     );
     assert_eq!(
-        as_user(server.password_url(&two), "INSERT INTO u VALUES (1)"),
+        mariadb(&server.password_url(&two), "INSERT INTO u VALUES (1)"),
         (true, String::new())
     );
-    let (entered, why) = as_user(
-        server.password_url(&two).replace("s3cret", "wrong"),
+    let (entered, why) = mariadb(
+        &server.password_url(&two).replace("s3cret", "wrong"),
         "SELECT 1",
     );
     assert!(!entered && why.contains("Access denied"), "{why}");
-    assert!(as_user(server.url(), "SELECT 1").0);
-    assert!(as_user(server.admin_url(), "SELECT 1").0);
+    assert!(mariadb(&server.url(), "SELECT 1").0);
+    assert!(mariadb(&server.admin_url(), "SELECT 1").0);
 }
 
 #[tokio::test]
@@ -185,6 +156,27 @@ fn psql(url: &str, sql: &str) -> Result<String, String> {
     } else {
         Err(text(output.stderr))
     }
+}
+
+/// Whether `mariadb` did it, and what it complains of.
+fn mariadb(url: &str, sql: &str) -> (bool, String) {
+    let (login, place) = url
+        .strip_prefix("mysql://")
+        .unwrap()
+        .split_once('@')
+        .unwrap();
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let (address, database) = place.split_once('/').unwrap();
+    let (_, port) = address.split_once(':').unwrap();
+    let mut mariadb = Command::new("mariadb");
+    mariadb.args(["--no-defaults", "--protocol=tcp", "-h127.0.0.1"]);
+    mariadb.args(["-u", user, "-P", port, database, "-e", sql]);
+    let output = mariadb.arg(format!("--password={password}")).output();
+    let output = output.unwrap();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 async fn rough_life<K: Kind>(server: &Server<K>) {
