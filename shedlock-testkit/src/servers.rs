@@ -31,6 +31,7 @@ pub mod mariadb;
 pub mod pgbouncer;
 pub mod postgres;
 mod process_tree;
+mod replica;
 mod start;
 mod tools;
 

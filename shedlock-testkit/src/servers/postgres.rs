@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, replica, tools};
 
 /// A PostgreSQL server. Everybody may log in without a password but [`password_url`](Server::password_url)'s role.
 pub type Postgres = Server<PostgresKind>;
@@ -17,11 +18,13 @@ pub struct PostgresKind {
     initdb: PathBuf,
     postgres: PathBuf,
     psql: PathBuf,
+    /// Whom it follows, when it is a replica.
+    pub(super) primary: Option<SocketAddr>,
 }
 
 const INSTALL: &str = "apt-get install -y postgresql";
 /// Debian keeps the server's programs off the path; Homebrew's and Fedora's are on it.
-const DIRECTORIES: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql/bin"];
+pub(super) const DIRECTORIES: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql/bin"];
 
 /// The superuser, who owns nothing that a test touches.
 pub(super) const ADMIN: &str = "postgres";
@@ -63,6 +66,9 @@ impl Kind for PostgresKind {
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
+        if let Some(primary) = self.primary {
+            return replica::copy(site, primary);
+        }
         let data = site.directory().join("data");
         let mut initdb = Command::new(&self.initdb);
         initdb
@@ -113,6 +119,9 @@ impl Kind for PostgresKind {
     }
 
     fn furnish(&self, site: &Site) -> io::Result<()> {
+        if self.primary.is_some() {
+            return Ok(());
+        }
         let roles = format!(
             "CREATE ROLE {USER} LOGIN;
              CREATE ROLE {PASSWORD_USER} LOGIN PASSWORD '{PASSWORD}' IN ROLE {USER};
@@ -133,6 +142,7 @@ impl Standalone for PostgresKind {
             initdb: find("initdb")?,
             postgres: find("postgres")?,
             psql: find("psql")?,
+            primary: None,
         })
     }
 

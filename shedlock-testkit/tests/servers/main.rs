@@ -5,6 +5,7 @@
 
 mod backends;
 mod pgbouncer;
+mod replica;
 
 use std::io::Read as _;
 use std::net::TcpStream;
