@@ -32,6 +32,7 @@ pub mod pgbouncer;
 pub mod postgres;
 mod process_tree;
 mod replica;
+mod small_disk;
 mod start;
 mod tools;
 
@@ -46,6 +47,7 @@ pub use self::kind::{Kind, Site, Standalone};
 pub use self::mariadb::MariaDb;
 pub use self::pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use self::postgres::Postgres;
+pub use self::small_disk::SmallDisk;
 pub use crate::unavailable::Unavailable;
 
 /// A running server of kind `K`. Dropped, it is killed and its directory removed.
@@ -56,6 +58,8 @@ pub struct Server<K> {
     kind: K,
     site: Site,
     keeper: Arc<Mutex<Keeper>>,
+    /// Unmounted after the server has gone.
+    _disk: Option<SmallDisk>,
 }
 
 impl<K: Kind> Server<K> {

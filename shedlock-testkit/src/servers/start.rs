@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::keeper::Keeper;
 use super::kind::{Kind, Site, Standalone};
-use super::{Server, blocking, tools};
+use super::{Server, SmallDisk, blocking, tools};
 use crate::unavailable::Unavailable;
 
 /// A server that does not answer within this time after its start is given up.
@@ -35,6 +35,20 @@ impl<K: Standalone> Server<K> {
             .map(|&argument| argument.to_owned())
             .collect();
         blocking(move || Self::start_blocking(arguments, Vec::new())).await
+    }
+
+    /// Starts a server of the caller's own whose data lie on this disk, with further arguments on its command line.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_on(disk: &SmallDisk, arguments: &[&str]) -> Result<Self, Unavailable> {
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        let disk = Some(disk.clone());
+        blocking(move || Self::start_at(disk, K::locate()?, arguments, Vec::new())).await
     }
 
     /// Starts a server of the caller's own with these environment variables, which nothing else of it sees: with
@@ -79,20 +93,31 @@ impl<K: Kind> Server<K> {
         arguments: Vec<String>,
         variables: Vec<(OsString, OsString)>,
     ) -> Result<Self, Unavailable> {
+        Self::start_at(None, kind, arguments, variables)
+    }
+
+    fn start_at(
+        disk: Option<SmallDisk>,
+        kind: K,
+        arguments: Vec<String>,
+        variables: Vec<(OsString, OsString)>,
+    ) -> Result<Self, Unavailable> {
         let account = Account::to_run_as(K::ACCOUNT).map_err(K::unavailable)?;
-        Self::start_in(kind, account, arguments, variables)
+        Self::start_in(disk, kind, account, arguments, variables)
             .map_err(|error| K::unavailable(error.to_string()))
     }
 
     fn start_in(
+        disk: Option<SmallDisk>,
         kind: K,
         account: Option<Account>,
         arguments: Vec<String>,
         variables: Vec<(OsString, OsString)>,
     ) -> io::Result<Self> {
+        let place = disk.as_ref().map(|disk| disk.directory().to_owned());
         let directory = tempfile::Builder::new()
             .prefix("shedlock-server-")
-            .tempdir()?;
+            .tempdir_in(place.unwrap_or_else(std::env::temp_dir))?;
         if let Some(account) = &account {
             account.own(directory.path())?;
         }
@@ -116,6 +141,7 @@ impl<K: Kind> Server<K> {
             kind,
             site,
             keeper: Arc::new(Mutex::new(keeper)),
+            _disk: disk,
         };
         server.start_again()?;
         server.kind.furnish(&server.site)?;

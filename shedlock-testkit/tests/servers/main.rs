@@ -6,6 +6,7 @@
 mod backends;
 mod pgbouncer;
 mod replica;
+mod small_disk;
 
 use std::io::Read as _;
 use std::net::TcpStream;

@@ -1,0 +1,145 @@
+//! A disk that is soon full.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use super::blocking;
+use crate::unavailable::Unavailable;
+
+/// A file system of few megabytes (Linux, as root), for [`start_on`](super::Server::start_on). When the last handle is dropped,
+/// or this process is killed, it is gone.
+#[derive(Debug, Clone)]
+pub struct SmallDisk {
+    keeper: Arc<Keeper>,
+}
+
+/// The shell that unmounts it when the pipe from this process closes.
+#[derive(Debug)]
+struct Keeper {
+    shell: Child,
+    directory: PathBuf,
+}
+
+/// Mounts $2 megabytes at $1 until standard input closes. A server may still be ending then; the kernel waits for it.
+const SCRIPT: &str = r#"
+trap '' HUP INT
+mount -t tmpfs -o "size=${2}m,mode=0777" shedlock "$1" && echo mounted || exit 1
+cat
+umount -l "$1"
+rmdir "$1"
+"#;
+
+impl SmallDisk {
+    /// Makes an empty disk. PostgreSQL wants 64 megabytes and MariaDB 256 before anything is in them.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] where this machine forbids it: it wants root, and a kernel that lets it mount.
+    pub async fn new(megabytes: u32) -> Result<Self, Unavailable> {
+        let made = blocking(move || Keeper::mount(megabytes)).await;
+        match made {
+            Ok(keeper) => Ok(Self {
+                keeper: Arc::new(keeper),
+            }),
+            Err(error) => Err(Unavailable::rare(
+                "small disks",
+                error.to_string(),
+                "run the tests as root, on Linux",
+            )),
+        }
+    }
+
+    /// Where it is mounted.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.keeper.directory
+    }
+
+    /// Fills it to the last byte.
+    ///
+    /// # Errors
+    ///
+    /// When something else goes wrong first.
+    pub async fn fill(&self) -> io::Result<()> {
+        let ballast = self.ballast();
+        blocking(move || {
+            let mut file = File::options().create(true).append(true).open(ballast)?;
+            // Large pieces first, and then what is left of the last one.
+            for size in [1024 * 1024, 4096, 1] {
+                let piece = vec![0; size];
+                let full = loop {
+                    match file.write(&piece) {
+                        Ok(written) if written > 0 => {}
+                        Ok(_) => break io::ErrorKind::StorageFull.into(),
+                        Err(error) => break error,
+                    }
+                };
+                if full.kind() != io::ErrorKind::StorageFull {
+                    return Err(full);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes away what [`fill`](Self::fill) has put there. Nothing when it has not.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub async fn free_up(&self) -> io::Result<()> {
+        let ballast = self.ballast();
+        match blocking(move || fs::remove_file(ballast)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.directory().join("ballast")
+    }
+}
+
+impl Keeper {
+    fn mount(megabytes: u32) -> io::Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("shedlock-disk-")
+            .tempdir()?;
+        let mut shell = Command::new("sh")
+            .args(["-c", SCRIPT, "shedlock-disk"])
+            .arg(directory.path())
+            .arg(megabytes.to_string())
+            // Ctrl-C on a terminal goes to the test process alone; the pipe then tells the shell.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut answer = String::new();
+        if let Some(stdout) = shell.stdout.take() {
+            BufReader::new(stdout).read_line(&mut answer)?;
+        }
+        if answer == "mounted\n" {
+            // From here on the shell removes it.
+            let directory = directory.keep();
+            return Ok(Self { shell, directory });
+        }
+        let said = shell.wait_with_output()?.stderr;
+        Err(io::Error::other(
+            String::from_utf8_lossy(&said).trim().to_owned(),
+        ))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // Closing the pipe is the order to end. Nothing can be done about a shell that somebody else has reaped.
+        drop(self.shell.stdin.take());
+        let _ended = self.shell.wait();
+    }
+}
