@@ -25,6 +25,7 @@
 
 mod account;
 mod backend;
+pub mod galera;
 mod keeper;
 mod kind;
 pub mod mariadb;
@@ -42,6 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use rustix::process::Signal;
 
+pub use self::galera::Galera;
 use self::keeper::Keeper;
 pub use self::kind::{Kind, Site, Standalone};
 pub use self::mariadb::MariaDb;

@@ -46,6 +46,14 @@ pub(crate) const NEEDS: &[Need] = &[
                     `bin` folder on PATH",
     },
     Need {
+        name: "Galera",
+        probe: || {
+            libraries(&["galera/libgalera_smm.so"]).and_then(|()| programs(&["rsync", "lsof"]))
+        },
+        debian: &["galera-4", "rsync", "lsof"],
+        elsewhere: "install MariaDB's Galera library, rsync and lsof (Linux only)",
+    },
+    Need {
         name: "libfaketime",
         probe: || libraries(&["faketime/libfaketime.so.1"]),
         debian: &["libfaketime"],

@@ -9,6 +9,14 @@ server=
 # When the process that started us ends while our server is stopped, the kernel sends SIGHUP to the both of us.
 trap '' HUP
 
+# All processes below $1, whichever of its threads has started them.
+below() {
+    for child in $(cat "/proc/$1/task/"*/children 2>/dev/null || pgrep -P "$1"); do
+        echo "$child"
+        below "$child"
+    done
+}
+
 while read -r verb; do
     case $verb in
     start)
@@ -28,7 +36,7 @@ if [ -n "$server" ]; then
     # Stopped first, the server cannot replace a child that is being killed. A stopped child would never notice that
     # its parent has gone, so children are killed by name.
     kill -STOP "$server"
-    children=$(cat "/proc/$server/task/$server/children" 2>/dev/null || pgrep -P "$server")
+    children=$(below "$server")
     # shellcheck disable=SC2086 # one argument per child
     kill -KILL "$server" $children 2>/dev/null
     wait "$server"

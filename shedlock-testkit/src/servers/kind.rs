@@ -84,4 +84,13 @@ impl Site {
     pub fn arguments(&self) -> &[String] {
         &self.arguments
     }
+
+    /// Writes a file that the server may change.
+    pub(super) fn write(&self, path: &Path, text: &str) -> io::Result<()> {
+        std::fs::write(path, text)?;
+        match &self.account {
+            Some(account) => account.own(path),
+            None => Ok(()),
+        }
+    }
 }

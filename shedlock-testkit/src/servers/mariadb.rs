@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+use super::galera::Member;
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, galera, tools};
 
 /// A MariaDB server. Nobody needs a password but [`password_url`](Server::password_url)'s user.
 pub type MariaDb = Server<MariaDbKind>;
@@ -17,6 +18,8 @@ pub struct MariaDbKind {
     install_db: PathBuf,
     server: PathBuf,
     client: PathBuf,
+    /// The cluster it belongs to, if it does.
+    pub(super) member: Option<Member>,
 }
 
 const INSTALL: &str = "apt-get install -y mariadb-server";
@@ -48,7 +51,10 @@ impl Kind for MariaDbKind {
         install.arg(data_argument(site));
         // Two that begin at once name their temporary tables alike.
         install.env("TMPDIR", site.directory());
-        tools::run_in(site, &mut install).map(drop)
+        tools::run_in(site, &mut install)?;
+        self.member
+            .as_ref()
+            .map_or(Ok(()), |member| member.initialize(site))
     }
 
     fn command(&self, site: &Site) -> Vec<OsString> {
@@ -74,19 +80,28 @@ impl Kind for MariaDbKind {
             ]
             .map(OsString::from),
         );
+        command.extend(self.member.iter().flat_map(Member::arguments));
         command.extend(site.arguments().iter().map(OsString::from));
         command
     }
 
     fn is_ready(&self, site: &Site) -> bool {
         let directory = self.run(site, "", "SELECT @@datadir");
-        directory.is_ok_and(|directory| {
+        let is_ours = directory.is_ok_and(|directory| {
             directory.trim().trim_end_matches('/')
                 == site.directory().join("data").to_string_lossy()
-        })
+        });
+        is_ours && (self.member.is_none() || galera::works(self, site).unwrap_or(false))
     }
 
     fn furnish(&self, site: &Site) -> io::Result<()> {
+        if self
+            .member
+            .as_ref()
+            .is_some_and(|member| !member.is_first())
+        {
+            return Ok(());
+        }
         let users = format!(
             "CREATE USER {USER}@'%';
              CREATE USER {PASSWORD_USER}@'%' IDENTIFIED BY '{PASSWORD}';
@@ -114,6 +129,7 @@ impl Standalone for MariaDbKind {
             install_db: find("mariadb-install-db")?,
             server: find("mariadbd")?,
             client: find("mariadb")?,
+            member: None,
         })
     }
 
@@ -125,7 +141,7 @@ impl Standalone for MariaDbKind {
 
 impl MariaDbKind {
     /// Runs statements as root.
-    fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
+    pub(super) fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
         let mut client = Command::new(&self.client);
         client.args([
             "--no-defaults",

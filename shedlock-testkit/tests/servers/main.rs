@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
 mod backends;
+mod galera;
 mod pgbouncer;
 mod replica;
 mod small_disk;

@@ -1,0 +1,266 @@
+//! Galera: MariaDB servers that are one database.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::mariadb::{MariaDb, MariaDbKind};
+use super::{Server, Site, Standalone as _, Unavailable, tools};
+
+/// A cluster of three MariaDB servers. What one has committed is committed on each; two of them are enough to go on.
+///
+/// Each node is a server like others, to be [killed](Server::kill) and [restarted](Server::restart): it then copies the data
+/// from another node, which takes some seconds. While fewer than two run, none does any work.
+#[derive(Debug, Clone)]
+pub struct Galera {
+    nodes: Vec<MariaDb>,
+}
+
+/// What a server knows of the cluster that it belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    provider: PathBuf,
+    number: usize,
+    /// The port of each member, where the others reach it.
+    group: [u16; NODES],
+    /// Where it is sent what it has missed: single changes, or all data.
+    changes: u16,
+    data: u16,
+}
+
+const NODES: usize = 3;
+const NAME: &str = "Galera";
+const INSTALL: &str = "apt-get install -y mariadb-server galera-4 rsync";
+const LIBRARY: &str = "libgalera_smm.so";
+const DIRECTORIES: &[&str] = &[
+    "/usr/lib/galera",
+    "/usr/lib/galera-4",
+    "/usr/lib64/galera",
+    "/usr/lib64/galera-4",
+];
+/// How often to look whether a node has come to know what has become of it.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Members that agree on these, on what the database holds and on who was there last, go on as if they had parted a moment ago.
+/// A cluster that is founded by one node instead copies all data to the others, which takes seconds for each.
+const DATA: &str = "0c5ed10c-0000-11ee-8000-000000000000";
+const MEMBERS: [&str; NODES] = [
+    "0c5ed10c-0001-11ee-8000-000000000000",
+    "0c5ed10c-0002-11ee-8000-000000000000",
+    "0c5ed10c-0003-11ee-8000-000000000000",
+];
+
+impl Galera {
+    /// Starts a cluster of the caller's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] when something is missing, or does not do its work; it says what, and what installs it.
+    pub async fn start() -> Result<Self, Unavailable> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a cluster of the caller's own with further arguments on the command line of each node.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with(arguments: &[&str]) -> Result<Self, Unavailable> {
+        let provider = tools::find(LIBRARY, DIRECTORIES)
+            .ok_or_else(|| unavailable(format!("there is no `{LIBRARY}`")))?;
+        if tools::find("rsync", &[]).is_none() {
+            return Err(unavailable("there is no `rsync`".to_owned()));
+        }
+        let kind = MariaDbKind::locate()?;
+        let ports = (0..3 * NODES).map(|_| tools::free_port());
+        let ports = ports.collect::<io::Result<Vec<u16>>>();
+        let ports = ports.map_err(|error| unavailable(error.to_string()))?;
+        let group = [ports[0], ports[1], ports[2]];
+        let starts = (0..NODES).map(|number| {
+            let mut kind = kind.clone();
+            kind.member = Some(Member {
+                provider: provider.clone(),
+                number,
+                group,
+                changes: ports[NODES + number],
+                data: ports[2 * NODES + number],
+            });
+            let arguments = arguments.iter().map(|&one| one.to_owned()).collect();
+            // None of them answers before the others are there.
+            super::blocking(move || Server::start_as(kind, arguments, Vec::new()))
+        });
+        let nodes = futures_util::future::try_join_all(starts).await?;
+        let cluster = Self { nodes };
+        cluster.settle().await;
+        Ok(cluster)
+    }
+
+    /// A node, counted from zero.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node: there are three.
+    #[must_use]
+    pub fn node(&self, number: usize) -> &MariaDb {
+        &self.nodes[number]
+    }
+
+    /// The database of `url`, a URL of any node, at this node.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node, or `url` is not of this cluster.
+    #[must_use]
+    pub fn url(&self, number: usize, url: &str) -> String {
+        let addresses = self.nodes.iter().map(|node| node.address().to_string());
+        let there = self.node(number).address().to_string();
+        for here in addresses {
+            if url.contains(&here) {
+                return url.replacen(&here, &there, 1);
+            }
+        }
+        panic!("`{url}` is not a URL of this cluster")
+    }
+
+    /// Creates an empty database and gives its URL at the first node, with a user who may do everything in it; each node has it.
+    ///
+    /// # Panics
+    ///
+    /// When the first node does not do it.
+    pub async fn fresh_database(&self) -> String {
+        let url = self.node(0).fresh_database().await;
+        self.settle().await;
+        url
+    }
+
+    /// Waits until each node that runs and works has applied what all had committed when asked.
+    ///
+    /// # Panics
+    ///
+    /// When a node says that it works and does not.
+    pub async fn settle(&self) {
+        for node in self.nodes.iter().filter(|node| node.pid().is_some()) {
+            let admin = node.admin_url();
+            if state(node).await == Some(State::Works) {
+                let wait = "SET SESSION wsrep_sync_wait = 15; SELECT COUNT(*) FROM mysql.user";
+                node.execute(&admin, wait).await;
+            }
+        }
+    }
+
+    /// Cuts a node off from the others, and returns once it knows: it answers each statement with error 1047, "WSREP has not yet
+    /// prepared node for application use", while the other two go on. Bound it by a timeout.
+    ///
+    /// # Panics
+    ///
+    /// When the node does not run.
+    pub async fn isolate(&self, number: usize) {
+        self.set_isolated(number, 1, State::Unprepared).await;
+    }
+
+    /// Lets an isolated node join the others again, and returns once it works. Bound it by a timeout.
+    ///
+    /// # Panics
+    ///
+    /// When the node does not run.
+    pub async fn rejoin(&self, number: usize) {
+        self.set_isolated(number, 0, State::Works).await;
+    }
+
+    async fn set_isolated(&self, number: usize, isolated: u8, expected: State) {
+        let node = self.node(number);
+        let set = format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={isolated}'");
+        // In no database: a node that is cut off has none to give.
+        node.execute("", &set).await;
+        while state(node).await != Some(expected) {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// Whether a node does what it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Works,
+    Unprepared,
+}
+
+async fn state(node: &MariaDb) -> Option<State> {
+    let (kind, site) = (node.kind().clone(), node.site().clone());
+    let works = super::blocking(move || works(&kind, &site)).await.ok()?;
+    Some(if works {
+        State::Works
+    } else {
+        State::Unprepared
+    })
+}
+
+/// Whether the member at `site` is one of those who go on, and has all that they have.
+pub(super) fn works(kind: &MariaDbKind, site: &Site) -> io::Result<bool> {
+    let status = "SHOW STATUS WHERE variable_name IN ('wsrep_ready', 'wsrep_local_state_comment')";
+    let shown = kind.run(site, "", status)?;
+    Ok(shown.contains("wsrep_ready\tON") && shown.contains("\tSynced"))
+}
+
+fn unavailable(reason: String) -> Unavailable {
+    Unavailable::obtainable(NAME, reason, INSTALL)
+}
+
+impl Member {
+    /// Whether it is this one that creates what each of them has.
+    pub(super) fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
+    /// Puts the marks of a parting into the data directory.
+    pub(super) fn initialize(&self, site: &Site) -> io::Result<()> {
+        let data = site.directory().join("data");
+        let position = format!(
+            "# GALERA saved state\nversion: 2.1\nuuid:    {DATA}\nseqno:   0\nsafe_to_bootstrap: 0\n"
+        );
+        site.write(&data.join("grastate.dat"), &position)?;
+        let members = MEMBERS
+            .map(|member| format!("member: {member} 0\n"))
+            .concat();
+        let parting = format!(
+            "my_uuid: {}\n#vwbeg\nview_id: 3 {} 1\nbootstrap: 0\n{members}#vwend\n",
+            MEMBERS[self.number], MEMBERS[0]
+        );
+        site.write(&data.join("gvwstate.dat"), &parting)
+    }
+
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let group = self.group.map(|port| format!("127.0.0.1:{port}"));
+        let mut provider = OsString::from("--wsrep-provider=");
+        provider.push(&self.provider);
+        let options = [
+            format!("gmcast.listen_addr=tcp://{}", group[self.number]),
+            format!("ist.recv_addr=127.0.0.1:{}", self.changes),
+            "gcache.size=8M".to_owned(),
+            // Whoever is silent that long is out; by default it takes five times as long.
+            "evs.keepalive_period=PT0.3S".to_owned(),
+            "evs.inactive_check_period=PT0.2S".to_owned(),
+            "evs.suspect_timeout=PT1S".to_owned(),
+            "evs.inactive_timeout=PT3S".to_owned(),
+        ];
+        let mut arguments = vec![provider];
+        arguments.extend(
+            [
+                "--wsrep-on=ON".to_owned(),
+                // A member of another cluster that has taken a port is told from ours by it.
+                format!("--wsrep-cluster-name=shedlock-{}", self.group[0]),
+                format!("--wsrep-cluster-address=gcomm://{}", group.join(",")),
+                format!("--wsrep-provider-options={}", options.join(";")),
+                format!("--wsrep-node-name=node-{}", self.number),
+                "--wsrep-node-address=127.0.0.1".to_owned(),
+                "--wsrep-sst-method=rsync".to_owned(),
+                format!("--wsrep-sst-receive-address=127.0.0.1:{}", self.data),
+                "--binlog-format=ROW".to_owned(),
+                "--innodb-autoinc-lock-mode=2".to_owned(),
+            ]
+            .map(OsString::from),
+        );
+        arguments
+    }
+}
