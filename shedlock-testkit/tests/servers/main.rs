@@ -5,6 +5,7 @@
 
 mod backends;
 mod galera;
+mod late;
 mod pgbouncer;
 mod replica;
 mod small_disk;
@@ -163,6 +164,14 @@ fn psql(url: &str, sql: &str) -> Result<String, String> {
 
 /// Whether `mariadb` did it, and what it complains of.
 fn mariadb(url: &str, sql: &str) -> (bool, String) {
+    let output = mariadb_client(url, sql).output().unwrap();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+fn mariadb_client(url: &str, sql: &str) -> Command {
     let (login, place) = url
         .strip_prefix("mysql://")
         .unwrap()
@@ -172,14 +181,11 @@ fn mariadb(url: &str, sql: &str) -> (bool, String) {
     let (address, database) = place.split_once('/').unwrap();
     let (_, port) = address.split_once(':').unwrap();
     let mut mariadb = Command::new("mariadb");
-    mariadb.args(["--no-defaults", "--protocol=tcp", "-h127.0.0.1"]);
-    mariadb.args(["-u", user, "-P", port, database, "-e", sql]);
-    let output = mariadb.arg(format!("--password={password}")).output();
-    let output = output.unwrap();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
+    mariadb
+        .args(["--no-defaults", "--protocol=tcp", "-h127.0.0.1"])
+        .args(["-u", user, "-P", port, database, "-e", sql])
+        .arg(format!("--password={password}"));
+    mariadb
 }
 
 async fn rough_life<K: Kind>(server: &Server<K>) {
