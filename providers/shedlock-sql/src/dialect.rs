@@ -52,10 +52,53 @@ impl Dialect {
         quoted.push(quote);
         quoted
     }
+
+    /// `text` as a literal that the server reads back as it is, whatever its session has been told of backslashes, quotes
+    /// and character sets.
+    pub(crate) fn literal(self, text: &str) -> String {
+        let doubled = |also: char| {
+            let mut doubled = String::with_capacity(text.len() + 2);
+            for c in text.chars() {
+                if c == '\'' || c == also {
+                    doubled.push(c);
+                }
+                doubled.push(c);
+            }
+            doubled
+        };
+        match self {
+            // In an E'..' a backslash is always special; in a '..' that depends on the session.
+            Self::Postgres => format!("E'{}'", doubled('\\')),
+            Self::MySql => {
+                let digits: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+                format!("_utf8mb4 X'{digits}'")
+            }
+            Self::Sqlite => format!("'{}'", doubled('\'')),
+        }
+    }
 }
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.provider_name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_ends_where_it_ends() {
+        let nasty = r"a'b\'; DROP TABLE x --";
+        assert_eq!(
+            Dialect::Postgres.literal(nasty),
+            r"E'a''b\\''; DROP TABLE x --'"
+        );
+        assert_eq!(
+            Dialect::Sqlite.literal(nasty),
+            r"'a''b\''; DROP TABLE x --'"
+        );
+        assert_eq!(Dialect::MySql.literal("a'\\é"), "_utf8mb4 X'61275CC3A9'");
     }
 }

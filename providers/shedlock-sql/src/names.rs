@@ -1,5 +1,7 @@
 //! The names of the table and its columns, checked and quoted once.
 
+mod texts;
+
 use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
@@ -242,6 +244,7 @@ impl Names {
             "fencing_token",
         ];
         values.extend(keys.into_iter().zip(self.column_names().map(quote)));
+        values.extend(self.texts());
         let mut filled = String::with_capacity(template.len() * 2);
         let mut rest = template;
         // In one pass: a name that itself looks like a placeholder stays a name.

@@ -58,3 +58,30 @@ fn a_name_that_looks_like_a_placeholder_stays_a_name() {
         "`{name}` `{table}` {now}"
     );
 }
+
+#[test]
+fn the_table_can_be_asked_for_as_a_value() {
+    let filled = |dialect, table| {
+        let names = names(dialect, table).unwrap();
+        names.fill_in("{table_text} {schema_text} {bare_text} {schema}")
+    };
+    assert_eq!(
+        filled(Dialect::Postgres, r#"a'p.s"h\"#),
+        r#"E'"a''p"."s""h\\"' E'a''p' E's"h\\' "a'p""#
+    );
+    assert_eq!(
+        filled(Dialect::Sqlite, "l'ock"),
+        "'`l''ock`' NULL 'l''ock' `main`"
+    );
+    assert!(filled(Dialect::MySql, "lock").contains(" DATABASE() _utf8mb4 X'6C6F636B' "));
+    assert!(filled(Dialect::MySql, "a.b").contains(" _utf8mb4 X'61' _utf8mb4 X'62' "));
+}
+
+#[test]
+fn a_literal_that_looks_like_a_placeholder_stays_a_literal() {
+    let names = names(Dialect::Sqlite, "{table}").unwrap();
+    assert_eq!(
+        names.fill_in("{bare_text} {table_text}"),
+        "'{table}' '`{table}`'"
+    );
+}

@@ -1,0 +1,39 @@
+//! The table's name as a value, for questions about it.
+
+use super::Names;
+use crate::dialect::Dialect;
+
+impl Names {
+    /// What a template has in braces where it asks for the table as a value: literals, so that a question is one message and
+    /// nothing has to be bound.
+    pub(super) fn texts(&self) -> [(&'static str, String); 4] {
+        let literal = |text: &str| self.dialect.literal(text);
+        let schema_text = match (self.schema(), self.dialect) {
+            (Some(schema), _) => literal(schema),
+            (None, Dialect::MySql) => "DATABASE()".to_owned(),
+            (None, _) => "NULL".to_owned(),
+        };
+        [
+            ("table_text", literal(&self.quoted_table())),
+            ("bare_text", literal(self.bare_table())),
+            ("schema_text", schema_text),
+            // Only SQLite has a catalogue in each schema.
+            (
+                "schema",
+                self.dialect.quote(self.schema().unwrap_or("main")),
+            ),
+        ]
+    }
+
+    /// What gives a column a default, in PostgreSQL.
+    pub(crate) fn add_default(&self, column: &str, value: &str) -> String {
+        let (table, column) = (self.quoted_table(), self.dialect.quote(column));
+        format!("run: ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {value}")
+    }
+
+    /// What gives the name a unique key, in PostgreSQL, whether or not there is a primary key.
+    pub(crate) fn add_unique(&self) -> String {
+        let (table, name) = (self.quoted_table(), self.dialect.quote(self.columns.name()));
+        format!("run: ALTER TABLE {table} ADD UNIQUE ({name})")
+    }
+}
