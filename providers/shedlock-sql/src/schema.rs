@@ -1,60 +1,33 @@
 //! Whether a table is as locks need it: what a server says of it, and what is wrong with that.
 
+mod columns;
+mod facts;
+mod inspection;
+mod keys;
+mod rights;
+mod session;
+mod table;
 mod types;
+mod writes;
+mod zones;
 
 use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+use facts::{Column, Facts, TableKind};
 use types::Kind;
 
-/// The questions to a server about one table.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Inspection {
-    /// Gives each column's name, type, what else is said of it, and its collation: four texts.
-    pub columns: &'static str,
-    /// Gives each unique key's name and one of its columns, or nothing in its place where that is an expression: two texts.
-    pub keys: &'static str,
-    /// Gives the time zones of this session and of others: two texts.
-    pub zones: &'static str,
-}
-
-impl Inspection {
-    /// The questions in a dialect.
-    ///
-    /// The first two ask for the table: PostgreSQL for [`Names::quoted_table`]; MySQL for [`Names::schema`], then
-    /// [`Names::bare_table`]; SQLite for these two the other way round.
-    #[must_use]
-    pub const fn of(dialect: Dialect) -> Self {
-        macro_rules! files {
-            ($dialect:literal) => {
-                Self {
-                    columns: include_str!(concat!("../sql/", $dialect, "/columns.sql")),
-                    keys: include_str!(concat!("../sql/", $dialect, "/keys.sql")),
-                    zones: include_str!(concat!("../sql/", $dialect, "/zones.sql")),
-                }
-            };
-        }
-        match dialect {
-            Dialect::Postgres => files!("postgres"),
-            Dialect::MySql => files!("mysql"),
-            Dialect::Sqlite => files!("sqlite"),
-        }
-    }
-}
+pub use inspection::Inspection;
 
 /// What a server says of a table: the answers to an [`Inspection`].
 #[derive(Debug, Clone, Default)]
 pub struct Description {
-    /// Name, type, remark and collation of each column.
-    pub columns: Vec<[String; 4]>,
-    /// Name and column of each unique key's parts.
-    pub keys: Vec<[String; 2]>,
-    /// The time zones of this session and of others.
-    pub zones: [String; 2],
+    facts: Facts,
     /// A lock without an end, or taken in the future.
-    pub future: Option<String>,
+    future: Option<String>,
+    /// What the server said when it was to plan the statement that takes a lock, if it refused.
+    refusal: Option<String>,
 }
 
 /// What is odd about a table that works.
@@ -76,15 +49,79 @@ impl SchemaReport {
 #[derive(Default)]
 struct Findings {
     problems: Vec<String>,
+    /// Of the session, whatever the table is like.
+    session: Vec<(ErrorKind, String)>,
     warnings: Vec<String>,
 }
 
+impl Findings {
+    fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    fn warning(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+}
+
 impl Description {
-    /// Judges the table.
+    /// What the rows of [`Inspection::catalogue`] and [`Inspection::mixing`] say. A NULL is an empty text.
+    #[must_use]
+    pub fn read(rows: &[[String; Inspection::FACT]]) -> Self {
+        let mut description = Self::default();
+        for row in rows {
+            description.facts.take(row);
+        }
+        description
+    }
+
+    /// Takes in what [`Inspection::definition`] gave.
+    #[must_use]
+    pub fn with_definition(mut self, definition: &str) -> Self {
+        if definition.starts_with("CREATE TEMPORARY ") {
+            self.facts.is_temporary();
+        }
+        self
+    }
+
+    /// Takes in the lock that [`Statements::future`](crate::Statements::future) found.
+    #[must_use]
+    pub fn with_future(mut self, lock: Option<String>) -> Self {
+        self.future = lock;
+        self
+    }
+
+    /// Takes in what the server said when it was asked to `EXPLAIN` the statement that takes a lock, if it refused.
+    #[must_use]
+    pub fn with_refusal(mut self, refusal: Option<String>) -> Self {
+        self.refusal = refusal;
+        self
+    }
+
+    /// Whether the catalogue does not tell whether locks can be taken, so that an `EXPLAIN` has to.
+    #[must_use]
+    pub fn wants_trial(&self, names: &Names) -> bool {
+        match names.dialect() {
+            // The keys are those of a table behind it.
+            Dialect::Postgres => self.is(&TableKind::View),
+            Dialect::MySql => false,
+            // It costs nothing, and the catalogue says least.
+            Dialect::Sqlite => !self.is_empty(),
+        }
+    }
+
+    /// Whether the table has a column for the fencing token.
+    #[must_use]
+    pub fn has_token(&self, names: &Names) -> bool {
+        self.column(names.columns().fencing_token()).is_some()
+    }
+
+    /// Judges the table and the session.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Schema`] with all that must be changed, and how.
+    /// With all that must be changed, and how: of [`ErrorKind::Schema`]; or, if nothing but the session is wrong, of
+    /// [`ErrorKind::ReadOnly`] or [`ErrorKind::Configuration`].
     pub fn check(&self, names: &Names) -> Result<SchemaReport, LockError> {
         if self.is_empty() {
             let problem = format!("the table `{}` does not exist", names.table());
@@ -93,28 +130,23 @@ impl Description {
                 .with_remedy(format!("call `ensure_schema()` or run: {}", ddl.join(" "))));
         }
         let mut findings = Findings::default();
-        self.check_columns(names, &mut findings);
-        self.check_others(names, &mut findings);
-        self.check_key(names, &mut findings);
-        self.check_zones(names, &mut findings);
-        let Findings { problems, warnings } = findings;
-        if problems.is_empty() {
-            return Ok(SchemaReport { warnings });
+        if self.check_table(names, &mut findings) {
+            self.check_columns(names, &mut findings);
+            self.check_others(names, &mut findings);
+            self.check_keys(names, &mut findings);
+            self.check_writes(names, &mut findings);
+            self.check_rights(names, &mut findings);
+            self.check_zones(names, &mut findings);
+            self.check_trial(&mut findings);
         }
-        Err(LockError::new(
-            ErrorKind::Schema,
-            format!(
-                "the table `{}` is not as locks need it: {}",
-                names.table(),
-                problems.join("; ")
-            ),
-        ))
+        self.check_session(names, &mut findings);
+        findings.told(names)
     }
 
     /// Whether there is no such table, or none that this user may see.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.columns.is_empty()
+        self.facts.columns.is_empty() && self.facts.table.is_none()
     }
 
     /// Whether the column of the leases' ends ends itself, on 2038-01-19.
@@ -122,138 +154,60 @@ impl Description {
     pub fn ends_in_2038(&self, names: &Names) -> bool {
         let column = self.column(names.columns().lock_until());
         names.dialect() == Dialect::MySql
-            && column.is_some_and(|[_, kind, ..]| kind.to_lowercase().starts_with("timestamp"))
+            && column.is_some_and(|column| column.kind.to_lowercase().starts_with("timestamp"))
     }
 
-    fn column(&self, name: &str) -> Option<&[String; 4]> {
+    fn is(&self, kind: &TableKind) -> bool {
+        self.facts
+            .table
+            .as_ref()
+            .is_some_and(|table| table.kind == *kind)
+    }
+
+    fn column(&self, name: &str) -> Option<&Column> {
         // MySQL and SQLite ignore the case of columns, and PostgreSQL has no two that differ by it but by intent.
-        self.columns
+        self.facts
+            .columns
             .iter()
-            .find(|column| column[0].eq_ignore_ascii_case(name))
+            .find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
-    fn check_columns(&self, names: &Names, findings: &mut Findings) {
-        let dialect = names.dialect();
-        for (name, kind) in kinds(names) {
-            let wanted = kind.wanted(dialect);
-            let change = |found: &str| {
-                format!(
-                    "the column `{name}` is {found}; expected {wanted}: {}",
-                    names.alter(name, wanted)
-                )
-            };
-            let Some([_, found, remark, collation]) = self.column(name) else {
-                let lacks = format!("there is no column `{name}`: {}", names.add(name, wanted));
-                if kind == Kind::Token {
-                    findings
-                        .warnings
-                        .push(format!("{lacks}; without it, locks have no fencing token"));
-                } else {
-                    findings.problems.push(lacks);
-                }
-                continue;
-            };
-            match kind.judge(dialect, &found.to_lowercase()) {
-                types::Verdict::Fits => {}
-                types::Verdict::Limits(why) => {
-                    findings.warnings.push(format!("{}; {why}", change(found)));
-                }
-                types::Verdict::Breaks(why) => {
-                    findings.problems.push(format!("{}; {why}", change(found)));
-                }
-            }
-            if kind == Kind::Token && remark == "must be filled" {
-                findings.problems.push(format!(
-                    "the column `{name}` has no default, so nodes that do not know it cannot insert: {}",
-                    names.alter(name, wanted)
-                ));
-            }
-            if kind == Kind::Name && types::mixes_names(dialect, collation) {
-                findings.warnings.push(format!(
-                    "the column `{name}` has the collation `{collation}`, which takes names for one another that \
-                     differ in case, accents or trailing blanks: {}",
-                    names.alter(name, wanted)
-                ));
-            }
-        }
-    }
-
-    fn check_others(&self, names: &Names, findings: &mut Findings) {
-        let known = kinds(names);
-        for [name, _, remark, _] in &self.columns {
-            if known
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(name))
-            {
-                continue;
-            }
-            if remark == "must be filled" {
-                findings.problems.push(format!(
-                    "the column `{name}` has no default, so no lock can be inserted: give it one"
-                ));
-            }
-            if remark.contains("auto_increment") {
-                findings.problems.push(format!(
-                    "the column `{name}` counts up by itself, which hides the answer to an acquisition: drop it"
-                ));
-            }
-        }
-    }
-
-    fn check_key(&self, names: &Names, findings: &mut Findings) {
-        let name = names.columns().name();
-        let is_key = |key: &str| {
-            let mut parts = self.keys.iter().filter(|part| part[0] == key);
-            parts.clone().count() == 1 && parts.all(|part| part[1].eq_ignore_ascii_case(name))
-        };
-        if !self.keys.iter().any(|[key, _]| is_key(key)) {
-            findings.problems.push(format!(
-                "the column `{name}` is not the primary key, so two nodes could hold one lock: {}",
-                names.add_key()
-            ));
-        }
-    }
-
-    fn check_zones(&self, names: &Names, findings: &mut Findings) {
-        let is_utc = |zone: &str| {
-            ["utc", "etc/utc", "gmt", "+00:00", "zulu", "universal"]
-                .contains(&zone.to_lowercase().as_str())
-        };
-        let zoned = |found: &str| match names.dialect() {
-            Dialect::Postgres => found.contains("with time zone"),
-            Dialect::MySql => found.to_lowercase().starts_with("timestamp"),
-            Dialect::Sqlite => false,
-        };
-        let mut columns = [names.columns().lock_until(), names.columns().locked_at()]
-            .into_iter()
-            .filter_map(|name| self.column(name));
-        if let Some([name, found, ..]) = columns.find(|[_, found, ..]| zoned(found)) {
-            let [session, others] = &self.zones;
-            let depends =
-                format!("the column `{name}` of type {found} depends on the session's time zone");
-            let agree = session == others || is_utc(session) && is_utc(others);
-            let wanted = Kind::Time.wanted(names.dialect());
-            if !agree {
-                findings.problems.push(format!(
-                    "{depends}, which is {session} here and {others} for programs that do not set it: leave it as the \
-                     server has it, or make the column {wanted}"
-                ));
-            } else if !is_utc(session) || names.dialect() == Dialect::Postgres {
-                findings.warnings.push(format!(
-                    "{depends}, which is {session}: programs that set another one disagree, and a zone with summer time \
-                     has an hour in which no lock can end; make the column {wanted}"
-                ));
-            }
-        }
-        if let Some(lock) = &self.future {
-            findings.warnings.push(format!(
-                "the lock `{lock}` has no end or was taken in the future: delete its row; a node's clock is wrong, or its time \
-                 is not in UTC; nodes on the JVM need `usingDbTime()` or `forceUtcTimeZone()`"
+    /// What no judge of a single thing has found.
+    fn check_trial(&self, findings: &mut Findings) {
+        if let Some(refusal) = &self.refusal
+            && findings.problems.is_empty()
+        {
+            findings.problem(format!(
+                "the database refuses the statement that takes a lock: {refusal}"
             ));
         }
     }
 }
 
+impl Findings {
+    fn told(self, names: &Names) -> Result<SchemaReport, LockError> {
+        let Self {
+            mut problems,
+            session,
+            warnings,
+        } = self;
+        let kind = match (&problems[..], session.first()) {
+            ([], None) => return Ok(SchemaReport { warnings }),
+            ([], Some((kind, _))) => *kind,
+            _ => ErrorKind::Schema,
+        };
+        let subject = if problems.is_empty() {
+            "the session is not as locks need it".to_owned()
+        } else {
+            format!("the table `{}` is not as locks need it", names.table())
+        };
+        problems.extend(session.into_iter().map(|(_, problem)| problem));
+        let told = format!("{subject}: {}", problems.join("; "));
+        Err(LockError::new(kind, told))
+    }
+}
+
+/// What each of our columns is for.
 fn kinds(names: &Names) -> [(&str, Kind); 5] {
     let columns = names.columns();
     [
@@ -263,6 +217,14 @@ fn kinds(names: &Names) -> [(&str, Kind); 5] {
         (columns.locked_by(), Kind::Owner),
         (columns.fencing_token(), Kind::Token),
     ]
+}
+
+/// What this column is for, if it is one of ours.
+fn kind_of(names: &Names, column: &str) -> Option<Kind> {
+    let known = kinds(names)
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(column));
+    known.map(|(_, kind)| kind)
 }
 
 #[cfg(test)]

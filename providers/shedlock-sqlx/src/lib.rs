@@ -9,6 +9,7 @@
 mod admin;
 mod ask;
 mod connections;
+mod describe;
 mod error;
 #[cfg(feature = "mysql")]
 mod mysql;

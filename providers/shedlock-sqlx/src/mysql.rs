@@ -10,9 +10,9 @@ use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySqlConnection};
 
 use crate::admin::locks;
-use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Paused, Run, Store, Verdict, bare_ipv6, describe};
+use crate::store::{Backend, Paused, Run, Store, Verdict, bare_ipv6};
+use crate::{describe, error};
 
 /// Keeps locks in a table of a MySQL or MariaDB database.
 ///
@@ -163,13 +163,7 @@ impl Backend for MySql {
         names: &Names,
         statements: &Statements,
     ) -> Result<Description, sqlx::Error> {
-        describe!(
-            connection,
-            statements,
-            Dialect::MySql,
-            names.schema(),
-            names.bare_table()
-        )
+        describe::mysql(connection, names, statements).await
     }
 
     async fn execute(

@@ -10,9 +10,9 @@ use sqlx::postgres::{PgConnectOptions, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, PgConnection, RawSql, Row as _};
 
 use crate::admin::locks;
-use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, bare_ipv6, describe};
+use crate::store::{Backend, Run, Store, Verdict, bare_ipv6};
+use crate::{describe, error};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -126,12 +126,7 @@ impl Backend for Postgres {
         names: &Names,
         statements: &Statements,
     ) -> Result<Description, sqlx::Error> {
-        describe!(
-            connection,
-            statements,
-            Dialect::Postgres,
-            names.quoted_table()
-        )
+        describe::postgres(connection, names, statements).await
     }
 
     async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {

@@ -9,9 +9,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _, Sqlite, SqliteConnection};
 
 use crate::admin::locks;
-use crate::error;
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Run, Store, Verdict, describe};
+use crate::store::{Backend, Run, Store, Verdict};
+use crate::{describe, error};
 
 /// Keeps locks in a table of a SQLite database.
 ///
@@ -152,13 +152,7 @@ impl Backend for Sqlite {
         names: &Names,
         statements: &Statements,
     ) -> Result<Description, sqlx::Error> {
-        describe!(
-            connection,
-            statements,
-            Dialect::Sqlite,
-            names.bare_table(),
-            names.schema()
-        )
+        describe::sqlite(connection, names, statements).await
     }
 
     async fn execute(

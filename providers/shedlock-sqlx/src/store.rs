@@ -9,7 +9,7 @@ use shedlock_sql::{Description, Dialect, Fault, Names, Param, Statement, Stateme
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ColumnIndex, Connection, Database, Decode, Encode, Row, Type};
+use sqlx::{AssertSqlSafe, Connection, Database, Encode, Type};
 
 /// A database with a provider here: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with its feature.
 ///
@@ -200,54 +200,8 @@ impl Run<'_> {
     }
 }
 
-/// What the database's catalogue says of the table. A macro, as sqlx has no bound for "this connection runs this query"; after
-/// the dialect come the values by which the catalogue finds the table.
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-macro_rules! describe {
-    ($connection:ident, $statements:ident, $dialect:expr $(, $value:expr)+) => {{
-        let ask = shedlock_sql::Inspection::of($dialect);
-        let columns = sqlx::query(ask.columns)$(.bind($value))+;
-        let columns = columns.fetch_all(&mut *$connection).await?;
-        let keys = sqlx::query(ask.keys)$(.bind($value))+;
-        let keys = keys.fetch_all(&mut *$connection).await?;
-        let zones = sqlx::query(ask.zones).fetch_all(&mut *$connection).await?;
-        let mut description = shedlock_sql::Description {
-            columns: $crate::store::texts(&columns)?,
-            keys: $crate::store::texts(&keys)?,
-            zones: $crate::store::texts(&zones)?.pop().unwrap_or_default(),
-            future: None,
-        };
-        // A column that is missing or of another type is a finding, not a failure.
-        let future = sqlx::AssertSqlSafe(std::sync::Arc::clone($statements.future.text()));
-        if let Ok(rows) = sqlx::query(future).fetch_all($connection).await {
-            description.future = $crate::store::texts::<_, 1>(&rows)?.pop().map(|[lock]| lock);
-        }
-        Ok(description)
-    }};
-}
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-pub(crate) use describe;
-
 /// The address in a URL's `[::1]`, which sqlx would look up as a name, brackets and all.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn bare_ipv6(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
-}
-
-/// The first columns of rows of text.
-pub(crate) fn texts<R, const N: usize>(rows: &[R]) -> Result<Vec<[String; N]>, sqlx::Error>
-where
-    R: Row,
-    usize: ColumnIndex<R>,
-    String: for<'r> Decode<'r, R::Database> + Type<R::Database>,
-{
-    let text = |row: &R| {
-        let mut texts = [const { String::new() }; N];
-        for (at, text) in texts.iter_mut().enumerate() {
-            // Servers differ in which kind of text they give.
-            *text = row.try_get_unchecked(at)?;
-        }
-        Ok(texts)
-    };
-    rows.iter().map(text).collect()
 }

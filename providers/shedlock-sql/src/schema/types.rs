@@ -51,6 +51,30 @@ impl Kind {
         }
     }
 
+    /// What makes PostgreSQL convert values of type `found`, between which and the wanted type it knows no way of its own.
+    pub(super) fn using(self, dialect: Dialect, column: &str, found: &str) -> String {
+        let (kind, knows) = match self {
+            Self::Time => (
+                "TIMESTAMP",
+                found.starts_with("timestamp") || found == "date",
+            ),
+            Self::Token => (
+                "BIGINT",
+                ["smallint", "integer", "real", "double"]
+                    .iter()
+                    .any(|known| found.starts_with(known)),
+            ),
+            Self::Name | Self::Owner => return String::new(),
+        };
+        if knows || dialect != Dialect::Postgres {
+            return String::new();
+        }
+        format!(
+            " USING CAST(CAST({} AS text) AS {kind})",
+            dialect.quote(column)
+        )
+    }
+
     /// Judges the type that the server says, in lower case.
     pub(super) fn judge(self, dialect: Dialect, found: &str) -> Verdict {
         match (self, dialect) {
@@ -137,11 +161,10 @@ fn number_in(found: &str) -> Option<u32> {
     after[..digits].parse().ok()
 }
 
-/// Whether a collation takes names for one another.
-pub(super) fn mixes_names(dialect: Dialect, collation: &str) -> bool {
+/// Whether a collation of MySQL takes names for one another.
+pub(super) fn mixes_names(collation: &str) -> bool {
     // `_bin` alone pads with blanks; NOPAD is in the name, or implied by MySQL's 0900 family.
-    dialect == Dialect::MySql
-        && !collation.is_empty()
+    !collation.is_empty()
         && !collation.contains("nopad_bin")
         && collation != "utf8mb4_0900_bin"
         && collation != "binary"

@@ -132,6 +132,12 @@ impl<DB: TestStore> Place<DB> {
     }
 }
 
+/// The warnings, but for the one that is about the test kit's server, which need not outlive a loss of power.
+pub(crate) fn warnings(report: &shedlock_sqlx::SchemaReport) -> Vec<String> {
+    let is_ours = |warning: &&String| !warning.contains("innodb_flush_log_at_trx_commit");
+    report.warnings().iter().filter(is_ours).cloned().collect()
+}
+
 /// For connections as an application may have them: neither strict nor READ COMMITTED.
 pub(crate) fn not_strict() -> PoolOptions<sqlx::MySql> {
     PoolOptions::<sqlx::MySql>::new().after_connect(|connection, _| {

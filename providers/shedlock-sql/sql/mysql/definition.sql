@@ -1,0 +1,2 @@
+-- The only place where a temporary table shows.
+SHOW CREATE TABLE {table}

@@ -1,1 +1,0 @@
-SELECT current_setting('TimeZone'), CAST('UTC' AS text)

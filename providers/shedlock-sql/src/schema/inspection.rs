@@ -1,0 +1,77 @@
+//! The questions to a server about one table.
+
+use crate::dialect::Dialect;
+use crate::names::Names;
+
+/// The questions to a server about one table: texts without places for values, each of which is one message.
+///
+/// Send them unprepared: behind a pooler, what is prepared by name stays on a connection that others get next.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Gives rows of [`FACT`](Self::FACT) texts, or NULLs, for [`Description::read`](crate::Description::read).
+    pub catalogue: String,
+    /// Gives such a row if the name's column takes names for one another; fails if there is no such column. For SQLite, whose
+    /// catalogue does not say.
+    pub mixing: Option<String>,
+    /// Gives the table's definition in its second column; fails if there is no such table. For MySQL, whose catalogue does not
+    /// have temporary tables.
+    pub definition: Option<String>,
+}
+
+impl Inspection {
+    /// How many columns a row of facts has.
+    pub const FACT: usize = 7;
+
+    /// The questions about the table of these `names`.
+    #[must_use]
+    pub fn of(names: &Names) -> Self {
+        let text = |file| names.fill_in(&without_comments(file));
+        let (catalogue, mixing, definition) = match names.dialect() {
+            Dialect::Postgres => (include_str!("../../sql/postgres/catalogue.sql"), None, None),
+            Dialect::MySql => (
+                include_str!("../../sql/mysql/catalogue.sql"),
+                None,
+                Some(include_str!("../../sql/mysql/definition.sql")),
+            ),
+            Dialect::Sqlite => (
+                include_str!("../../sql/sqlite/catalogue.sql"),
+                Some(include_str!("../../sql/sqlite/mixing.sql")),
+                None,
+            ),
+        };
+        Self {
+            catalogue: text(catalogue),
+            mixing: mixing.map(text),
+            definition: definition.map(text),
+        }
+    }
+}
+
+fn without_comments(file: &str) -> String {
+    let lines = file.lines().map(str::trim);
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
+    code.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::ColumnNames;
+
+    #[test]
+    fn the_texts_have_the_names_in_them_and_no_places() {
+        for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+            let names = Names::new(dialect, "a'b.c`d", ColumnNames::default()).unwrap();
+            let asked = Inspection::of(&names);
+            for text in [Some(asked.catalogue), asked.mixing, asked.definition]
+                .into_iter()
+                .flatten()
+            {
+                for place in ["{", "$1", "?", "-- ", "\n"] {
+                    assert!(!text.contains(place), "`{place}` in {text}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether nodes agree on what a time in the table means.
+
+use super::types::Kind;
+use super::{Description, Findings};
+use crate::dialect::Dialect;
+use crate::names::Names;
+
+impl Description {
+    pub(super) fn check_zones(&self, names: &Names, findings: &mut Findings) {
+        let is_utc = |zone: &str| {
+            ["utc", "etc/utc", "gmt", "+00:00", "zulu", "universal"]
+                .contains(&zone.to_lowercase().as_str())
+        };
+        let zoned = |found: &str| match names.dialect() {
+            Dialect::Postgres => found.contains("with time zone"),
+            Dialect::MySql => found.to_lowercase().starts_with("timestamp"),
+            Dialect::Sqlite => false,
+        };
+        let mut columns = [names.columns().lock_until(), names.columns().locked_at()]
+            .into_iter()
+            .filter_map(|name| self.column(name));
+        if let Some(column) = columns.find(|column| zoned(&column.kind)) {
+            let session = &self.facts.session.zone;
+            let others = match names.dialect() {
+                Dialect::MySql => self.facts.session.zone_of_others.as_str(),
+                _ => "UTC",
+            };
+            let (name, found) = (&column.name, &column.kind);
+            let depends =
+                format!("the column `{name}` of type {found} depends on the session's time zone");
+            let agree = session == others || is_utc(session) && is_utc(others);
+            let wanted = Kind::Time.wanted(names.dialect());
+            if !agree {
+                findings.problem(format!(
+                    "{depends}, which is {session} here and {others} for programs that do not set it: leave it as the \
+                     server has it, or make the column {wanted}"
+                ));
+            } else if !is_utc(session) || names.dialect() == Dialect::Postgres {
+                findings.warning(format!(
+                    "{depends}, which is {session}: programs that set another one disagree, and a zone with summer time \
+                     has an hour in which no lock can end; make the column {wanted}"
+                ));
+            }
+        }
+        if let Some(lock) = &self.future {
+            findings.warning(format!(
+                "the lock `{lock}` has no end or was taken in the future: delete its row; a node's clock is wrong, or its time \
+                 is not in UTC; nodes on the JVM need `usingDbTime()` or `forceUtcTimeZone()`"
+            ));
+        }
+    }
+}

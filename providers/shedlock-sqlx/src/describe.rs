@@ -1,0 +1,145 @@
+//! What a database says of the table.
+//!
+//! Each question is one message, without values to bind and without a name: behind a pooler, what is prepared by name stays on
+//! a connection that others get next, and the next message may go to another connection.
+
+use shedlock_sql::{Description, Inspection, Names, Statements};
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Executor, Row, Type};
+
+/// The answers to the [`Inspection`] of the table.
+#[cfg(feature = "postgres")]
+pub(crate) async fn postgres(
+    connection: &mut sqlx::PgConnection,
+    names: &Names,
+    statements: &Statements,
+) -> Result<Description, sqlx::Error> {
+    let described = begin::<sqlx::Postgres>(connection, names, statements).await?;
+    if !described.wants_trial(names) {
+        return Ok(described);
+    }
+    let acquire = statements.acquire_on(described.has_token(names));
+    let values = shedlock_sql::Values {
+        name: "",
+        owner: "",
+        lease: 0,
+        now: 0,
+        until: 0,
+    };
+    let acquire = acquire.with_postgres_literals(&values);
+    try_out::<sqlx::Postgres>(connection, described, &acquire).await
+}
+
+/// The answers to the [`Inspection`] of the table.
+#[cfg(feature = "mysql")]
+pub(crate) async fn mysql(
+    connection: &mut sqlx::MySqlConnection,
+    names: &Names,
+    statements: &Statements,
+) -> Result<Description, sqlx::Error> {
+    begin::<sqlx::MySql>(connection, names, statements).await
+}
+
+/// The answers to the [`Inspection`] of the table.
+#[cfg(feature = "sqlite")]
+pub(crate) async fn sqlite(
+    connection: &mut sqlx::SqliteConnection,
+    names: &Names,
+    statements: &Statements,
+) -> Result<Description, sqlx::Error> {
+    let described = begin::<sqlx::Sqlite>(connection, names, statements).await?;
+    if !described.wants_trial(names) {
+        return Ok(described);
+    }
+    // Nothing is bound: nothing is run.
+    let acquire = statements.acquire_on(described.has_token(names));
+    try_out::<sqlx::Sqlite>(connection, described, acquire.text()).await
+}
+
+/// What each database is asked.
+async fn begin<DB>(
+    connection: &mut DB::Connection,
+    names: &Names,
+    statements: &Statements,
+) -> Result<Description, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    usize: ColumnIndex<DB::Row>,
+    Option<String>: for<'r> Decode<'r, DB> + Type<DB>,
+{
+    let ask = Inspection::of(names);
+    let mut facts = texts::<DB, { Inspection::FACT }>(connection, ask.catalogue).await?;
+    // That the table, or one of its columns, is not there is a finding, not a failure.
+    if let Some(mixing) = ask.mixing {
+        facts.extend(found(
+            texts::<DB, { Inspection::FACT }>(connection, mixing).await,
+        )?);
+    }
+    let mut described = Description::read(&facts);
+    if let Some(definition) = ask.definition {
+        let rows = found(texts::<DB, 2>(connection, definition).await)?;
+        if let Some([_table, definition]) = rows.first() {
+            described = described.with_definition(definition);
+        }
+    }
+    let future = statements.future.text().to_string();
+    let locks = found(texts::<DB, 1>(connection, future).await)?;
+    Ok(described.with_future(locks.into_iter().next().map(|[lock]| lock)))
+}
+
+/// Has the statement that takes a lock planned, and not run.
+async fn try_out<DB>(
+    connection: &mut DB::Connection,
+    described: Description,
+    acquire: &str,
+) -> Result<Description, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    let explain = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN {acquire}")));
+    let refusal = match connection.fetch_all(explain).await {
+        Ok(_plan) => None,
+        Err(sqlx::Error::Database(refused)) => Some(refused.message().to_owned()),
+        Err(error) => return Err(error),
+    };
+    Ok(described.with_refusal(refusal))
+}
+
+/// The rows, or none if the database refused to look for them.
+fn found<T>(rows: Result<Vec<T>, sqlx::Error>) -> Result<Vec<T>, sqlx::Error> {
+    match rows {
+        Err(sqlx::Error::Database(_refused)) => Ok(Vec::new()),
+        rows => rows,
+    }
+}
+
+/// The first columns of what a question finds, with NULL as nothing.
+async fn texts<DB, const N: usize>(
+    connection: &mut DB::Connection,
+    question: String,
+) -> Result<Vec<[String; N]>, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    usize: ColumnIndex<DB::Row>,
+    Option<String>: for<'r> Decode<'r, DB> + Type<DB>,
+{
+    // The names in it are checked, and quoted for the dialect: see `shedlock_sql::Names`.
+    let question = sqlx::raw_sql(AssertSqlSafe(question));
+    let text = |row: &DB::Row| {
+        let mut texts = [const { String::new() }; N];
+        for (at, text) in texts.iter_mut().enumerate() {
+            // Servers differ in which kind of text they give, and a session may take an empty one for NULL.
+            let found: Option<String> = row.try_get_unchecked(at)?;
+            *text = found.unwrap_or_default();
+        }
+        Ok(texts)
+    };
+    connection
+        .fetch_all(question)
+        .await?
+        .iter()
+        .map(text)
+        .collect()
+}
