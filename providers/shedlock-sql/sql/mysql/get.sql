@@ -1,2 +1,3 @@
 -- Behind `list.sql`.
 WHERE {name} = :name AND {same}
+LIMIT 1

@@ -93,7 +93,7 @@ impl Description {
             name.push('_');
         }
         format!(
-            "run as the table's owner: CREATE POLICY {} ON {} TO {} USING (true) WITH CHECK (true)",
+            "as the table's owner, run: CREATE POLICY {} ON {} TO {} USING (true) WITH CHECK (true)",
             quote(&name),
             names.quoted_table(),
             quote(&self.facts.session.user)

@@ -50,8 +50,8 @@ impl Description {
         );
         match (names.dialect(), commits) {
             (Dialect::Postgres, "off") => findings.warning(format!(
-                "the session has `synchronous_commit = off`, so a crash of the server may take away what was granted: {}, for \
-                 new sessions",
+                "the session has `synchronous_commit = off`, so a crash of the server may take away what was granted: for new \
+                 sessions, {}",
                 self.set_for_role(names, "synchronous_commit", "on")
             )),
             (Dialect::MySql, "0" | "2") if is_innodb => findings.warning(format!(

@@ -47,10 +47,15 @@ impl AdminStatements {
             Dialect::MySql => files!("mysql"),
             Dialect::Sqlite => files!("sqlite"),
         };
-        let build = |text, fencing| template::build(text, names, clock, fencing);
-        let both = |text| [build(text, false), build(text, true)];
+        let build = |text: &str, fencing| template::build(text, names, clock, fencing);
+        let both = |text: &str| [build(text, false), build(text, true)];
+        let list = match names.dialect() {
+            // A session may have a limit of its own, and a list must not be cut without a word.
+            Dialect::MySql => format!("{list}\nLIMIT 18446744073709551615"),
+            _ => list.to_owned(),
+        };
         Self {
-            list: both(list),
+            list: both(&list),
             get: both(get),
             pause: both(pause),
             force_release: build(force_release, true),
