@@ -8,6 +8,7 @@ mod rights;
 mod session;
 mod table;
 mod types;
+mod view;
 mod writes;
 mod zones;
 

@@ -36,7 +36,13 @@ pub(crate) async fn mysql(
     names: &Names,
     statements: &Statements,
 ) -> Result<Description, sqlx::Error> {
-    begin::<sqlx::MySql>(connection, names, statements).await
+    let described = begin::<sqlx::MySql>(connection, names, statements).await?;
+    let Some(table) = described.behind(names) else {
+        return Ok(described);
+    };
+    let ask = Inspection::of(&table).catalogue;
+    let facts = texts::<sqlx::MySql, { Inspection::FACT }>(connection, ask).await?;
+    Ok(described.with_behind(Description::read(&facts)))
 }
 
 /// The answers to the [`Inspection`] of the table.

@@ -14,6 +14,10 @@ FROM (
     FROM information_schema.tables
     WHERE table_schema = {schema_text} AND table_name = {bare_text}
     UNION ALL
+    SELECT 'view', NULL, CAST(view_definition AS CHAR), NULL, NULL, NULL, NULL
+    FROM information_schema.views
+    WHERE table_schema = {schema_text} AND table_name = {bare_text} AND is_updatable = 'YES'
+    UNION ALL
     SELECT
         'column', CAST(column_name AS CHAR), CAST(column_type AS CHAR), CAST(collation_name AS CHAR),
         IF(

@@ -25,6 +25,14 @@ impl Names {
         ]
     }
 
+    /// The same columns in another table.
+    pub(crate) fn of_table(&self, schema: String, table: String) -> Self {
+        Self {
+            parts: vec![schema, table],
+            ..self.clone()
+        }
+    }
+
     /// What gives a column a default, in PostgreSQL.
     pub(crate) fn add_default(&self, column: &str, value: &str) -> String {
         let (table, column) = (self.quoted_table(), self.dialect.quote(column));

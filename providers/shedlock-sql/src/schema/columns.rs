@@ -112,7 +112,7 @@ impl Description {
 
     /// What is to be done: `statement`, unless it is for a table behind a view.
     pub(super) fn mended(&self, names: &Names, statement: String) -> String {
-        if self.is(&TableKind::View) {
+        if self.is(&TableKind::View) || self.is(&TableKind::PlainView) {
             format!("change the table behind the view `{}`", names.table())
         } else {
             statement

@@ -7,6 +7,8 @@ use super::Inspection;
 pub(super) enum TableKind {
     Table,
     View,
+    /// One whose table has been looked at through it.
+    PlainView,
     MaterializedView,
     ForeignTable,
     VirtualTable,
@@ -135,6 +137,8 @@ pub(super) struct Session {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) table: Option<Table>,
+    /// The definition of a view through which rows can be written, where the server says it.
+    pub(super) view: Option<String>,
     pub(super) columns: Vec<Column>,
     pub(super) keys: Vec<KeyPart>,
     /// A key that is SQLite's number of the row, which is no text.
@@ -170,6 +174,7 @@ impl Facts {
                     ..table(name, a, b, e)
                 });
             }
+            "view" => self.view = some(a),
             "column" => self.columns.push(Column {
                 name,
                 kind: a.clone(),

@@ -51,7 +51,7 @@ impl Description {
              be partitioned"
                 .to_owned()
         } else {
-            names.add_key()
+            self.mended(names, names.add_key())
         };
         findings.problem(format!(
             "the column `{name}` is not the primary key, so two nodes could hold one lock: {remedy}"

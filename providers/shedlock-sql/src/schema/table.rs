@@ -39,7 +39,7 @@ impl Description {
                 "the database of `{name}` is in no file, so no other process sees the locks, and perhaps no other connection: \
                  name a file, as in `sqlite://shedlock.db`"
             )),
-            Storage::Engine(engine) => check_engine(names, engine, findings),
+            Storage::Engine(engine) => self.check_engine(names, engine, findings),
         }
         if !self.facts.elsewhere.is_empty() {
             findings.warning(format!(
@@ -56,7 +56,7 @@ impl Description {
     fn unusable(&self, names: &Names, table: &Table) -> Option<String> {
         let name = names.table();
         let why = match (&table.kind, names.dialect()) {
-            (TableKind::Table, _) => return None,
+            (TableKind::Table | TableKind::PlainView, _) => return None,
             (TableKind::View, Dialect::Postgres) => {
                 let refusal = self.refusal.as_ref()?;
                 format!("a view through which no lock can be taken ({refusal}): name the table behind it")
@@ -78,23 +78,24 @@ impl Description {
         };
         Some(format!("`{name}` is {why}"))
     }
-}
 
-fn check_engine(names: &Names, engine: &str, findings: &mut Findings) {
-    let is_in = |engines: &[&str]| {
-        engines
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(engine))
-    };
-    let change = format!("run: ALTER TABLE {} ENGINE = InnoDB", names.quoted_table());
-    let name = names.table();
-    if is_in(&FORGETTING) {
-        findings.problem(format!(
-            "`{name}` has the engine {engine}, which keeps nothing: {change}"
-        ));
-    } else if !is_in(&KEEPING) {
-        findings.warning(format!(
+    fn check_engine(&self, names: &Names, engine: &str, findings: &mut Findings) {
+        let is_in = |engines: &[&str]| {
+            engines
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(engine))
+        };
+        let change = format!("run: ALTER TABLE {} ENGINE = InnoDB", names.quoted_table());
+        let change = self.mended(names, change);
+        let name = names.table();
+        if is_in(&FORGETTING) {
+            findings.problem(format!(
+                "`{name}` has the engine {engine}, which keeps nothing: {change}"
+            ));
+        } else if !is_in(&KEEPING) {
+            findings.warning(format!(
             "`{name}` has the engine {engine}, so a crash of the server may take away what was granted: {change}"
         ));
+        }
     }
 }

@@ -42,6 +42,7 @@ impl Description {
             (Some(name), _) => format!("run: ALTER TABLE {table} DROP CONSTRAINT {name}"),
             (None, _) => "make the table anew without it".to_owned(),
         };
+        let drop = self.mended(names, drop);
         let told = format!("the column `{column}` refers to `{other}`");
         if self.facts.session.has_foreign_keys_off {
             findings.warning(format!(

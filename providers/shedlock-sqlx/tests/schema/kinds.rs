@@ -38,18 +38,65 @@ async fn a_view_of_postgres_works_where_its_table_does() {
 }
 
 #[tokio::test]
-async fn a_view_elsewhere_is_called_a_view() {
+async fn a_plain_view_of_mysql_works_where_its_table_does() {
     let place: Place<MySql> = server_or_skip!(Place::with(Table::Ours).await);
-    place
-        .execute("CREATE VIEW v AS SELECT * FROM shedlock")
-        .await;
-    let view = on(&place, "v");
-    let error = is_free(&view, "a")
-        .await
-        .expect_err("two nodes could hold one lock");
-    assert!(error.to_string().contains("`v` is a view"), "{error}");
-    let error = expect_problem(&view, &["`v` is a view", "name the table behind it"]).await;
+    run(
+        &place,
+        &[
+            "CREATE VIEW good AS SELECT * FROM shedlock",
+            "CREATE TABLE jobs (job VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, name INT DEFAULT 7, \
+             lock_until DATETIME(6) NOT NULL, locked_at DATETIME(6) NOT NULL, locked_by VARCHAR(255) NOT NULL)",
+            "CREATE VIEW renamed AS SELECT job AS name, lock_until, locked_at, locked_by FROM jobs",
+        ],
+    )
+    .await;
+    let good = on(&place, "good");
+    must_lock(&good, "a").await;
+    expect_warnings(&good, &[]).await;
+
+    let renamed = on(&place, "renamed");
+    let told = [
+        "is not the primary key",
+        "change the table behind the view `renamed`",
+    ];
+    let error = expect_problem(&renamed, &told).await;
     assert_eq!(advice(&error.to_string()), Vec::<String>::new());
+    assert!(is_free(&renamed, "a").await.is_err());
+    place
+        .execute("ALTER TABLE jobs ADD UNIQUE KEY (name)")
+        .await;
+    expect_problem(&renamed, &["is not the primary key"]).await;
+    place
+        .execute("ALTER TABLE jobs ADD PRIMARY KEY (job)")
+        .await;
+    must_lock(&renamed, "a").await;
+    expect_warnings(&renamed, &["no fencing token"]).await;
+    place
+        .execute("ALTER TABLE jobs ADD COLUMN tenant INT NOT NULL")
+        .await;
+    expect_problem(&renamed, &["the column `tenant` has no default"]).await;
+}
+
+#[tokio::test]
+async fn another_view_is_called_a_view() {
+    let place: Place<MySql> = server_or_skip!(Place::with(Table::Ours).await);
+    run(
+        &place,
+        &[
+            "CREATE VIEW some AS SELECT * FROM shedlock WHERE name LIKE 'a%'",
+            "CREATE ALGORITHM = TEMPTABLE VIEW copied AS SELECT * FROM shedlock",
+        ],
+    )
+    .await;
+    for name in ["some", "copied"] {
+        let view = on(&place, name);
+        let error = is_free(&view, "a").await;
+        let error = error.expect_err("two nodes could hold one lock");
+        let told = format!("`{name}` is a view");
+        assert!(error.to_string().contains(&told), "{error}");
+        let error = expect_problem(&view, &[&told, "name the table behind it"]).await;
+        assert_eq!(advice(&error.to_string()), Vec::<String>::new());
+    }
 
     let place: Place<Sqlite> = server_or_skip!(Place::with(Table::Ours).await);
     place
