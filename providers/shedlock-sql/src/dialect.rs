@@ -70,8 +70,14 @@ impl Dialect {
             // In an E'..' a backslash is always special; in a '..' that depends on the session.
             Self::Postgres => format!("E'{}'", doubled('\\')),
             Self::MySql => {
-                let digits: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
-                format!("_utf8mb4 X'{digits}'")
+                let mut hex = String::from("_utf8mb4 X'");
+                for byte in text.bytes() {
+                    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+                    hex.push(digit(byte >> 4));
+                    hex.push(digit(byte & 0xf));
+                }
+                hex.push('\'');
+                hex
             }
             Self::Sqlite => format!("'{}'", doubled('\'')),
         }
@@ -99,6 +105,6 @@ mod tests {
             Dialect::Sqlite.literal(nasty),
             r"'a''b\''; DROP TABLE x --'"
         );
-        assert_eq!(Dialect::MySql.literal("a'\\é"), "_utf8mb4 X'61275CC3A9'");
+        assert_eq!(Dialect::MySql.literal("a'\\é"), "_utf8mb4 X'61275cc3a9'");
     }
 }

@@ -3,8 +3,10 @@
 //! Each question is one message, without values to bind and without a name: behind a pooler, what is prepared by name stays on
 //! a connection that others get next, and the next message may go to another connection.
 
-use shedlock_sql::{Description, Inspection, Names, Statements};
-use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Executor, Row, Type};
+use shedlock_sql::{Description, Fault, Inspection, Names, Statements};
+use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Row, Type};
+
+use crate::store::Backend;
 
 /// The answers to the [`Inspection`] of the table.
 #[cfg(feature = "postgres")]
@@ -68,7 +70,7 @@ async fn begin<DB>(
     statements: &Statements,
 ) -> Result<Description, sqlx::Error>
 where
-    DB: Database,
+    DB: Backend,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     usize: ColumnIndex<DB::Row>,
     Option<String>: for<'r> Decode<'r, DB> + Type<DB>,
@@ -77,19 +79,18 @@ where
     let mut facts = texts::<DB, { Inspection::FACT }>(connection, ask.catalogue).await?;
     // That the table, or one of its columns, is not there is a finding, not a failure.
     if let Some(mixing) = ask.mixing {
-        facts.extend(found(
-            texts::<DB, { Inspection::FACT }>(connection, mixing).await,
-        )?);
+        let mixing = texts::<DB, { Inspection::FACT }>(connection, mixing).await;
+        facts.extend(found::<DB, _>(mixing)?);
     }
     let mut described = Description::read(&facts);
     if let Some(definition) = ask.definition {
-        let rows = found(texts::<DB, 2>(connection, definition).await)?;
+        let rows = found::<DB, _>(texts::<DB, 2>(connection, definition).await)?;
         if let Some([_table, definition]) = rows.first() {
             described = described.with_definition(definition);
         }
     }
     let future = statements.future.text().to_string();
-    let locks = found(texts::<DB, 1>(connection, future).await)?;
+    let locks = found::<DB, _>(texts::<DB, 1>(connection, future).await)?;
     Ok(described.with_future(locks.into_iter().next().map(|[lock]| lock)))
 }
 
@@ -100,23 +101,30 @@ async fn try_out<DB>(
     acquire: &str,
 ) -> Result<Description, sqlx::Error>
 where
-    DB: Database,
+    DB: Backend,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
     let explain = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN {acquire}")));
     let refusal = match connection.fetch_all(explain).await {
-        Ok(_plan) => None,
-        Err(sqlx::Error::Database(refused)) => Some(refused.message().to_owned()),
-        Err(error) => return Err(error),
+        Ok(_plan) => return Ok(described),
+        Err(error) => refused::<DB>(error)?,
     };
-    Ok(described.with_refusal(refusal))
+    Ok(described.with_refusal(Some(refusal)))
 }
 
 /// The rows, or none if the database refused to look for them.
-fn found<T>(rows: Result<Vec<T>, sqlx::Error>) -> Result<Vec<T>, sqlx::Error> {
-    match rows {
-        Err(sqlx::Error::Database(_refused)) => Ok(Vec::new()),
-        rows => rows,
+fn found<DB: Backend, T>(rows: Result<Vec<T>, sqlx::Error>) -> Result<Vec<T>, sqlx::Error> {
+    rows.or_else(|error| refused::<DB>(error).map(|_why| Vec::new()))
+}
+
+/// What the database has against a question, unless that is no affair of the table.
+fn refused<DB: Backend>(error: sqlx::Error) -> Result<String, sqlx::Error> {
+    let is_busy = |fault: Fault| fault == Fault::Contention || fault.ends_connection();
+    match error {
+        sqlx::Error::Database(refusal) if !is_busy(DB::fault(&*refusal)) => {
+            Ok(refusal.message().to_owned())
+        }
+        error => Err(error),
     }
 }
 
@@ -126,7 +134,7 @@ async fn texts<DB, const N: usize>(
     question: String,
 ) -> Result<Vec<[String; N]>, sqlx::Error>
 where
-    DB: Database,
+    DB: Backend,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     usize: ColumnIndex<DB::Row>,
     Option<String>: for<'r> Decode<'r, DB> + Type<DB>,

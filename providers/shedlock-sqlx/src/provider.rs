@@ -114,7 +114,8 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Schema`] with everything that must be changed, and how. Otherwise the database could not be asked.
+    /// [`ErrorKind::Schema`] with everything that must be changed, and how; [`ErrorKind::Configuration`] or
+    /// [`ErrorKind::ReadOnly`] if nothing but the session is wrong. Otherwise the database could not be asked.
     ///
     /// # Cancel safety
     ///

@@ -73,7 +73,7 @@ fn the_table_can_be_asked_for_as_a_value() {
         filled(Dialect::Sqlite, "l'ock"),
         "'`l''ock`' NULL 'l''ock' `main`"
     );
-    assert!(filled(Dialect::MySql, "lock").contains(" DATABASE() _utf8mb4 X'6C6F636B' "));
+    assert!(filled(Dialect::MySql, "lock").contains(" DATABASE() _utf8mb4 X'6c6f636b' "));
     assert!(filled(Dialect::MySql, "a.b").contains(" _utf8mb4 X'61' _utf8mb4 X'62' "));
 }
 

@@ -9,21 +9,16 @@ use crate::names::Names;
 impl Description {
     pub(super) fn check_columns(&self, names: &Names, findings: &mut Findings) {
         for (name, kind) in kinds(names) {
-            match self.column(name) {
-                Some(column) => self.check_column(names, kind, name, column, findings),
-                None => {
-                    let wanted = kind.wanted(names.dialect());
-                    let lacks = format!(
-                        "there is no column `{name}`: {}",
-                        self.mended(names, names.add(name, wanted))
-                    );
-                    if kind == Kind::Token {
-                        findings
-                            .warning(format!("{lacks}; without it, locks have no fencing token"));
-                    } else {
-                        findings.problem(lacks);
-                    }
-                }
+            if let Some(column) = self.column(name) {
+                self.check_column(names, kind, name, column, findings);
+                continue;
+            }
+            let add = names.add(name, kind.wanted(names.dialect()));
+            let lacks = format!("there is no column `{name}`: {}", self.mended(names, add));
+            if kind == Kind::Token {
+                findings.warning(format!("{lacks}; without it, locks have no fencing token"));
+            } else {
+                findings.problem(lacks);
             }
         }
     }

@@ -115,6 +115,17 @@ pub(super) struct Policy {
     pub(super) writes_all: bool,
 }
 
+/// Whether a session may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Access {
+    #[default]
+    Write,
+    /// It is set not to.
+    ReadOnly,
+    /// Its server follows another one.
+    Standby,
+}
+
 /// What this session is set to, and its server.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Session {
@@ -124,8 +135,7 @@ pub(super) struct Session {
     /// Of sessions that do not set it.
     pub(super) zone_of_others: String,
     pub(super) has_autocommit_off: bool,
-    pub(super) is_read_only: bool,
-    pub(super) is_standby: bool,
+    pub(super) access: Access,
     pub(super) has_foreign_keys_off: bool,
     /// How commits are kept, in the server's own words.
     pub(super) commits: String,
@@ -159,44 +169,21 @@ pub(super) struct Facts {
 impl Facts {
     /// What the name stands for is this session's own, whatever the catalogue says.
     pub(super) fn is_temporary(&mut self) {
-        self.table = Some(table(String::new(), "table", "temporary", ""));
+        self.table = Some(Table::temporary());
     }
 
     /// Takes one row in. A kind of row that is not known says nothing.
     pub(super) fn take(&mut self, row: &[String; Inspection::FACT]) {
-        let [fact, name, a, b, c, d, e] = row;
+        let [fact, name, more @ ..] = row;
         let name = name.clone();
         match fact.as_str() {
-            "table" => {
-                self.table = Some(Table {
-                    is_guarded: is(c),
-                    is_partitioned: is(d),
-                    ..table(name, a, b, e)
-                });
-            }
-            "view" => self.view = some(a),
-            "column" => self.columns.push(Column {
-                name,
-                kind: a.clone(),
-                collation: b.clone(),
-                filled: match d.as_str() {
-                    "generated" => Filled::Generated,
-                    "counts" => Filled::Counts,
-                    _ if is(c) => Filled::Always,
-                    _ => Filled::AtWill,
-                },
-            }),
-            "key" => self.keys.push(KeyPart {
-                key: name,
-                column: some(a),
-                collation: some(b),
-                is_deferrable: is(c),
-                constraint: some(d),
-                is_primary: is(e),
-            }),
+            "table" => self.table = Some(Table::of(name, more)),
+            "view" => self.view = some(&more[0]),
+            "column" => self.columns.push(Column::of(name, more)),
+            "key" => self.keys.push(KeyPart::of(name, more)),
             "row number" => self.row_number = Some(name),
             "trigger" => {
-                let trigger = (name, some(a));
+                let trigger = (name, some(&more[0]));
                 // One for each event.
                 if !self.triggers.contains(&trigger) {
                     self.triggers.push(trigger);
@@ -205,31 +192,105 @@ impl Facts {
             "rule" => self.rules.push(name),
             "foreign key" => self.foreign_keys.push(ForeignKey {
                 name: some(&name),
-                column: a.clone(),
-                refers_to: b.clone(),
+                column: more[0].clone(),
+                refers_to: more[1].clone(),
             }),
             "check" => self.checks.push(Check {
                 name,
-                column: some(a),
-                definition: some(b),
+                column: some(&more[0]),
+                definition: some(&more[1]),
             }),
-            "policy" => self.policies.push(Policy {
-                name,
-                command: match a.as_str() {
-                    "r" => Command::Select,
-                    "a" => Command::Insert,
-                    "w" => Command::Update,
-                    "d" => Command::Delete,
-                    _ => Command::All,
-                },
-                is_permissive: is(b),
-                reads_all: is(c),
-                writes_all: is(d),
-            }),
+            "policy" => self.policies.push(Policy::of(name, more)),
             "elsewhere" => self.elsewhere.push(name),
             "mixing" => self.is_mixing = true,
-            "session" => self.session.take(&name, a),
+            "session" => self.session.take(&name, &more[0]),
             _ => {}
+        }
+    }
+}
+
+/// What follows the kind of a row and its name.
+type More = [String; Inspection::FACT - 2];
+
+impl Table {
+    fn of(schema: String, [kind, storage, guarded, partitioned, engine]: &More) -> Self {
+        Self {
+            schema,
+            kind: match kind.as_str() {
+                "table" => TableKind::Table,
+                "view" => TableKind::View,
+                "materialized view" => TableKind::MaterializedView,
+                "foreign table" => TableKind::ForeignTable,
+                "virtual table" => TableKind::VirtualTable,
+                other => TableKind::Other(other.to_owned()),
+            },
+            storage: match storage.as_str() {
+                "unlogged" => Storage::Unlogged,
+                "temporary" => Storage::Temporary,
+                "no file" => Storage::NoFile,
+                _ if engine.is_empty() => Storage::Kept,
+                _ => Storage::Engine(engine.clone()),
+            },
+            is_guarded: is(guarded),
+            is_partitioned: is(partitioned),
+        }
+    }
+
+    /// One of which nothing else is known.
+    fn temporary() -> Self {
+        Self {
+            schema: String::new(),
+            kind: TableKind::Table,
+            storage: Storage::Temporary,
+            is_guarded: false,
+            is_partitioned: false,
+        }
+    }
+}
+
+impl Column {
+    fn of(name: String, [kind, collation, must_be_filled, source, _]: &More) -> Self {
+        Self {
+            name,
+            kind: kind.clone(),
+            collation: collation.clone(),
+            filled: match source.as_str() {
+                "generated" => Filled::Generated,
+                "counts" => Filled::Counts,
+                _ if is(must_be_filled) => Filled::Always,
+                _ => Filled::AtWill,
+            },
+        }
+    }
+}
+
+impl KeyPart {
+    fn of(key: String, [column, collation, deferrable, constraint, primary]: &More) -> Self {
+        Self {
+            key,
+            column: some(column),
+            collation: some(collation),
+            is_deferrable: is(deferrable),
+            constraint: some(constraint),
+            is_primary: is(primary),
+        }
+    }
+}
+
+impl Policy {
+    fn of(name: String, [command, permissive, reads_all, writes_all, _]: &More) -> Self {
+        Self {
+            name,
+            command: match command.as_str() {
+                "r" => Command::Select,
+                "a" => Command::Insert,
+                "w" => Command::Update,
+                "d" => Command::Delete,
+                _ => Command::All,
+            },
+            is_permissive: is(permissive),
+            reads_all: is(reads_all),
+            writes_all: is(writes_all),
         }
     }
 }
@@ -243,37 +304,16 @@ impl Session {
             "zone" => value.clone_into(&mut self.zone),
             "zone of others" => value.clone_into(&mut self.zone_of_others),
             "autocommit" => self.has_autocommit_off = !value_is,
-            "read-only" => self.is_read_only = value_is,
-            "standby" => self.is_standby = value_is,
+            // A standby is read-only too.
+            "standby" if value_is => self.access = Access::Standby,
+            "read-only" if value_is && self.access == Access::Write => {
+                self.access = Access::ReadOnly;
+            }
             "foreign keys" => self.has_foreign_keys_off = !value_is,
             "commits" => self.commits = value.to_lowercase(),
             "journal" => self.journal = value.to_lowercase(),
             _ => {}
         }
-    }
-}
-
-/// The kind and the storage of a table, in the words of our own questions.
-fn table(schema: String, kind: &str, storage: &str, engine: &str) -> Table {
-    Table {
-        schema,
-        kind: match kind {
-            "table" => TableKind::Table,
-            "view" => TableKind::View,
-            "materialized view" => TableKind::MaterializedView,
-            "foreign table" => TableKind::ForeignTable,
-            "virtual table" => TableKind::VirtualTable,
-            other => TableKind::Other(other.to_owned()),
-        },
-        storage: match storage {
-            "unlogged" => Storage::Unlogged,
-            "temporary" => Storage::Temporary,
-            "no file" => Storage::NoFile,
-            _ if engine.is_empty() => Storage::Kept,
-            _ => Storage::Engine(engine.to_owned()),
-        },
-        is_guarded: false,
-        is_partitioned: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use shedlock_runtime::ErrorKind;
 
-use super::facts::Storage;
+use super::facts::{Access, Storage};
 use super::{Description, Findings};
 use crate::dialect::Dialect;
 use crate::names::Names;
@@ -18,14 +18,19 @@ impl Description {
                     .to_owned(),
             ));
         }
-        if session.is_standby {
-            let problem = "its server is a standby, which takes no writes: connect to the primary";
-            findings
-                .session
-                .push((ErrorKind::ReadOnly, problem.to_owned()));
-        } else if session.is_read_only {
-            let problem = format!("it is read-only: {}", self.writable(names));
-            findings.session.push((ErrorKind::ReadOnly, problem));
+        match session.access {
+            Access::Write => {}
+            Access::ReadOnly => {
+                let problem = format!("it is read-only: {}", self.writable(names));
+                findings.session.push((ErrorKind::ReadOnly, problem));
+            }
+            Access::Standby => {
+                let problem =
+                    "its server is a standby, which takes no writes: connect to the primary";
+                findings
+                    .session
+                    .push((ErrorKind::ReadOnly, problem.to_owned()));
+            }
         }
         self.check_commits(names, findings);
     }

@@ -50,18 +50,17 @@ impl Plain {
             let (own, after) = identifier(after.strip_prefix('.')?)?;
             let (shown, after) = identifier(after.strip_prefix(" AS ")?)?;
             columns.push([own, shown]);
-            match after.strip_prefix(',') {
-                Some(after) => rest = after,
-                None => {
-                    let (schema, after) = identifier(after.strip_prefix(" from ")?)?;
-                    let (table, after) = identifier(after.strip_prefix('.')?)?;
-                    return after.is_empty().then_some(Self {
-                        schema,
-                        table,
-                        columns,
-                    });
-                }
+            if let Some(after) = after.strip_prefix(',') {
+                rest = after;
+                continue;
             }
+            let (schema, after) = identifier(after.strip_prefix(" from ")?)?;
+            let (table, after) = identifier(after.strip_prefix('.')?)?;
+            return after.is_empty().then_some(Self {
+                schema,
+                table,
+                columns,
+            });
         }
     }
 

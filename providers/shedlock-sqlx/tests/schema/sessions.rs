@@ -104,3 +104,21 @@ async fn a_session_that_only_reads() {
     place.execute(&statement).await;
     expect_warnings(&on(&place, "shedlock"), &[]).await;
 }
+
+/// While somebody writes, SQLite plans nothing: that says nothing of the table.
+#[tokio::test]
+async fn a_file_that_is_in_use_is_no_finding() {
+    let place: Place<Sqlite> = server_or_skip!(Place::with(Table::Ours).await);
+    let writer = session::<Sqlite>(&place.direct, &["BEGIN EXCLUSIVE"]).await;
+    let provider = on(&place, "shedlock");
+    let checking = tokio::spawn(async move { provider.check_schema().await });
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    Sqlite::run(&writer, "COMMIT")
+        .await
+        .expect("it can be committed");
+    let checked = checking.await.expect("no panic");
+    assert_eq!(
+        warnings(&checked.expect("the table is good")),
+        Vec::<String>::new()
+    );
+}
