@@ -80,7 +80,7 @@ impl Description {
     #[must_use]
     pub fn with_definition(mut self, definition: &str) -> Self {
         if definition.starts_with("CREATE TEMPORARY ") {
-            self.facts.is_temporary();
+            self.facts.make_temporary();
         }
         self
     }

@@ -1,4 +1,4 @@
--- All that is known of the table and of this session, one fact in a row: its kind, a name, and five more, as `schema/facts.rs`
+-- All that is known of the table and of this session, one fact in a row: its kind, a name, and five more, as `schema/facts/rows.rs`
 -- reads them.
 WITH t AS MATERIALIZED (
     SELECT l.schema, l.name, l.type

@@ -74,4 +74,37 @@ mod tests {
             }
         }
     }
+
+    /// As `schema/facts/rows.rs` reads them.
+    const FACTS: [&str; 12] = [
+        "table",
+        "view",
+        "column",
+        "key",
+        "row number",
+        "trigger",
+        "rule",
+        "foreign key",
+        "check",
+        "policy",
+        "elsewhere",
+        "session",
+    ];
+
+    #[test]
+    fn each_kind_of_row_is_one_that_is_read() {
+        for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+            let asked = Inspection::of(&Names::shedlock(dialect));
+            let text = asked.catalogue;
+            let kinds: Vec<_> = text
+                .split("SELECT '")
+                .skip(1)
+                .filter_map(|after| after.split('\'').next())
+                .collect();
+            assert!(kinds.len() > 5, "{text}");
+            for kind in kinds {
+                assert!(FACTS.contains(&kind), "`{kind}` of {dialect}");
+            }
+        }
+    }
 }

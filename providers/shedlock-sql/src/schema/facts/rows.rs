@@ -1,0 +1,169 @@
+//! From the rows of texts that a server gives to facts with types.
+
+use super::{
+    Access, Check, Column, Command, Facts, Filled, ForeignKey, KeyPart, Policy, Session, Storage,
+    Table, TableKind,
+};
+use crate::schema::Inspection;
+
+impl Facts {
+    /// What the name stands for is this session's own, whatever the catalogue says.
+    pub(in crate::schema) fn make_temporary(&mut self) {
+        self.table = Some(Table::temporary());
+    }
+
+    /// Takes one row in. A kind of row that is not known says nothing.
+    pub(in crate::schema) fn take(&mut self, row: &[String; Inspection::FACT]) {
+        let [fact, name, more @ ..] = row;
+        let name = name.clone();
+        match fact.as_str() {
+            "table" => self.table = Some(Table::of(name, more)),
+            "view" => self.view = some(&more[0]),
+            "column" => self.columns.push(Column::of(name, more)),
+            "key" => self.keys.push(KeyPart::of(name, more)),
+            "row number" => self.row_number = Some(name),
+            "trigger" => {
+                let trigger = (name, some(&more[0]));
+                // One for each event.
+                if !self.triggers.contains(&trigger) {
+                    self.triggers.push(trigger);
+                }
+            }
+            "rule" => self.rules.push(name),
+            "foreign key" => self.foreign_keys.push(ForeignKey {
+                name: some(&name),
+                column: more[0].clone(),
+                refers_to: more[1].clone(),
+            }),
+            "check" => self.checks.push(Check {
+                name,
+                column: some(&more[0]),
+                definition: some(&more[1]),
+            }),
+            "policy" => self.policies.push(Policy::of(name, more)),
+            "elsewhere" => self.elsewhere.push(name),
+            "mixing" => self.is_mixing = true,
+            "session" => self.session.take(&name, &more[0]),
+            _ => {}
+        }
+    }
+}
+
+/// What follows the kind of a row and its name.
+type More = [String; Inspection::FACT - 2];
+
+impl Table {
+    fn of(schema: String, [kind, storage, guarded, partitioned, engine]: &More) -> Self {
+        Self {
+            schema,
+            kind: match kind.as_str() {
+                "table" => TableKind::Table,
+                "view" => TableKind::View,
+                "materialized view" => TableKind::MaterializedView,
+                "foreign table" => TableKind::ForeignTable,
+                "virtual table" => TableKind::VirtualTable,
+                other => TableKind::Other(other.to_owned()),
+            },
+            storage: match storage.as_str() {
+                "unlogged" => Storage::Unlogged,
+                "temporary" => Storage::Temporary,
+                "no file" => Storage::NoFile,
+                _ if engine.is_empty() => Storage::Kept,
+                _ => Storage::Engine(engine.clone()),
+            },
+            is_guarded: is(guarded),
+            is_partitioned: is(partitioned),
+        }
+    }
+
+    /// One of which nothing else is known.
+    fn temporary() -> Self {
+        Self {
+            schema: String::new(),
+            kind: TableKind::Table,
+            storage: Storage::Temporary,
+            is_guarded: false,
+            is_partitioned: false,
+        }
+    }
+}
+
+impl Column {
+    fn of(name: String, [kind, collation, must_be_filled, source, _]: &More) -> Self {
+        Self {
+            name,
+            kind: kind.clone(),
+            collation: collation.clone(),
+            filled: match source.as_str() {
+                "generated" => Filled::Generated,
+                "counts" => Filled::Counts,
+                _ if is(must_be_filled) => Filled::Always,
+                _ => Filled::AtWill,
+            },
+        }
+    }
+}
+
+impl KeyPart {
+    fn of(key: String, [column, collation, deferrable, constraint, primary]: &More) -> Self {
+        Self {
+            key,
+            column: some(column),
+            collation: some(collation),
+            is_deferrable: is(deferrable),
+            constraint: some(constraint),
+            is_primary: is(primary),
+        }
+    }
+}
+
+impl Policy {
+    fn of(name: String, [command, permissive, reads_all, writes_all, _]: &More) -> Self {
+        Self {
+            name,
+            command: match command.as_str() {
+                "r" => Command::Select,
+                "a" => Command::Insert,
+                "w" => Command::Update,
+                "d" => Command::Delete,
+                _ => Command::All,
+            },
+            is_permissive: is(permissive),
+            reads_all: is(reads_all),
+            writes_all: is(writes_all),
+        }
+    }
+}
+
+impl Session {
+    fn take(&mut self, name: &str, value: &str) {
+        let value_is = is(value);
+        match name {
+            "user" => value.clone_into(&mut self.user),
+            "database" => value.clone_into(&mut self.database),
+            "zone" => value.clone_into(&mut self.zone),
+            "zone of others" => value.clone_into(&mut self.zone_of_others),
+            "autocommit" => self.has_autocommit_off = !value_is,
+            // A standby is read-only too.
+            "standby" if value_is => self.access = Access::Standby,
+            "read-only" if value_is && self.access == Access::Write => {
+                self.access = Access::ReadOnly;
+            }
+            "foreign keys" => self.has_foreign_keys_off = !value_is,
+            "commits" => self.commits = value.to_lowercase(),
+            "journal" => self.journal = value.to_lowercase(),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a flag is set, as one of the servers writes it.
+fn is(flag: &str) -> bool {
+    ["true", "on", "1", "yes"]
+        .iter()
+        .any(|set| set.eq_ignore_ascii_case(flag))
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
