@@ -57,7 +57,7 @@ async fn a_plain_view_of_mysql_works_where_its_table_does() {
     let renamed = on(&place, "renamed");
     let told = [
         "is not the primary key",
-        "change the table behind the view `renamed`",
+        "change the table behind the view `",
     ];
     let error = expect_problem(&renamed, &told).await;
     assert_eq!(advice(&error.to_string()), Vec::<String>::new());
@@ -92,7 +92,7 @@ async fn another_view_is_called_a_view() {
         let view = on(&place, name);
         let error = is_free(&view, "a").await;
         let error = error.expect_err("two nodes could hold one lock");
-        let told = format!("`{name}` is a view");
+        let told = format!("{name}` is a view");
         assert!(error.to_string().contains(&told), "{error}");
         let error = expect_problem(&view, &[&told, "name the table behind it"]).await;
         assert_eq!(advice(&error.to_string()), Vec::<String>::new());
@@ -104,7 +104,7 @@ async fn another_view_is_called_a_view() {
         .await;
     let view = on(&place, "v");
     assert!(is_free(&view, "a").await.is_err());
-    expect_problem(&view, &["`v` is a view, which cannot be written"]).await;
+    expect_problem(&view, &["v` is a view, which cannot be written"]).await;
 }
 
 #[tokio::test]
@@ -125,9 +125,9 @@ async fn what_is_no_table_is_called_by_its_name() {
     )
     .await;
     for (name, told) in [
-        ("seen", "`seen` is a materialized view"),
-        ("counted", "`counted` is no table, but a sequence"),
-        ("far", "`far` is a foreign table"),
+        ("seen", "seen` is a materialized view"),
+        ("counted", "counted` is no table, but a sequence"),
+        ("far", "far` is a foreign table"),
     ] {
         let error = expect_problem(&on(&place, name), &[told]).await;
         assert_eq!(advice(&error.to_string()), Vec::<String>::new());
@@ -136,7 +136,7 @@ async fn what_is_no_table_is_called_by_its_name() {
     place
         .execute("CREATE VIRTUAL TABLE shedlock USING fts5(name, lock_until, locked_at, locked_by)")
         .await;
-    expect_problem(&on(&place, "shedlock"), &["`shedlock` is a virtual table"]).await;
+    expect_problem(&on(&place, "shedlock"), &["shedlock` is a virtual table"]).await;
 }
 
 #[tokio::test]
