@@ -41,6 +41,7 @@ pub struct Refusal {
     /// How long the lock stays taken, if nobody extends or releases it.
     pub remaining: Option<Duration>,
     holder: Option<Holder>,
+    is_in_doubt: bool,
 }
 
 /// Tells acquisitions apart, without the random part of an owner that this is made from.
@@ -70,10 +71,13 @@ impl Refusal {
             node: None,
             remaining: None,
             holder: None,
+            is_in_doubt: false,
         }
     }
 
-    /// Somebody else asked at the same moment and was first.
+    /// Somebody else asked at the same moment and was first: another holder's record was there when this one lost. A store that is
+    /// busy with something else is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable), so that a job that no node runs
+    /// is told.
     #[must_use]
     pub const fn contended() -> Self {
         Self {
@@ -81,6 +85,7 @@ impl Refusal {
             node: None,
             remaining: None,
             holder: None,
+            is_in_doubt: false,
         }
     }
 
@@ -91,6 +96,7 @@ impl Refusal {
             node: None,
             remaining: None,
             holder: None,
+            is_in_doubt: false,
         }
     }
 
@@ -102,6 +108,7 @@ impl Refusal {
             node: None,
             remaining: None,
             holder: None,
+            is_in_doubt: false,
         }
     }
 
@@ -127,10 +134,24 @@ impl Refusal {
     pub fn by(mut self, stored_owner: &str, remaining: Duration) -> Self {
         let node = Owner::node_of(stored_owner);
         // Nodes on the JVM write their name alone, the same each time.
-        self.holder = (node.len() < stored_owner.len()).then(|| Holder::of(stored_owner));
+        self.holder = Owner::acquisition_of(stored_owner).map(Holder::of);
         self.node = Some(printable(node).into());
         self.remaining = Some(remaining);
         self
+    }
+
+    /// Says that the store was asked before, over a connection that gave no answer: the first request may still be on its way, and
+    /// may be granted when the holder is gone. The runtime looks for such a grant until the lease asked for would be over,
+    /// and gives it back.
+    #[must_use]
+    pub const fn after_a_request_without_answer(mut self) -> Self {
+        self.is_in_doubt = true;
+        self
+    }
+
+    /// Whether another request of the same attempt may still be on its way.
+    pub(crate) const fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
     }
 
     /// Which acquisition holds the lock, where the store says so.

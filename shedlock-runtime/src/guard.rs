@@ -147,7 +147,11 @@ async fn acquire_once(
             Ok(Ok(lock))
         }
         Ok(Acquired::Refused(refusal)) => {
-            drop(orphan.disarm());
+            if refusal.is_in_doubt() {
+                orphan.give_up_quietly();
+            } else {
+                drop(orphan.disarm());
+            }
             Ok(Err(refusal))
         }
         Err(error) => {
@@ -194,8 +198,8 @@ impl Lock {
     /// [`LockConfiguration::new`], or the store's error; then the lease ends when it would have, or at the end asked
     /// for if that is earlier.
     ///
-    /// What got no answer may still reach the store, at any later time. Do not let a much longer extension follow a short
-    /// one that failed so: the store could cut it short again without this node's knowing.
+    /// An extension that got no answer may still reach the store, at any later time. It changes nothing there once a later
+    /// extension or the release has.
     ///
     /// # Cancel safety
     ///

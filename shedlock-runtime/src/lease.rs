@@ -9,7 +9,7 @@ use crate::clock::BootInstant;
 use crate::config::LockConfiguration;
 use crate::error::{ErrorKind, LockError};
 use crate::name::LockName;
-use crate::owner::Owner;
+use crate::owner::{Owner, OwnerWrite};
 use crate::provider::LockProvider;
 use crate::route::{Route, Routes};
 
@@ -75,6 +75,70 @@ impl Attempt {
         self.sending()
             .owner
             .get_or_try_init(|| Owner::generate(node))
+    }
+
+    /// This attempt as a write, the same each time it is asked for: what a provider stores as the owner when it grants the lock, and
+    /// compares with the owner in the record; see [`OwnerWrite`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Owner::generate`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shedlock_runtime::{Attempt, BootInstant, LockConfiguration, Standing, node_name};
+    ///
+    /// let sent = BootInstant::from_origin(Duration::ZERO);
+    /// let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
+    /// let node = node_name("web-2");
+    /// let write = attempt.write(&node)?;
+    /// // Asked again after a lost answer, it finds its own record.
+    /// let in_the_record = write.stored();
+    /// assert_eq!(attempt.write(&node)?.standing(in_the_record), Standing::Same);
+    /// # Ok::<(), shedlock_runtime::LockError>(())
+    /// ```
+    pub fn write(&self, node: &Arc<str>) -> Result<OwnerWrite, LockError> {
+        self.owner(node).map(Owner::first_write)
+    }
+
+    /// What a provider answers if the record bears this attempt's owner, and its lease has ended or was released. The same request
+    /// was carried out before and has arrived a second time. To grant it again would take the lock for a holder that is gone.
+    ///
+    /// It is an error of kind [`Timeout`](ErrorKind::Timeout): if somebody does wait, the lease was shorter than the way to the store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{Acquired, Attempt, ErrorKind, LockError, Standing, node_name};
+    ///
+    /// // Part of an `acquire`: the owner in the record, and whether its lease lives.
+    /// fn of_own_record(attempt: &Attempt, owner: &str, lives: bool) -> Result<Option<Acquired>, LockError> {
+    ///     match attempt.write(&node_name("web-2"))?.standing(owner) {
+    ///         Standing::Foreign => Ok(None),
+    ///         _ if lives => Ok(Some(Acquired::Granted(attempt.grant(None)))),
+    ///         _ => Err(attempt.too_late()),
+    ///     }
+    /// }
+    /// # use shedlock_runtime::{BootInstant, LockConfiguration};
+    /// # let sent = BootInstant::from_origin(std::time::Duration::ZERO);
+    /// # let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
+    /// # let own = attempt.write(&node_name("web-2"))?;
+    /// # assert!(of_own_record(&attempt, "app.example", true)?.is_none());
+    /// # assert!(of_own_record(&attempt, own.stored(), true)?.is_some());
+    /// # let late = of_own_record(&attempt, own.stored(), false).unwrap_err();
+    /// # assert_eq!(late.kind(), ErrorKind::Timeout);
+    /// # Ok::<(), LockError>(())
+    /// ```
+    #[must_use]
+    pub fn too_late(&self) -> LockError {
+        LockError::new(
+            ErrorKind::Timeout,
+            "the lease that this request was granted before has ended",
+        )
+        .with_remedy("give the lock a longer `at_most`")
     }
 
     /// The same attempt under another name, for a wrapper that gives its locks names of their own.
@@ -172,18 +236,75 @@ impl Lease {
         self.owner.as_ref()
     }
 
-    /// The owner as the store keeps it.
+    /// The next write of this lease, for an extension or a release; see [`OwnerWrite`].
+    ///
+    /// Each write has a greater number than those before, also if they were made from another clone of the lease. A provider calls
+    /// this once for each extension and each release. When it asks its store again for the same thing, after a lost answer, it uses
+    /// the same write.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Other`] if this lease was granted without one, that is by another provider.
-    pub fn stored_owner(&self) -> Result<String, LockError> {
-        self.owner.as_ref().map(Owner::stored).ok_or_else(|| {
+    /// [`ErrorKind::Other`] if this lease was granted without an owner, that is by another provider.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{Lease, LockError, Standing};
+    ///
+    /// fn example(lease: &Lease) -> Result<(), LockError> {
+    ///     let extension = lease.next_write()?;
+    ///     let release = lease.clone().next_write()?;
+    ///     // An extension that arrives after the release finds the release's number.
+    ///     assert_eq!(extension.standing(release.stored()), Standing::Later);
+    ///     Ok(())
+    /// }
+    /// # use shedlock_runtime::{Attempt, BootInstant, LockConfiguration, node_name};
+    /// # let sent = BootInstant::from_origin(std::time::Duration::ZERO);
+    /// # let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
+    /// # let _owner = attempt.owner(&node_name("web-2"))?;
+    /// # example(&attempt.grant(None))?;
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn next_write(&self) -> Result<OwnerWrite, LockError> {
+        self.owner.as_ref().map(Owner::next_write).ok_or_else(|| {
             LockError::new(
                 ErrorKind::Other,
                 "the lease was granted by another provider",
             )
         })
+    }
+
+    /// A copy that numbers its writes by itself from here on, for tests of providers.
+    ///
+    /// What is asked next with the copy has the same number as what is asked next with the original. So it is the second delivery
+    /// of that request, at whatever time a test chooses. A clone shares the count and cannot do this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{Lease, LockError};
+    ///
+    /// fn example(lease: &Lease) -> Result<(), LockError> {
+    ///     let late = lease.replica();
+    ///     let (extension, release) = (lease.next_write()?, lease.next_write()?);
+    ///     // Delivered once more, in the same order.
+    ///     assert_eq!(late.next_write()?, extension);
+    ///     assert_eq!(late.next_write()?, release);
+    ///     Ok(())
+    /// }
+    /// # use shedlock_runtime::{Attempt, BootInstant, LockConfiguration, node_name};
+    /// # let sent = BootInstant::from_origin(std::time::Duration::ZERO);
+    /// # let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
+    /// # let _owner = attempt.owner(&node_name("web-2"))?;
+    /// # example(&attempt.grant(None))?;
+    /// # Ok::<(), LockError>(())
+    /// ```
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        Self {
+            owner: self.owner.as_ref().map(Owner::replica),
+            ..self.clone()
+        }
     }
 
     /// A number that grows with every acquisition of this name, where the store can keep one.

@@ -76,7 +76,7 @@ pub use memory::InMemoryLockProvider;
 pub use name::{InvalidName, LockName};
 pub use options::OnLost;
 pub use outcome::{Outcome, SkipReason};
-pub use owner::{Owner, host_node_name, node_name};
+pub use owner::{Owner, OwnerWrite, Standing, host_node_name, node_name};
 pub use printable::printable;
 pub use provider::LockProvider;
 pub use record::{Conflict, LockRecord, RecordCatalogue, RecordLockProvider, RecordStore, Version};

@@ -55,7 +55,7 @@ impl<T> Outcome<T> {
 pub enum SkipReason {
     /// Somebody holds the lock, or an ended run still keeps it for its `at_least`.
     Held,
-    /// Others asked at the same moment and one of them was first.
+    /// Others asked at the same moment and one of them was first. A store that is busy for other reasons is an error.
     Contended,
     /// An operator has paused the lock.
     Paused,

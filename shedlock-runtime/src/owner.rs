@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use once_cell::sync::Lazy;
 
@@ -9,8 +10,11 @@ use crate::error::{ErrorKind, LockError};
 use crate::mark::Mark;
 use crate::printable::printable;
 
-/// Leaves room for `#` and 32 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
+/// Leaves room for `#` and 44 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
 const MAX_NODE_CHARS: usize = 200;
+/// The digits of the random part, and of the number that later writes put behind it.
+const SECRET_DIGITS: usize = 32;
+const NUMBER_DIGITS: usize = 12;
 
 static HOST: Lazy<Arc<str>> = Lazy::new(|| node_name(&host_name()));
 
@@ -29,10 +33,15 @@ static HOST: Lazy<Arc<str>> = Lazy::new(|| node_name(&host_name()));
 /// assert_eq!(Owner::node_of(&owner.stored()), "web-2");
 /// # Ok::<(), shedlock_runtime::LockError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Owner {
+#[derive(Clone)]
+pub struct Owner(Arc<Acquisition>);
+
+/// What the clones of an owner share.
+struct Acquisition {
     node: Arc<str>,
     secret: [u8; 16],
+    /// How many writes have a number.
+    numbered: AtomicU64,
 }
 
 impl Owner {
@@ -54,54 +63,221 @@ impl Owner {
             )
             .with_source(error)
         })?;
-        Ok(Self {
+        Ok(Self(Arc::new(Acquisition {
             node: Arc::clone(node),
             secret,
-        })
+            numbered: AtomicU64::new(0),
+        })))
     }
 
-    /// `<node>#<32 hexadecimal digits>`: what the store keeps and compares.
+    /// `<node>#<32 hexadecimal digits>`: what an acquisition stores.
     #[must_use]
     pub fn stored(&self) -> String {
-        let mut stored = String::with_capacity(self.node.len() + 33);
-        stored.push_str(&self.node);
+        let Acquisition { node, secret, .. } = &*self.0;
+        let mut stored = String::with_capacity(node.len() + 1 + SECRET_DIGITS + NUMBER_DIGITS);
+        stored.push_str(node);
         stored.push('#');
-        for byte in self.secret {
+        for byte in secret {
             // Writing to a `String` cannot fail.
             let _ = write!(stored, "{byte:02x}");
         }
         stored
     }
 
+    /// The acquisition itself, as a write: it stores the owner without a number. Providers get it from
+    /// [`Attempt::write`](crate::Attempt::write).
+    #[must_use]
+    pub fn first_write(&self) -> OwnerWrite {
+        let first = self.stored();
+        OwnerWrite {
+            stored: first.clone(),
+            first,
+        }
+    }
+
+    /// The next write of this acquisition, an extension or a release: no two have one number, and a later one has a greater. Providers
+    /// get it from [`Lease::next_write`](crate::Lease::next_write).
+    #[must_use]
+    pub fn next_write(&self) -> OwnerWrite {
+        let number = self.0.numbered.fetch_add(1, Ordering::Relaxed) + 1;
+        let first = self.stored();
+        let mut stored = first.clone();
+        let _ = write!(stored, "{number:0NUMBER_DIGITS$x}");
+        OwnerWrite { first, stored }
+    }
+
+    /// The same owner with a count of its own; see [`Lease::replica`](crate::Lease::replica).
+    pub(crate) fn replica(&self) -> Self {
+        let numbered = self.0.numbered.load(Ordering::Relaxed);
+        Self(Arc::new(Acquisition {
+            node: Arc::clone(&self.0.node),
+            secret: self.0.secret,
+            numbered: AtomicU64::new(numbered),
+        }))
+    }
+
     /// The node, for people.
     #[must_use]
     pub fn node(&self) -> &str {
-        &self.node
+        &self.0.node
     }
 
     /// The node in a stored owner, whoever wrote it: JVM nodes write their host name alone.
     #[must_use]
     pub fn node_of(stored: &str) -> &str {
-        match stored.rsplit_once('#') {
-            Some((node, secret))
-                if secret.len() == 32 && secret.bytes().all(|b| b.is_ascii_hexdigit()) =>
-            {
-                node
-            }
-            _ => stored,
+        split(stored).map_or(stored, |(node, _secret)| node)
+    }
+
+    /// What all writes of one acquisition have in common, if one of ours wrote it.
+    pub(crate) fn acquisition_of(stored: &str) -> Option<&str> {
+        let (node, _secret) = split(stored)?;
+        stored.get(..=node.len() + SECRET_DIGITS)
+    }
+}
+
+/// The node of a stored owner and its secret, with or without a number.
+fn split(stored: &str) -> Option<(&str, &str)> {
+    let (node, secret) = stored.rsplit_once('#')?;
+    let is_ours = [SECRET_DIGITS, SECRET_DIGITS + NUMBER_DIGITS].contains(&secret.len())
+        && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_ours.then_some((node, secret))
+}
+
+// The count is no part of what an owner is.
+impl PartialEq for Owner {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.0.node, &self.0.secret) == (&other.0.node, &other.0.secret)
+    }
+}
+
+impl Eq for Owner {}
+
+/// One write of one acquisition: the acquisition itself, an extension, or a release.
+///
+/// A request can reach its store twice. It can also reach it late, after requests that were sent later: a network kept it back, or the
+/// server stood still. To tell such a request, each write of an acquisition has a number:
+///
+/// - The acquisition stores `<node>#<32 hexadecimal digits>`. An extension and a release store the same with 12 hexadecimal digits
+///   behind it, the number.
+/// - A write is carried out only if the record bears the owner with no greater number.
+///
+/// The number has a fixed width, so a store needs to compare bytes and no more. A provider writes these conditions:
+///
+/// - **Extension and release:** `first <= owner in the record <= stored`, with [`first`](Self::first) and [`stored`](Self::stored).
+///   If the owner in the record equals `stored`, this very request was carried out before: change nothing, and give the same answer.
+/// - **Acquisition:** the record is free, or `stored <= owner in the record < last`, with [`last`](Self::last). In the second case this
+///   request was carried out before. While the lease lives, answer "granted" and leave the record as it is. If the lease has ended
+///   or was released, leave the record as it is and answer [`Attempt::too_late`](crate::Attempt::too_late).
+///
+/// A store that reads a record before it writes, under a condition on the record's version, asks [`standing`](Self::standing) instead.
+///
+/// One late request cannot be told: an acquisition that finds a free record which does not bear its owner, because another holder has
+/// come and gone. It takes the lock, for at most `at_most`.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Owner, Standing, node_name};
+///
+/// let owner = Owner::generate(&node_name("web-2"))?;
+/// let (acquisition, one, two) = (owner.first_write(), owner.next_write(), owner.next_write());
+/// assert_eq!(two.standing(one.stored()), Standing::Earlier);
+/// assert_eq!(one.standing(two.stored()), Standing::Later);
+/// assert_eq!(acquisition.standing(two.stored()), Standing::Later);
+/// assert_eq!(one.standing("app.example"), Standing::Foreign);
+///
+/// // The same as a range of bytes, for a store that compares.
+/// let in_the_record = one.stored();
+/// assert!(two.first() <= in_the_record && in_the_record <= two.stored());
+/// assert!(acquisition.stored() <= in_the_record && in_the_record < acquisition.last().as_str());
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnerWrite {
+    first: String,
+    stored: String,
+}
+
+/// How the owner in a record stands to an [`OwnerWrite`]: whose it is, and whether that write may be carried out.
+///
+/// | | extension, release | acquisition |
+/// |---|---|---|
+/// | `Foreign` | answer "lost" | take the lock if it is free |
+/// | `Earlier` | carry it out | (there is nothing earlier) |
+/// | `Same` | change nothing, answer as if carried out | granted, or too late |
+/// | `Later` | answer "lost" | granted, or too late |
+///
+/// "Granted, or too late" goes by the lease in the record: while it lives, the attempt is granted; see
+/// [`Attempt::too_late`](crate::Attempt::too_late).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The record is another acquisition's, an operator's or a JVM node's.
+    Foreign,
+    /// The record bears an earlier write of the same acquisition, which this one may follow.
+    Earlier,
+    /// The record bears this very write: it was carried out before.
+    Same,
+    /// The record bears a later write of the same acquisition: this one has come too late.
+    Later,
+}
+
+impl OwnerWrite {
+    /// The owner as the acquisition stored it, which is the least of its writes.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        &self.first
+    }
+
+    /// The owner as this write stores it.
+    #[must_use]
+    pub fn stored(&self) -> &str {
+        &self.stored
+    }
+
+    /// A bound for stores that compare: greater, byte by byte, than the owner in any write of this acquisition. No other owner lies
+    /// between the two.
+    #[must_use]
+    pub fn last(&self) -> String {
+        // Behind all hexadecimal digits.
+        format!("{}g", self.first)
+    }
+
+    /// How the owner in a record, `found`, stands to this write.
+    #[must_use]
+    pub fn standing(&self, found: &str) -> Standing {
+        if !found.starts_with(&self.first) {
+            Standing::Foreign
+        } else if found < self.stored.as_str() {
+            Standing::Earlier
+        } else if found == self.stored {
+            Standing::Same
+        } else {
+            Standing::Later
         }
+    }
+}
+
+// Derived, it would print the secret.
+impl fmt::Debug for OwnerWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.stored.get(self.first.len()..).unwrap_or_default();
+        write!(
+            f,
+            "OwnerWrite({}#.., {number:?})",
+            Owner::node_of(&self.first)
+        )
     }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.node)
+        f.write_str(self.node())
     }
 }
 
 impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Owner({}#..)", self.node)
+        write!(f, "Owner({}#..)", self.node())
     }
 }
 
@@ -157,6 +333,34 @@ mod tests {
         assert!(owner.chars().count() <= 255);
         assert!(!owner.contains('\n'));
         assert_eq!(Owner::node_of(&owner), &*node);
+    }
+
+    #[test]
+    fn later_writes_are_told_from_earlier_ones_of_any_owner() {
+        let owner = Owner::generate(&node_name("web-2")).unwrap();
+        let other = Owner::generate(&node_name("web-2")).unwrap();
+        let acquisition = owner.first_write();
+        let writes: Vec<_> = (0..300).map(|_| owner.clone().next_write()).collect();
+        for pair in writes.windows(2) {
+            assert_eq!(pair[0].standing(pair[1].stored()), Standing::Later);
+            assert_eq!(pair[1].standing(pair[0].stored()), Standing::Earlier);
+            assert!(pair[0].stored() < pair[1].stored());
+        }
+        for write in &writes {
+            assert_eq!(write.standing(acquisition.stored()), Standing::Earlier);
+            assert_eq!(
+                write.standing(other.next_write().stored()),
+                Standing::Foreign
+            );
+            assert!(write.first() < write.stored() && write.stored() < acquisition.last().as_str());
+            assert_eq!(Owner::node_of(write.stored()), "web-2");
+            assert_eq!(
+                Owner::acquisition_of(write.stored()),
+                Some(acquisition.stored())
+            );
+            assert!(!format!("{write:?}").contains(&acquisition.stored()[6..]));
+        }
+        assert_eq!(owner.replica().next_write(), owner.next_write());
     }
 
     #[test]

@@ -21,7 +21,10 @@ use crate::lease::{Attempt, Lease};
 ///
 /// - A granted lease excludes every other until `at_most` has passed on the store's clock, or until its release.
 /// - An acquisition that finds the lock held writes nothing.
-/// - An acquisition by the owner that holds the lock already is granted: a retry after a lost answer.
+/// - A request may reach the store twice, or late, after requests that were sent later: it changes nothing then. Each write
+///   stores its number and is on condition that no later one has; see [`OwnerWrite`](crate::OwnerWrite).
+/// - An acquisition by the owner that holds the lock already is granted, with the record as it is: a retry after a lost answer.
+///   If its lease has ended or was released meanwhile, the answer is [`Attempt::too_late`].
 /// - [`extend`](Self::extend) and [`release`](Self::release) change the record only if the owner is still the lease's.
 /// - After a release the lock stays taken until the lease's [`at_least`](Lease::at_least), counted from the acquisition.
 /// - "Somebody else holds it" is an answer; an error means that the store could not say.

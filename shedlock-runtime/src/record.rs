@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, LockError};
 use crate::info::ProviderInfo;
 use crate::lease::{Attempt, Lease};
 use crate::name::LockName;
-use crate::owner::{Owner, host_node_name, node_name};
+use crate::owner::{Owner, Standing, host_node_name, node_name};
 use crate::provider::LockProvider;
 
 mod admin;
@@ -159,20 +159,35 @@ impl<S: RecordStore> RecordLockProvider<S> {
         self.info.clock().utc()
     }
 
-    /// Changes the record while it is `lease`'s; false if it is not, or not as `change` wants it.
+    /// Changes the record while it is `lease`'s and bears no later write; false if it is not so, or not as `change` wants it.
     async fn change_own(
         &self,
         lease: &Lease,
         change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
     ) -> Result<bool, LockError> {
-        let owner = lease.stored_owner()?;
-        self.change(lease.name(), |found, now| match found {
-            Some(mut record) if record.locked_by == owner => {
-                Ok(change(&mut record, now)?.then_some(record))
+        let write = lease.next_write()?;
+        let name = lease.name().as_str();
+        for _ in 0..MOST_RACES {
+            let Some((mut record, version)) = self.store.read(name).await? else {
+                return Ok(false);
+            };
+            let standing = write.standing(&record.locked_by);
+            if matches!(standing, Standing::Later | Standing::Foreign)
+                || !change(&mut record, self.now())?
+            {
+                return Ok(false);
             }
-            _ => Ok(None),
-        })
-        .await
+            if standing == Standing::Same {
+                // Written before, by this very request.
+                return Ok(true);
+            }
+            write.stored().clone_into(&mut record.locked_by);
+            let written = self.store.write_if(name, &record, Some(version));
+            if written.await?.is_ok() {
+                return Ok(true);
+            }
+        }
+        Err(raced())
     }
 
     /// Writes what `change` makes of the record; false if it makes nothing.
@@ -193,11 +208,12 @@ impl<S: RecordStore> RecordLockProvider<S> {
                 return Ok(true);
             }
         }
-        Err(LockError::new(
-            ErrorKind::Unavailable,
-            "others kept changing the record",
-        ))
+        Err(raced())
     }
+}
+
+fn raced() -> LockError {
+    LockError::new(ErrorKind::Unavailable, "others kept changing the record")
 }
 
 #[async_trait]
@@ -207,22 +223,29 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     }
 
     async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let owner = attempt.owner(&self.node)?.stored();
+        let write = attempt.write(&self.node)?;
         for _ in 0..MOST_RACES {
             let found = self.store.read(attempt.name().as_str()).await?;
             let now = self.now();
+            if let Some((record, _)) = &found {
+                let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
+                if is_ours && !record.is_held(now) {
+                    return Err(attempt.too_late());
+                }
+                if is_ours {
+                    return Ok(Acquired::Granted(attempt.grant(Some(record.fencing_token))));
+                }
+            }
             if let Some((record, _)) = &found
                 && record.is_held(now)
             {
-                if record.locked_by == owner {
-                    return Ok(Acquired::Granted(attempt.grant(Some(record.fencing_token))));
-                }
                 let remaining = record.lock_until.duration_since(now).unwrap_or_default();
                 return Ok(Acquired::Refused(Refusal::of(&record.locked_by, remaining)));
             }
             let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
             let token = next_token(last_token, now);
-            let record = LockRecord::new(after(now, attempt.at_most())?, now, owner.clone(), token);
+            let owner = write.stored().to_owned();
+            let record = LockRecord::new(after(now, attempt.at_most())?, now, owner, token);
             let expected = found.map(|(_, version)| version);
             if self
                 .store

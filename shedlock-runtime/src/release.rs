@@ -54,6 +54,13 @@ impl<'p> Orphan<'p> {
         &self.attempt
     }
 
+    /// There is an answer, and an earlier request may still be on its way.
+    pub(crate) fn give_up_quietly(mut self) {
+        if let Some(active) = self.active.take() {
+            self.search(active, true);
+        }
+    }
+
     /// The answer has come.
     ///
     /// # Panics
@@ -66,16 +73,24 @@ impl<'p> Orphan<'p> {
 
 impl Drop for Orphan<'_> {
     fn drop(&mut self) {
-        let Some(active) = self.active.take() else {
-            return;
-        };
+        if let Some(active) = self.active.take() {
+            self.search(active, false);
+        }
+    }
+}
+
+impl Orphan<'_> {
+    /// Looks for what the store may have granted, until the lease would be over; `quiet`, where the caller has an answer.
+    fn search(&self, active: Active, quiet: bool) {
         let Some(lease) = self.attempt.orphan() else {
             return;
         };
         let subject = Subject::of(self.attempt.config(), self.provider.as_ref().info());
         let until = self.attempt.ends();
         let left = until.saturating_since(self.provider.as_ref().info().clock().boot());
-        events::indeterminate(&subject, left);
+        if !quiet {
+            events::indeterminate(&subject, left);
+        }
         let provider = Arc::clone(self.provider);
         // However long the lease is, the search asks as often, about.
         let longest = (self.attempt.at_most() / 128).max(LONGEST_PAUSE);

@@ -53,6 +53,7 @@ pub mod fencing;
 pub mod forcing;
 mod harness;
 pub mod healing;
+pub mod late;
 mod macros;
 pub mod names;
 mod operator;

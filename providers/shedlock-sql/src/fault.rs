@@ -1,12 +1,26 @@
-//! What a server's error codes mean to a lock.
+//! What a server's error codes mean to a lock, and what cures each.
 
 use crate::dialect::Dialect;
 
-/// What an error reported by the database means.
+/// What an error reported by the database means; [`cure`](Self::cure) says what helps.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Cure, Dialect, Fault};
+///
+/// let deadlock = Fault::of(Dialect::Postgres, "40P01", "deadlock detected");
+/// assert_eq!((deadlock, deadlock.cure()), (Fault::Contention, Cure::AskAgain));
+///
+/// // After a failover, a connection to the former primary.
+/// let former = Fault::of(Dialect::MySql, "1290", "running with the --read-only option");
+/// assert_eq!((former, former.cure()), (Fault::ReadOnly, Cure::NewConnection));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Somebody else was at the same row: asking again may help, and nothing was written.
+    /// Somebody else was at the row, the table or the file, or the statement was interrupted: a deadlock, a lock wait that took too
+    /// long, a serialization failure. Nothing was written.
     Contention,
     /// There is no such table.
     MissingTable,
@@ -18,92 +32,163 @@ pub enum Fault {
     Shape,
     /// The user may not do this.
     Permission,
-    /// The database takes no writes.
+    /// A policy of row-level security forbids this row.
+    Policy,
+    /// The database takes no writes on this connection. It may have been the primary when the connection was made; for SQLite, this
+    /// process may not write the file.
     ReadOnly,
-    /// The database takes no connections, or no work, at present; nothing was done.
+    /// The database takes no connections, or no work, at present: it starts, its disk is full, it has too many connections.
+    /// Nothing was done.
     Unavailable,
     /// The user, the password or the database's name is wrong.
     Login,
-    /// The time is beyond what the column keeps.
+    /// The session of MySQL or MariaDB has no current database, so a bare table name means no table.
+    NoDatabase,
+    /// The time is beyond what the column keeps, or in an hour that the session's time zone leaves out.
     OutOfRange,
     /// The text is too long for its column.
     TooLong,
+    /// The server has ended the session, and says so in an error: a shutdown, a kill, a session that was idle for too long, a node of a
+    /// Galera cluster that is not part of it any more.
+    Goodbye,
+    /// What the connection remembers is not so any more: a statement that was prepared for the table as it was, a file of SQLite that
+    /// has been moved.
+    Outdated,
+    /// The connection is inside somebody else's transaction, or its session commits nothing by itself. Statements for a
+    /// [`Session::Shared`](crate::Session::Shared) find that out before they read or write.
+    ForeignTransaction,
+    /// A statement that was prepared by name is not there, or one of that name is there already: a pooler gives each message to any
+    /// of its connections.
+    Pooler,
     /// Anything else.
     Other,
 }
 
+/// What helps after an error. A provider limits how often it tries; see [`Fault::cure`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cure {
+    /// Nothing helps: the error is the answer. The connection is good.
+    None,
+    /// Asking again, on this connection too, after a pause. If others are there to the end of the call's time, the store is busy,
+    /// which says nothing about who holds the lock: [`Statements::holder`](crate::Statements::holder) asks.
+    AskAgain,
+    /// Closing this connection and asking again on a new one. If that gives the error too, the error is the answer.
+    NewConnection,
+}
+
 impl Fault {
-    /// What `code` means: an `SQLSTATE` for PostgreSQL, an error number for the others. SQLite says "error" to most things,
-    /// so its `message` is read too.
+    /// What `code` means: an `SQLSTATE` for PostgreSQL, an error number for the others. A few codes have several meanings, so
+    /// the `message` is read too.
     #[must_use]
     pub fn of(dialect: Dialect, code: &str, message: &str) -> Self {
         match dialect {
-            Dialect::Postgres => postgres(code),
-            Dialect::MySql => code.parse().map_or(Self::Other, mysql),
+            Dialect::Postgres => postgres(code, message),
+            Dialect::MySql => code
+                .parse()
+                .map_or(Self::Other, |code| mysql(code, message)),
             Dialect::Sqlite => code
                 .parse()
                 .map_or(Self::Other, |code| sqlite(code, message)),
         }
     }
 
-    /// Whether the connection is of no use after this error.
+    /// What helps after this error.
     #[must_use]
-    pub const fn ends_connection(self) -> bool {
-        matches!(self, Self::Unavailable | Self::Login)
+    pub const fn cure(self) -> Cure {
+        match self {
+            Self::Contention => Cure::AskAgain,
+            // A server that says "read-only" may have been the primary when the connection was made.
+            Self::ReadOnly
+            | Self::Unavailable
+            | Self::Login
+            | Self::NoDatabase
+            | Self::Goodbye
+            | Self::Outdated
+            | Self::ForeignTransaction
+            | Self::Pooler => Cure::NewConnection,
+            Self::MissingTable
+            | Self::MissingColumn
+            | Self::MissingKey
+            | Self::Shape
+            | Self::Permission
+            | Self::Policy
+            | Self::OutOfRange
+            | Self::TooLong
+            | Self::Other => Cure::None,
+        }
     }
 }
 
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn postgres(code: &str) -> Fault {
+fn postgres(code: &str, message: &str) -> Fault {
     match code {
-        // Serialization failure, deadlock, lock not available; and two sessions creating one table.
-        "40001" | "40P01" | "55P03" | "23505" | "42P07" | "42710" => Fault::Contention,
+        // Serialization failure, deadlock, lock not available, cancelled; and two sessions creating one table.
+        "40001" | "40P01" | "55P03" | "57014" | "23505" | "42P07" | "42710" => Fault::Contention,
         "42P01" | "3F000" => Fault::MissingTable,
         "42703" => Fault::MissingColumn,
         "42P10" => Fault::MissingKey,
-        // Datatype mismatch, undefined function, cannot coerce, not null, check, invalid text and datetime, number
-        // out of range.
-        "42804" | "42883" | "42846" | "23502" | "23514" | "22P02" | "22007" | "22003" => {
-            Fault::Shape
-        }
+        // Datatype mismatch, undefined function, cannot coerce, not null, foreign key, check, invalid text and datetime, number
+        // out of range, a key that is deferrable.
+        "42804" | "42883" | "42846" | "23502" | "23503" | "23514" | "22P02" | "22007" | "22003"
+        | "55000" => Fault::Shape,
+        "42501" if message.contains("row-level security") => Fault::Policy,
         "42501" => Fault::Permission,
+        // Read-only transaction; in recovery and not for writing.
         "25006" => Fault::ReadOnly,
         "22001" => Fault::TooLong,
         "22008" => Fault::OutOfRange,
         "3D000" => Fault::Login,
+        // The statement has found out by itself; or the transaction was aborted before.
+        "42704" if message.contains("shedlock.inside_a_transaction") => Fault::ForeignTransaction,
+        "25P02" | "25001" => Fault::ForeignTransaction,
+        // Prepared statement: already exists, does not exist.
+        "42P05" | "26000" => Fault::Pooler,
+        "0A000" if message.contains("cached plan") => Fault::Outdated,
+        // `cache lookup failed`: something was dropped while it was looked at.
+        "XX000" if message.contains("cache lookup") => Fault::Outdated,
+        // Shutdown, crash, database dropped, session timeouts; idle in transaction; nobody knows whether the statement was
+        // carried out; connection exceptions.
+        "40003" | "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => Fault::Goodbye,
+        _ if code.starts_with("08") => Fault::Goodbye,
         _ if code.starts_with("28") => Fault::Login,
-        // Insufficient resources, operator intervention (a cancelled statement too), connection exceptions.
-        _ if ["53", "57", "08"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            Fault::Unavailable
-        }
+        // Insufficient resources, operator intervention.
+        _ if ["53", "57"].iter().any(|class| code.starts_with(class)) => Fault::Unavailable,
         _ => Fault::Other,
     }
 }
 
-/// <https://mariadb.com/kb/en/mariadb-error-code-reference/>; MySQL's numbers are the same.
-fn mysql(code: u16) -> Fault {
+/// <https://mariadb.com/kb/en/mariadb-error-code-reference/>; MySQL's numbers are the same unless the comment names one server.
+fn mysql(code: u16, message: &str) -> Fault {
     match code {
-        // Deadlock, lock wait timeout, no wait, record changed since last read.
-        1213 | 1205 | 3572 | 1020 => Fault::Contention,
+        // Deadlock, lock wait timeout, no wait, record changed since last read, table definition changed; interrupted, too slow
+        // for `max_statement_time` (MariaDB), for `max_execution_time` (MySQL); rolled back by group replication (MySQL).
+        1213 | 1205 | 3572 | 1020 | 1412 | 1317 | 1969 | 3024 | 3101 => Fault::Contention,
         1146 | 1051 => Fault::MissingTable,
         1054 => Fault::MissingColumn,
-        // Wrong value for the column, no default, NULL, out of range for a number, data truncated, cannot convert.
-        1366 | 1364 | 1048 | 1264 | 1265 | 4078 | 4079 => Fault::Shape,
+        // Wrong value for the column, no default, NULL, out of range for a number, data truncated, cannot convert, foreign
+        // keys, checks (MariaDB, MySQL), a view that is not for writing.
+        1366 | 1364 | 1048 | 1264 | 1265 | 4078 | 4079 | 1216 | 1452 | 4025 | 3819 | 1288
+        | 1471 => Fault::Shape,
         // Database, table, column, execute, special access.
         1044 | 1142 | 1143 | 1370 | 1227 => Fault::Permission,
-        // --read-only (also from MariaDB 11.8 on), a read-only transaction, a table that is read-only.
+        // --read-only (also from MariaDB 11.8 on), a read-only transaction, a server or a table that is read-only.
         1290 | 1792 | 1836 | 1036 => Fault::ReadOnly,
         1406 => Fault::TooLong,
         1292 | 1441 => Fault::OutOfRange,
         // Access denied to the user, unknown database, an unknown way to log in.
         1045 | 1049 | 1698 | 1251 => Fault::Login,
-        // Too many connections, shutting down, killed, disk full, out of memory, interrupted.
-        1040 | 1203 | 1226 | 1053 | 1927 | 1317 | 1021 | 1037 | 1038 | 1129 | 1077 | 1079 => {
-            Fault::Unavailable
-        }
+        1046 => Fault::NoDatabase,
+        // The statement has found out by itself; or the session refused to begin.
+        1690 if message.contains("autocommit") => Fault::ForeignTransaction,
+        1568 => Fault::ForeignTransaction,
+        // Unknown prepared statement; it needs to be prepared again.
+        1243 | 1615 => Fault::Outdated,
+        // The node of a Galera cluster is not ready. Shutting down, killed, aborted, unreadable packets, the goodbyes of
+        // an idle session (MySQL) and of one whose rights have changed (MySQL); what poolers say when they lost the server.
+        1047 | 1053 | 1927 | 1152 | 1153 | 1154 | 1155 | 1156 | 1157 | 1158 | 1159 | 1160
+        | 1161 | 1184 | 4031 | 3169 | 1079 | 1077 | 1094 | 2006 | 2013 => Fault::Goodbye,
+        // Too many connections, disk or table full, out of memory, host blocked, offline mode (MySQL).
+        3032 | 1114 | 1040 | 1203 | 1226 | 1021 | 1037 | 1038 | 1041 | 1129 => Fault::Unavailable,
         _ => Fault::Other,
     }
 }
@@ -111,20 +196,23 @@ fn mysql(code: u16) -> Fault {
 /// <https://www.sqlite.org/rescode.html>
 fn sqlite(code: u32, message: &str) -> Fault {
     // The low byte is the kind, the rest the detail.
-    match code & 0xff {
-        5 | 6 => Fault::Contention,
-        8 => Fault::ReadOnly,
-        3 | 23 => Fault::Permission,
-        // Input and output, full, cannot open, the file's locking protocol.
-        10 | 13 | 14 | 15 => Fault::Unavailable,
-        19 => Fault::Shape,
-        1 if message.contains("no such table") || message.contains("unknown database") => {
+    match (code & 0xff, code) {
+        // The schema was changed by another connection; an internal error; the file that the connection has open is not the one
+        // of that name any more.
+        (17 | 2, _) | (_, 1032) => Fault::Outdated,
+        (5 | 6, _) => Fault::Contention,
+        (8, _) => Fault::ReadOnly,
+        (3 | 23, _) => Fault::Permission,
+        // Input and output, damaged, full, cannot open, the file's locking protocol, no database: so may look what was replaced.
+        (10 | 11 | 13 | 14 | 15 | 26, _) => Fault::Unavailable,
+        (19, _) => Fault::Shape,
+        (1, _) if message.contains("no such table") || message.contains("unknown database") => {
             Fault::MissingTable
         }
-        1 if message.contains("no such column") || message.contains("has no column named") => {
+        (1, _) if message.contains("no such column") || message.contains("has no column named") => {
             Fault::MissingColumn
         }
-        1 if message.contains("ON CONFLICT clause does not match") => Fault::MissingKey,
+        (1, _) if message.contains("ON CONFLICT clause does not match") => Fault::MissingKey,
         _ => Fault::Other,
     }
 }
@@ -138,13 +226,27 @@ mod tests {
         let of = |dialect, code| Fault::of(dialect, code, "");
         assert_eq!(of(Dialect::Postgres, "40001"), Fault::Contention);
         assert_eq!(of(Dialect::Postgres, "28P01"), Fault::Login);
-        assert_eq!(of(Dialect::Postgres, "57P01"), Fault::Unavailable);
+        assert_eq!(of(Dialect::Postgres, "57P01"), Fault::Goodbye);
         assert_eq!(of(Dialect::Postgres, "XX000"), Fault::Other);
         assert_eq!(of(Dialect::MySql, "1213"), Fault::Contention);
+        assert_eq!(of(Dialect::MySql, "4031"), Fault::Goodbye);
         assert_eq!(of(Dialect::MySql, "40001"), Fault::Other);
         assert_eq!(of(Dialect::Sqlite, "517"), Fault::Contention);
-        assert_eq!(of(Dialect::Sqlite, "1032"), Fault::ReadOnly);
+        assert_eq!(of(Dialect::Sqlite, "1032"), Fault::Outdated);
+        assert_eq!(of(Dialect::Sqlite, "8"), Fault::ReadOnly);
         let missing = Fault::of(Dialect::Sqlite, "1", "no such table: shedlock");
         assert_eq!(missing, Fault::MissingTable);
+    }
+
+    #[test]
+    fn codes_of_several_meanings_are_told_apart_by_their_message() {
+        let of = |code, message| Fault::of(Dialect::Postgres, code, message);
+        assert_eq!(
+            of("0A000", "cached plan must not change result type"),
+            Fault::Outdated
+        );
+        assert_eq!(of("0A000", "something else"), Fault::Other);
+        let overflow = Fault::of(Dialect::MySql, "1690", "BIGINT value is out of range");
+        assert_eq!(overflow, Fault::Other);
     }
 }

@@ -11,9 +11,9 @@ mod schema;
 mod statements;
 
 pub use dialect::Dialect;
-pub use fault::Fault;
+pub use fault::{Cure, Fault};
 pub use names::{ColumnNames, DEFAULT_TABLE, Names};
 pub use schema::{Description, Inspection, SchemaReport};
 pub use statements::{
-    AdminStatements, LockClock, Param, Statement, Statements, Values, lease_micros,
+    AdminStatements, LockClock, Param, Session, Statement, Statements, Values, lease_micros,
 };

@@ -72,6 +72,8 @@ impl ColumnNames {
 pub struct Names {
     dialect: Dialect,
     parts: Vec<String>,
+    /// Where an unqualified table was found.
+    found: Option<String>,
     columns: ColumnNames,
 }
 
@@ -82,6 +84,7 @@ impl Names {
         Self {
             dialect,
             parts: vec![DEFAULT_TABLE.to_owned()],
+            found: None,
             columns: ColumnNames::default(),
         }
     }
@@ -105,9 +108,11 @@ impl Names {
         for part in &parts {
             check(dialect, "table", part)?;
         }
+        check_schema_is_shared(dialect, &parts)?;
         let names = Self {
             dialect,
             parts,
+            found: None,
             columns,
         };
         let all = names.column_names();
@@ -138,9 +143,15 @@ impl Names {
         self.parts.join(".")
     }
 
-    /// The schema, if the table's name has one.
+    /// The schema that was named with the table, or in which the table was found.
     #[must_use]
     pub fn schema(&self) -> Option<&str> {
+        self.named_schema().or(self.found.as_deref())
+    }
+
+    /// The schema that was named with the table.
+    #[must_use]
+    pub fn named_schema(&self) -> Option<&str> {
         match &self.parts[..] {
             [schema, _table] => Some(schema),
             _ => None,
@@ -153,15 +164,25 @@ impl Names {
         self.parts.last().map_or("", String::as_str)
     }
 
-    /// The table, quoted.
+    /// The table, quoted, with its schema if that is known. SQLite's is `main` unless another one is named: an unqualified name
+    /// may mean a temporary table, which one connection alone sees.
     #[must_use]
     pub fn quoted_table(&self) -> String {
-        let quoted: Vec<_> = self
-            .parts
-            .iter()
-            .map(|part| self.dialect.quote(part))
-            .collect();
-        quoted.join(".")
+        let table = self.dialect.quote(self.bare_table());
+        let default = (self.dialect == Dialect::Sqlite).then_some("main");
+        match self.schema().or(default) {
+            Some(schema) => format!("{}.{table}", self.dialect.quote(schema)),
+            None => table,
+        }
+    }
+
+    /// These names with the schema in which the table was found; [`table`](Self::table) stays as it is.
+    #[must_use]
+    pub fn in_schema(&self, schema: &str) -> Self {
+        Self {
+            found: Some(schema.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// The columns' names.
@@ -205,9 +226,12 @@ impl Names {
     pub fn add_key(&self) -> String {
         let (table, name) = (self.quoted_table(), self.dialect.quote(self.columns.name()));
         match self.dialect {
+            // In SQLite the index bears the schema, and the table must not.
             Dialect::Sqlite => format!(
-                "run: CREATE UNIQUE INDEX {} ON {table} ({name})",
-                self.dialect.quote(&format!("{}_key", self.bare_table()))
+                "run: CREATE UNIQUE INDEX {}.{} ON {} ({name})",
+                self.dialect.quote(self.schema().unwrap_or("main")),
+                self.dialect.quote(&format!("{}_key", self.bare_table())),
+                self.dialect.quote(self.bare_table()),
             ),
             _ => format!("run: ALTER TABLE {table} ADD PRIMARY KEY ({name})"),
         }
@@ -224,6 +248,14 @@ impl Names {
             Dialect::MySql => format!("run: ALTER TABLE {table} MODIFY {column} {definition}"),
             Dialect::Sqlite => "make the table anew".to_owned(),
         }
+    }
+
+    /// What makes the columns of times as [`ddl`](Self::ddl) would make them.
+    #[must_use]
+    pub fn alter_times(&self) -> String {
+        let wanted = crate::schema::time_type(self.dialect);
+        let columns = [self.columns.lock_until(), self.columns.locked_at()];
+        columns.map(|column| self.alter(column, wanted)).join("; ")
     }
 
     /// What adds a column.
@@ -291,6 +323,26 @@ fn check(dialect: Dialect, what: &str, name: &str) -> Result<(), LockError> {
             name.escape_debug(),
             name.len()
         )));
+    }
+    Ok(())
+}
+
+/// Refuses a schema whose tables one connection alone sees.
+fn check_schema_is_shared(dialect: Dialect, parts: &[String]) -> Result<(), LockError> {
+    let [schema, _table] = parts else {
+        return Ok(());
+    };
+    let schema_is_private = match dialect {
+        Dialect::Sqlite => schema.eq_ignore_ascii_case("temp"),
+        Dialect::Postgres => schema.starts_with("pg_temp"),
+        Dialect::MySql => false,
+    };
+    if schema_is_private {
+        return Err(refuse(format!(
+            "a table in the schema `{}` is seen by one connection only, so a lock in it excludes nobody",
+            schema.escape_debug()
+        ))
+        .with_remedy("name a table that all nodes see"));
     }
     Ok(())
 }

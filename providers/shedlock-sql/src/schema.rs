@@ -12,6 +12,8 @@ mod view;
 mod writes;
 mod zones;
 
+use std::time::Duration;
+
 use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
@@ -158,6 +160,15 @@ impl Description {
             && column.is_some_and(|column| column.kind.to_lowercase().starts_with("timestamp"))
     }
 
+    /// How much the column of the leases' ends may take away from an end, because it keeps whole seconds, say.
+    #[must_use]
+    pub fn grain(&self, names: &Names) -> Duration {
+        let column = self.column(names.columns().lock_until());
+        column.map_or(Duration::ZERO, |column| {
+            types::grain(names.dialect(), &column.kind.to_lowercase())
+        })
+    }
+
     fn is(&self, kind: &TableKind) -> bool {
         self.facts
             .table
@@ -206,6 +217,11 @@ impl Findings {
         let told = format!("{subject}: {}", problems.join("; "));
         Err(LockError::new(kind, told))
     }
+}
+
+/// The type that we would give the start and the end of a lease.
+pub(crate) const fn time_type(dialect: Dialect) -> &'static str {
+    Kind::Time.wanted(dialect)
 }
 
 /// What each of our columns is for.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+use template::Builder;
 
 pub use admin::AdminStatements;
 
@@ -22,16 +23,40 @@ pub enum LockClock {
     Client,
 }
 
+/// Whose session runs the statements. It decides whether they check that they are in nobody's transaction, and whether an acquisition
+/// limits its own wait for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Session {
+    /// The provider made it, set its limits for lock waits, and runs nothing in it but single statements.
+    Own,
+    /// Others use it, too, and may have left it inside a transaction: a connection of the user's pool, or any behind a pooler.
+    ///
+    /// - PostgreSQL and MariaDB: inside a transaction each statement fails with
+    ///   [`Fault::ForeignTransaction`](crate::Fault::ForeignTransaction), before it reads or writes. An acquisition waits for a row for
+    ///   half a second or for one second.
+    /// - MySQL: a statement fails so if autocommit is off. Whether there is a transaction, the provider has to ask.
+    /// - SQLite: the provider has to ask for both.
+    Shared,
+}
+
 /// A value that a statement asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Param {
     /// The lock's name, or what the names of the locks to prune begin with; text.
     Name,
-    /// The owner as stored, or what an operator leaves in its place; text.
+    /// The owner as the acquisition stored it, without a number; text. Extensions and releases ask for it:
+    /// [`OwnerWrite::first`](shedlock_runtime::OwnerWrite::first).
+    First,
+    /// The owner as this write stores it, or what an operator leaves in its place; text:
+    /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
     Owner,
-    /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to PostgreSQL, an interval of so
-    /// many microseconds.
+    /// The end of the range of owners that this acquisition's writes store; text. Acquisitions ask for it:
+    /// [`OwnerWrite::last`](shedlock_runtime::OwnerWrite::last).
+    Last,
+    /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to
+    /// PostgreSQL, an interval of so many microseconds.
     Lease,
     /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
     Now,
@@ -44,8 +69,12 @@ pub enum Param {
 pub struct Values<'a> {
     /// See [`Param::Name`].
     pub name: &'a str,
+    /// See [`Param::First`].
+    pub first: &'a str,
     /// See [`Param::Owner`].
     pub owner: &'a str,
+    /// See [`Param::Last`].
+    pub last: &'a str,
     /// See [`Param::Lease`].
     pub lease: i64,
     /// See [`Param::Now`].
@@ -85,8 +114,10 @@ impl Statement {
         for (before, param) in &self.pieces {
             text.push_str(before);
             match param {
-                Param::Name => template::push_postgres_literal(&mut text, values.name),
-                Param::Owner => template::push_postgres_literal(&mut text, values.owner),
+                Param::Name => text.push_str(&Dialect::Postgres.literal(values.name)),
+                Param::First => text.push_str(&Dialect::Postgres.literal(values.first)),
+                Param::Owner => text.push_str(&Dialect::Postgres.literal(values.owner)),
+                Param::Last => text.push_str(&Dialect::Postgres.literal(values.last)),
                 Param::Lease => {
                     text.push_str("INTERVAL '");
                     text.push_str(&values.lease.to_string());
@@ -112,8 +143,12 @@ pub struct Statements {
     pub extend: Statement,
     /// Ends a lease, or leaves it until `at_least`.
     pub release: Statement,
-    /// Says who holds the lock and for how long, in SQLite: there, [`acquire`](Self::acquire) cannot say so itself.
+    /// Says who holds the lock and for how long, without waiting for a row: asked when the table was busy to the end of a call, when
+    /// a trigger has taken the answer of [`acquire`](Self::acquire) away, and for a refusal in SQLite. On a table with the fencing
+    /// token's column.
     pub holder: Statement,
+    /// The same on a table without.
+    pub holder_plain: Statement,
     /// Fails where the fencing token's column is missing; never gives a row.
     pub probe: Statement,
     /// Gives the name of a lock without an end, or taken in the future, if there is one: signs of a wrong hand, clock or
@@ -134,35 +169,55 @@ impl Statements {
         }
     }
 
-    /// The statements on the table of these `names`.
+    /// Says who holds the lock, on a table with the fencing token's column or without.
     #[must_use]
-    pub fn new(names: &Names, clock: LockClock) -> Self {
+    pub fn holder_on(&self, fencing: bool) -> &Statement {
+        if fencing {
+            &self.holder
+        } else {
+            &self.holder_plain
+        }
+    }
+
+    /// The statements on the table of these `names`, for sessions of this kind.
+    #[must_use]
+    pub fn new(names: &Names, clock: LockClock, session: Session) -> Self {
         macro_rules! files {
             ($dialect:literal) => {
                 [
                     include_str!(concat!("../sql/", $dialect, "/acquire.sql")),
                     include_str!(concat!("../sql/", $dialect, "/extend.sql")),
                     include_str!(concat!("../sql/", $dialect, "/release.sql")),
+                    include_str!(concat!("../sql/", $dialect, "/holder.sql")),
                     include_str!(concat!("../sql/", $dialect, "/future.sql")),
                 ]
             };
         }
-        let [acquire, extend, release, future] = match names.dialect() {
+        let [acquire, extend, release, holder, future] = match names.dialect() {
             Dialect::Postgres => files!("postgres"),
             Dialect::MySql => files!("mysql"),
             Dialect::Sqlite => files!("sqlite"),
         };
-        let build = |text, fencing| template::build(text, names, clock, fencing);
-        let now = LockClock::Database;
+        let builder = Builder {
+            names,
+            clock,
+            session,
+        };
+        let build = |text, fencing| builder.build(text, fencing);
+        let by_the_database = Builder {
+            clock: LockClock::Database,
+            ..builder
+        };
         Self {
             acquire: build(acquire, true),
             acquire_plain: build(acquire, false),
             extend: build(extend, true),
             release: build(release, true),
-            holder: build(include_str!("../sql/sqlite/holder.sql"), true),
+            holder: build(holder, true),
+            holder_plain: build(holder, false),
             probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0", true),
-            future: template::build(future, names, now, true),
-            admin: AdminStatements::new(names, clock),
+            future: by_the_database.build(future, true),
+            admin: AdminStatements::new(builder),
         }
     }
 }

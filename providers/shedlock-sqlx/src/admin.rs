@@ -7,12 +7,13 @@ use shedlock_runtime::{
     ErrorKind, Intervention, LockAdmin, LockError, LockInfo, LockName, Mark, Operation,
     pause_length,
 };
-use shedlock_sql::{AdminStatements, Statement};
+use shedlock_sql::AdminStatements;
 use sqlx::{ColumnIndex, Decode, Row};
 
-use crate::ask::{Ask, LIMIT, Reply};
+use crate::ask::LIMIT;
 use crate::error;
 use crate::provider::{SET_UP_LIMIT, SqlxLockProvider};
+use crate::question::{Ask, Change, Reply};
 use crate::store::{Paused, Store, Verdict};
 
 impl<DB: Store> SqlxLockProvider<DB> {
@@ -33,15 +34,10 @@ impl<DB: Store> SqlxLockProvider<DB> {
     async fn steer(
         &self,
         operation: Operation,
-        statement: &Statement,
         lock: &LockName,
-        mark: &str,
+        change: Change<'_>,
     ) -> Result<bool, LockError> {
-        let ask = Ask::Steer {
-            statement,
-            lock,
-            mark,
-        };
+        let ask = Ask::Change(change);
         let reply = self.ask_within(LIMIT, operation, Some(lock), &ask).await?;
         Ok(matches!(reply, Reply::Changed(1..)))
     }
@@ -77,8 +73,8 @@ impl<DB: Store> SqlxLockProvider<DB> {
     }
 }
 
-/// On a connection that died while it was idle, a statement is sent a second time, and may find its own work: `false` then
-/// means that nothing is left to do.
+/// What changes the record of one lock is sent only once: after an error of the kinds `Timeout` and `Indeterminate` it may still be
+/// carried out, and `get` says whether it was.
 #[async_trait]
 impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
     async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
@@ -96,11 +92,12 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let lock = self.inner.info.lock_name(Operation::ForceRelease, name)?;
-        let statement = &self.inner.statements.admin.force_release;
-        let (operation, mark) = (Operation::ForceRelease, Mark::released(reason));
-        let freed = self
-            .steer(operation, statement, &lock, &mark.to_string())
-            .await?;
+        let mark = Mark::released(reason);
+        let change = Change::ForceRelease {
+            lock: &lock,
+            mark: &mark.to_string(),
+        };
+        let freed = self.steer(Operation::ForceRelease, &lock, change).await?;
         if freed {
             Intervention::ForceReleased(mark.reason()).tell(&self.inner.info, &lock);
         }
@@ -119,8 +116,8 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
         let lock = self.inner.info.lock_name(Operation::Resume, name)?;
-        let statement = &self.inner.statements.admin.resume;
-        let resumed = self.steer(Operation::Resume, statement, &lock, "").await?;
+        let change = Change::Resume(&lock);
+        let resumed = self.steer(Operation::Resume, &lock, change).await?;
         if resumed {
             Intervention::Resumed.tell(&self.inner.info, &lock);
         }
@@ -129,10 +126,10 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
 
     async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         self.inner.info.check_prefix(Operation::Prune, prefix)?;
-        let ask = Ask::Prune {
+        let ask = Ask::Change(Change::Prune {
             prefix,
             unused_for: unused_for.min(LONGEST),
-        };
+        });
         let mut pruned = 0;
         loop {
             let batch = self.ask_within(LIMIT, Operation::Prune, None, &ask).await;

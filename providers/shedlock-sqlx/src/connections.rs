@@ -1,161 +1,214 @@
 //! Where connections come from: the caller's pool, or a few of our own that are kept open and never pinged.
 //!
-//! sqlx's pool pings a connection when it is returned and, by default, when it is taken: two to four round trips more for
-//! a lock and its release, which are two themselves. A kept connection is used as it is; one that turns out to be dead is
-//! replaced within the call.
+//! What is true of every connection is decided here and in [`ask`](crate::ask): a connection that was handed to us may be dead,
+//! outdated or inside somebody else's transaction, and is closed when it turns out to be.
+
+mod own;
+mod pool;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Pool};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use sqlx::Pool;
 
 use crate::store::{Backend, Options};
+use own::{Own, OwnConnection};
+use pool::{PooledConnection, TheirPool};
+
+/// A connection that sat idle for so long may have died without a word: it gets a part of the time to answer.
+const SAT_IDLE: Duration = Duration::from_secs(1);
+/// That part, at most.
+const PART: Duration = Duration::from_secs(1);
+/// And at least.
+const LEAST_PART: Duration = Duration::from_millis(50);
+/// How much later than it was told a server may say that others are busy.
+const LATENESS: Duration = Duration::from_millis(300);
+/// How many connections one call gives up.
+const MOST_REPLACED: u32 = 2;
 
 /// Where connections come from.
 pub(crate) enum Source<DB: Backend> {
     /// The caller's.
-    Pool(Pool<DB>),
+    Pool(TheirPool<DB>),
     /// Our own.
-    Kept(Kept<DB>),
+    Own(Own<DB>),
 }
 
-/// Our own connections, opened when first needed.
-pub(crate) struct Kept<DB: Backend> {
-    options: Options<DB>,
-    idle: Mutex<Vec<DB::Connection>>,
-    permits: Semaphore,
-}
-
-/// A connection in use.
+/// A connection in use. Dropped without being [given back](Checkout::give_back), as when its call was cancelled, it is closed: an
+/// answer may still be on its way.
 pub(crate) enum Checkout<'s, DB: Backend> {
-    Pool(PoolConnection<DB>),
-    Kept(KeptConnection<'s, DB>),
-}
-
-/// One of our own connections in use. Dropped without [`keep`](Checkout::settle), as when its call was cancelled, it is closed:
-/// an answer may still be on its way.
-pub(crate) struct KeptConnection<'s, DB: Backend> {
-    kept: &'s Kept<DB>,
-    connection: DB::Connection,
-    /// Whether it has been idle, so that it may be dead without our knowing.
-    used_before: bool,
-    _permit: SemaphorePermit<'s>,
+    Pool(PooledConnection<DB>),
+    Own(OwnConnection<'s, DB>),
 }
 
 /// Why there is no connection.
 #[derive(Debug)]
 pub(crate) enum NoConnection {
-    /// All are in use.
+    /// All of the pool's are in use.
     Exhausted,
+    /// All of our own wait for an answer.
+    Waiting,
     /// None could be had in time.
     Slow(Duration),
     /// None could be opened.
     Failed(sqlx::Error),
 }
 
+/// How many connections one call has given up.
+#[derive(Debug, Default)]
+pub(crate) struct Replaced(u32);
+
+/// What is wrong with a connection, and with how many others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Only this one: somebody left it inside a transaction.
+    One,
+    /// Probably all that were made before: the server was restarted, say.
+    All,
+    /// All that were made before, and a new one too, unless the primary is elsewhere by now.
+    Server,
+}
+
 impl<DB: Backend> Source<DB> {
-    pub(crate) fn kept(options: Options<DB>) -> Self {
-        Self::Kept(Kept {
-            options,
-            idle: Mutex::default(),
-            permits: Semaphore::new(DB::KEPT),
-        })
+    /// Connections of our own, to the first of the servers that will do.
+    pub(crate) fn own(servers: Vec<Options<DB>>) -> Self {
+        Self::Own(Own::new(servers))
     }
 
-    /// A connection, within `limit`.
-    pub(crate) async fn checkout(&self, limit: Duration) -> Result<Checkout<'_, DB>, NoConnection> {
+    pub(crate) fn pool(pool: Pool<DB>) -> Self {
+        Self::Pool(TheirPool::new(pool))
+    }
+
+    /// A connection, within `limit`; one that may be dead has `part` of it to answer a pool's ping.
+    pub(crate) async fn checkout(
+        &self,
+        limit: Duration,
+        part: Duration,
+        replaced: &mut Replaced,
+    ) -> Result<Checkout<'_, DB>, NoConnection> {
         match self {
-            Self::Kept(kept) => kept.checkout(limit).await.map(Checkout::Kept),
-            // The pool has a limit of its own, by default 30 seconds, which is more than a call to a store may take.
-            Self::Pool(pool) => match tokio::time::timeout(limit, pool.acquire()).await {
-                Ok(Ok(connection)) => Ok(Checkout::Pool(connection)),
-                Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) if is_exhausted(pool) => {
-                    Err(NoConnection::Exhausted)
+            Self::Own(own) => own.checkout(limit).await.map(Checkout::Own),
+            Self::Pool(pool) => {
+                if let Some(own) = pool.instead() {
+                    return own.checkout(limit).await.map(Checkout::Own);
                 }
-                Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(NoConnection::Slow(limit)),
-                Ok(Err(error)) => Err(NoConnection::Failed(error)),
+                let pooled = pool.checkout(limit, part, replaced).await;
+                pooled.map(Checkout::Pool)
+            }
+        }
+    }
+
+    /// The user's pool, if it is one.
+    pub(crate) fn as_pool(&self) -> Option<&Pool<DB>> {
+        match self {
+            Self::Pool(pool) => Some(pool.pool()),
+            Self::Own(_) => None,
+        }
+    }
+
+    /// Closes what sits idle.
+    pub(crate) fn close_idle(&self) {
+        match self {
+            Self::Own(own) => own.close_idle(),
+            Self::Pool(pool) => match pool.instead() {
+                Some(own) => own.close_idle(),
+                None => pool.close_idle(),
             },
         }
     }
 
-    /// Whether connections are our own, made with our settings.
-    pub(crate) fn is_kept(&self) -> bool {
-        matches!(self, Self::Kept(_))
+    /// Closes a connection that is of no use, and those that are likely to be of none either.
+    pub(crate) fn close(
+        &self,
+        connection: Checkout<'_, DB>,
+        replaced: &mut Replaced,
+        reach: Reach,
+    ) {
+        let is_new = connection.is_new();
+        drop(connection);
+        if !is_new && (reach != Reach::One || replaced.0 > 0) {
+            match (self, reach) {
+                (Self::Pool(pool), Reach::Server) => pool.close_idle_seldom(),
+                _ => self.close_idle(),
+            }
+        }
+        replaced.0 += 1;
     }
-}
 
-impl<DB: Backend> Kept<DB> {
-    async fn checkout(&self, limit: Duration) -> Result<KeptConnection<'_, DB>, NoConnection> {
-        let permit = match self.permits.try_acquire() {
-            Ok(permit) => permit,
-            Err(_none_free) => tokio::time::timeout(limit, self.permits.acquire())
-                .await
-                .map_err(|_elapsed| NoConnection::Exhausted)?
-                .map_err(|_closed| NoConnection::Exhausted)?,
+    /// Whether the connection leads to a file that is not the one of that name any more.
+    pub(crate) fn has_moved(&self, connection: &Checkout<'_, DB>) -> bool {
+        let (home, now) = match (self, connection) {
+            (Self::Own(own), Checkout::Own(connection)) => (connection.home(), own.home_now()),
+            (Self::Pool(pool), Checkout::Own(connection)) => (connection.home(), pool.home_now()),
+            (Self::Pool(pool), Checkout::Pool(_)) => (pool.home(), pool.home_now()),
+            (Self::Own(_), Checkout::Pool(_)) => return false,
         };
-        let idle = self.idle().pop();
-        let used_before = idle.is_some();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => tokio::time::timeout(limit, self.open())
-                .await
-                .map_err(|_elapsed| NoConnection::Slow(limit))?
-                .map_err(NoConnection::Failed)?,
-        };
-        Ok(KeptConnection {
-            kept: self,
-            connection,
-            used_before,
-            _permit: permit,
-        })
-    }
-
-    async fn open(&self) -> Result<DB::Connection, sqlx::Error> {
-        let mut connection = DB::Connection::connect_with(&self.options).await?;
-        DB::set_up(&mut connection).await?;
-        Ok(connection)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<DB::Connection>> {
-        // Nothing in there runs foreign code, so there is no half-done state to fear.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        let moved = home.is_some() && home != now;
+        if let (true, Self::Pool(pool)) = (moved, self) {
+            pool.leave();
+        }
+        moved
     }
 }
 
 impl<DB: Backend> Checkout<'_, DB> {
     /// Gives the connection back after a statement that ended with an answer.
     pub(crate) fn give_back(self) {
-        if let Self::Kept(KeptConnection {
-            kept,
-            connection,
-            _permit,
-            ..
-        }) = self
-        {
-            // Before the permit: whoever gets that shall find the connection.
-            kept.idle().push(connection);
+        match self {
+            Self::Pool(pooled) => pooled.give_back(),
+            Self::Own(own) => own.give_back(),
         }
     }
 
-    /// Closes the connection after an error that leaves its state unknown, and says whether a new one may do better: this
-    /// one had been idle, and may have died meanwhile.
-    pub(crate) fn discard(self) -> bool {
+    /// Whether no other connection would do better than this one, which is of no use.
+    pub(crate) fn is_last(&self, replaced: &Replaced, reach: Reach) -> bool {
+        // Of a pool's connections nobody says which is new; when those that sat idle are closed, the next one mostly is.
+        let most = if reach == Reach::Server {
+            1
+        } else {
+            MOST_REPLACED
+        };
+        self.is_new() || replaced.0 >= most
+    }
+
+    /// Whether others use the connection, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Pool(_))
+    }
+
+    /// Whether it was made for this call, so that another one would be no better.
+    pub(crate) fn is_new(&self) -> bool {
         match self {
+            // A pool does not say.
             Self::Pool(_) => false,
-            Self::Kept(kept) => {
-                if kept.used_before {
-                    // What ended this one, a restart say, has ended the others too.
-                    let dead = std::mem::take(&mut *kept.kept.idle());
-                    drop(dead);
-                }
-                kept.used_before
-            }
+            Self::Own(own) => own.is_new(),
         }
     }
+
+    /// Whether statements can be prepared on it by name: behind a pooler, the name may be unknown at the next message.
+    pub(crate) fn can_prepare(&self) -> bool {
+        match self {
+            // The pool's owner knows.
+            Self::Pool(_) => true,
+            Self::Own(own) => own.is_direct(),
+        }
+    }
+
+    /// Whether it sat idle for so long that it may have died without a word.
+    pub(crate) fn may_be_dead(&self) -> bool {
+        DB::IS_REMOTE
+            && match self {
+                Self::Pool(pooled) => pooled.may_be_dead(),
+                Self::Own(own) => own.idle_for() >= SAT_IDLE,
+            }
+    }
+}
+
+/// The part of the time that goes to a connection that may be dead. One that only `waits` for others is not.
+pub(crate) fn part(left: Duration, waits: Duration) -> Duration {
+    let others = (waits + LATENESS).min(left / 2);
+    (left / 4).clamp(LEAST_PART, PART).max(others)
 }
 
 impl<DB: Backend> Deref for Checkout<'_, DB> {
@@ -163,8 +216,8 @@ impl<DB: Backend> Deref for Checkout<'_, DB> {
 
     fn deref(&self) -> &DB::Connection {
         match self {
-            Self::Pool(connection) => connection,
-            Self::Kept(kept) => &kept.connection,
+            Self::Pool(pooled) => pooled.connection(),
+            Self::Own(own) => own.connection(),
         }
     }
 }
@@ -172,8 +225,8 @@ impl<DB: Backend> Deref for Checkout<'_, DB> {
 impl<DB: Backend> DerefMut for Checkout<'_, DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         match self {
-            Self::Pool(connection) => connection,
-            Self::Kept(kept) => &mut kept.connection,
+            Self::Pool(pooled) => pooled.connection_mut(),
+            Self::Own(own) => own.connection_mut(),
         }
     }
 }
@@ -181,15 +234,9 @@ impl<DB: Backend> DerefMut for Checkout<'_, DB> {
 // Derived, it would print the options, and with them the password.
 impl<DB: Backend> fmt::Debug for Source<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_kept() {
-            "own connections"
-        } else {
-            "a pool"
+        f.write_str(match self {
+            Self::Pool(_) => "a pool",
+            Self::Own(_) => "own connections",
         })
     }
-}
-
-/// Whether the pool has no connection left to give, rather than one that does not come about.
-fn is_exhausted<DB: Backend>(pool: &Pool<DB>) -> bool {
-    pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0
 }

@@ -3,7 +3,7 @@
 //! Each question is one message, without values to bind and without a name: behind a pooler, what is prepared by name stays on
 //! a connection that others get next, and the next message may go to another connection.
 
-use shedlock_sql::{Description, Fault, Inspection, Names, Statements};
+use shedlock_sql::{Cure, Description, Inspection, Names, Statements};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Row, Type};
 
 use crate::store::Backend;
@@ -22,7 +22,9 @@ pub(crate) async fn postgres(
     let acquire = statements.acquire_on(described.has_token(names));
     let values = shedlock_sql::Values {
         name: "",
+        first: "",
         owner: "",
+        last: "",
         lease: 0,
         now: 0,
         until: 0,
@@ -119,9 +121,9 @@ fn found<DB: Backend, T>(rows: Result<Vec<T>, sqlx::Error>) -> Result<Vec<T>, sq
 
 /// What the database has against a question, unless that is no affair of the table.
 fn refused<DB: Backend>(error: sqlx::Error) -> Result<String, sqlx::Error> {
-    let is_busy = |fault: Fault| fault == Fault::Contention || fault.ends_connection();
     match error {
-        sqlx::Error::Database(refusal) if !is_busy(DB::fault(&*refusal)) => {
+        // Nothing helps: it is the table.
+        sqlx::Error::Database(refusal) if DB::fault(&*refusal).cure() == Cure::None => {
             Ok(refusal.message().to_owned())
         }
         error => Err(error),

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockError};
 use shedlock_sql::{Dialect, Fault, Names};
 
 use crate::connections::NoConnection;
+use crate::explain::{compare, explain};
 use crate::store::Backend;
 
 /// What the error means, if the database itself reported it.
@@ -14,16 +16,33 @@ pub(crate) fn fault<DB: Backend>(error: &sqlx::Error) -> Option<Fault> {
     error.as_database_error().map(DB::fault)
 }
 
-/// No connection, so nothing was sent.
-pub(crate) fn no_connection<DB: Backend>(names: &Names, none: NoConnection) -> LockError {
+/// No connection, so nothing was sent. The call began at `began`, by a clock that nobody can stop.
+pub(crate) fn no_connection<DB: Backend>(
+    names: &Names,
+    none: NoConnection,
+    began: Instant,
+) -> LockError {
     let error = match none {
         NoConnection::Exhausted => {
             return LockError::new(ErrorKind::Unavailable, "all connections are in use")
                 .with_remedy("give the lock provider connections of its own, or the pool more");
         }
+        NoConnection::Waiting => {
+            let problem = "all connections of the lock provider wait for the database";
+            return LockError::new(ErrorKind::Unavailable, problem);
+        }
         NoConnection::Slow(limit) => {
             let problem = format!("the database gave no connection within {limit:.1?}");
-            return LockError::new(ErrorKind::Timeout, problem);
+            let slow = LockError::new(ErrorKind::Timeout, problem);
+            // The whole limit has passed on tokio's clock.
+            return if began.elapsed() < limit / 2 {
+                slow.with_remedy(
+                    "tokio's time is paused, and a database needs time that runs: let the test resume it, or use \
+                     `InMemoryLockProvider`",
+                )
+            } else {
+                slow
+            };
         }
         NoConnection::Failed(error) => error,
     };
@@ -67,6 +86,14 @@ fn no_tls(why: &dyn fmt::Display) -> LockError {
 /// A statement failed.
 pub(crate) fn asked<DB: Backend>(names: &Names, error: sqlx::Error) -> LockError {
     let Some(database) = error.as_database_error() else {
+        if is_unreadable(&error) {
+            return LockError::new(ErrorKind::Schema, "the database's answer cannot be read")
+                .with_remedy(format!(
+                    "compare the session's settings with their defaults, and {}",
+                    compare(names)
+                ))
+                .with_source(error);
+        }
         // The rest is a connection that broke, or an answer that could not be read: the statement may have run.
         return LockError::new(
             ErrorKind::Indeterminate,
@@ -74,7 +101,8 @@ pub(crate) fn asked<DB: Backend>(names: &Names, error: sqlx::Error) -> LockError
         )
         .with_source(error);
     };
-    let (kind, problem, remedy) = explain(names, DB::fault(database), database.message());
+    let fault = DB::fault(database);
+    let (kind, problem, remedy) = explain(names, fault, database.message());
     let explained = LockError::new(kind, problem).with_source(error);
     match remedy {
         Some(remedy) => explained.with_remedy(remedy),
@@ -82,73 +110,52 @@ pub(crate) fn asked<DB: Backend>(names: &Names, error: sqlx::Error) -> LockError
     }
 }
 
-fn explain(names: &Names, fault: Fault, message: &str) -> (ErrorKind, String, Option<String>) {
-    let table = names.table();
-    match fault {
-        Fault::MissingTable => (
-            ErrorKind::Schema,
-            format!("the table `{table}` does not exist"),
-            Some(format!(
-                "call `ensure_schema()` or run: {}",
-                one_line(&names.ddl())
-            )),
-        ),
-        Fault::MissingColumn => (
-            ErrorKind::Schema,
-            format!("the table `{table}` lacks a column: {message}"),
-            Some(compare(names)),
-        ),
-        Fault::MissingKey => (
-            ErrorKind::Schema,
-            format!("the table `{table}` has no primary key, so two nodes could hold one lock"),
-            Some(names.add_key()),
-        ),
-        Fault::Shape => (
-            ErrorKind::Schema,
-            format!("the table `{table}` is not as a lock needs it: {message}"),
-            Some(compare(names)),
-        ),
-        Fault::TooLong => (
-            ErrorKind::Schema,
-            format!("a column of the table `{table}` is too short: {message}"),
-            Some(compare(names)),
-        ),
-        Fault::OutOfRange => (
-            ErrorKind::InvalidDuration,
-            format!("the lease would end past what the table `{table}` can keep: {message}"),
-            None,
-        ),
-        Fault::Permission => (
-            ErrorKind::Permission,
-            format!("the database's user may not use the table `{table}`: {message}"),
-            Some(format!("run: {}", names.grant())),
-        ),
-        Fault::ReadOnly => (
-            ErrorKind::ReadOnly,
-            "the database takes no writes at present".to_owned(),
-            Some("point the provider at the primary".to_owned()),
-        ),
-        Fault::Login => (
-            ErrorKind::Configuration,
-            format!("the database refused the login: {message}"),
-            None,
-        ),
-        Fault::Contention => (
-            ErrorKind::Unavailable,
-            format!("the database is busy: {message}"),
-            None,
-        ),
-        Fault::Unavailable => (
-            ErrorKind::Unavailable,
-            format!("the database refused: {message}"),
-            None,
-        ),
-        _ => (
-            ErrorKind::Other,
-            format!("the database refused: {message}"),
-            None,
-        ),
-    }
+/// An answer came that is none: a row without the columns or types that were asked for.
+fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::TypeNotFound { .. }
+            | sqlx::Error::RowNotFound
+    )
+}
+
+/// A connection that sat idle has not answered, and there is no other one.
+pub(crate) fn silent(patience: Duration) -> LockError {
+    let problem = format!("a connection that had been idle gave no answer within {patience:.1?}");
+    LockError::new(ErrorKind::Timeout, problem)
+}
+
+/// The file was replaced each time that it was opened.
+pub(crate) fn moved() -> LockError {
+    LockError::new(
+        ErrorKind::Unavailable,
+        "the database's file is moved or replaced at this moment",
+    )
+}
+
+/// Each connection that the pool gave was inside a transaction.
+pub(crate) fn inside_transaction() -> LockError {
+    LockError::new(
+        ErrorKind::Configuration,
+        "the pool's connections are inside a transaction when they are handed out, and a lock that is taken there may be \
+         rolled back",
+    )
+    .with_remedy(
+        "begin no transaction in `after_connect` or `before_acquire`, and end each before its connection goes back to the pool",
+    )
+}
+
+/// Nobody would commit the lock.
+pub(crate) fn autocommit_off() -> LockError {
+    LockError::new(
+        ErrorKind::Configuration,
+        "autocommit is off in the pool's sessions, so a lock would not be committed",
+    )
+    .with_remedy("run `SET autocommit = 1` in `after_connect`, or give the lock provider connections of its own")
 }
 
 /// A row is not as it must be.
@@ -156,66 +163,7 @@ pub(crate) fn unusable(problem: String, remedy: String) -> LockError {
     LockError::new(ErrorKind::Schema, problem).with_remedy(remedy)
 }
 
-fn compare(names: &Names) -> String {
-    format!(
-        "`check_schema()` lists all differences from: {}",
-        one_line(&names.ddl())
-    )
-}
-
-/// A URL that cannot be understood.
-pub(crate) fn url(dialect: Dialect, url: &str, error: &sqlx::Error) -> LockError {
-    let problem = match error.to_string() {
-        // A password with an unescaped `/` or `?` may land in the part that is complained about.
-        message if repeats_secret(url, &message) => "the connection URL is not valid".to_owned(),
-        message => format!("the connection URL is not valid: {message}"),
-    };
-    LockError::new(ErrorKind::Configuration, problem).with_remedy(format!(
-        "expected `{}`, with special characters in the password percent-encoded",
-        example(dialect)
-    ))
-}
-
-/// Refuses another database's URL, which sqlx takes: SQLite as the name of a file.
-pub(crate) fn check_scheme(dialect: Dialect, url: &str) -> Result<(), LockError> {
-    let schemes: &[&str] = match dialect {
-        Dialect::Postgres => &["postgres", "postgresql"],
-        Dialect::MySql => &["mysql", "mariadb"],
-        _ => &["sqlite"],
-    };
-    match url.split_once("://") {
-        Some((scheme, _)) if !schemes.contains(&scheme) => {
-            let problem = "the connection URL is not for this kind of database";
-            let remedy = format!("expected `{}`", example(dialect));
-            Err(LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn example(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Postgres => "postgres://user:password@host:5432/database",
-        Dialect::MySql => "mysql://user:password@host:3306/database",
-        _ => "sqlite://file.db",
-    }
-}
-
-/// Whether `message` quotes anything that follows the user's name in `url`.
-fn repeats_secret(url: &str, message: &str) -> bool {
-    let Some((_scheme, rest)) = url.split_once("://") else {
-        return message.contains('`') || message.contains('"');
-    };
-    let Some((_user, secret)) = rest.split_once(':') else {
-        return false;
-    };
-    // Any piece of it, as a parser may have cut it anywhere.
-    secret
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|piece| piece.len() > 2)
-        .any(|piece| message.contains(piece))
-}
-
-fn one_line(text: &str) -> String {
+/// SQL without line breaks.
+pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,5 @@
-//! Providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`].
+//! Providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`]. What happens while the
+//! database fails over, restarts or is busy is on a page of its own: [`night`].
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
@@ -11,16 +12,24 @@ mod ask;
 mod connections;
 mod describe;
 mod error;
+mod explain;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod once;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod provider;
+mod question;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod store;
 mod table;
+mod url;
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/night.md")]
+pub mod night {}
 
 pub use shedlock_sql::{ColumnNames, LockClock, SchemaReport};
 pub use sqlx;

@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use shedlock_runtime::{
     Clock, LockError, Operation, ProviderInfo, SystemClock, host_node_name, node_name,
 };
-use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, Statements};
+use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names};
 use sqlx::Pool;
 
 use crate::ask::Inner;
 use crate::connections::Source;
-use crate::error;
 use crate::provider::SqlxLockProvider;
 use crate::store::Store;
-use crate::table::UNKNOWN;
+use crate::table::Table;
 
 /// ShedLock's `VARCHAR(64)`.
 const MAX_NAME_CHARS: usize = 64;
@@ -29,7 +29,7 @@ pub struct SqlxLockProviderBuilder<DB: Store> {
     node: Arc<str>,
     clock: LockClock,
     time_source: Arc<dyn Clock>,
-    persistent: bool,
+    persistent: Option<bool>,
 }
 
 enum Origin<DB: Store> {
@@ -54,7 +54,7 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
             node: host_node_name(),
             clock: LockClock::default(),
             time_source: Arc::new(SystemClock),
-            persistent: true,
+            persistent: None,
         }
     }
 
@@ -96,10 +96,14 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
         self
     }
 
-    /// Whether statements stay prepared on a connection; by default they do. A pooler that hands each statement to any of
-    /// its connections, as `PgBouncer` before 1.21 does in transaction mode, needs `false`.
+    /// Whether statements are prepared by name and stay so on a connection.
+    ///
+    /// By default they are, unless a pooler is found that gives each statement to any of its connections, as `PgBouncer` does in
+    /// transaction mode: with [`builder_from_url`](SqlxLockProvider::builder_from_url) it is found when a connection is made, with
+    /// a pool by the first error that such a pooler gives. With `false`, each statement goes in one message with its values;
+    /// give that for a pool of `sqlx` behind a pooler. Only PostgreSQL heeds it.
     pub fn persistent_statements(mut self, persistent: bool) -> Self {
-        self.persistent = persistent;
+        self.persistent = Some(persistent);
         self
     }
 
@@ -138,11 +142,8 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
         let columns = std::mem::take(&mut self.columns);
         let names = Names::new(DB::DIALECT, &self.table, columns)?;
         let source = match &self.origin {
-            Origin::Pool(pool) => Source::Pool(pool.clone()),
-            Origin::Url(url) => {
-                error::check_scheme(DB::DIALECT, url)?;
-                Source::kept(DB::options(url)?)
-            }
+            Origin::Pool(pool) => Source::pool(pool.clone()),
+            Origin::Url(url) => Source::own(DB::options(url)?),
         };
         Ok(self.assemble(names, source))
     }
@@ -156,12 +157,11 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
                 info,
                 node: self.node,
                 source,
-                statements: Statements::new(&names, self.clock),
+                table: ArcSwap::from_pointee(Table::unknown(names.clone(), self.clock)),
                 names,
                 clock: self.clock,
                 persistent: self.persistent,
-                plain: AtomicBool::new(false),
-                known: AtomicU8::new(UNKNOWN),
+                is_pooled: AtomicBool::new(false),
             }),
         }
     }
@@ -170,7 +170,7 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
 /// A provider on `pool` with nothing chosen.
 pub(crate) fn defaults<DB: Store>(pool: Pool<DB>) -> SqlxLockProvider<DB> {
     SqlxLockProviderBuilder::from_pool(pool.clone())
-        .assemble(Names::shedlock(DB::DIALECT), Source::Pool(pool))
+        .assemble(Names::shedlock(DB::DIALECT), Source::pool(pool))
 }
 
 impl<DB: Store> fmt::Debug for SqlxLockProviderBuilder<DB> {

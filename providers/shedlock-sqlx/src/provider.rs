@@ -2,20 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
     Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockName, LockProvider, Operation,
     ProviderInfo, Refusal, Released,
 };
-use shedlock_sql::{Fault, SchemaReport};
+use shedlock_sql::{Cure, Fault, SchemaReport};
 use sqlx::Pool;
 
-use crate::ask::{Ask, Inner, LIMIT, Reply};
+use crate::ask::{Inner, LIMIT, unexpected};
+use crate::connections::Replaced;
 use crate::error;
 use crate::options::{self, SqlxLockProviderBuilder};
+use crate::question::{Ask, Change, Reply};
 use crate::store::{Store, Verdict};
 
 /// What setting up may take, or reading all rows: another session may be at the table.
@@ -94,16 +95,15 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// The table is made or not; the call can be made again.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
-        let done = self
-            .ask_within(
-                SET_UP_LIMIT,
-                Operation::EnsureSchema,
-                None,
-                &Ask::EnsureTable,
-            )
-            .await;
-        self.inner.forget();
-        done.map(drop)
+        self.inner.forget_columns();
+        self.ask_within(
+            SET_UP_LIMIT,
+            Operation::EnsureSchema,
+            None,
+            &Ask::EnsureTable,
+        )
+        .await
+        .map(drop)
     }
 
     /// Looks at the table and the session: whether columns are missing or of wrong types, whether the name is the primary
@@ -128,7 +128,7 @@ impl<DB: Store> SqlxLockProvider<DB> {
             return Ok(SchemaReport::default());
         };
         let inner = &*self.inner;
-        let report = description.check(&inner.names);
+        let report = description.check(&inner.table.load().names);
         report.map_err(|error| error.with_context(Operation::CheckSchema, inner.info.name(), None))
     }
 
@@ -154,26 +154,44 @@ impl<DB: Store> SqlxLockProvider<DB> {
         answer.map_err(|error| error.with_context(operation, inner.info.name(), lock))
     }
 
-    /// Opens a connection, and looks whether the table has a column for fencing tokens, so that the first acquisition
-    /// need not find out.
+    /// Opens a connection, and looks which table it is and whether that has a column for fencing tokens, so that the first
+    /// acquisition need not find out.
     pub(crate) async fn warm_up(&self) -> Result<(), LockError> {
         let inner = &*self.inner;
-        let none = |none| error::no_connection::<DB>(&inner.names, none);
-        let mut connection = inner.source.checkout(LIMIT).await.map_err(none)?;
-        let probe = inner.statements.probe.text().to_string();
+        let began = Instant::now();
+        let none = |none| error::no_connection::<DB>(&inner.names, none, began);
+        let mut replaced = Replaced::default();
+        let checkout = inner.source.checkout(LIMIT, LIMIT, &mut replaced).await;
+        let mut connection = checkout.map_err(none)?;
         let look = async {
+            inner.find(&mut connection).await.ok()?;
+            let probe = inner.table.load().statements(true).probe.text().to_string();
             let answer = DB::execute(&mut connection, probe).await;
             let fault = answer.as_ref().err().and_then(error::fault::<DB>);
-            let plain = fault == Some(Fault::MissingColumn);
-            inner.plain.store(plain, Ordering::Relaxed);
-            let learnt = inner.learn(&mut connection).await;
-            matches!(learnt, Ok(Ok(()))) && fault.is_none_or(|fault| !fault.ends_connection())
+            let has_token = fault != Some(Fault::MissingColumn);
+            inner.change_table(|table| table.has_token = has_token);
+            inner.learn(&mut connection).await.ok()?;
+            (answer.is_ok() || fault.is_some_and(|fault| fault.cure() == Cure::None)).then_some(())
         };
         // Whether the answers are good or bad, the first statement that needs them asks again.
-        if let Ok(true) = tokio::time::timeout(LIMIT, look).await {
+        if let Ok(Some(())) = tokio::time::timeout(LIMIT, look).await {
             connection.give_back();
         }
         Ok(())
+    }
+
+    /// What to answer when others were at the table to the end of the time: somebody holds the lock only if that can be seen.
+    async fn busy(
+        &self,
+        attempt: &Attempt,
+        limit: Duration,
+        busy: LockError,
+    ) -> Result<Acquired, LockError> {
+        let holder = Ask::Holder(attempt.name());
+        match tokio::time::timeout(limit, self.inner.ask(&holder, limit)).await {
+            Ok(Ok(Reply::Holder(Some(verdict)))) => answered(attempt, verdict),
+            _ => Err(busy),
+        }
     }
 }
 
@@ -187,34 +205,32 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         let inner = &*self.inner;
         // Before the runtime gives up: "no connection" is a better answer than "no answer".
         let limit = attempt.config().timeout() / 10 * 9;
-        let verdict = match inner.ask(&Ask::Acquire(attempt), limit).await? {
-            Reply::Verdict(verdict) => verdict,
-            _ => Verdict::Contended,
-        };
-        match verdict {
-            Verdict::Granted { token } => Ok(Acquired::Granted(attempt.grant(token))),
-            // Not every database says who.
-            Verdict::Held { owner, remaining } if owner.is_empty() => {
-                Ok(Acquired::Refused(Refusal::held().lasting(remaining)))
+        match inner.ask(&Ask::Acquire(attempt), limit).await? {
+            Reply::Verdict {
+                verdict,
+                is_in_doubt: false,
+            } => answered(attempt, verdict),
+            Reply::Verdict { verdict, .. } => {
+                answered(attempt, verdict).map(|answer| match answer {
+                    Acquired::Refused(refusal) => {
+                        Acquired::Refused(refusal.after_a_request_without_answer())
+                    }
+                    granted @ Acquired::Granted(_) => granted,
+                })
             }
-            Verdict::Held { owner, remaining } => {
-                Ok(Acquired::Refused(Refusal::of(&owner, remaining)))
-            }
-            Verdict::Paused { remaining } => {
-                let mut refusal = Refusal::paused();
-                refusal.remaining = remaining;
-                Ok(Acquired::Refused(refusal))
-            }
-            // Nearly always: a lost race is over before the losers are told.
-            Verdict::Refused => Ok(Acquired::Refused(Refusal::held())),
-            Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
-            Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
+            Reply::Busy(busy) => self.busy(attempt, limit / 10, busy).await,
+            _ => Err(unexpected()),
         }
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
-        let statement = &self.inner.statements.extend;
-        Ok(if self.inner.change(statement, lease, at_most).await? {
+        let write = lease.next_write()?;
+        let change = Change::Extend {
+            lock: lease.name(),
+            write: &write,
+            at_most,
+        };
+        Ok(if self.inner.change(change).await? {
             Extended::Extended
         } else {
             Extended::Lost
@@ -223,13 +239,39 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
 
     async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
         let inner = &*self.inner;
-        // By our own count, which began when the answer came, so no earlier than the database's.
-        let left = lease.at_least_left(inner.info.clock().boot());
-        let statement = &inner.statements.release;
-        Ok(if inner.change(statement, lease, left).await? {
+        let write = lease.next_write()?;
+        let change = Change::Release {
+            lock: lease.name(),
+            write: &write,
+            // By our own count, which began when the answer came, so no earlier than the database's.
+            keep_for: lease.at_least_left(inner.info.clock().boot()),
+        };
+        Ok(if inner.change(change).await? {
             Released::Released
         } else {
             Released::Lost
         })
+    }
+}
+
+/// What the database's words mean to an attempt.
+fn answered(attempt: &Attempt, verdict: Verdict) -> Result<Acquired, LockError> {
+    match verdict {
+        Verdict::Granted { token } => Ok(Acquired::Granted(attempt.grant(token))),
+        // Not every database says who.
+        Verdict::Held { owner, remaining } if owner.is_empty() => {
+            Ok(Acquired::Refused(Refusal::held().lasting(remaining)))
+        }
+        Verdict::Held { owner, remaining } => Ok(Acquired::Refused(Refusal::of(&owner, remaining))),
+        Verdict::Paused { remaining } => {
+            let mut refusal = Refusal::paused();
+            refusal.remaining = remaining;
+            Ok(Acquired::Refused(refusal))
+        }
+        // Nearly always: a lost race is over before the losers are told.
+        Verdict::Refused => Ok(Acquired::Refused(Refusal::held())),
+        Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
+        Verdict::TooLate => Err(attempt.too_late()),
+        Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use shedlock_runtime::{LockError, LockInfo};
 use shedlock_sql::{Description, Dialect, Fault, Names, Param, Statement, Statements, Values};
+use sqlx::Pool;
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
 use sqlx::query::Query;
@@ -29,15 +31,70 @@ pub trait Backend: Database + HasStatementCache {
     const DIALECT: Dialect;
     /// How many connections a provider keeps that was given a URL.
     const KEPT: usize;
-    /// Whether "busy" says nothing about the lock, so that asking again is right for as long as there is time.
+    /// Whether there is a network between, which may lose a connection without a word.
+    const IS_REMOTE: bool;
+    /// Whether "busy" is over soon or never, so that asking again is right for as long as there is time. Elsewhere the server
+    /// waits for others by itself, for a second each time.
     const BUSY_IS_BRIEF: bool;
+    /// How long a statement waits for others before it says that they are busy.
+    const WAITS: Duration;
 
-    /// Whether the database itself refuses what would let two nodes hold one lock: a table without a key, a column that cuts
-    /// the end of a lease. Otherwise the table is looked at before a provider first takes a lock.
+    /// Whether the database itself refuses what would let two nodes hold one lock: a table without a key, a column that keeps
+    /// another time than it was given. Otherwise the table is looked at before a provider first takes a lock.
     const REFUSES_BAD_TABLES: bool;
 
-    /// The options of our own connections.
-    fn options(url: &str) -> Result<Options<Self>, LockError>;
+    /// The options of our own connections, for each server that the URL names.
+    fn options(url: &str) -> Result<Vec<Options<Self>>, LockError>;
+
+    /// Opens a connection of our own. `behind_pooler` is set where a pooler was found between.
+    fn open(
+        options: &Options<Self>,
+        behind_pooler: &AtomicBool,
+    ) -> impl Future<Output = Result<Self::Connection, sqlx::Error>> + Send;
+
+    /// Whether the server says that it takes writes: asked of a new connection where there are other servers.
+    fn takes_writes(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        std::future::ready(Ok(true))
+    }
+
+    /// What the options lead to at this moment, where that can change under an open connection.
+    fn home(_options: &Options<Self>) -> Option<Home> {
+        None
+    }
+
+    /// A pool's options as they are right for connections of our own.
+    fn of_our_own(options: &Options<Self>) -> Options<Self> {
+        options.clone()
+    }
+
+    /// Why no lock can be kept on the connections of this pool, if so.
+    fn refuse_pool(
+        _connection: &mut Self::Connection,
+        _pool: &Pool<Self>,
+    ) -> impl Future<Output = Result<Option<LockError>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// What must be known of the table before a statement names it.
+    fn find(
+        connection: &mut Self::Connection,
+        names: &Names,
+    ) -> impl Future<Output = Result<Found, sqlx::Error>> + Send;
+
+    /// Whether a connection that others use, too, is inside a transaction: asked before a statement where the statement cannot
+    /// tell.
+    fn is_inside_transaction(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Whether the session commits nothing by itself.
+    fn is_autocommit_off(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        std::future::ready(Ok(false))
+    }
 
     /// So many microseconds.
     fn lease(micros: i64) -> Self::Lease;
@@ -51,17 +108,19 @@ pub trait Backend: Database + HasStatementCache {
         )
     }
 
-    /// Makes a new connection of our own ready.
-    fn set_up(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
     /// Takes the lock.
     fn acquire(
         connection: &mut Self::Connection,
         run: &Run<'_>,
         fencing: bool,
     ) -> impl Future<Output = Result<Verdict, sqlx::Error>> + Send;
+
+    /// Who holds the lock, as far as can be told without waiting for anybody: asked when the table was busy.
+    fn holder(
+        connection: &mut Self::Connection,
+        run: &Run<'_>,
+        fencing: bool,
+    ) -> impl Future<Output = Result<Option<Verdict>, sqlx::Error>> + Send;
 
     /// Runs a statement that changes rows, and says how many.
     fn change(
@@ -106,6 +165,25 @@ pub trait Backend: Database + HasStatementCache {
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
+/// The identity of a file: its device and its number there.
+#[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Home(pub(crate) u64, pub(crate) u64);
+
+/// What was found of the table.
+#[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
+#[derive(Debug)]
+pub enum Found {
+    /// In this schema, or nowhere, where each connection means the same by the name as it is.
+    Table {
+        schema: Option<String>,
+        /// Whether statements tell by themselves that they are inside somebody else's transaction.
+        statements_tell: bool,
+    },
+    /// A temporary table, which one connection alone sees.
+    Temporary,
+}
+
 /// What the statements of one operation need.
 #[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
 #[derive(Debug)]
@@ -134,6 +212,8 @@ pub enum Verdict {
     },
     /// It is not ours, and the database does not say more.
     Refused,
+    /// This very request was granted before, and its lease has ended.
+    TooLate,
     /// Somebody else was faster, and has finished or is not to be seen.
     Contended,
     /// The row is not as it must be.
@@ -192,7 +272,9 @@ impl Run<'_> {
             .iter()
             .fold(query, |query, param| match param {
                 Param::Name => query.bind(self.values.name),
+                Param::First => query.bind(self.values.first),
                 Param::Owner => query.bind(self.values.owner),
+                Param::Last => query.bind(self.values.last),
                 Param::Lease => query.bind(DB::lease(self.values.lease)),
                 Param::Until => query.bind(self.values.until),
                 _ => query.bind(self.values.now),
@@ -200,8 +282,19 @@ impl Run<'_> {
     }
 }
 
-/// The address in a URL's `[::1]`, which sqlx would look up as a name, brackets and all.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) fn bare_ipv6(host: &str) -> Option<&str> {
-    host.strip_prefix('[')?.strip_suffix(']')
+/// Whether the protocol says that the connection is inside a transaction, once `nothing` has run: sqlx keeps what the server said
+/// for itself, but looks at it when a transaction is to begin.
+pub(crate) async fn is_inside_transaction<C: Connection>(
+    connection: &mut C,
+    nothing: &'static str,
+) -> Result<bool, sqlx::Error> {
+    match connection
+        .begin_with(AssertSqlSafe(nothing.to_owned()))
+        .await
+    {
+        Err(sqlx::Error::BeginFailed) => Ok(false),
+        // One that sqlx knows of.
+        Ok(_) | Err(sqlx::Error::InvalidSavePointStatement) => Ok(true),
+        Err(error) => Err(error),
+    }
 }

@@ -20,7 +20,7 @@ pub enum ErrorKind {
     Permission,
     /// The store takes no writes at present: a replica, or a server in read-only mode.
     ReadOnly,
-    /// The store could not be reached; nothing was sent.
+    /// The store could not be reached, or was busy, full or ending to the last: it has not done what it was asked.
     Unavailable,
     /// The store did not answer in time; it may have done what it was asked.
     Timeout,

@@ -1,13 +1,15 @@
 //! No answer is not a grant, and what the store granted all the same is taken back.
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Conflict, ErrorKind, LockConfiguration, LockError, LockProviderExt as _, LockRecord,
-    LockingTaskExecutor, Operation, ProviderInfo, RecordLockProvider, RecordStore, TokioClock,
-    Version, async_trait,
+    Acquired, Attempt, Conflict, ErrorKind, Extended, Lease, LockConfiguration, LockError,
+    LockProvider, LockProviderExt as _, LockRecord, LockingTaskExecutor, Operation, ProviderInfo,
+    RecordLockProvider, RecordStore, Refusal, Released, TokioClock, Version, async_trait,
+    node_name,
 };
 
 /// One record, kept by versions.
@@ -113,6 +115,67 @@ async fn a_caller_that_is_cancelled_while_asking_leaves_no_orphan() {
             .is_err()
     );
     assert!(free_after(&records).await < Duration::from_secs(1));
+}
+
+/// Refuses each attempt after a request without an answer, and keeps the attempt, so that the test delivers that request late.
+#[derive(Debug)]
+struct Doubtful {
+    records: RecordLockProvider<OneRecord>,
+    asked: std::sync::Mutex<Option<Attempt>>,
+    says_so: bool,
+}
+
+#[async_trait]
+impl LockProvider for Doubtful {
+    fn info(&self) -> &ProviderInfo {
+        self.records.info()
+    }
+
+    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+        // It has reached the store.
+        attempt.write(&node_name("one"))?;
+        *self.asked.lock().unwrap() = Some(attempt.clone());
+        let refusal = Refusal::held();
+        Ok(Acquired::Refused(if self.says_so {
+            refusal.after_a_request_without_answer()
+        } else {
+            refusal
+        }))
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+        self.records.extend(lease, at_most).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+        self.records.release(lease).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_request_is_granted_after_a_refusal_is_given_back() {
+    for (says_so, longest) in [(true, 10), (false, 600)] {
+        let (_, records) = store();
+        let doubtful = Arc::new(Doubtful {
+            records: records.clone(),
+            asked: std::sync::Mutex::default(),
+            says_so,
+        });
+        let refused = Arc::clone(&doubtful).try_lock(config()).await.unwrap();
+        assert!(refused.is_none());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let attempt = doubtful.asked.lock().unwrap().take().unwrap();
+        let late = records.acquire(&attempt).await.unwrap();
+        assert!(matches!(late, Acquired::Granted(_)));
+        let free_after = free_after(&records).await;
+        // Nobody looks where nothing was said.
+        let range = Duration::from_secs(longest / 2)..=Duration::from_secs(longest);
+        assert!(if says_so {
+            free_after < *range.end()
+        } else {
+            range.contains(&free_after)
+        });
+    }
 }
 
 #[tokio::test(start_paused = true)]

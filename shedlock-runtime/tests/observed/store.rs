@@ -24,7 +24,8 @@ impl Records {
     /// The random part of each owner.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let owners = self.owners.lock().unwrap();
-        let secret = |owner: &String| Some(owner.rsplit_once('#')?.1.to_owned());
+        // Without the number of a later write.
+        let secret = |owner: &String| Some(owner.rsplit_once('#')?.1.get(..32)?.to_owned());
         owners.iter().filter_map(secret).collect()
     }
 

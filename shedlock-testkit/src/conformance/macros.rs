@@ -81,6 +81,19 @@ macro_rules! __conformance_cases {
                 the_stored_owner_names_node_and_acquisition
                 the_random_part_is_never_shown
             }
+            late {
+                an_acquisition_after_an_extension
+                an_acquisition_while_at_least_lasts
+                an_acquisition_after_its_release
+                an_acquisition_after_its_lease
+                an_extension_after_a_later_one
+                an_extension_a_second_time
+                an_extension_while_at_least_lasts
+                an_extension_after_the_release
+                a_release_after_a_later_extension
+                a_release_a_second_time
+                anything_after_the_next_holder
+            }
             at_least {
                 holds_after_a_release
                 holds_after_a_return

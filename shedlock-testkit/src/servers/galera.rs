@@ -240,6 +240,8 @@ impl Member {
             "gcache.size=8M".to_owned(),
             // Whoever is silent that long is out. By default it is twice as long; on a busy machine half of it is too short.
             "evs.suspect_timeout=PT2.5S".to_owned(),
+            // Less than a third of it, or the node does not start.
+            "evs.keepalive_period=PT0.5S".to_owned(),
         ];
         let mut arguments = vec![provider];
         arguments.extend(

@@ -225,6 +225,21 @@ impl Server<MariaDbKind> {
         done.unwrap_or_else(|error| panic!("failed to execute SQL: {error}"))
     }
 
+    /// Kills a connection of the database of `url`, by its id. It may have ended meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When the server cannot be asked.
+    pub async fn kill_connection(&self, url: &str, id: &str) {
+        let (kind, site) = (self.kind().clone(), self.site().clone());
+        let (database, kill) = (super::database_of(url).to_owned(), format!("KILL {id}"));
+        let done = super::blocking(move || kind.run(&site, &database, &kill)).await;
+        if let Err(error) = done {
+            let has_ended = error.to_string().contains("Unknown thread id");
+            assert!(has_ended, "failed to kill a connection: {error}");
+        }
+    }
+
     fn url_of(&self, user: &str, database: &str) -> String {
         format!("mysql://{user}@127.0.0.1:{}/{database}", self.port())
     }

@@ -105,6 +105,13 @@ planted! {
         names::odd_names_are_distinct_locks "only other names are held";
     InterventionsAreSilent:
         admin::what_an_operator_does_is_told "an event did not happen";
+    LateAttemptsTakeTheLock:
+        late::an_acquisition_after_its_release "for a holder that is gone",
+        late::an_acquisition_after_its_lease "for a holder that is gone";
+    LateWritesCount:
+        late::an_extension_after_a_later_one "changed the record",
+        late::an_extension_while_at_least_lasts "changed the record",
+        late::a_release_after_a_later_extension "left == right";
     ListIsUnsorted:
         admin::lists_what_is_held_free_and_paused "name, whether";
     ListShowsTheSecret:
@@ -164,6 +171,12 @@ planted! {
         owner::a_second_release_harms_nobody "another's by now";
     RepeatedAttemptIsRefused:
         owner::a_repeated_attempt_is_granted "must be told so";
+    RepeatedAttemptMovesTheEnd:
+        late::an_acquisition_after_an_extension "changed the record",
+        late::an_acquisition_while_at_least_lasts "changed the record";
+    RepeatedWritesCount:
+        late::an_extension_a_second_time "changed the record",
+        late::a_release_a_second_time "was refused";
     ResumeFreesHeldLocks:
         pausing::resume_leaves_a_held_lock_alone "nobody has paused it";
     RoundsDown:

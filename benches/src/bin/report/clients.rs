@@ -124,7 +124,6 @@ macro_rules! same_statements {
             handle: $handle,
             statements: shedlock_sql::Statements,
             name: String,
-            owner: String,
         }
 
         impl $client {
@@ -135,9 +134,9 @@ macro_rules! same_statements {
                     statements: shedlock_sql::Statements::new(
                         &names,
                         shedlock_sql::LockClock::Database,
+                        shedlock_sql::Session::Own,
                     ),
                     name: name.to_owned(),
-                    owner: $crate::clients::owner(),
                 }
             }
 
@@ -145,7 +144,7 @@ macro_rules! same_statements {
             fn bind<'q>(
                 statement: &shedlock_sql::Statement,
                 name: &'q str,
-                owner: &'q str,
+                [first, owner, last]: [&'q str; 3],
                 minutes: u64,
             ) -> sqlx::query::Query<'q, $database, <$database as sqlx::Database>::Arguments> {
                 let lease =
@@ -155,7 +154,9 @@ macro_rules! same_statements {
                 let params = statement.params().iter();
                 params.fold(query, |query, param| match param {
                     shedlock_sql::Param::Name => query.bind(name),
+                    shedlock_sql::Param::First => query.bind(first),
                     shedlock_sql::Param::Owner => query.bind(owner),
+                    shedlock_sql::Param::Last => query.bind(last),
                     _ => query.bind($lease(lease)),
                 })
             }
@@ -164,10 +165,13 @@ macro_rules! same_statements {
         impl $crate::clients::Client for $client {
             async fn cycle(&mut self) -> anyhow::Result<()> {
                 let $borrowed = &mut self.handle;
-                let acquire = Self::bind(&self.statements.acquire, &self.name, &self.owner, 10);
+                let [first, next, last] = &$crate::clients::owner();
+                let writes: [&str; 3] = [first, first, last];
+                let acquire = Self::bind(&self.statements.acquire, &self.name, writes, 10);
                 let taken = acquire.fetch_all($executor).await?;
                 anyhow::ensure!(taken.len() == 1, "nobody else asks for this lock");
-                let release = Self::bind(&self.statements.release, &self.name, &self.owner, 0);
+                let writes: [&str; 3] = [first, next, last];
+                let release = Self::bind(&self.statements.release, &self.name, writes, 0);
                 let released = release.execute($executor).await?;
                 anyhow::ensure!(released.rows_affected() == 1, "the lock is ours");
                 Ok(())
@@ -175,7 +179,9 @@ macro_rules! same_statements {
 
             async fn refusal(&mut self) -> anyhow::Result<()> {
                 let $borrowed = &mut self.handle;
-                let acquire = Self::bind(&self.statements.acquire, &self.name, &self.owner, 10);
+                let [first, _, last] = &$crate::clients::owner();
+                let writes: [&str; 3] = [first, first, last];
+                let acquire = Self::bind(&self.statements.acquire, &self.name, writes, 10);
                 let rows = acquire.fetch_all($executor).await?;
                 std::hint::black_box(rows);
                 Ok(())
@@ -185,7 +191,9 @@ macro_rules! same_statements {
 }
 pub(crate) use same_statements;
 
-/// A new owner, as long as those of the providers.
-pub(crate) fn owner() -> String {
-    format!("bench#{:032x}", fastrand::u128(..))
+/// A new owner as the providers write it: for an acquisition, for the write after it, and what is greater than both.
+pub(crate) fn owner() -> [String; 3] {
+    let first = format!("bench#{:032x}", fastrand::u128(..));
+    let (next, last) = (format!("{first}{:012x}", 1), format!("{first}g"));
+    [first, next, last]
 }

@@ -1,3 +1,3 @@
 -- Behind `list.sql`.
-WHERE {name} = :name AND {same}
+AND {name} = :name AND {same}
 LIMIT 1

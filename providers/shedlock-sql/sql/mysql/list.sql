@@ -9,3 +9,4 @@ SELECT
     NULL, -- plain
     'null'
 FROM {table}
+WHERE {alone}

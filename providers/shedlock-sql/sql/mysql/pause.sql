@@ -10,7 +10,7 @@ SELECT
     :name, {until}, {now}, IF(LAST_INSERT_ID(2) = 0, '', :owner)
     , {clock} -- fencing
 FROM DUAL
-WHERE {until} > {now}
+WHERE {alone} AND {until} > {now}
 -- The fencing token stays.
 ON DUPLICATE KEY UPDATE
     {locked_at} = IF({same}, {now}, {locked_at}),

@@ -7,21 +7,21 @@ INSERT INTO {table} AS l (
 SELECT
     :name, {now} + :lease, {now}, :owner
     , CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint) -- fencing
--- A plain upsert locks the row and writes WAL even when its own condition refuses.
-WHERE NOT EXISTS (
+-- A plain upsert locks the row and writes WAL even when its own condition refuses. The CASE asks for a transaction first.
+WHERE CASE WHEN {alone} THEN NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = :name AND h.{lock_until} > {now} AND h.{locked_by} <> :owner AND NOT h.{locked_by} {is_pause}
-)
--- What lives is written as it was: a pause only to give a row, our own lease because this is its attempt asked again.
--- Whether it lives is judged by EXCLUDED, which stands still from column to column; a new lease has fresh times, as the
--- statement may have waited for the row.
+    WHERE h.{name} = :name AND h.{lock_until} > {now} AND ({h.ours}) IS NOT TRUE AND ({h.paused}) IS NOT TRUE
+) AND {briefly} END
+-- What is kept is written as it was: a pause only to give a row, a record that bears our owner because this request came
+-- before, whether the lease lives or has ended, or one without an end. Whether it lives is judged by EXCLUDED, which stands still from column to
+-- column; a new lease has fresh times, as the statement may have waited for the row.
 ON CONFLICT ({name}) DO UPDATE SET
-    {lock_until} = CASE WHEN {lives} THEN l.{lock_until} ELSE {now} + :lease END,
-    {locked_at} = CASE WHEN {lives} THEN l.{locked_at} ELSE {now} END,
-    {locked_by} = CASE WHEN {lives} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
-    , {fencing_token} = CASE WHEN {lives} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
-WHERE l.{lock_until} <= EXCLUDED.{locked_at} OR l.{locked_by} = :owner OR l.{locked_by} {is_pause}
+    {lock_until} = CASE WHEN {keeps} THEN l.{lock_until} ELSE {now} + :lease END,
+    {locked_at} = CASE WHEN {keeps} THEN l.{locked_at} ELSE {now} END,
+    {locked_by} = CASE WHEN {keeps} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
+    , {fencing_token} = CASE WHEN {keeps} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
+WHERE l.{lock_until} <= EXCLUDED.{locked_at} OR l.{lock_until} IS NULL OR {l.ours} OR {l.paused}
 RETURNING
     -- A column of type date would cut the lease to nothing.
     {lock_until} > {locked_at}

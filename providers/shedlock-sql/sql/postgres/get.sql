@@ -1,2 +1,2 @@
 -- Behind `list.sql`.
-WHERE {name} = :name
+AND {name} = :name

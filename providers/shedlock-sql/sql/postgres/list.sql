@@ -10,3 +10,4 @@ SELECT
     NULL, -- plain
     'null'
 FROM {table}
+WHERE {alone}

@@ -6,7 +6,7 @@ INSERT INTO {table} (
 SELECT
     :name, {until}, {now}, :owner
     , CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint) -- fencing
-WHERE {until} > {now}
+WHERE {alone} AND {until} > {now}
 ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = EXCLUDED.{lock_until},
     {locked_at} = EXCLUDED.{locked_at},

@@ -11,14 +11,16 @@ FROM (SELECT {now} AS now) AS clock
 WHERE NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = :name AND h.{lock_until} > clock.now AND h.{locked_by} IS NOT :owner
+    WHERE h.{name} = :name AND h.{lock_until} > clock.now AND ({h.ours}) IS NOT TRUE
 )
+-- A record that bears our owner is kept as it is, whether its lease lives or has ended: this request came before.
 ON CONFLICT ({name}) DO UPDATE SET
-    {lock_until} = excluded.{lock_until},
-    {locked_at} = excluded.{locked_at},
-    {locked_by} = excluded.{locked_by}
-    , {fencing_token} = MAX(COALESCE(l.{fencing_token}, 0) + 1, excluded.{fencing_token}) -- fencing
-WHERE l.{lock_until} <= excluded.{locked_at} OR l.{locked_by} = :owner
+    {lock_until} = CASE WHEN {l.ours} THEN l.{lock_until} ELSE excluded.{lock_until} END,
+    {locked_at} = CASE WHEN {l.ours} THEN l.{locked_at} ELSE excluded.{locked_at} END,
+    {locked_by} = CASE WHEN {l.ours} THEN l.{locked_by} ELSE excluded.{locked_by} END
+    , {fencing_token} = CASE WHEN {l.ours} THEN l.{fencing_token} ELSE MAX(COALESCE(l.{fencing_token}, 0) + 1, excluded.{fencing_token}) END -- fencing
+WHERE (l.{lock_until} <= excluded.{locked_at} OR {l.ours}) AND l.{name} COLLATE BINARY = :name
 RETURNING
-    {fencing_token} -- fencing
-    NULL -- plain
+    {lock_until} > {now}
+    , {fencing_token} -- fencing
+    , NULL -- plain

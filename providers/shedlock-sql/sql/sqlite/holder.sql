@@ -2,6 +2,7 @@
 SELECT
     {locked_by},
     CASE typeof({lock_until}) WHEN 'integer' THEN {lock_until} - {now} END,
-    typeof({lock_until})
+    typeof({lock_until}),
+    {name} COLLATE BINARY = :name
 FROM {table}
 WHERE {name} = :name

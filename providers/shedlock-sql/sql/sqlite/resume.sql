@@ -1,3 +1,3 @@
 UPDATE {table}
 SET {lock_until} = {now}
-WHERE {name} = :name AND {lock_until} > {now} AND {locked_by} {is_pause}
+WHERE {name} = :name AND {lock_until} > {now} AND {paused}

@@ -17,6 +17,7 @@ fn each_part_is_quoted_and_quotes_are_doubled() {
     );
     assert_eq!(quoted(Dialect::MySql, "my`locks"), "`my``locks`");
     assert_eq!(quoted(Dialect::Sqlite, "main.locks"), "`main`.`locks`");
+    assert_eq!(quoted(Dialect::Sqlite, "locks"), "`main`.`locks`");
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn a_name_that_looks_like_a_placeholder_stays_a_name() {
     let names = Names::new(Dialect::Sqlite, "{name}", columns).unwrap();
     assert_eq!(
         names.fill_in("{table} {name} {now}"),
-        "`{name}` `{table}` {now}"
+        "`main`.`{name}` `{table}` {now}"
     );
 }
 
@@ -71,7 +72,7 @@ fn the_table_can_be_asked_for_as_a_value() {
     );
     assert_eq!(
         filled(Dialect::Sqlite, "l'ock"),
-        "'`l''ock`' NULL 'l''ock' `main`"
+        "'`main`.`l''ock`' NULL 'l''ock' `main`"
     );
     assert!(filled(Dialect::MySql, "lock").contains(" DATABASE() _utf8mb4 X'6c6f636b' "));
     assert!(filled(Dialect::MySql, "a.b").contains(" _utf8mb4 X'61' _utf8mb4 X'62' "));
@@ -82,6 +83,6 @@ fn a_literal_that_looks_like_a_placeholder_stays_a_literal() {
     let names = names(Dialect::Sqlite, "{table}").unwrap();
     assert_eq!(
         names.fill_in("{bare_text} {table_text}"),
-        "'{table}' '`{table}`'"
+        "'{table}' '`main`.`{table}`'"
     );
 }

@@ -1,5 +1,7 @@
 //! What type each column has, and what is wrong with others.
 
+use std::time::Duration;
+
 use crate::dialect::Dialect;
 
 /// What a column is for.
@@ -24,8 +26,8 @@ pub(super) enum Verdict {
 use Verdict::{Breaks, Fits, Limits};
 
 const CUTS_NAMES: &str = "names can have 64 characters";
-const CUTS_OWNERS: &str = "an owner is the node's name, up to 200 characters, and 33 more";
-const WHOLE_SECONDS: &str = "it keeps whole seconds, so a lease may end a second early";
+const CUTS_OWNERS: &str = "an owner is the node's name, up to 200 characters, and 45 more";
+const WHOLE_SECONDS: &str = "it keeps whole seconds or tenths, so a lock stays taken for up to a second longer than asked for";
 const NOT_TIME: &str = "it cannot keep the end of a lease";
 const NOT_TEXT: &str = "it cannot keep text";
 const ENDS_2038: &str = "it ends on 2038-01-19";
@@ -81,7 +83,7 @@ impl Kind {
             // Text and numbers of any length fit in any column.
             (Self::Name | Self::Owner | Self::Token, Dialect::Sqlite) => Fits,
             (Self::Name, _) => text(found, 64, CUTS_NAMES),
-            (Self::Owner, _) => text(found, 233, CUTS_OWNERS),
+            (Self::Owner, _) => text(found, 245, CUTS_OWNERS),
             (Self::Time, Dialect::Postgres) => postgres_time(found),
             (Self::Time, Dialect::MySql) => mysql_time(found),
             (Self::Time, Dialect::Sqlite) => sqlite_time(found),
@@ -121,7 +123,7 @@ fn postgres_time(found: &str) -> Verdict {
         return Breaks(NOT_TIME);
     }
     match number_in(found) {
-        Some(0..=2) => Breaks(WHOLE_SECONDS),
+        Some(0..=2) => Limits(WHOLE_SECONDS),
         _ => Fits,
     }
 }
@@ -152,6 +154,19 @@ fn sqlite_time(found: &str) -> Verdict {
     }
     // Any other type keeps an integer as it is.
     Fits
+}
+
+/// How much a column of times may take away from the end of a lease, beyond the millisecond that each lease is given more.
+pub(super) fn grain(dialect: Dialect, found: &str) -> Duration {
+    let digits = match (dialect, number_in(found)) {
+        (Dialect::MySql, None) => 0,
+        (Dialect::Postgres | Dialect::MySql, Some(digits)) => digits,
+        _ => return Duration::ZERO,
+    };
+    match digits {
+        0..=2 => Duration::from_secs(1) / 10_u32.pow(digits),
+        _ => Duration::ZERO,
+    }
 }
 
 /// The first number in a type, as in `varchar(64)`.

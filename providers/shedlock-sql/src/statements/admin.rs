@@ -1,8 +1,8 @@
 //! The statements of an operator.
 
-use super::{LockClock, Statement, template};
+use super::Statement;
+use super::template::Builder;
 use crate::dialect::Dialect;
-use crate::names::Names;
 
 /// What an operator runs on the table.
 ///
@@ -26,7 +26,7 @@ impl AdminStatements {
     /// How many rows [`prune`](Self::prune) deletes at most: as long as it runs, it stands in the way of others.
     pub const PRUNE_BATCH: u64 = 1_000;
 
-    pub(super) fn new(names: &Names, clock: LockClock) -> Self {
+    pub(super) fn new(builder: Builder<'_>) -> Self {
         macro_rules! files {
             ($dialect:literal) => {
                 [
@@ -42,14 +42,14 @@ impl AdminStatements {
                 ]
             };
         }
-        let [list, get, pause, force_release, resume, prune] = match names.dialect() {
+        let [list, get, pause, force_release, resume, prune] = match builder.names.dialect() {
             Dialect::Postgres => files!("postgres"),
             Dialect::MySql => files!("mysql"),
             Dialect::Sqlite => files!("sqlite"),
         };
-        let build = |text: &str, fencing| template::build(text, names, clock, fencing);
+        let build = |text: &str, fencing| builder.build(text, fencing);
         let both = |text: &str| [build(text, false), build(text, true)];
-        let list = match names.dialect() {
+        let list = match builder.names.dialect() {
             // A session may have a limit of its own, and a list must not be cut without a word.
             Dialect::MySql => format!("{list}\nLIMIT 18446744073709551615"),
             _ => list.to_owned(),

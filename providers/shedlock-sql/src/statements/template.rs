@@ -2,38 +2,79 @@
 
 use shedlock_runtime::Mark;
 
-use super::{AdminStatements, LockClock, Param, Statement};
+use super::{AdminStatements, LockClock, Param, Session, Statement};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-const PARAMS: [(&str, Param); 6] = [
+const PARAMS: [(&str, Param); 8] = [
     ("name", Param::Name),
     ("prefix", Param::Name),
+    ("first", Param::First),
     ("owner", Param::Owner),
+    ("last", Param::Last),
     ("lease", Param::Lease),
     ("now", Param::Now),
     ("until", Param::Until),
 ];
 
-/// Whether somebody's time on the row that an acquisition came upon was not over, in PostgreSQL.
-const POSTGRES_LIVES: &str = "l.{lock_until} > EXCLUDED.{locked_at}";
-/// Whether the row is ours to take, in MySQL.
-const MYSQL_FREE: &str = "({same} AND ({lock_until} <= {now} OR {locked_by} <=> :owner))";
+/// Whether an acquisition writes the row that it came upon as it was, in PostgreSQL.
+const POSTGRES_KEEPS: &str = "((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {l.ours})";
+/// Whether the row is ours to take, in MySQL: not if a later write than the acquisition bears our owner.
+const MYSQL_FREE: &str =
+    "({same} AND {lock_until} <= {now} AND ({by} > :owner AND {by} < :last) IS NOT TRUE)";
+/// Whether the row is ours already and its lease lives, in MySQL.
+const MYSQL_MINE: &str = "({same} AND {lock_until} > {now} AND {ours})";
 /// Whether it is the row of this name, byte by byte: the column's collation may ignore case, accents and trailing blanks.
 const MYSQL_SAME: &str =
     "CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)";
 /// Microseconds since 1970. A server that has forgotten the date says as much as says that a lock was granted, and no less.
 const MYSQL_CLOCK: &str = "GREATEST(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6)), 1000000000000000)";
 
-/// Builds the statement of a file for these names.
-pub(super) fn build(file: &str, names: &Names, clock: LockClock, fencing: bool) -> Statement {
+/// What the statements of one provider have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Builder<'a> {
+    pub(super) names: &'a Names,
+    pub(super) clock: LockClock,
+    pub(super) session: Session,
+}
+
+impl Builder<'_> {
+    /// Builds the statement of a file, for a table with a column for fencing tokens or without.
+    pub(super) fn build(self, file: &str, fencing: bool) -> Statement {
+        build(file, self, fencing)
+    }
+}
+
+fn build(file: &str, builder: Builder<'_>, fencing: bool) -> Statement {
+    let Builder {
+        names,
+        clock,
+        session,
+    } = builder;
     let dialect = names.dialect();
-    let template = strip(file, fencing)
+    let mut template = strip(file, fencing)
         .replace("{free}", MYSQL_FREE)
+        .replace("{mine}", MYSQL_MINE)
         .replace("{same}", MYSQL_SAME)
         .replace("{clock}", MYSQL_CLOCK)
-        .replace("{lives}", POSTGRES_LIVES)
-        .replace("{is_pause}", &is_pause(dialect))
+        .replace("{keeps}", POSTGRES_KEEPS);
+    for row in ["", "h.", "l."] {
+        let by = bytewise(dialect, &format!("{row}{{locked_by}}"));
+        // An acquisition knows its own name and what later writes add to it; any other request the names before its own.
+        let ours = if file.contains("{again}") {
+            format!("{by} BETWEEN :first AND :owner")
+        } else {
+            format!("{by} BETWEEN :owner AND :last")
+        };
+        template = template
+            .replace(&format!("{{{row}ours}}"), &ours)
+            .replace(&format!("{{{row}again}}"), &format!("{by} = :owner"))
+            .replace(&format!("{{{row}paused}}"), &paused(dialect, &by))
+            .replace(&format!("{{{row}by}}"), &by);
+    }
+    let template = template
+        .replace("{alone}", alone(dialect, session))
+        .replace("{briefly}", briefly(dialect, session))
         .replace("{until}", until(dialect))
         .replace("{batch}", &AdminStatements::PRUNE_BATCH.to_string())
         .replace("{now}", now(dialect, clock));
@@ -51,14 +92,54 @@ pub(super) fn build(file: &str, names: &Names, clock: LockClock, fencing: bool) 
     }
 }
 
-/// What follows a column of owners to ask whether an operator's pause is in it: with regard to case, as a node may be
-/// called `Paused: x`.
-fn is_pause(dialect: Dialect) -> String {
+/// A column of owners so that it is compared byte by byte, whatever its type, character set and collation.
+fn bytewise(dialect: Dialect, column: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("CAST({column} AS text) COLLATE \"C\""),
+        Dialect::MySql => format!("CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin"),
+        Dialect::Sqlite => format!("{column} COLLATE BINARY"),
+    }
+}
+
+/// Whether an operator's pause is in a column of owners: with regard to case, as a node may be called `Paused: x`.
+fn paused(dialect: Dialect, by: &str) -> String {
     let prefix = Mark::PAUSED_PREFIX;
     match dialect {
-        Dialect::Postgres => format!("LIKE '{prefix}%'"),
-        Dialect::MySql => format!("LIKE CAST('{prefix}%' AS BINARY)"),
-        Dialect::Sqlite => format!("GLOB '{prefix}*'"),
+        Dialect::Postgres | Dialect::MySql => format!("{by} LIKE '{prefix}%'"),
+        Dialect::Sqlite => format!("{by} GLOB '{prefix}*'"),
+    }
+}
+
+/// Whether the statement is a transaction by itself. In somebody else's transaction it is an error, before anything is read or
+/// written: what is done there is undone by a rollback of theirs, and nobody else sees it.
+const fn alone(dialect: Dialect, session: Session) -> &'static str {
+    match (dialect, session) {
+        // In a message by itself, a statement begins when its transaction does; a prepared one's portal is opened then.
+        (Dialect::Postgres, Session::Shared) => {
+            "(CASE WHEN now() = statement_timestamp() \
+             OR now() = (SELECT p.creation_time FROM pg_catalog.pg_cursors AS p WHERE p.name = '') \
+             THEN TRUE ELSE current_setting('shedlock.inside_a_transaction_of_others') IS NULL END)"
+        }
+        // An overflow, as nothing else fails in every SQL mode. MySQL cannot say whether there is a transaction.
+        (Dialect::MySql, Session::Shared) => {
+            "(9223372036854775807 + IF(@@autocommit = 1 /*M!100202 AND @@in_transaction = 0 */, 0, 1)) > 0"
+        }
+        _ => "TRUE",
+    }
+}
+
+/// What keeps an acquisition in the session of others from waiting for longer than its caller does. The sessions of our own are
+/// set up so.
+const fn briefly(dialect: Dialect, session: Session) -> &'static str {
+    match (dialect, session) {
+        (Dialect::Postgres, Session::Shared) => {
+            "set_config('lock_timeout', '500', TRUE) IS NOT NULL"
+        }
+        (Dialect::Postgres, Session::Own) => "TRUE",
+        (Dialect::MySql, Session::Shared) => {
+            "/*M!100202 SET STATEMENT innodb_lock_wait_timeout = 1, lock_wait_timeout = 1 FOR */"
+        }
+        _ => "",
     }
 }
 
@@ -150,16 +231,4 @@ fn number(dialect: Dialect, pieces: &[(String, Param)], rest: &str) -> (String, 
     }
     text.push_str(rest);
     (text, params)
-}
-
-/// Writes `value` so that PostgreSQL reads it back, whatever `standard_conforming_strings` says.
-pub(super) fn push_postgres_literal(text: &mut String, value: &str) {
-    text.push_str("E'");
-    for c in value.chars() {
-        if c == '\'' || c == '\\' {
-            text.push(c);
-        }
-        text.push(c);
-    }
-    text.push('\'');
 }

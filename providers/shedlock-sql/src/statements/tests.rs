@@ -3,46 +3,55 @@ use crate::names::ColumnNames;
 
 const DIALECTS: [Dialect; 3] = [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite];
 
+const SESSIONS: [Session; 2] = [Session::Own, Session::Shared];
+
 fn statements(dialect: Dialect, clock: LockClock) -> Statements {
+    in_session(dialect, clock, Session::Own)
+}
+
+fn in_session(dialect: Dialect, clock: LockClock, session: Session) -> Statements {
     let columns = ColumnNames::default()
         .with_name(":lease")
         .with_fencing_token("token -- plain");
     let names = Names::new(dialect, "app.{now}", columns).unwrap();
-    Statements::new(&names, clock)
+    Statements::new(&names, clock, session)
 }
 
 #[test]
 fn parameters_are_numbered_or_repeated() {
-    let params = |dialect, clock| statements(dialect, clock).extend.params().to_vec();
-    let (name, owner, lease, now) = (Param::Name, Param::Owner, Param::Lease, Param::Now);
+    let params = |dialect, clock| statements(dialect, clock).release.params().to_vec();
+    let (name, first, owner) = (Param::Name, Param::First, Param::Owner);
+    let (lease, now) = (Param::Lease, Param::Now);
     for dialect in [Dialect::Postgres, Dialect::Sqlite] {
-        assert_eq!(params(dialect, LockClock::Database), [lease, name, owner]);
-        assert_eq!(
-            params(dialect, LockClock::Client),
-            [now, lease, name, owner]
-        );
+        let numbered = params(dialect, LockClock::Client);
+        assert_eq!(numbered, [owner, now, lease, name, first]);
     }
     assert_eq!(
         params(Dialect::MySql, LockClock::Database),
-        [lease, name, owner]
+        [owner, lease, owner, name, first, owner]
     );
     assert_eq!(
         params(Dialect::MySql, LockClock::Client),
-        [lease, now, name, owner, now]
+        [owner, lease, now, now, owner, name, first, owner]
     );
 }
 
 #[test]
 fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
     for dialect in DIALECTS {
-        for clock in [LockClock::Database, LockClock::Client] {
-            let all = statements(dialect, clock);
+        for (clock, session) in [LockClock::Database, LockClock::Client]
+            .into_iter()
+            .zip(SESSIONS)
+        {
+            let all = in_session(dialect, clock, session);
             let admin = &all.admin;
             for statement in [
                 &all.acquire,
                 &all.acquire_plain,
                 &all.extend,
                 &all.release,
+                &all.holder,
+                &all.holder_plain,
                 admin.list_on(true),
                 admin.get_on(false),
                 admin.pause_on(true),
@@ -58,9 +67,11 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
                     "{text}"
                 );
                 assert!(
-                    ![":name", ":prefix", ":owner", ":until", ":now"]
-                        .iter()
-                        .any(|place| text.contains(place)),
+                    ![
+                        ":name", ":prefix", ":first", ":owner", ":last", ":until", ":now"
+                    ]
+                    .iter()
+                    .any(|place| text.contains(place)),
                     "{text}"
                 );
             }

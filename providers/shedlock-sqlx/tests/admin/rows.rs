@@ -88,7 +88,7 @@ async fn odd_texts_are_shown_without_harm<DB: TestStore>(place: Place<DB>) {
     let told = listed(&provider, "a\n\u{1b}[2J").await.problem;
     let told = told.expect("no lock can be called so");
     assert!(told.contains("control characters"), "{told}");
-    assert_eq!(listed(&provider, "owner").await.node, "host?[2J");
+    assert_eq!(listed(&provider, "owner").await.node, "host\\u{1b}[2J");
     let paused = listed(&provider, "paused").await;
     assert_eq!(paused.reason.as_deref(), Some(" [2J"));
     assert!(!paused.paused, "it is long over: {paused:?}");

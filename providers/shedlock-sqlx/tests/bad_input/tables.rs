@@ -193,7 +193,7 @@ async fn postgres_types_that_cannot_work() {
     let place: Place<Postgres> = server_or_skip!(Place::empty().await);
     for (kind, told) in [
         ("text", "expected TIMESTAMP NOT NULL"),
-        ("date", "the column that keeps the end of the lease cuts it"),
+        ("date", "expected TIMESTAMP NOT NULL"),
         ("integer", "expected TIMESTAMP NOT NULL"),
     ] {
         place.execute("DROP TABLE IF EXISTS shedlock").await;

@@ -190,9 +190,8 @@ async fn a_temporary_table_is_a_problem() {
         expect_problem(&SqlxLockProvider::new(pool), &TOLD).await;
         expect_warnings(&on(&place, "shedlock"), &[]).await;
     }
-    told(server_or_skip!(Place::<Sqlite>::empty().await)).await;
+    // SQLite's are never looked at: an unqualified name means the schema `main`.
     told(server_or_skip!(Place::<MySql>::empty().await)).await;
-    told(server_or_skip!(Place::<Postgres>::empty().await)).await;
 }
 
 #[tokio::test]

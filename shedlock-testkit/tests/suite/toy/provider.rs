@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lease, LockError, LockProvider, Owner, ProviderInfo, Refusal,
-    Released, SkipReason, async_trait, node_name,
+    Acquired, Attempt, Extended, Lease, LockError, LockProvider, Owner, OwnerWrite, ProviderInfo,
+    Refusal, Released, SkipReason, Standing, async_trait, node_name,
 };
 
 use super::Bug;
 use super::world::{Row, World};
+
+/// The token of a lock that was taken, or why it was not.
+type Taken = Result<u64, Result<Refusal, LockError>>;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -94,11 +97,17 @@ impl Toy {
         }
     }
 
-    fn is_own(&self, stored: &str, own: &str) -> bool {
-        if self.has(Bug::LooksOnlyAtTheHost) {
-            Owner::node_of(stored) == Owner::node_of(own)
-        } else {
-            stored == own
+    fn standing(&self, stored: &str, write: &OwnerWrite) -> Standing {
+        if self.has(Bug::LooksOnlyAtTheHost)
+            && Owner::node_of(stored) == Owner::node_of(write.first())
+        {
+            return Standing::Earlier;
+        }
+        match write.standing(stored) {
+            // Each of these lets what comes late change what was done since.
+            Standing::Later if self.has(Bug::LateWritesCount) => Standing::Earlier,
+            Standing::Same if self.has(Bug::RepeatedWritesCount) => Standing::Earlier,
+            standing => standing,
         }
     }
 
@@ -118,13 +127,21 @@ impl Toy {
     }
 
     /// Writes a row if the lock is free: the right way is one step, under one mutex.
-    fn take(&self, key: &str, own: &str, at_most: Duration, look: bool) -> Result<u64, Refusal> {
+    fn take(&self, attempt: &Attempt, write: &OwnerWrite, look: bool) -> Taken {
+        let key = &self.key(attempt.name().as_str());
         let now = self.now();
         let mut rows = self.world.rows();
         let found = rows.get_mut(key);
         if look && let Some(row) = found {
             let held = row.lock_until > now || self.has(Bug::ExpiryIgnored);
-            if held && self.is_own(&row.owner, own) && !self.has(Bug::RepeatedAttemptIsRefused) {
+            let is_ours = self.standing(&row.owner, write) != Standing::Foreign;
+            if is_ours && !held && !self.has(Bug::LateAttemptsTakeTheLock) {
+                return Err(Err(attempt.too_late()));
+            }
+            if held && is_ours && !self.has(Bug::RepeatedAttemptIsRefused) {
+                if self.has(Bug::RepeatedAttemptMovesTheEnd) {
+                    row.lock_until = self.end(now, attempt.at_most());
+                }
                 return Ok(row.token);
             }
             if held && !self.has(Bug::AcquiresHeldLocks) {
@@ -137,29 +154,29 @@ impl Toy {
                     row.lock_until = now;
                 }
                 if self.has(Bug::PauseLooksHeld) {
-                    return Err(Refusal::held().by(&row.owner, remaining));
+                    return Err(Ok(Refusal::held().by(&row.owner, remaining)));
                 }
-                return Err(refusal);
+                return Err(Ok(refusal));
             }
         } else if look
             && self.has(Bug::CachesThatTheRowExists)
-            && !self.known.lock().unwrap().insert(key.to_owned())
+            && !self.known.lock().unwrap().insert(key.clone())
         {
-            return Err(Refusal::held());
+            return Err(Ok(Refusal::held()));
         }
         let token = match self.bug {
             Some(Bug::TokenStandsStill) => 1,
             Some(Bug::TokenDiesWithTheRow) => rows.get(key).map_or(0, |row| row.token) + 1,
             _ => self.world.last_token.fetch_add(1, Ordering::SeqCst) + 1,
         };
-        self.known.lock().unwrap().insert(key.to_owned());
+        self.known.lock().unwrap().insert(key.clone());
         let row = Row {
-            lock_until: self.end(now, at_most),
+            lock_until: self.end(now, attempt.at_most()),
             locked_at: now,
-            owner: own.to_owned(),
+            owner: write.stored().to_owned(),
             token,
         };
-        rows.insert(key.to_owned(), row);
+        rows.insert(key.clone(), row);
         Ok(token)
     }
 }
@@ -171,9 +188,11 @@ impl LockProvider for Toy {
     }
 
     async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let own = attempt.owner(&self.node)?.stored();
+        let write = attempt.write(&self.node)?;
         if self.has(Bug::PrintsTheSecret) {
-            self.last_owner.lock().unwrap().clone_from(&own);
+            write
+                .stored()
+                .clone_into(&mut self.last_owner.lock().unwrap());
         }
         match self.request().await {
             Err(_) if self.has(Bug::ErrorMeansHeld) => {
@@ -198,17 +217,18 @@ impl LockProvider for Toy {
                 look = false;
             }
         }
-        let taken = self.take(&key, &own, attempt.at_most(), look);
+        let taken = self.take(attempt, &write, look);
         self.world.reply().await;
-        Ok(match taken {
-            Ok(number) => Acquired::Granted(attempt.grant(Some(number))),
-            Err(refusal) => Acquired::Refused(refusal),
-        })
+        match taken {
+            Ok(number) => Ok(Acquired::Granted(attempt.grant(Some(number)))),
+            Err(Ok(refusal)) => Ok(Acquired::Refused(refusal)),
+            Err(Err(too_late)) => Err(too_late),
+        }
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
         self.request().await?;
-        let own = lease.stored_owner()?;
+        let write = lease.next_write()?;
         let now = self.now();
         let answer = match self.world.rows().entry(self.key(lease.name().as_str())) {
             std::collections::hash_map::Entry::Vacant(vacant)
@@ -217,7 +237,7 @@ impl LockProvider for Toy {
                 vacant.insert(Row {
                     lock_until: self.end(now, at_most),
                     locked_at: now,
-                    owner: own,
+                    owner: write.stored().to_owned(),
                     token: 0,
                 });
                 Extended::Extended
@@ -225,7 +245,9 @@ impl LockProvider for Toy {
             std::collections::hash_map::Entry::Vacant(_) => Extended::Lost,
             std::collections::hash_map::Entry::Occupied(mut row) => {
                 let row = row.get_mut();
-                let is_own = self.is_own(&row.owner, &own) || self.has(Bug::ExtensionWithoutOwner);
+                let standing = self.standing(&row.owner, &write);
+                let is_own = matches!(standing, Standing::Earlier | Standing::Same)
+                    || self.has(Bug::ExtensionWithoutOwner);
                 let is_live = row.lock_until > now || self.has(Bug::ExtendsAfterExpiry);
                 match (is_own && is_live, self.bug) {
                     (true, Some(Bug::ExtensionIgnored)) | (false, Some(Bug::LossIsNotSaid)) => {
@@ -235,8 +257,10 @@ impl LockProvider for Toy {
                         row.lock_until += at_most;
                         Extended::Extended
                     }
+                    (true, _) if standing == Standing::Same => Extended::Extended,
                     (true, _) => {
                         row.lock_until = self.end(now, at_most);
+                        write.stored().clone_into(&mut row.owner);
                         Extended::Extended
                     }
                     (false, _) => Extended::Lost,
@@ -249,22 +273,37 @@ impl LockProvider for Toy {
 
     async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
         self.request().await?;
-        let own = lease.stored_owner()?;
+        let write = lease.next_write()?;
+        let answer = self.give_back(lease, &write);
+        self.world.reply().await;
+        Ok(answer)
+    }
+}
+
+impl Toy {
+    fn give_back(&self, lease: &Lease, write: &OwnerWrite) -> Released {
         let now = self.now();
-        let answer = match self.world.rows().get_mut(&self.key(lease.name().as_str())) {
-            Some(row) if self.is_own(&row.owner, &own) || self.has(Bug::ReleaseWithoutOwner) => {
+        let mut rows = self.world.rows();
+        let found = rows.get_mut(&self.key(lease.name().as_str()));
+        let standing = match &found {
+            Some(_) if self.has(Bug::ReleaseWithoutOwner) => Standing::Earlier,
+            Some(row) => self.standing(&row.owner, write),
+            None => Standing::Foreign,
+        };
+        match found {
+            Some(_) if standing == Standing::Same => Released::Released,
+            Some(row) if standing == Standing::Earlier => {
                 row.lock_until = match self.bug {
                     Some(Bug::AtLeastIgnored) => now,
                     Some(Bug::AtLeastFromTheRelease) => now + lease.at_least(),
                     Some(Bug::ReleaseIgnored) => row.lock_until,
                     _ => now.max(self.end(row.locked_at, lease.at_least())),
                 };
+                write.stored().clone_into(&mut row.owner);
                 Released::Released
             }
             _ if self.has(Bug::LossIsNotSaid) => Released::Released,
             _ => Released::Lost,
-        };
-        self.world.reply().await;
-        Ok(answer)
+        }
     }
 }

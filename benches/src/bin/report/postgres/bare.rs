@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use shedlock_sql::{Dialect, LockClock, Names, Param, Statements, lease_micros};
+use shedlock_sql::{Dialect, LockClock, Names, Param, Session, Statements, lease_micros};
 use shedlock_sqlx::sqlx::postgres::types::PgInterval;
 use shedlock_sqlx::sqlx::{self, PgPool, Postgres};
 use tokio_postgres::types::private::BytesMut;
@@ -40,7 +40,7 @@ impl Bare {
             take,
             give_back,
             name: name.to_owned(),
-            owner: owner(),
+            owner: owner()[0].clone(),
         })
     }
 
@@ -102,14 +102,13 @@ pub(super) struct OurStatements {
     acquire: (Statement, Vec<Param>),
     release: (Statement, Vec<Param>),
     name: String,
-    owner: String,
 }
 
 impl OurStatements {
     pub(super) async fn connect(url: &str, name: &str) -> anyhow::Result<Self> {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         drop(tokio::spawn(connection));
-        let ours = Statements::new(&Names::shedlock(DIALECT), LockClock::Database);
+        let ours = Statements::new(&Names::shedlock(DIALECT), LockClock::Database, Session::Own);
         let prepare = async |statement: &shedlock_sql::Statement| {
             let types: Vec<Type> = statement.params().iter().copied().map(type_of).collect();
             let prepared = client.prepare_typed(statement.text(), &types).await?;
@@ -121,7 +120,6 @@ impl OurStatements {
             acquire,
             release,
             name: name.to_owned(),
-            owner: owner(),
         })
     }
 
@@ -129,6 +127,7 @@ impl OurStatements {
     async fn run(
         &self,
         (statement, params): &(Statement, Vec<Param>),
+        [first, owner, last]: [&String; 3],
         lease: i64,
     ) -> anyhow::Result<Option<bool>> {
         let lease = Interval(lease);
@@ -137,7 +136,9 @@ impl OurStatements {
             .map(|param| -> &(dyn ToSql + Sync) {
                 match param {
                     Param::Name => &self.name,
-                    Param::Owner => &self.owner,
+                    Param::First => first,
+                    Param::Owner => owner,
+                    Param::Last => last,
                     _ => &lease,
                 }
             })
@@ -150,15 +151,17 @@ impl OurStatements {
 impl Client for OurStatements {
     async fn cycle(&mut self) -> anyhow::Result<()> {
         let lease = lease_micros(Duration::from_mins(10));
-        let granted = self.run(&self.acquire, lease).await?;
+        let [first, next, last] = &owner();
+        let granted = self.run(&self.acquire, [first, first, last], lease).await?;
         ensure!(granted == Some(true), "nobody else asks for this lock");
-        self.run(&self.release, 0).await?;
+        self.run(&self.release, [first, next, last], 0).await?;
         Ok(())
     }
 
     async fn refusal(&mut self) -> anyhow::Result<()> {
         let lease = lease_micros(Duration::from_mins(10));
-        let granted = self.run(&self.acquire, lease).await?;
+        let [first, _, last] = &owner();
+        let granted = self.run(&self.acquire, [first, first, last], lease).await?;
         ensure!(granted.is_none(), "somebody else holds this lock");
         Ok(())
     }

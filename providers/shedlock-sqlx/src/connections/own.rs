@@ -1,0 +1,175 @@
+//! Connections of our own: a few, opened when first needed, kept open and never pinged.
+//!
+//! sqlx's pool pings a connection when it is returned and, by default, when it is taken: two to four round trips more for
+//! a lock and its release, which are two themselves. A kept connection is used as it is; one that turns out to be of no use is
+//! replaced within the call.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::NoConnection;
+use crate::store::{Backend, Home, Options};
+
+/// Our own connections.
+pub(crate) struct Own<DB: Backend> {
+    servers: Vec<Options<DB>>,
+    idle: Mutex<Vec<Idle<DB>>>,
+    permits: Semaphore,
+    /// Whether a pooler was found between us and the server.
+    behind_pooler: AtomicBool,
+}
+
+/// A connection that nobody uses.
+struct Idle<DB: Backend> {
+    connection: DB::Connection,
+    home: Option<Home>,
+    since: Instant,
+}
+
+/// One of our own connections in use.
+pub(crate) struct OwnConnection<'s, DB: Backend> {
+    own: &'s Own<DB>,
+    connection: DB::Connection,
+    home: Option<Home>,
+    /// How long it sat idle before this use, if it was not made for it.
+    idle_for: Option<Duration>,
+    _permit: SemaphorePermit<'s>,
+}
+
+impl<DB: Backend> Own<DB> {
+    pub(super) fn new(servers: Vec<Options<DB>>) -> Self {
+        Self {
+            servers,
+            idle: Mutex::default(),
+            permits: Semaphore::new(DB::KEPT),
+            behind_pooler: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) async fn checkout(
+        &self,
+        limit: Duration,
+    ) -> Result<OwnConnection<'_, DB>, NoConnection> {
+        let began = Instant::now();
+        let permit = match self.permits.try_acquire() {
+            Ok(permit) => permit,
+            Err(_none_free) => tokio::time::timeout(limit, self.permits.acquire())
+                .await
+                .map_err(|_elapsed| NoConnection::Waiting)?
+                .map_err(|_closed| NoConnection::Waiting)?,
+        };
+        let idle = self.idle().pop();
+        let idle_for = idle.as_ref().map(|idle| idle.since.elapsed());
+        let (connection, home) = match idle {
+            Some(idle) => (idle.connection, idle.home),
+            None => self.open(limit.saturating_sub(began.elapsed())).await?,
+        };
+        Ok(OwnConnection {
+            own: self,
+            connection,
+            home,
+            idle_for,
+            _permit: permit,
+        })
+    }
+
+    /// Opens a connection to the first server that takes writes; each of them gets its part of the time.
+    async fn open(&self, limit: Duration) -> Result<(DB::Connection, Option<Home>), NoConnection> {
+        let began = Instant::now();
+        let mut failed = NoConnection::Slow(limit);
+        let mut read_only = None;
+        for (at, server) in self.servers.iter().enumerate() {
+            let others = self.servers.len() - at;
+            let left = limit.saturating_sub(began.elapsed());
+            let part = left / u32::try_from(others).unwrap_or(u32::MAX);
+            // Before: if the name leads elsewhere by the time of the first answer, that will be seen.
+            let home = DB::home(server);
+            let open = async {
+                let mut connection = DB::open(server, &self.behind_pooler).await?;
+                let writes = self.servers.len() == 1 || DB::takes_writes(&mut connection).await?;
+                Ok((connection, writes))
+            };
+            match tokio::time::timeout(part, open).await {
+                Ok(Ok((connection, writes))) => {
+                    let home = match home {
+                        Some(home) => Some(home),
+                        // The connection has made the file.
+                        None => DB::home(server),
+                    };
+                    if writes {
+                        return Ok((connection, home));
+                    }
+                    read_only = Some((connection, home));
+                }
+                Ok(Err(error)) => failed = NoConnection::Failed(error),
+                Err(_elapsed) => failed = NoConnection::Slow(limit),
+            }
+        }
+        // Better than none: its answer says what is wrong.
+        read_only.ok_or(failed)
+    }
+
+    pub(super) fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
+    }
+
+    pub(super) fn home_now(&self) -> Option<Home> {
+        match &self.servers[..] {
+            [server] => DB::home(server),
+            _ => None,
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
+        // Nothing in there runs foreign code, so there is no half-done state to fear.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<DB: Backend> OwnConnection<'_, DB> {
+    pub(super) fn give_back(self) {
+        let Self {
+            own,
+            connection,
+            home,
+            _permit,
+            ..
+        } = self;
+        let since = Instant::now();
+        // Before the permit: whoever gets that shall find the connection.
+        own.idle().push(Idle {
+            connection,
+            home,
+            since,
+        });
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.idle_for.is_none()
+    }
+
+    pub(super) fn idle_for(&self) -> Duration {
+        self.idle_for.unwrap_or_default()
+    }
+
+    /// Whether nothing stands between us and the server that gives statements to other connections.
+    pub(super) fn is_direct(&self) -> bool {
+        !self.own.behind_pooler.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn home(&self) -> Option<Home> {
+        self.home
+    }
+
+    pub(super) fn connection(&self) -> &DB::Connection {
+        &self.connection
+    }
+
+    pub(super) fn connection_mut(&mut self) -> &mut DB::Connection {
+        &mut self.connection
+    }
+}

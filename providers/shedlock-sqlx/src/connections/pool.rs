@@ -1,0 +1,174 @@
+//! Connections of the caller's pool. The program uses them too, and may leave anything behind on them.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::Pool;
+use sqlx::pool::PoolConnection;
+
+use super::own::Own;
+use super::{NoConnection, Replaced};
+use crate::store::{Backend, Home};
+
+/// The caller's pool.
+pub(crate) struct TheirPool<DB: Backend> {
+    pool: Pool<DB>,
+    /// What its URL leads to, and what takes the pool's place when that has changed.
+    home: OnceLock<Home>,
+    instead: OnceLock<Own<DB>>,
+    /// When the idle connections were last closed because of what the server said.
+    closed: Mutex<Option<Instant>>,
+}
+
+/// What a server says for long, that it takes no writes say, closes a pool's idle connections no more often than this.
+const SELDOM: Duration = Duration::from_mins(1);
+
+/// A connection of the caller's pool in use.
+pub(crate) struct PooledConnection<DB: Backend> {
+    /// There until it is given back or closed.
+    connection: Slot<DB>,
+    /// Whether it may have sat idle since somebody last heard of it.
+    may_be_dead: bool,
+}
+
+/// Closes the connection when it is dropped with one in it.
+struct Slot<DB: Backend>(Option<PoolConnection<DB>>);
+
+impl<DB: Backend> TheirPool<DB> {
+    pub(super) fn new(pool: Pool<DB>) -> Self {
+        let home = OnceLock::new();
+        if let Some(found) = DB::home(&pool.connect_options()) {
+            home.get_or_init(|| found);
+        }
+        Self {
+            pool,
+            home,
+            instead: OnceLock::new(),
+            closed: Mutex::default(),
+        }
+    }
+
+    pub(super) fn pool(&self) -> &Pool<DB> {
+        &self.pool
+    }
+
+    pub(super) async fn checkout(
+        &self,
+        limit: Duration,
+        part: Duration,
+        replaced: &mut Replaced,
+    ) -> Result<PooledConnection<DB>, NoConnection> {
+        let began = Instant::now();
+        let from_idle = self.pool.num_idle() > 0;
+        let tests = self.pool.options().get_test_before_acquire();
+        // The ping of a dead connection is never answered.
+        let may_hang = DB::IS_REMOTE && from_idle && tests;
+        let first = if may_hang { part } else { limit };
+        let mut acquired = tokio::time::timeout(first, self.pool.acquire()).await;
+        if may_hang && acquired.is_err() {
+            replaced.0 += 1;
+            self.close_idle();
+            let left = limit.saturating_sub(began.elapsed());
+            acquired = tokio::time::timeout(left, self.pool.acquire()).await;
+        }
+        match acquired {
+            Ok(Ok(connection)) => Ok(PooledConnection {
+                connection: Slot(Some(connection)),
+                may_be_dead: from_idle && !tests,
+            }),
+            // The pool has a limit of its own, by default 30 seconds, which is more than a call to a store may take.
+            Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) if self.is_exhausted() => {
+                Err(NoConnection::Exhausted)
+            }
+            Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => Err(NoConnection::Slow(limit)),
+            Ok(Err(error)) => Err(NoConnection::Failed(error)),
+        }
+    }
+
+    /// Whether the pool has no connection left to give, rather than one that does not come about.
+    fn is_exhausted(&self) -> bool {
+        self.pool.size() >= self.pool.options().get_max_connections() && self.pool.num_idle() == 0
+    }
+
+    pub(super) fn close_idle_seldom(&self) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if closed.is_none_or(|closed| closed.elapsed() >= SELDOM) {
+            *closed = Some(Instant::now());
+            drop(closed);
+            self.close_idle();
+        }
+    }
+
+    pub(super) fn close_idle(&self) {
+        // What others give back meanwhile is not waited for.
+        for _ in 0..self.pool.num_idle() {
+            let Some(connection) = self.pool.try_acquire() else {
+                return;
+            };
+            drop(Slot(Some(connection)));
+        }
+    }
+
+    /// What the URL led to when it was first seen to lead anywhere.
+    pub(super) fn home(&self) -> Option<Home> {
+        match self.home.get() {
+            Some(home) => Some(*home),
+            None => self.home_now().map(|now| *self.home.get_or_init(|| now)),
+        }
+    }
+
+    pub(super) fn home_now(&self) -> Option<Home> {
+        DB::home(&self.pool.connect_options())
+    }
+
+    /// Connections of our own, once the pool's file has been replaced: nobody can say which of a pool's connections are older.
+    pub(super) fn instead(&self) -> Option<&Own<DB>> {
+        self.instead.get()
+    }
+
+    /// Leaves the pool for connections of our own.
+    pub(super) fn leave(&self) {
+        self.instead
+            .get_or_init(|| Own::new(vec![DB::of_our_own(&self.pool.connect_options())]));
+    }
+}
+
+impl<DB: Backend> PooledConnection<DB> {
+    pub(super) fn give_back(mut self) {
+        drop(self.connection.0.take());
+    }
+
+    pub(super) fn may_be_dead(&self) -> bool {
+        self.may_be_dead
+    }
+
+    pub(super) fn connection(&self) -> &DB::Connection {
+        self.connection.connection()
+    }
+
+    pub(super) fn connection_mut(&mut self) -> &mut DB::Connection {
+        self.connection.connection_mut()
+    }
+}
+
+impl<DB: Backend> Drop for Slot<DB> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            // Dropped outside of the pool it is closed at once, whatever the server does.
+            drop(connection.detach());
+        }
+    }
+}
+
+impl<DB: Backend> Slot<DB> {
+    fn connection(&self) -> &DB::Connection {
+        self.0.as_deref().expect(STAYS)
+    }
+
+    fn connection_mut(&mut self) -> &mut DB::Connection {
+        self.0.as_deref_mut().expect(STAYS)
+    }
+}
+
+/// A connection leaves its slot when the slot is given up, and not before.
+const STAYS: &str = "a connection in use is in its slot";

@@ -1,0 +1,150 @@
+//! What an error that the database reported means to a lock, and what to do about it.
+
+use shedlock_runtime::ErrorKind;
+use shedlock_sql::{Dialect, Fault, Names};
+
+use crate::error::one_line;
+
+/// The kind, the problem and the remedy.
+type Explained = (ErrorKind, String, Option<String>);
+
+pub(crate) fn explain(names: &Names, fault: Fault, message: &str) -> Explained {
+    about_table(names, fault, message).unwrap_or_else(|| about_connection(names, fault, message))
+}
+
+fn about_table(names: &Names, fault: Fault, message: &str) -> Option<Explained> {
+    let table = names.table();
+    Some(match fault {
+        Fault::MissingTable => (
+            ErrorKind::Schema,
+            format!("the table `{table}` does not exist"),
+            Some(format!(
+                "call `ensure_schema()` or run: {}",
+                one_line(&names.ddl())
+            )),
+        ),
+        Fault::MissingColumn => (
+            ErrorKind::Schema,
+            format!("the table `{table}` lacks a column: {message}"),
+            Some(compare(names)),
+        ),
+        Fault::MissingKey => (
+            ErrorKind::Schema,
+            format!("the table `{table}` has no primary key, so two nodes could hold one lock"),
+            Some(names.add_key()),
+        ),
+        Fault::Shape => (
+            ErrorKind::Schema,
+            format!("the table `{table}` is not as a lock needs it: {message}"),
+            Some(compare(names)),
+        ),
+        Fault::TooLong => (
+            ErrorKind::Schema,
+            format!("a column of the table `{table}` is too short: {message}"),
+            Some(compare(names)),
+        ),
+        Fault::OutOfRange => (
+            // Within what a TIMESTAMP keeps, only an hour that the zone leaves out.
+            if year_in(message).is_some_and(|year| (1971..2038).contains(&year)) {
+                ErrorKind::Schema
+            } else {
+                ErrorKind::InvalidDuration
+            },
+            format!("the table `{table}` cannot keep the end of the lease: {message}"),
+            Some(match names.dialect() {
+                Dialect::MySql => format!(
+                    "make its times DATETIME(6), which have no zone: a TIMESTAMP ends in 2038, and has no times in the hour \
+                     that the session's time zone leaves out when clocks go forward; {}",
+                    names.alter_times()
+                ),
+                _ => "ask for a shorter lease".to_owned(),
+            }),
+        ),
+        Fault::Permission => (
+            ErrorKind::Permission,
+            format!("the database's user may not use the table `{table}`: {message}"),
+            Some(format!("run: {}", names.grant())),
+        ),
+        Fault::Policy => (
+            ErrorKind::Permission,
+            format!(
+                "a policy of row-level security on the table `{table}` hides or forbids this row: {message}"
+            ),
+            Some(format!(
+                "give the user a policy for all rows and commands: CREATE POLICY shedlock ON {} USING (true) WITH CHECK (true)",
+                names.quoted_table()
+            )),
+        ),
+        _ => return None,
+    })
+}
+
+fn about_connection(names: &Names, fault: Fault, message: &str) -> Explained {
+    match fault {
+        Fault::ReadOnly if names.dialect() == Dialect::Sqlite => (
+            ErrorKind::ReadOnly,
+            format!("this process may not write the database's file or its folder: {message}"),
+            Some("give its user the permission to write both, and take `mode=ro` and `immutable` out of the URL".to_owned()),
+        ),
+        Fault::ReadOnly => (
+            ErrorKind::ReadOnly,
+            format!("the database takes no writes at present: {message}"),
+            Some("point the provider at the primary".to_owned()),
+        ),
+        Fault::NoDatabase => (
+            ErrorKind::Configuration,
+            format!("the session has no database, so `{}` names no table", names.table()),
+            Some("name a database in the connection URL, or in `table_name(\"database.table\")`".to_owned()),
+        ),
+        Fault::Pooler => (
+            ErrorKind::Configuration,
+            format!("a pooler gives statements to other connections than they were prepared on: {message}"),
+            Some("build the provider with `persistent_statements(false)`".to_owned()),
+        ),
+        // The statement may have been carried out before.
+        Fault::Goodbye => (
+            ErrorKind::Indeterminate,
+            format!("the database ended the connection: {message}"),
+            None,
+        ),
+        Fault::Outdated => (
+            ErrorKind::Unavailable,
+            format!("the connection is outdated: {message}"),
+            None,
+        ),
+        Fault::Login => (
+            ErrorKind::Configuration,
+            format!("the database refused the login: {message}"),
+            None,
+        ),
+        Fault::Contention => (
+            ErrorKind::Unavailable,
+            format!("the database is busy: {message}"),
+            None,
+        ),
+        Fault::Unavailable => (
+            ErrorKind::Unavailable,
+            format!("the database refused: {message}"),
+            None,
+        ),
+        _ => (
+            ErrorKind::Other,
+            format!("the database refused: {message}"),
+            None,
+        ),
+    }
+}
+
+/// The year of the time that MySQL quotes: `Incorrect datetime value: '2027-03-28 02:30:30'`.
+fn year_in(message: &str) -> Option<u32> {
+    let (_, time) = message.split_once('\'')?;
+    time.get(..4)?.parse().ok()
+}
+
+/// Where to read what is wrong with the table.
+pub(crate) fn compare(names: &Names) -> String {
+    format!(
+        "`check_schema()` lists all differences from: {}",
+        one_line(&names.ddl())
+    )
+}

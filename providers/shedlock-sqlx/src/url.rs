@@ -1,0 +1,174 @@
+//! Connection URLs as people have them: several servers in one, JDBC's, another database's.
+
+use shedlock_runtime::{ErrorKind, LockError};
+use shedlock_sql::Dialect;
+
+/// A URL for each server that `url` names.
+///
+/// `postgres://user@one:5432,two/database?target_session_attrs=read-write` names two, as libpq takes it. sqlx takes neither a list
+/// of hosts nor that parameter, which is left out here: a lock always needs a server that takes writes.
+pub(crate) fn servers(dialect: Dialect, url: &str) -> Result<Vec<String>, LockError> {
+    check_scheme(dialect, url)?;
+    if dialect == Dialect::Sqlite {
+        return Ok(vec![url.to_owned()]);
+    }
+    let url = &without_session_attributes(dialect, url)?;
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Ok(vec![url.clone()]);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, hosts) = match authority.rsplit_once('@') {
+        Some((user, hosts)) => (format!("{user}@"), hosts),
+        None => (String::new(), authority),
+    };
+    Ok(hosts
+        .split(',')
+        .map(|host| format!("{scheme}://{user}{host}{path}"))
+        .collect())
+}
+
+/// The address in a URL's `[::1]`, which sqlx would look up as a name, brackets and all.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) fn bare_ipv6(host: &str) -> Option<&str> {
+    host.strip_prefix('[')?.strip_suffix(']')
+}
+
+/// A URL that cannot be understood.
+pub(crate) fn invalid(dialect: Dialect, url: &str, error: &sqlx::Error) -> LockError {
+    let problem = match error.to_string() {
+        // A password with an unescaped `/` or `?` may land in the part that is complained about.
+        message if repeats_secret(url, &message) => "the connection URL is not valid".to_owned(),
+        message => format!("the connection URL is not valid: {message}"),
+    };
+    refuse(
+        problem,
+        format!(
+            "expected `{}`, with special characters in the password percent-encoded",
+            example(dialect)
+        ),
+    )
+}
+
+/// Refuses another database's URL, which sqlx takes: SQLite as the name of a file.
+fn check_scheme(dialect: Dialect, url: &str) -> Result<(), LockError> {
+    let expected = || format!("expected `{}`", example(dialect));
+    if url.starts_with("jdbc:") {
+        let problem =
+            "the connection URL is one of JDBC's, with user and password in its parameters";
+        return Err(refuse(problem.to_owned(), expected()));
+    }
+    let schemes: &[&str] = match dialect {
+        Dialect::Postgres => &["postgres", "postgresql"],
+        Dialect::MySql => &["mysql", "mariadb"],
+        _ => &["sqlite"],
+    };
+    match url.split_once("://") {
+        Some((scheme, _)) if !schemes.contains(&scheme) => {
+            let problem = "the connection URL is not for this kind of database".to_owned();
+            Err(refuse(problem, expected()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The URL without libpq's `target_session_attrs`, if a server of that kind takes locks.
+fn without_session_attributes(dialect: Dialect, url: &str) -> Result<String, LockError> {
+    let Some((before, query)) = url.split_once('?') else {
+        return Ok(url.to_owned());
+    };
+    if dialect != Dialect::Postgres {
+        return Ok(url.to_owned());
+    }
+    let mut kept = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("target_session_attrs", "any" | "read-write" | "primary")) => {}
+            Some(("target_session_attrs", _)) => {
+                return Err(refuse(
+                    "`target_session_attrs` asks for a server that takes no writes, and a lock is a write".to_owned(),
+                    "expected `read-write` or `primary`".to_owned(),
+                ));
+            }
+            _ => kept.push(pair),
+        }
+    }
+    Ok(if kept.is_empty() {
+        before.to_owned()
+    } else {
+        format!("{before}?{}", kept.join("&"))
+    })
+}
+
+fn refuse(problem: String, remedy: String) -> LockError {
+    LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy)
+}
+
+fn example(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "postgres://user:password@host:5432/database",
+        Dialect::MySql => "mysql://user:password@host:3306/database",
+        _ => "sqlite://file.db",
+    }
+}
+
+/// Whether `message` quotes anything that follows the user's name in `url`.
+fn repeats_secret(url: &str, message: &str) -> bool {
+    let Some((_scheme, rest)) = url.split_once("://") else {
+        return message.contains('`') || message.contains('"');
+    };
+    let Some((_user, secret)) = rest.split_once(':') else {
+        return false;
+    };
+    // Any piece of it, as a parser may have cut it anywhere.
+    secret
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|piece| piece.len() > 2)
+        .any(|piece| message.contains(piece))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(url: &str) -> Result<Vec<String>, String> {
+        servers(Dialect::Postgres, url).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_server_gets_a_url() {
+        assert_eq!(
+            of(
+                "postgres://u:a,b@one:1,two,[::1]:3/db?target_session_attrs=read-write&sslmode=disable"
+            ),
+            Ok(vec![
+                "postgres://u:a,b@one:1/db?sslmode=disable".to_owned(),
+                "postgres://u:a,b@two/db?sslmode=disable".to_owned(),
+                "postgres://u:a,b@[::1]:3/db?sslmode=disable".to_owned(),
+            ])
+        );
+        assert_eq!(
+            of("postgres://one,two"),
+            Ok(vec![
+                "postgres://one".to_owned(),
+                "postgres://two".to_owned()
+            ])
+        );
+        let plain = "postgres://one/db?target_session_attrs=any";
+        assert_eq!(of(plain), Ok(vec!["postgres://one/db".to_owned()]));
+    }
+
+    #[test]
+    fn what_cannot_keep_locks_is_refused_by_name() {
+        let standby = of("postgres://one,two/db?target_session_attrs=standby").unwrap_err();
+        assert!(standby.contains("`read-write` or `primary`"), "{standby}");
+        let jdbc = of("jdbc:postgresql://one/db?user=u&password=p").unwrap_err();
+        assert!(
+            jdbc.contains("JDBC") && jdbc.contains("postgres://user"),
+            "{jdbc}"
+        );
+        let other = of("mysql://one/db").unwrap_err();
+        assert!(other.contains("not for this kind of database"), "{other}");
+        assert!(servers(Dialect::MySql, "mariadb://one/db").is_ok());
+    }
+}
