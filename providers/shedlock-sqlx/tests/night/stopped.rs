@@ -1,0 +1,177 @@
+//! Requests that arrive late because the process that serves them stood still: the second way to the same end as in `late`.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use shedlock_runtime::{
+    Acquired, Attempt, Extended, LockConfiguration, LockProvider as _, Released,
+};
+use shedlock_sqlx::PostgresLockProvider;
+use sqlx::Postgres;
+
+use crate::place::{Place, TestStore as _, Via};
+use crate::support::{WORKS, attempt, end_of, in_time, left_of, once, refused, take, until};
+
+on_databases! {
+    acquire_of_a_stopped_backend on postgres;
+    extend_of_a_stopped_backend on postgres;
+    release_of_a_stopped_backend on postgres;
+    a_busy_backend_of_a_lock_that_was_lost on postgres;
+}
+
+const NAME: &str = "stopped-job";
+const SHORT: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_mins(10);
+/// So long a client waits for a backend that stands still.
+const GIVES_UP: Duration = Duration::from_millis(400);
+
+/// A node that can be told from others by the server.
+struct Known {
+    place: Place<Postgres>,
+    node: PostgresLockProvider,
+    called: String,
+}
+
+/// Backends that stand still. Dropped, they go on.
+struct Stopped(Vec<String>);
+
+impl Stopped {
+    fn go_on(&self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.go_on();
+    }
+}
+
+fn signal(signal: &str, pids: &[String]) {
+    let sent = Command::new("kill").arg(signal).args(pids).status();
+    // One that has ended meanwhile cannot be told.
+    assert!(sent.is_ok(), "there is no `kill`");
+}
+
+impl Known {
+    async fn new(place: Place<Postgres>) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let called = format!("node-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let url = format!("{}?application_name={called}", place.direct);
+        let node = PostgresLockProvider::connect(&url).await.expect("there");
+        // Its statements are prepared, so that each of them is one message from now on.
+        let lease = take(&node, NAME).await;
+        let extended = in_time(node.extend(&lease, SHORT)).await;
+        assert_eq!(extended.expect("an answer"), Extended::Extended);
+        let released = in_time(node.release(&lease)).await;
+        assert_eq!(released.expect("an answer"), Released::Released);
+        Self {
+            place,
+            node,
+            called,
+        }
+    }
+
+    /// Its backends that do not stand still already.
+    async fn stop(&self) -> Stopped {
+        let query = format!(
+            "SELECT CAST(pid AS text) FROM pg_stat_activity WHERE application_name = '{}'",
+            self.called
+        );
+        let pids = Postgres::texts(&self.place.pool, &query).await;
+        assert!(!pids.is_empty(), "it has a connection");
+        signal("-STOP", &pids);
+        Stopped(pids)
+    }
+
+    /// They go on, carry out what they were asked, and find that nobody is there any more.
+    async fn end(&self, stopped: Stopped) {
+        stopped.go_on();
+        let list = stopped.0.join(", ");
+        let query = format!("SELECT pid::text FROM pg_stat_activity WHERE pid IN ({list})");
+        let ended = async || {
+            let left = Postgres::texts(&self.place.pool, &query).await;
+            left.is_empty()
+        };
+        until("the backends are gone", ended).await;
+    }
+
+    fn attempt(&self, at_least: Duration) -> Attempt {
+        let config = LockConfiguration::new(NAME, SHORT);
+        let config = config.and_then(|config| config.with_at_least(at_least));
+        attempt(&self.node, config.expect("legal"))
+    }
+}
+
+/// Asks, and gives up.
+async fn hangs<T>(asked: impl Future<Output = T>) {
+    let asked = tokio::time::timeout(GIVES_UP, asked).await;
+    drop(asked);
+}
+
+async fn acquire_of_a_stopped_backend(place: Place<Postgres>) {
+    let known = Known::new(place).await;
+    let attempt = known.attempt(Duration::ZERO);
+    let stopped = known.stop().await;
+    hangs(known.node.acquire(&attempt)).await;
+    let lease = match in_time(known.node.acquire(&attempt)).await {
+        Ok(Acquired::Granted(lease)) => lease,
+        other => panic!("it is free, or our own: {other:?}"),
+    };
+    let extended = in_time(known.node.extend(&lease, LONG)).await;
+    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    let released = in_time(known.node.release(&lease)).await;
+    assert_eq!(released.expect("an answer"), Released::Released);
+    known.end(stopped).await;
+    let other = known.place.provider(Via::Url);
+    assert_eq!(once(&other, NAME).await, WORKS, "nobody holds it");
+}
+
+async fn extend_of_a_stopped_backend(place: Place<Postgres>) {
+    let known = Known::new(place).await;
+    let granted = in_time(known.node.acquire(&known.attempt(Duration::ZERO))).await;
+    let lease = granted.expect("an answer").granted().expect("it is free");
+    let stopped = known.stop().await;
+    hangs(known.node.extend(&lease, Duration::from_secs(3))).await;
+    let extended = in_time(known.node.extend(&lease, LONG)).await;
+    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    let end = end_of(&known.place.pool, NAME).await;
+    known.end(stopped).await;
+    assert_eq!(end_of(&known.place.pool, NAME).await, end);
+}
+
+async fn release_of_a_stopped_backend(place: Place<Postgres>) {
+    let known = Known::new(place).await;
+    let at_least = Duration::from_millis(2_500);
+    let granted = in_time(known.node.acquire(&known.attempt(at_least))).await;
+    let lease = granted.expect("an answer").granted().expect("it is free");
+    let stopped = known.stop().await;
+    hangs(known.node.release(&lease)).await;
+    let released = in_time(known.node.release(&lease)).await;
+    assert_eq!(released.expect("an answer"), Released::Released);
+    let over = async || left_of(&known.place.pool, NAME).await < 0;
+    until("`at_least` is over", over).await;
+    known.end(stopped).await;
+    let other = known.place.provider(Via::Url);
+    assert_eq!(once(&other, NAME).await, WORKS, "nobody holds it");
+}
+
+/// What a former holder has on its way does nothing to the next one.
+async fn a_busy_backend_of_a_lock_that_was_lost(place: Place<Postgres>) {
+    let known = Known::new(place).await;
+    let granted = in_time(known.node.acquire(&known.attempt(Duration::ZERO))).await;
+    let lease = granted.expect("an answer").granted().expect("it is free");
+    let stopped = known.stop().await;
+    hangs(known.node.extend(&lease, LONG)).await;
+    let ended = "UPDATE shedlock SET lock_until = timezone('utc', clock_timestamp())";
+    known.place.execute(ended).await;
+    let other = known.place.provider(Via::Url);
+    let heir = take(&other, NAME).await;
+    let end = end_of(&known.place.pool, NAME).await;
+    known.end(stopped).await;
+    assert_eq!(end_of(&known.place.pool, NAME).await, end);
+    let _held = refused(&known.node, NAME).await;
+    let released = in_time(other.release(&heir)).await;
+    assert_eq!(released.expect("an answer"), Released::Released);
+}
