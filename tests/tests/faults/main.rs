@@ -11,5 +11,6 @@ mod a_holder_process;
 mod b_async;
 mod c_time;
 mod catalogue;
+mod d_database;
 mod g_network;
 mod support;

@@ -1,11 +1,12 @@
 //! A request that arrives twice, or after its sender has given up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use shedlock::{ErrorKind, LockProviderExt as _, LockingTaskExecutor, Outcome};
+use shedlock::{ErrorKind, LockProviderExt as _, LockingTaskExecutor, Outcome, lock};
 use shedlock_runtime::{Acquired, Attempt, Clock as _, Released, SystemClock};
-use shedlock_testkit::proxy::{Direction, Rule};
+use shedlock_testkit::proxy::{Direction, LateRequest, Rule, Trigger};
 use shedlock_tests::holds::monotonic_nanos;
 
 use super::{Link, job, kept_job};
@@ -15,6 +16,8 @@ cases! {
     g4_acquire_delivered_late on postgres mariadb;
     g4_release_delivered_late on postgres mariadb;
     g4_renewal_delivered_late on postgres mariadb;
+    g4_renewal_delivered_after_a_later_one on postgres mariadb;
+    g4_renewal_delivered_after_the_release on postgres mariadb;
     g4_request_duplicated on sqlite postgres mariadb;
 }
 
@@ -78,6 +81,65 @@ async fn g4_renewal_delivered_late(place: Place) {
     let error = in_time(kept_job(&link.far, LEASE, body)).await;
     assert_eq!(error.expect_err("it was lost").kind(), ErrorKind::Lost);
     deliver_to_an_heir(&link, asked + nanos(LEASE)).await;
+}
+
+/// Holds a renewal back until later ones are confirmed, and gives it with the end of the lease that they have brought.
+async fn overtaken(link: &Link) -> (LateRequest, String) {
+    let renewal = link.proxy.hold_back(Trigger::containing("job"));
+    in_time(renewal.sent()).await;
+    for _ in 0..2 {
+        let now = link.column("locked_by").await;
+        until(async || (link.column("locked_by").await != now).then_some(())).await;
+    }
+    (renewal, link.column("lock_until").await)
+}
+
+/// It must not set the lease's end back. Others ask all the time, and the lease would end if it did.
+async fn g4_renewal_delivered_after_a_later_one(place: Place) {
+    let link = Link::over(place).await;
+    let at_work = AtomicBool::new(false);
+    let body = async {
+        at_work.store(true, Ordering::Relaxed);
+        let (renewal, end) = overtaken(&link).await;
+        assert!(in_time(renewal.deliver()).await, "the server has answered");
+        // Both in a form that sorts by time.
+        assert!(link.column("lock_until").await >= end, "it was set back");
+        let now = link.column("locked_by").await;
+        until(async || (link.column("locked_by").await != now).then_some(())).await;
+        assert!(lock::is_held());
+        at_work.store(false, Ordering::Relaxed);
+    };
+    let others = async {
+        until(async || at_work.load(Ordering::Relaxed).then_some(())).await;
+        loop {
+            let other = link.near.try_lock(config("job", MINUTE)).await;
+            let other = other.expect("the store answers");
+            let overlaps = other.is_some() && at_work.load(Ordering::Relaxed);
+            assert!(!overlaps, "two had the lock");
+            if let Some(heir) = other {
+                return heir;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let holder = Box::pin(kept_job(&link.far, LEASE * 3, body));
+    let (answer, heir) = in_time(async { tokio::join!(holder, others) }).await;
+    assert!(matches!(answer, Ok(Outcome::Executed(()))), "{answer:?}");
+    heir.unlock().await.expect("the store answers");
+}
+
+/// Nobody's lease is made longer by it: the lock is free, and stays so.
+async fn g4_renewal_delivered_after_the_release(place: Place) {
+    let link = Link::over(place).await;
+    let mut late = None;
+    let body = async { late = Some(overtaken(&link).await.0) };
+    let answer = in_time(Box::pin(kept_job(&link.far, LEASE * 3, body))).await;
+    assert!(matches!(answer, Ok(Outcome::Executed(()))), "{answer:?}");
+    assert!(!link.place.is_held().await, "it was given back");
+    let late = late.expect("it was overtaken");
+    assert!(in_time(late.deliver()).await, "the server has answered");
+    assert!(!link.place.is_held().await, "it is held by nobody");
+    assert!(is_free(&link.near, "job").await);
 }
 
 /// The owner tells a request that was sent again from somebody else's.

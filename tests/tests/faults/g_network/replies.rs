@@ -113,7 +113,7 @@ async fn g2_reply_to_release_lost_and_the_lock_taken(place: Place) {
     let link = Link::over(place).await;
     let mut heir = None;
     let taking = async { heir = Some(take(&link.near, "job", MINUTE).await.0) };
-    lose_reply_to_release(&link, taking).await;
+    Box::pin(lose_reply_to_release(&link, taking)).await;
     assert!(link.place.is_held().await, "the heir's lock is released");
     let mut heir = heir.expect("it was taken");
     heir.extend(MINUTE, "0s").await.expect("it is the heir's");
