@@ -50,8 +50,9 @@ impl Effort {
     }
 
     /// Whether there is time for one more try of this length, and then for saying what came of it.
-    fn is_enough_for(&self, length: Duration) -> bool {
-        self.left() > length + self.limit / 4
+    fn is_enough_for(&self, length: Duration, busy_is_brief: bool) -> bool {
+        let rest = if busy_is_brief { 10 } else { 4 };
+        self.left() > length + self.limit / rest
     }
 }
 
@@ -173,7 +174,7 @@ impl<DB: Store> Inner<DB> {
     /// Waits for others who are at the row, the table or the file, for as long as there is time.
     async fn wait_for_others(&self, error: sqlx::Error, effort: &mut Effort) -> Answer {
         match effort.pauses.next() {
-            Some(pause) if effort.is_enough_for(pause + DB::WAITS) => {
+            Some(pause) if effort.is_enough_for(pause + DB::WAITS, DB::BUSY_IS_BRIEF) => {
                 tokio::time::sleep(pause).await;
                 None
             }
