@@ -36,16 +36,15 @@ struct Slot<DB: Backend>(Option<PoolConnection<DB>>);
 
 impl<DB: Backend> TheirPool<DB> {
     pub(super) fn new(pool: Pool<DB>) -> Self {
-        let home = OnceLock::new();
-        if let Some(found) = DB::home(&pool.connect_options()) {
-            home.get_or_init(|| found);
-        }
-        Self {
+        let this = Self {
             pool,
-            home,
+            home: OnceLock::new(),
             instead: OnceLock::new(),
             closed: Mutex::default(),
-        }
+        };
+        // Before anybody can replace the file.
+        let _noted = this.home();
+        this
     }
 
     pub(super) fn pool(&self) -> &Pool<DB> {
