@@ -261,11 +261,17 @@ impl Pump<'_> {
     ) -> Result<T, Farewell> {
         let mut state = self.state.clone();
         let generation = self.talk.generation;
-        let ended = state
-            .wait_for(|state| matches!(state.rule, Rule::End(_)) || state.generation != generation);
+        let ended = async {
+            let ends = |state: &State| {
+                matches!(state.rule, Rule::End(_)) || state.generation != generation
+            };
+            // What `wait_for` gives locks the state for reading. Whoever reads the state again meanwhile, as `ended` does,
+            // waits for a writer that waits for the first lock.
+            drop(state.wait_for(ends).await);
+        };
         tokio::select! {
             biased;
-            _ = ended => Err(self.ended().unwrap_or(Ending::Close.into())),
+            () = ended => Err(self.ended().unwrap_or(Ending::Close.into())),
             done = work => Ok(done),
         }
     }

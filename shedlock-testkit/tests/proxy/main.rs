@@ -242,6 +242,43 @@ async fn ends_open_connections_once() {
     .await;
 }
 
+/// A connection that reads the order to end while the next order waits to be given must not wait for that order.
+#[test]
+fn orders_that_follow_at_once_never_wait_for_one_another() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    let upstream = runtime.block_on(echo());
+    let (ended, end) = std::sync::mpsc::channel();
+    // A deadlock would block the thread that gives the orders.
+    std::thread::spawn(move || {
+        for _round in 0..300 {
+            let (proxy, _open) = handle.block_on(async {
+                let proxy = Proxy::start(upstream).await.unwrap();
+                let mut open = Vec::new();
+                for _connection in 0..4 {
+                    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+                    says_back(&mut client, "hello").await;
+                    open.push(client);
+                }
+                (proxy, open)
+            });
+            proxy.end_connections(Ending::Reset);
+            while proxy.counters().open > 0 {
+                proxy.set(Rule::Pass);
+            }
+        }
+        ended.send(()).unwrap();
+    });
+    let end = end.recv_timeout(SOON);
+    // The runtime's own end would wait for a worker that is blocked.
+    runtime.shutdown_background();
+    end.unwrap();
+}
+
 #[tokio::test]
 async fn refuses_new_connections_and_accepts_them_again() {
     let (proxy, mut open) = setting().await;
