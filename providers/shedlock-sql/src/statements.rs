@@ -52,9 +52,6 @@ pub enum Param {
     /// The owner as this write stores it, or what an operator leaves in its place; text:
     /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
     Owner,
-    /// The end of the range of owners that this acquisition's writes store; text. Acquisitions ask for it:
-    /// [`OwnerWrite::last`](shedlock_runtime::OwnerWrite::last).
-    Last,
     /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to
     /// PostgreSQL, an interval of so many microseconds.
     Lease,
@@ -73,8 +70,6 @@ pub struct Values<'a> {
     pub first: &'a str,
     /// See [`Param::Owner`].
     pub owner: &'a str,
-    /// See [`Param::Last`].
-    pub last: &'a str,
     /// See [`Param::Lease`].
     pub lease: i64,
     /// See [`Param::Now`].
@@ -117,7 +112,6 @@ impl Statement {
                 Param::Name => text.push_str(&Dialect::Postgres.literal(values.name)),
                 Param::First => text.push_str(&Dialect::Postgres.literal(values.first)),
                 Param::Owner => text.push_str(&Dialect::Postgres.literal(values.owner)),
-                Param::Last => text.push_str(&Dialect::Postgres.literal(values.last)),
                 Param::Lease => {
                     text.push_str("INTERVAL '");
                     text.push_str(&values.lease.to_string());
@@ -135,16 +129,14 @@ impl Statement {
 /// All that a provider runs on the table.
 #[derive(Debug, Clone)]
 pub struct Statements {
-    /// Takes the lock, on a table with the fencing token's column.
-    pub acquire: Statement,
-    /// Takes the lock, on a table without.
-    pub acquire_plain: Statement,
+    /// On a table without the fencing token's column and with it, each sent for the first time and sent again.
+    acquire: [[Statement; 2]; 2],
     /// Moves the end of a live lease.
     pub extend: Statement,
     /// Ends a lease, or leaves it until `at_least`.
     pub release: Statement,
     /// Says who holds the lock and for how long, without waiting for a row: asked when the table was busy to the end of a call, when
-    /// a trigger has taken the answer of [`acquire`](Self::acquire) away, and for a refusal in SQLite. On a table with the fencing
+    /// a trigger has taken the answer of [`acquire_on`](Self::acquire_on) away, and for a refusal in SQLite. On a table with the fencing
     /// token's column.
     pub holder: Statement,
     /// The same on a table without.
@@ -160,13 +152,14 @@ pub struct Statements {
 
 impl Statements {
     /// Takes the lock, on a table with the fencing token's column or without.
+    ///
+    /// `again` says that the same request may have been sent before, as
+    /// [`Attempt::may_have_been_sent`](shedlock_runtime::Attempt::may_have_been_sent) knows: then the statement looks for a lease that
+    /// the earlier one was granted. The statement for the first time is faster. If it arrives late, after its repetition, it takes
+    /// nothing.
     #[must_use]
-    pub fn acquire_on(&self, fencing: bool) -> &Statement {
-        if fencing {
-            &self.acquire
-        } else {
-            &self.acquire_plain
-        }
+    pub fn acquire_on(&self, fencing: bool, again: bool) -> &Statement {
+        &self.acquire[usize::from(fencing)][usize::from(again)]
     }
 
     /// Says who holds the lock, on a table with the fencing token's column or without.
@@ -209,8 +202,9 @@ impl Statements {
             ..builder
         };
         Self {
-            acquire: build(acquire, true),
-            acquire_plain: build(acquire, false),
+            acquire: [false, true].map(|fencing| {
+                [false, true].map(|again| builder.build_acquisition(acquire, fencing, again))
+            }),
             extend: build(extend, true),
             release: build(release, true),
             holder: build(holder, true),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use shedlock_runtime::{ErrorKind, LockError, ProviderInfo};
 use shedlock_sql::{Cure, Fault, LockClock, Names};
 
@@ -38,8 +38,8 @@ struct Effort {
     began: Instant,
     limit: Duration,
     replaced: Replaced,
-    /// The pauses between tries at a table where others are.
-    pauses: Box<dyn Iterator<Item = Duration> + Send>,
+    /// The pauses between tries at a table where others are, once somebody was there.
+    pauses: Option<ExponentialBackoff>,
     /// What is to be told if no connection gives a better answer: a statement may have been carried out.
     unsure: Option<LockError>,
 }
@@ -61,12 +61,14 @@ impl<DB: Store> Inner<DB> {
     ///
     /// Asking again is safe: the number of the write makes each statement idempotent. An answer lost on a dead connection is
     /// made up for on a new one, so the first call after a restart of the database simply works.
+    ///
+    /// What is seldom done is boxed: it would make the future of every call larger, and that is moved several times.
     pub(crate) async fn ask(&self, ask: &Ask<'_>, limit: Duration) -> Result<Reply, LockError> {
         let mut effort = Effort {
             began: Instant::now(),
             limit,
             replaced: Replaced::default(),
-            pauses: Box::new(pauses(DB::BUSY_IS_BRIEF)),
+            pauses: None,
             unsure: None,
         };
         loop {
@@ -91,7 +93,7 @@ impl<DB: Store> Inner<DB> {
                     Some(Err(refused))
                 }
                 Err(Fail::InsideTransaction) => {
-                    self.leave_transaction(connection, &mut effort).await
+                    Box::pin(self.leave_transaction(connection, &mut effort)).await
                 }
                 Err(Fail::Moved) => self
                     .replace(connection, &mut effort, Reach::All)
@@ -107,7 +109,9 @@ impl<DB: Store> Inner<DB> {
                     effort.unsure = Some(error::silent(part));
                     last.then(|| Err(error::silent(part)))
                 }
-                Err(Fail::Database(error)) => self.after(error, connection, ask, &mut effort).await,
+                Err(Fail::Database(error)) => {
+                    Box::pin(self.after(error, connection, ask, &mut effort)).await
+                }
             };
             match answer {
                 None => {}
@@ -173,7 +177,10 @@ impl<DB: Store> Inner<DB> {
 
     /// Waits for others who are at the row, the table or the file, for as long as there is time.
     async fn wait_for_others(&self, error: sqlx::Error, effort: &mut Effort) -> Answer {
-        match effort.pauses.next() {
+        let pauses = effort
+            .pauses
+            .get_or_insert_with(|| pauses(DB::BUSY_IS_BRIEF));
+        match pauses.next() {
             Some(pause) if effort.is_enough_for(pause + DB::WAITS, DB::BUSY_IS_BRIEF) => {
                 tokio::time::sleep(pause).await;
                 None
@@ -206,7 +213,7 @@ impl<DB: Store> Inner<DB> {
         if !ask.can_be_repeated() && !connection.is_new() {
             // So it is sent only once, on a connection that has just answered.
             let alive = DB::execute(connection, "SELECT 1".to_owned());
-            let alive = tokio::time::timeout(part, alive).await;
+            let alive = Box::pin(tokio::time::timeout(part, alive)).await;
             alive.map_err(|_elapsed| Fail::Silent(part))??;
         }
         let patience = connection
@@ -296,7 +303,7 @@ pub(crate) fn unexpected() -> LockError {
 }
 
 /// The pauses between tries. Where "busy" is brief, for as long as there is time; else three times.
-fn pauses(busy_is_brief: bool) -> impl Iterator<Item = Duration> + Send {
+fn pauses(busy_is_brief: bool) -> ExponentialBackoff {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(4))
         .with_max_delay(Duration::from_millis(60))

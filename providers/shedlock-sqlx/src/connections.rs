@@ -93,7 +93,8 @@ impl<DB: Backend> Source<DB> {
                 if let Some(own) = pool.instead() {
                     return own.checkout(limit).await.map(Checkout::Own);
                 }
-                let pooled = pool.checkout(limit, part, replaced).await;
+                // Boxed, because sqlx's future is large, and those who have no pool would carry it too.
+                let pooled = Box::pin(pool.checkout(limit, part, replaced)).await;
                 pooled.map(Checkout::Pool)
             }
         }

@@ -19,12 +19,11 @@ pub(crate) async fn postgres(
     if !described.wants_trial(names) {
         return Ok(described);
     }
-    let acquire = statements.acquire_on(described.has_token(names));
+    let acquire = statements.acquire_on(described.has_token(names), false);
     let values = shedlock_sql::Values {
         name: "",
         first: "",
         owner: "",
-        last: "",
         lease: 0,
         now: 0,
         until: 0,
@@ -61,7 +60,7 @@ pub(crate) async fn sqlite(
         return Ok(described);
     }
     // Nothing is bound: nothing is run.
-    let acquire = statements.acquire_on(described.has_token(names));
+    let acquire = statements.acquire_on(described.has_token(names), false);
     try_out::<sqlx::Sqlite>(connection, described, acquire.text()).await
 }
 

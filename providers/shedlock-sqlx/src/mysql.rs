@@ -152,8 +152,9 @@ impl Backend for MySql {
         connection: &mut MySqlConnection,
         run: &Run<'_>,
         fencing: bool,
+        again: bool,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing);
+        let statement = run.statements.acquire_on(fencing, again);
         let done = run
             .query::<MySql>(statement)
             .execute(&mut *connection)

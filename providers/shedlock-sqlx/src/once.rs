@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use shedlock_runtime::{LockName, OwnerWrite};
-use shedlock_sql::{Fault, LockClock, Statement, Statements, Values, lease_micros};
+use shedlock_sql::{Fault, LockClock, Names, Statement, Statements, Values, lease_micros};
 
 use crate::ask::Inner;
 use crate::connections::Checkout;
@@ -35,13 +35,12 @@ impl<DB: Store> Inner<DB> {
         let fencing = table.has_token;
         let answer = match ask {
             Ask::Acquire(attempt) => {
+                let again = attempt.may_have_been_sent();
                 // Asked for now that it is to be sent: an attempt without an owner has reached no store.
                 let write = attempt.write(&self.node).map_err(Fail::Refused)?;
-                let last = write.last();
                 let mut run = run(attempt.name().as_str(), attempt.at_most());
                 run.values.owner = write.stored();
-                run.values.last = &last;
-                let verdict = DB::acquire(connection, &run, fencing).await;
+                let verdict = DB::acquire(connection, &run, fencing, again).await;
                 verdict.map(|verdict| Reply::Verdict {
                     verdict,
                     is_in_doubt: false,
@@ -49,7 +48,7 @@ impl<DB: Store> Inner<DB> {
             }
             Ask::Holder(lock) => {
                 let run = run(lock.as_str(), Duration::ZERO);
-                let holder = DB::holder(connection, &run, fencing).await;
+                let holder = Box::pin(DB::holder(connection, &run, fencing)).await;
                 holder.map(Reply::Holder)
             }
             Ask::Read(lock) => {
@@ -59,14 +58,14 @@ impl<DB: Store> Inner<DB> {
                     None => (admin.list_on(fencing), ""),
                 };
                 let run = run(name, Duration::ZERO);
-                let rows = DB::read(connection, statement, &run).await;
+                let rows = Box::pin(DB::read(connection, statement, &run)).await;
                 rows.map(Reply::Locks)
             }
             Ask::Pause { lock, mark, until } => {
                 let mut run = run(lock.as_str(), Duration::ZERO);
                 run.values.owner = mark;
                 run.values.until = i64::try_from(until.as_micros()).unwrap_or(i64::MAX);
-                let paused = DB::pause(connection, &run, fencing).await;
+                let paused = Box::pin(DB::pause(connection, &run, fencing)).await;
                 paused.map(Reply::Paused)
             }
             Ask::Change(change) => {
@@ -75,31 +74,40 @@ impl<DB: Store> Inner<DB> {
                 changed.map(Reply::Changed)
             }
             Ask::Describe => {
-                let described = DB::describe(connection, &table.names, statements).await;
+                let described = Box::pin(DB::describe(connection, &table.names, statements)).await;
                 described.map(|description| Reply::Described(Box::new(description)))
             }
             Ask::EnsureTable => {
-                let probe = statements.probe.text().to_string();
-                let mut done = DB::execute(connection, probe).await;
-                match done.as_ref().err().and_then(error::fault::<DB>) {
-                    Some(Fault::MissingTable) => {
-                        done = DB::execute(connection, table.names.ddl()).await;
-                    }
-                    Some(Fault::MissingColumn) => done = Ok(()),
-                    _ => {}
-                }
-                if done.is_ok() {
+                let ensured =
+                    Box::pin(self.ensure_table(connection, &table.names, statements)).await;
+                if ensured.is_ok() {
                     // So that the first lock need not look. What is wrong with a table that was there is not asked here.
                     self.find(connection).await?;
                     drop(self.learn(connection).await);
                 }
-                done.map(|()| Reply::Executed)
+                ensured.map(|()| Reply::Executed)
             }
         };
         answer.map_err(|error| match error::fault::<DB>(&error) {
             Some(Fault::ForeignTransaction) => Fail::InsideTransaction,
             _ => Fail::Database(error),
         })
+    }
+
+    async fn ensure_table(
+        &self,
+        connection: &mut Checkout<'_, DB>,
+        names: &Names,
+        statements: &Statements,
+    ) -> Result<(), sqlx::Error> {
+        let probe = statements.probe.text().to_string();
+        let mut done = DB::execute(connection, probe).await;
+        match done.as_ref().err().and_then(error::fault::<DB>) {
+            Some(Fault::MissingTable) => done = DB::execute(connection, names.ddl()).await,
+            Some(Fault::MissingColumn) => done = Ok(()),
+            _ => {}
+        }
+        done
     }
 
     fn changing<'a>(
@@ -161,7 +169,6 @@ impl<DB: Store> Inner<DB> {
                 name,
                 first: "",
                 owner: "",
-                last: "",
                 lease: lease_micros(duration),
                 until: 0,
                 now: now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX)),

@@ -142,8 +142,9 @@ impl Backend for Postgres {
         connection: &mut PgConnection,
         run: &Run<'_>,
         fencing: bool,
+        again: bool,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing);
+        let statement = run.statements.acquire_on(fencing, again);
         let rows = fetch(connection, statement, run).await?;
         let Some(row) = rows.first() else {
             return Ok(Verdict::Refused);

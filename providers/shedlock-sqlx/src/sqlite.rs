@@ -145,8 +145,9 @@ impl Backend for Sqlite {
         connection: &mut SqliteConnection,
         run: &Run<'_>,
         fencing: bool,
+        again: bool,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing);
+        let statement = run.statements.acquire_on(fencing, again);
         // To the last row: SQLite commits after it, and the commit may fail.
         let mut granted = run
             .query::<Sqlite>(statement)

@@ -108,11 +108,12 @@ pub trait Backend: Database + HasStatementCache {
         )
     }
 
-    /// Takes the lock.
+    /// Takes the lock; `again` if this request may have been sent before.
     fn acquire(
         connection: &mut Self::Connection,
         run: &Run<'_>,
         fencing: bool,
+        again: bool,
     ) -> impl Future<Output = Result<Verdict, sqlx::Error>> + Send;
 
     /// Who holds the lock, as far as can be told without waiting for anybody: asked when the table was busy.
@@ -274,7 +275,6 @@ impl Run<'_> {
                 Param::Name => query.bind(self.values.name),
                 Param::First => query.bind(self.values.first),
                 Param::Owner => query.bind(self.values.owner),
-                Param::Last => query.bind(self.values.last),
                 Param::Lease => query.bind(DB::lease(self.values.lease)),
                 Param::Until => query.bind(self.values.until),
                 _ => query.bind(self.values.now),

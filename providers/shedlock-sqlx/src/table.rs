@@ -70,6 +70,10 @@ impl<DB: Store> Inner<DB> {
         if self.table.load().is_found {
             return Ok(());
         }
+        Box::pin(self.find_out(connection)).await
+    }
+
+    async fn find_out(&self, connection: &mut DB::Connection) -> Result<(), Fail> {
         if let Some(pool) = self.source.as_pool()
             && let Some(refused) = DB::refuse_pool(connection, pool).await?
         {
@@ -100,10 +104,14 @@ impl<DB: Store> Inner<DB> {
 
     /// Finds out what must be known of the columns, once.
     pub(crate) async fn learn(&self, connection: &mut DB::Connection) -> Result<(), Fail> {
-        let table = self.table.load_full();
-        if DB::REFUSES_BAD_TABLES || table.end.is_some() {
+        if DB::REFUSES_BAD_TABLES || self.table.load().end.is_some() {
             return Ok(());
         }
+        Box::pin(self.describe(connection)).await
+    }
+
+    async fn describe(&self, connection: &mut DB::Connection) -> Result<(), Fail> {
+        let table = self.table.load_full();
         let statements = table.statements(false);
         let description = DB::describe(connection, &table.names, statements).await?;
         // A table that is not there, or not for us, is the statement's affair.

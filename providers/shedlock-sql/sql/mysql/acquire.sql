@@ -22,7 +22,8 @@ WHERE {alone} AND NOT EXISTS (
     FROM {table} AS h
     WHERE h.{name} = :name
         AND CAST(CONVERT(h.{name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)
-        AND (h.{lock_until} > {now}) <> (({h.ours}) IS TRUE)
+        AND (h.{lock_until} > {now} OR {h.ours}) -- first
+        AND (h.{lock_until} > {now}) <> (({h.ours}) IS TRUE) -- repeated
         AND LAST_INSERT_ID(
             IF(
                 h.{lock_until} <= {now},

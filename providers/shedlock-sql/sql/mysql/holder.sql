@@ -1,9 +1,10 @@
--- What an attempt finds out when a trigger has taken the answer away.
+-- What an attempt finds out when a trigger has taken the answer away. Who only wants to know the holder has no owner, and
+-- every owner begins with that.
 SELECT
     CAST({locked_by} AS CHAR),
     TIMESTAMPDIFF(MICROSECOND, {now}, {lock_until}),
     {same},
-    {ours} IS TRUE,
+    (:owner <> '' AND {ours}) IS TRUE,
     {fencing_token} -- fencing
     NULL -- plain
 FROM {table}

@@ -1,5 +1,6 @@
 -- Gives one row if the lock is ours or paused, and none if it is held. To say in the same statement who holds it takes CTEs,
--- which cost a third of the speed; the server also prepares each expression anew each time, so there are few.
+-- which cost a third of the speed; the server also prepares each expression anew each time, so there are few. A request that
+-- is sent for the first time need not look for itself in a live lease; where it comes late, after its repetition, it is refused.
 INSERT INTO {table} AS l (
     {name}, {lock_until}, {locked_at}, {locked_by}
     , {fencing_token} -- fencing
@@ -11,17 +12,19 @@ SELECT
 WHERE CASE WHEN {alone} THEN NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = :name AND h.{lock_until} > {now} AND ({h.ours}) IS NOT TRUE AND ({h.paused}) IS NOT TRUE
+    WHERE h.{name} = :name AND h.{lock_until} > {now} AND ({h.paused}) IS NOT TRUE
+        AND ({h.ours}) IS NOT TRUE -- repeated
 ) AND {briefly} END
 -- What is kept is written as it was: a pause only to give a row, a record that bears our owner because this request came
--- before, whether the lease lives or has ended, or one without an end. Whether it lives is judged by EXCLUDED, which stands still from column to
--- column; a new lease has fresh times, as the statement may have waited for the row.
+-- before, whether the lease lives or has ended, or one without an end. Whether it lives is judged by EXCLUDED, which stands
+-- still from column to column; a new lease has fresh times, as the statement may have waited for the row.
 ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = CASE WHEN {keeps} THEN l.{lock_until} ELSE {now} + :lease END,
     {locked_at} = CASE WHEN {keeps} THEN l.{locked_at} ELSE {now} END,
     {locked_by} = CASE WHEN {keeps} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
     , {fencing_token} = CASE WHEN {keeps} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
-WHERE l.{lock_until} <= EXCLUDED.{locked_at} OR l.{lock_until} IS NULL OR {l.ours} OR {l.paused}
+WHERE (l.{lock_until} <= EXCLUDED.{locked_at} AND ({l.ours}) IS NOT TRUE) OR l.{lock_until} IS NULL OR {l.paused}
+    OR {l.ours} -- repeated
 RETURNING
     -- A column of type date would cut the lease to nothing.
     {lock_until} > {locked_at}

@@ -11,7 +11,8 @@ FROM (SELECT {now} AS now) AS clock
 WHERE NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = :name AND h.{lock_until} > clock.now AND ({h.ours}) IS NOT TRUE
+    WHERE h.{name} = :name AND h.{lock_until} > clock.now
+        AND ({h.ours}) IS NOT TRUE -- repeated
 )
 -- A record that bears our owner is kept as it is, whether its lease lives or has ended: this request came before.
 ON CONFLICT ({name}) DO UPDATE SET

@@ -6,24 +6,25 @@ use super::{AdminStatements, LockClock, Param, Session, Statement};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-const PARAMS: [(&str, Param); 8] = [
+const PARAMS: [(&str, Param); 7] = [
     ("name", Param::Name),
     ("prefix", Param::Name),
     ("first", Param::First),
     ("owner", Param::Owner),
-    ("last", Param::Last),
     ("lease", Param::Lease),
     ("now", Param::Now),
     ("until", Param::Until),
 ];
 
-/// Whether an acquisition writes the row that it came upon as it was, in PostgreSQL.
-const POSTGRES_KEEPS: &str = "((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {l.ours})";
+/// Whether an acquisition writes the row that it came upon as it was, in PostgreSQL: sent for the first time, and sent again.
+const POSTGRES_KEEPS: [&str; 2] = [
+    "(l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE",
+    "((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {l.ours})",
+];
 /// Whether the row is ours to take, in MySQL: not if a later write than the acquisition bears our owner.
-const MYSQL_FREE: &str =
-    "({same} AND {lock_until} <= {now} AND ({by} > :owner AND {by} < :last) IS NOT TRUE)";
-/// Whether the row is ours already and its lease lives, in MySQL.
-const MYSQL_MINE: &str = "({same} AND {lock_until} > {now} AND {ours})";
+const MYSQL_FREE: &str = "({same} AND {lock_until} <= {now} AND ({locked_by} BETWEEN CONCAT(:owner, '0') AND CONCAT(:owner, 'g')) IS NOT TRUE)";
+/// Whether the row is ours already and its lease lives, in MySQL: sent for the first time, and sent again.
+const MYSQL_MINE: [&str; 2] = ["FALSE", "({same} AND {lock_until} > {now} AND {ours})"];
 /// Whether it is the row of this name, byte by byte: the column's collation may ignore case, accents and trailing blanks.
 const MYSQL_SAME: &str =
     "CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(CONVERT(:name USING utf8mb4) AS BINARY)";
@@ -41,30 +42,35 @@ pub(super) struct Builder<'a> {
 impl Builder<'_> {
     /// Builds the statement of a file, for a table with a column for fencing tokens or without.
     pub(super) fn build(self, file: &str, fencing: bool) -> Statement {
-        build(file, self, fencing)
+        build(file, self, fencing, true)
+    }
+
+    /// Builds an acquisition: `again` if the same request was sent before.
+    pub(super) fn build_acquisition(self, file: &str, fencing: bool, again: bool) -> Statement {
+        build(file, self, fencing, again)
     }
 }
 
-fn build(file: &str, builder: Builder<'_>, fencing: bool) -> Statement {
+fn build(file: &str, builder: Builder<'_>, fencing: bool, again: bool) -> Statement {
     let Builder {
         names,
         clock,
         session,
     } = builder;
     let dialect = names.dialect();
-    let mut template = strip(file, fencing)
+    let mut template = strip(file, fencing, again)
         .replace("{free}", MYSQL_FREE)
-        .replace("{mine}", MYSQL_MINE)
+        .replace("{mine}", MYSQL_MINE[usize::from(again)])
         .replace("{same}", MYSQL_SAME)
         .replace("{clock}", MYSQL_CLOCK)
-        .replace("{keeps}", POSTGRES_KEEPS);
+        .replace("{keeps}", POSTGRES_KEEPS[usize::from(again)]);
     for row in ["", "h.", "l."] {
         let by = bytewise(dialect, &format!("{row}{{locked_by}}"));
         // An acquisition knows its own name and what later writes add to it; any other request the names before its own.
         let ours = if file.contains("{again}") {
             format!("{by} BETWEEN :first AND :owner")
         } else {
-            format!("{by} BETWEEN :owner AND :last")
+            begins_with_owner(dialect, &by)
         };
         template = template
             .replace(&format!("{{{row}ours}}"), &ours)
@@ -101,6 +107,15 @@ fn bytewise(dialect: Dialect, column: &str) -> String {
     }
 }
 
+/// Whether what is in a column of owners begins with the owner that this acquisition stores: with or without a number behind it.
+fn begins_with_owner(dialect: Dialect, by: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("starts_with({by}, :owner)"),
+        Dialect::MySql => format!("LEFT({by}, CHAR_LENGTH(:owner)) = :owner"),
+        Dialect::Sqlite => format!("substr({by}, 1, length(:owner)) = :owner"),
+    }
+}
+
 /// Whether an operator's pause is in a column of owners: with regard to case, as a node may be called `Paused: x`.
 fn paused(dialect: Dialect, by: &str) -> String {
     let prefix = Mark::PAUSED_PREFIX;
@@ -117,7 +132,7 @@ const fn alone(dialect: Dialect, session: Session) -> &'static str {
         // In a message by itself, a statement begins when its transaction does; a prepared one's portal is opened then.
         (Dialect::Postgres, Session::Shared) => {
             "(CASE WHEN now() = statement_timestamp() \
-             OR now() = (SELECT p.creation_time FROM pg_catalog.pg_cursors AS p WHERE p.name = '') \
+             OR now() = (SELECT p.creation_time FROM pg_catalog.pg_cursor() AS p WHERE p.name = '') \
              THEN TRUE ELSE current_setting('shedlock.inside_a_transaction_of_others') IS NULL END)"
         }
         // An overflow, as nothing else fails in every SQL mode. MySQL cannot say whether there is a transaction.
@@ -177,13 +192,16 @@ fn now(dialect: Dialect, clock: LockClock) -> &'static str {
     }
 }
 
-/// Leaves out comments, and the lines for the other kind of table.
-fn strip(file: &str, fencing: bool) -> String {
-    let other = if fencing { "plain" } else { "fencing" };
+/// Leaves out comments, and the lines for the other kind of table and the other kind of request.
+fn strip(file: &str, fencing: bool, again: bool) -> String {
+    let others = [
+        if fencing { "plain" } else { "fencing" },
+        if again { "first" } else { "repeated" },
+    ];
     let lines = file.lines().filter_map(|line| {
         let (code, comment) = line.split_once("--").unwrap_or((line, ""));
         let code = code.trim();
-        (comment.trim() != other && !code.is_empty()).then_some(code)
+        (!others.contains(&comment.trim()) && !code.is_empty()).then_some(code)
     });
     lines.collect::<Vec<_>>().join(" ")
 }

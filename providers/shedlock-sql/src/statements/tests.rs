@@ -46,8 +46,10 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
             let all = in_session(dialect, clock, session);
             let admin = &all.admin;
             for statement in [
-                &all.acquire,
-                &all.acquire_plain,
+                all.acquire_on(true, false),
+                all.acquire_on(true, true),
+                all.acquire_on(false, false),
+                all.acquire_on(false, true),
                 &all.extend,
                 &all.release,
                 &all.holder,
@@ -67,16 +69,20 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
                     "{text}"
                 );
                 assert!(
-                    ![
-                        ":name", ":prefix", ":first", ":owner", ":last", ":until", ":now"
-                    ]
-                    .iter()
-                    .any(|place| text.contains(place)),
+                    ![":name", ":prefix", ":first", ":owner", ":until", ":now"]
+                        .iter()
+                        .any(|place| text.contains(place)),
                     "{text}"
                 );
             }
-            assert!(all.acquire.text().contains("token -- plain"));
-            assert!(!all.acquire_plain.text().contains("token -- plain"));
+            for again in [false, true] {
+                let named = |fencing| {
+                    all.acquire_on(fencing, again)
+                        .text()
+                        .contains("token -- plain")
+                };
+                assert!(named(true) && !named(false));
+            }
         }
     }
 }
@@ -84,7 +90,8 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
 #[test]
 fn the_placeholders_of_a_dialect_are_as_many_as_its_values() {
     for dialect in DIALECTS {
-        let statement = statements(dialect, LockClock::Client).acquire;
+        let statement = statements(dialect, LockClock::Client);
+        let statement = statement.acquire_on(true, true);
         let count = statement.params().len();
         match dialect {
             Dialect::MySql => assert_eq!(statement.text().matches('?').count(), count),
@@ -110,7 +117,7 @@ fn a_pause_is_known_by_its_mark() {
         let resume = all.admin.resume.text();
         assert!(resume.contains(&format!("'{prefix}")), "{resume}");
         // SQLite's acquisition says nothing of the holder.
-        let said = all.acquire.text().contains(prefix);
+        let said = all.acquire_on(true, false).text().contains(prefix);
         assert_eq!(said, dialect != Dialect::Sqlite);
     }
 }

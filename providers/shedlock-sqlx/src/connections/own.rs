@@ -65,7 +65,8 @@ impl<DB: Backend> Own<DB> {
         let idle_for = idle.as_ref().map(|idle| idle.since.elapsed());
         let (connection, home) = match idle {
             Some(idle) => (idle.connection, idle.home),
-            None => self.open(limit.saturating_sub(began.elapsed())).await?,
+            // Boxed because it is seldom needed, and would make the future of every call larger.
+            None => Box::pin(self.open(limit.saturating_sub(began.elapsed()))).await?,
         };
         Ok(OwnConnection {
             own: self,

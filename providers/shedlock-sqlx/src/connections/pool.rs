@@ -1,5 +1,6 @@
 //! Connections of the caller's pool. The program uses them too, and may leave anything behind on them.
 
+use std::pin::pin;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,12 +64,16 @@ impl<DB: Backend> TheirPool<DB> {
         // The ping of a dead connection is never answered.
         let may_hang = DB::IS_REMOTE && from_idle && tests;
         let first = if may_hang { part } else { limit };
-        let mut acquired = tokio::time::timeout(first, self.pool.acquire()).await;
+        // Pinned where it is: it is large, and would be copied.
+        let mut acquired = {
+            let acquire = pin!(self.pool.acquire());
+            tokio::time::timeout(first, acquire).await
+        };
         if may_hang && acquired.is_err() {
             replaced.0 += 1;
             self.close_idle();
             let left = limit.saturating_sub(began.elapsed());
-            acquired = tokio::time::timeout(left, self.pool.acquire()).await;
+            acquired = Box::pin(tokio::time::timeout(left, self.pool.acquire())).await;
         }
         match acquired {
             Ok(Ok(connection)) => Ok(PooledConnection {

@@ -114,7 +114,10 @@ impl OurStatements {
             let prepared = client.prepare_typed(statement.text(), &types).await?;
             anyhow::Ok((prepared, statement.params().to_vec()))
         };
-        let (acquire, release) = (prepare(&ours.acquire).await?, prepare(&ours.release).await?);
+        let (acquire, release) = (
+            prepare(ours.acquire_on(true, false)).await?,
+            prepare(&ours.release).await?,
+        );
         Ok(Self {
             client,
             acquire,
@@ -127,7 +130,7 @@ impl OurStatements {
     async fn run(
         &self,
         (statement, params): &(Statement, Vec<Param>),
-        [first, owner, last]: [&String; 3],
+        [first, owner]: [&String; 2],
         lease: i64,
     ) -> anyhow::Result<Option<bool>> {
         let lease = Interval(lease);
@@ -138,7 +141,6 @@ impl OurStatements {
                     Param::Name => &self.name,
                     Param::First => first,
                     Param::Owner => owner,
-                    Param::Last => last,
                     _ => &lease,
                 }
             })
@@ -151,17 +153,17 @@ impl OurStatements {
 impl Client for OurStatements {
     async fn cycle(&mut self) -> anyhow::Result<()> {
         let lease = lease_micros(Duration::from_mins(10));
-        let [first, next, last] = &owner();
-        let granted = self.run(&self.acquire, [first, first, last], lease).await?;
+        let [first, next] = &owner();
+        let granted = self.run(&self.acquire, [first, first], lease).await?;
         ensure!(granted == Some(true), "nobody else asks for this lock");
-        self.run(&self.release, [first, next, last], 0).await?;
+        self.run(&self.release, [first, next], 0).await?;
         Ok(())
     }
 
     async fn refusal(&mut self) -> anyhow::Result<()> {
         let lease = lease_micros(Duration::from_mins(10));
-        let [first, _, last] = &owner();
-        let granted = self.run(&self.acquire, [first, first, last], lease).await?;
+        let [first, _] = &owner();
+        let granted = self.run(&self.acquire, [first, first], lease).await?;
         ensure!(granted.is_none(), "somebody else holds this lock");
         Ok(())
     }

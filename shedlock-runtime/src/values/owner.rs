@@ -1,6 +1,6 @@
 //! Who holds a lock: a node name for people and 128 random bits for the store to compare.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,10 +77,7 @@ impl Owner {
         let mut stored = String::with_capacity(node.len() + 1 + SECRET_DIGITS + NUMBER_DIGITS);
         stored.push_str(node);
         stored.push('#');
-        for byte in secret {
-            // Writing to a `String` cannot fail.
-            let _ = write!(stored, "{byte:02x}");
-        }
+        push_hex(&mut stored, secret);
         stored
     }
 
@@ -101,8 +98,9 @@ impl Owner {
     pub fn next_write(&self) -> OwnerWrite {
         let number = self.0.numbered.fetch_add(1, Ordering::Relaxed) + 1;
         let first = self.stored();
-        let mut stored = first.clone();
-        let _ = write!(stored, "{number:0NUMBER_DIGITS$x}");
+        let mut stored = String::with_capacity(first.len() + NUMBER_DIGITS);
+        stored.push_str(&first);
+        push_hex(&mut stored, &number.to_be_bytes()[8 - NUMBER_DIGITS / 2..]);
         OwnerWrite { first, stored }
     }
 
@@ -132,6 +130,16 @@ impl Owner {
     pub(crate) fn acquisition_of(stored: &str) -> Option<&str> {
         let (node, _secret) = split(stored)?;
         stored.get(..=node.len() + SECRET_DIGITS)
+    }
+}
+
+/// Two hexadecimal digits for each of the `bytes`. Each request makes two such texts, so this is no call of `write!` per byte.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        for half in [byte >> 4, byte & 0xf] {
+            text.push(char::from(DIGITS[usize::from(half)]));
+        }
     }
 }
 
@@ -165,8 +173,8 @@ impl Eq for Owner {}
 ///
 /// - **Extension and release:** `first <= owner in the record <= stored`, with [`first`](Self::first) and [`stored`](Self::stored).
 ///   If the owner in the record equals `stored`, this very request was carried out before: change nothing, and give the same answer.
-/// - **Acquisition:** the record is free, or `stored <= owner in the record < last`, with [`last`](Self::last). In the second case this
-///   request was carried out before. While the lease lives, answer "granted" and leave the record as it is. If the lease has ended
+/// - **Acquisition:** the record is free, or the owner in the record begins with `stored`. In the second case this request was carried
+///   out before. While the lease lives, answer "granted" and leave the record as it is. If the lease has ended
 ///   or was released, leave the record as it is and answer [`Attempt::too_late`](crate::Attempt::too_late).
 ///
 /// A store that reads a record before it writes, under a condition on the record's version, asks [`standing`](Self::standing) instead.
@@ -189,7 +197,7 @@ impl Eq for Owner {}
 /// // The same as a range of bytes, for a store that compares.
 /// let in_the_record = one.stored();
 /// assert!(two.first() <= in_the_record && in_the_record <= two.stored());
-/// assert!(acquisition.stored() <= in_the_record && in_the_record < acquisition.last().as_str());
+/// assert!(in_the_record.starts_with(acquisition.stored()));
 /// # Ok::<(), shedlock_runtime::LockError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -232,14 +240,6 @@ impl OwnerWrite {
     #[must_use]
     pub fn stored(&self) -> &str {
         &self.stored
-    }
-
-    /// A bound for stores that compare: greater, byte by byte, than the owner in any write of this acquisition. No other owner lies
-    /// between the two.
-    #[must_use]
-    pub fn last(&self) -> String {
-        // Behind all hexadecimal digits.
-        format!("{}g", self.first)
     }
 
     /// How the owner in a record, `found`, stands to this write.
@@ -352,7 +352,8 @@ mod tests {
                 write.standing(other.next_write().stored()),
                 Standing::Foreign
             );
-            assert!(write.first() < write.stored() && write.stored() < acquisition.last().as_str());
+            assert!(write.first() < write.stored());
+            assert!(write.stored().starts_with(acquisition.stored()));
             assert_eq!(Owner::node_of(write.stored()), "web-2");
             assert_eq!(
                 Owner::acquisition_of(write.stored()),

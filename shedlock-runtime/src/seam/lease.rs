@@ -194,6 +194,13 @@ impl Attempt {
         self.sending.get_or_init(Arc::default)
     }
 
+    /// Whether this attempt has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
+    /// a provider may find that the first request was granted.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.known_owner().is_some()
+    }
+
     fn known_owner(&self) -> Option<&Owner> {
         self.sending.get()?.owner.get()
     }
