@@ -7,20 +7,20 @@ use std::time::Duration;
 pub use core;
 pub use std;
 
-pub use crate::skip::{ErrorValue, SkipValue, report as report_store_error};
+pub use crate::run::skip::{ErrorValue, SkipValue, report as report_store_error};
 pub use given::{Keepable, ToProvider};
 pub use returned::{IsNoResult, IsResult, Returned};
 pub use run::{body, run, run_then};
 
-use crate::config::{DEFAULT_TIMEOUT, Durations, LockConfiguration};
-use crate::context;
-use crate::error::{ErrorKind, LockError};
-use crate::name::LockName;
-use crate::options::{KeepAlive, OnLost, RunOptions};
-use crate::outcome::SkipReason;
-use crate::provider::LockProvider;
-use crate::registry::{self, SchedulerLockBuilder};
+use crate::process::registry::{self, SchedulerLockBuilder};
+use crate::run::context;
+use crate::seam::provider::LockProvider;
 use crate::testing;
+use crate::values::config::{DEFAULT_TIMEOUT, Durations, LockConfiguration};
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::name::LockName;
+use crate::values::options::{KeepAlive, OnLost, RunOptions};
+use crate::values::outcome::SkipReason;
 
 #[path = "private/given.rs"]
 mod given;
@@ -244,7 +244,7 @@ pub fn install(builder: SchedulerLockBuilder) {
 /// If the task holds no live lock.
 #[track_caller]
 pub fn assert_locked() {
-    crate::assert::assert_locked(None);
+    crate::run::assert::assert_locked(None);
 }
 
 /// Behind `lock_assert!("name")`.
@@ -254,5 +254,5 @@ pub fn assert_locked() {
 /// If the task does not hold the lock `name`.
 #[track_caller]
 pub fn assert_locked_by(name: &str) {
-    crate::assert::assert_locked(Some(name));
+    crate::run::assert::assert_locked(Some(name));
 }

@@ -16,9 +16,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::assert;
-use crate::provider::LockProvider;
-use crate::registry::{self, Registry, Scope, scoped};
+use crate::process::registry::{self, Registry, Scope, scoped};
+use crate::run::assert;
+use crate::seam::provider::LockProvider;
 
 mod clock;
 mod faulty;

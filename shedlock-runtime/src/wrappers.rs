@@ -1,6 +1,6 @@
 //! Providers around a provider: each adds one thing and passes everything else on.
 
-use crate::error::{ErrorKind, LockError};
+use crate::values::error::{ErrorKind, LockError};
 
 mod admin;
 mod namespace;

@@ -5,8 +5,8 @@ pub use shedlock_runtime::{
     ErrorKind, EventKind, Failure, InMemoryLockProvider, Lease, Listening, Lock, LockAdmin,
     LockConfiguration, LockError, LockEvent, LockInfo, LockListener, LockName, LockProvider,
     LockProviderExt, LockingTaskExecutor, LossReason, NamespacedLockProvider, OnLost, Operation,
-    Outcome, ProviderInfo, Released, ReleasedLocks, RoutingLockProvider, RunOutcome, SchedulerLock,
-    SchedulerLockBuilder, ShutdownPolicy, ShutdownReport, SkipReason, SystemClock,
+    Outcome, Ownership, ProviderInfo, ReleasedLocks, RoutingLockProvider, RunOutcome,
+    SchedulerLock, SchedulerLockBuilder, ShutdownPolicy, ShutdownReport, SkipReason, SystemClock,
     TimeoutLockProvider, ToDuration, TokioClock, TrackedLock, TrackingLockProvider, async_trait,
     lock, testing,
 };

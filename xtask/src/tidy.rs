@@ -5,6 +5,7 @@
 
 mod cancel_safety;
 mod imports;
+mod layers;
 mod manifests;
 mod sizes;
 mod template;
@@ -94,6 +95,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     let tracked = workspace::tracked_files(&root)?;
     let mut findings = Findings::default();
     imports::check(&members, &mut findings);
+    layers::check(&root, &members, &mut findings)?;
     manifests::check(&root, &members, &mut findings);
     template::check(&root, &members, &mut findings);
     cancel_safety::check(&root, &members, &mut findings)?;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockName, LockProvider, Operation,
-    ProviderInfo, Refusal, Released,
+    Acquired, Attempt, ErrorKind, Lease, LockError, LockName, LockProvider, Operation, Ownership,
+    ProviderInfo, Refusal,
 };
 use shedlock_sql::{Cure, Fault, SchemaReport};
 use sqlx::Pool;
@@ -223,7 +223,7 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         }
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let write = lease.next_write()?;
         let change = Change::Extend {
             lock: lease.name(),
@@ -231,13 +231,13 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
             at_most,
         };
         Ok(if self.inner.change(change).await? {
-            Extended::Extended
+            Ownership::Ours
         } else {
-            Extended::Lost
+            Ownership::Lost
         })
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         let inner = &*self.inner;
         let write = lease.next_write()?;
         let change = Change::Release {
@@ -247,9 +247,9 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
             keep_for: lease.at_least_left(inner.info.clock().boot()),
         };
         Ok(if inner.change(change).await? {
-            Released::Released
+            Ownership::Ours
         } else {
-            Released::Lost
+            Ownership::Lost
         })
     }
 }

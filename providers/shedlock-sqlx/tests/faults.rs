@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, LockConfiguration, LockProvider, LockProviderExt as _,
-    Released,
+    Acquired, Attempt, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _, Ownership,
 };
 use shedlock_sqlx::{SqlxLockProvider, Store};
 use shedlock_testkit::server_or_skip;
@@ -139,7 +138,7 @@ async fn one_message_per_statement_behind_a_pooler() {
         lock.extend("5m", "0s").await.expect("the lease is live");
         assert_eq!(
             lock.unlock().await.expect("the database answers"),
-            Released::Released
+            Ownership::Ours
         );
     }
 }
@@ -244,12 +243,12 @@ async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) 
             .extend(&lease, Duration::from_mins(1))
             .await
             .expect("it is back");
-        assert_eq!(extended, Extended::Extended);
+        assert_eq!(extended, Ownership::Ours);
     }
     server.restart().await.expect("it comes back");
     assert_eq!(
         one.release(&lease).await.expect("it is back"),
-        Released::Released
+        Ownership::Ours
     );
     let again = attempt(&two, config("a"));
     let next = two

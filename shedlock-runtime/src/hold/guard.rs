@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::answer::{Acquired, Refusal, Released};
-use crate::config::LockConfiguration;
-use crate::duration::ToDuration;
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::events::{self, Question, Subject};
-use crate::held::LockState;
-use crate::lease::Attempt;
-use crate::name::LockName;
-use crate::pauses::pauses;
-use crate::provider::LockProvider;
-use crate::release::{self, Orphan};
-use crate::running::{self, Active};
+use crate::hold::held::LockState;
+use crate::hold::release::{self, Orphan};
+use crate::hold::running::{self, Active};
+use crate::observe::events::{self, Question, Subject};
+use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::lease::Attempt;
+use crate::seam::provider::LockProvider;
+use crate::values::config::LockConfiguration;
+use crate::values::duration::ToDuration;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::name::LockName;
+use crate::values::pauses::pauses;
 
 /// A held lock: released when it is dropped or, better, by [`unlock`](Self::unlock).
 ///
@@ -143,7 +143,8 @@ async fn acquire_once(
                 lock.release_after_task().await;
                 return Ok(Err(Refusal::shutting_down()));
             }
-            events::acquired(lock.state(), config.at_most(), sent);
+            let took = || info.clock().boot().saturating_since(sent);
+            events::acquired(&**lock.state(), config.at_most(), took);
             Ok(Ok(lock))
         }
         Ok(Acquired::Refused(refusal)) => {
@@ -219,7 +220,7 @@ impl Lock {
 
     /// Gives the lock back and waits until the store has confirmed it.
     ///
-    /// [`Released::Lost`] says that the lock was not this guard's any more, so the work may have overlapped with
+    /// [`Ownership::Lost`] says that the lock was not this guard's any more, so the work may have overlapped with
     /// another holder's.
     ///
     /// # Errors
@@ -229,7 +230,7 @@ impl Lock {
     /// # Cancel safety
     ///
     /// If dropped, the release goes on in the background.
-    pub async fn unlock(self) -> Result<Released, LockError> {
+    pub async fn unlock(self) -> Result<Ownership, LockError> {
         self.0.release_on_drop(true);
         self.0.release_once().await
     }
@@ -242,7 +243,7 @@ impl Lock {
     pub(crate) async fn release_after_task(self) {
         if let Err(error) = self.0.release_once().await {
             // Dropping the guard tries again, in the background.
-            events::release_failed(&self.0, &error);
+            events::release_failed(&*self.0, self.0.taken_for(), &error);
         }
     }
 }

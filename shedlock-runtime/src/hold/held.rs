@@ -11,19 +11,19 @@ use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::clock::BootInstant;
-use crate::config::LockConfiguration;
-use crate::event::LossReason;
-use crate::events::{Holding, Subject};
-use crate::lease::Lease;
-use crate::name::LockName;
-use crate::options::KeepAlive;
-use crate::owner;
-use crate::provider::LockProvider;
-use crate::running::{self, Active};
+use crate::hold::running::{self, Active};
+use crate::observe::event::LossReason;
+use crate::observe::events::{self, Holding, Subject};
+use crate::seam::lease::Lease;
+use crate::seam::provider::LockProvider;
+use crate::values::clock::BootInstant;
+use crate::values::config::LockConfiguration;
+use crate::values::name::LockName;
+use crate::values::options::KeepAlive;
 
 mod ask;
 mod body;
+mod facts;
 
 pub(crate) use ask::Try;
 
@@ -114,8 +114,9 @@ impl LockState {
         self.runtime.as_ref()
     }
 
-    pub(crate) fn subject(&self) -> &Subject {
-        &self.subject
+    /// How long the store keeps the lock taken if nobody gives it back.
+    pub(crate) fn taken_for(&self) -> Duration {
+        self.deadline().saturating_since(self.now())
     }
 
     pub(crate) fn name(&self) -> &LockName {
@@ -131,16 +132,6 @@ impl LockState {
         self.keep_alive
     }
 
-    /// This node, as the store knows it.
-    pub(crate) fn node(&self) -> Arc<str> {
-        let node = self.lease().owner().map(|owner| owner.node().into());
-        node.unwrap_or_else(owner::host_node_name)
-    }
-
-    pub(crate) fn fencing_token(&self) -> Option<u64> {
-        self.lease().fencing_token()
-    }
-
     fn lease(&self) -> MutexGuard<'_, Lease> {
         // Nothing panics while it is locked, and a lease is whole at every moment.
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
@@ -153,10 +144,6 @@ impl LockState {
 
     pub(crate) fn now(&self) -> BootInstant {
         self.provider().info().clock().boot()
-    }
-
-    pub(crate) fn held_for(&self) -> Duration {
-        self.now().saturating_since(self.lease().acquired())
     }
 
     pub(crate) fn deadline(&self) -> BootInstant {
@@ -177,11 +164,6 @@ impl LockState {
         }
     }
 
-    pub(crate) fn remaining(&self) -> Option<Duration> {
-        let left = self.deadline().saturating_since(self.now());
-        (!self.has_ended() && !left.is_zero()).then_some(left)
-    }
-
     /// Notes why the lock is not held any more; false if that is known already.
     fn end(&self, end: End) -> bool {
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
@@ -197,12 +179,15 @@ impl LockState {
         noted.is_ok()
     }
 
-    /// Notes that the lease is gone; true the first time.
-    pub(crate) fn mark_lost(&self, reason: LossReason) -> bool {
-        self.end(match reason {
+    /// Notes that the lease is gone, and says so the first time.
+    pub(crate) fn lose(&self, reason: LossReason, why: &str) {
+        let first = self.end(match reason {
             LossReason::Deadline => End::Lost,
             LossReason::Stolen => End::Stolen,
-        })
+        });
+        if first {
+            events::lost(self, reason, why);
+        }
     }
 
     /// Whether the store has taken it away, so that its deadline means nothing any more.

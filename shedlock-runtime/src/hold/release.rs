@@ -10,16 +10,16 @@ use std::time::Duration;
 use backon::ExponentialBackoff;
 use tokio::runtime::Handle;
 
-use crate::answer::Released;
-use crate::clock::{BootInstant, Clock};
-use crate::config::DEFAULT_TIMEOUT;
-use crate::error::Operation;
-use crate::events::{self, Question, Subject};
-use crate::held::LockState;
-use crate::lease::Attempt;
-use crate::pauses::pauses;
-use crate::provider::LockProvider;
-use crate::running::Active;
+use crate::hold::held::LockState;
+use crate::hold::running::Active;
+use crate::observe::events::{self, Question, Subject};
+use crate::seam::answer::Ownership;
+use crate::seam::lease::Attempt;
+use crate::seam::provider::LockProvider;
+use crate::values::clock::{BootInstant, Clock};
+use crate::values::config::DEFAULT_TIMEOUT;
+use crate::values::error::Operation;
+use crate::values::pauses::pauses;
 
 /// More locks than this are not given back at the same time while a store is away; their leases run out instead.
 const MOST_AT_ONCE: usize = 1_024;
@@ -111,7 +111,7 @@ impl Orphan<'_> {
                 if answer.is_ok() {
                     active.settle();
                 }
-                if let Ok(Released::Released) = answer {
+                if let Ok(Ownership::Ours) = answer {
                     return events::orphan_cleared(&about);
                 }
                 let clock = provider.as_ref().info().clock();
@@ -130,14 +130,13 @@ pub(crate) fn in_background(state: Arc<LockState>) {
     let runtime = state.runtime().cloned();
     let held = Arc::clone(&state);
     let given_up = |why: &str| {
-        let left = held.deadline().saturating_since(held.now());
-        events::abandoned(held.subject(), why, left);
+        events::abandoned(held.subject(), why, held.taken_for());
     };
     let mut release = Box::pin(async move {
         let Err(error) = state.release_once().await else {
             return;
         };
-        events::release_failed(&state, &error);
+        events::release_failed(&*state, state.taken_for(), &error);
         let mut tries = Tries::until(state.deadline(), LONGEST_PAUSE);
         while state.release_once().await.is_err() {
             if !tries.go_on(false, state.provider().info().clock()).await {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
-use crate::held::LockState;
+use crate::hold::held::LockState;
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;

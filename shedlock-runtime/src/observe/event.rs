@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::name::LockName;
-use crate::outcome::SkipReason;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::name::LockName;
+use crate::values::outcome::SkipReason;
 
 /// Something that happened to a lock.
 #[derive(Debug, Clone)]

@@ -5,17 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{Instrument as _, Span};
 
-use crate::answer::Refusal;
-use crate::clock::BootInstant;
-use crate::config::LockConfiguration;
-use crate::error::LockError;
-use crate::event::{EventKind, Failure, LockEvent, LossReason, RunOutcome};
-use crate::held::LockState;
-use crate::info::ProviderInfo;
-use crate::listener;
-use crate::name::LockName;
+use crate::observe::event::{EventKind, Failure, LockEvent, LossReason, RunOutcome};
+use crate::observe::listener;
+use crate::seam::answer::Refusal;
+use crate::seam::info::ProviderInfo;
+use crate::values::config::LockConfiguration;
+use crate::values::error::LockError;
+use crate::values::name::LockName;
 
 mod asking_again;
+mod facts;
 mod intervened;
 mod limit;
 mod log;
@@ -27,6 +26,7 @@ mod text;
 mod wire;
 
 pub(crate) use asking_again::log as asking_again;
+pub(crate) use facts::HeldLock;
 pub(crate) use log::{failed, run_span};
 pub(crate) use meters::Holding;
 pub(crate) use store::Question;
@@ -97,12 +97,13 @@ fn tell(subject: &Subject, kind: impl FnOnce() -> EventKind) {
     listener::tell(&event);
 }
 
-pub(crate) fn acquired(state: &LockState, at_most: Duration, sent: BootInstant) {
-    log::acquired(state);
-    tell(state.subject(), || EventKind::Acquired {
+/// `took` says how long the acquisition took.
+pub(crate) fn acquired(lock: &dyn HeldLock, at_most: Duration, took: impl Fn() -> Duration) {
+    log::acquired(lock);
+    tell(lock.subject(), || EventKind::Acquired {
         at_most,
-        took: state.now().saturating_since(sent),
-        token: state.fencing_token(),
+        took: took(),
+        token: lock.fencing_token(),
     });
 }
 
@@ -128,69 +129,67 @@ pub(crate) fn not_acquired(subject: &Subject, cause: &LockError) {
 }
 
 pub(crate) fn extended(
-    state: &LockState,
+    lock: &dyn HeldLock,
     at_most: Duration,
     left: Duration,
     late: Option<Duration>,
 ) {
-    log::extended(state, at_most);
-    tell(state.subject(), || EventKind::Extended {
+    log::extended(lock, at_most);
+    tell(lock.subject(), || EventKind::Extended {
         at_most,
         left,
         late,
     });
 }
 
-pub(crate) fn extend_failed(state: &LockState, cause: &LockError) {
-    log::extend_failed(state, cause);
-    tell(state.subject(), || EventKind::ExtendFailed {
+pub(crate) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
+    log::extend_failed(lock, cause);
+    tell(lock.subject(), || EventKind::ExtendFailed {
         failure: Failure::from(cause),
-        left: state.remaining().unwrap_or_default(),
+        left: lock.remaining().unwrap_or_default(),
     });
 }
 
-pub(crate) fn expiring(state: &LockState, left: Duration) {
-    log::expiring(state, left);
-    tell(state.subject(), || EventKind::Expiring { left });
+pub(crate) fn expiring(lock: &dyn HeldLock, left: Duration) {
+    log::expiring(lock, left);
+    tell(lock.subject(), || EventKind::Expiring { left });
 }
 
-pub(crate) fn starved(state: &LockState, late: Duration) {
-    log::starved(state, late);
-    tell(state.subject(), || EventKind::Starved { late });
+pub(crate) fn starved(lock: &dyn HeldLock, late: Duration) {
+    log::starved(lock, late);
+    tell(lock.subject(), || EventKind::Starved { late });
 }
 
 /// The first loss of a lock; the others say nothing new.
-pub(crate) fn lost(state: &LockState, reason: LossReason, why: &str) {
-    if state.mark_lost(reason) {
-        log::lost(state, reason, why);
-        tell(state.subject(), || EventKind::Lost(reason));
-    }
+pub(crate) fn lost(lock: &dyn HeldLock, reason: LossReason, why: &str) {
+    log::lost(lock, reason, why);
+    tell(lock.subject(), || EventKind::Lost(reason));
 }
 
-pub(crate) fn overrun(state: &LockState, late: Duration) {
-    log::overrun(state, late);
-    tell(state.subject(), || EventKind::Overrun { late });
+pub(crate) fn overrun(lock: &dyn HeldLock, late: Duration) {
+    log::overrun(lock, late);
+    tell(lock.subject(), || EventKind::Overrun { late });
 }
 
-pub(crate) fn finished(state: &LockState, outcome: RunOutcome) {
-    tell(state.subject(), || EventKind::Finished {
+pub(crate) fn finished(lock: &dyn HeldLock, outcome: RunOutcome) {
+    tell(lock.subject(), || EventKind::Finished {
         outcome,
-        took: state.held_for(),
+        took: lock.held_for(),
     });
 }
 
-pub(crate) fn released(state: &LockState, free_in: impl Fn() -> Duration) {
-    log::released(state, &free_in);
-    tell(state.subject(), || EventKind::Released {
-        held: state.held_for(),
+pub(crate) fn released(lock: &dyn HeldLock, free_in: impl Fn() -> Duration) {
+    log::released(lock, &free_in);
+    tell(lock.subject(), || EventKind::Released {
+        held: lock.held_for(),
         free_in: free_in(),
     });
 }
 
-pub(crate) fn release_failed(state: &LockState, cause: &LockError) {
-    let left = state.deadline().saturating_since(state.now());
-    log::release_failed(state, left, cause);
-    tell(state.subject(), || EventKind::ReleaseFailed {
+/// `left` is how long the lock stays taken at worst.
+pub(crate) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockError) {
+    log::release_failed(lock, left, cause);
+    tell(lock.subject(), || EventKind::ReleaseFailed {
         failure: Failure::from(cause),
         left,
     });

@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use crate::event::EventKind;
-use crate::events::{self, Subject};
-use crate::info::ProviderInfo;
-use crate::name::LockName;
+use crate::observe::event::EventKind;
+use crate::observe::events::{self, Subject};
+use crate::seam::info::ProviderInfo;
+use crate::values::name::LockName;
 
 /// What an operator has done to a lock; implementors of [`LockAdmin`](crate::LockAdmin) tell it when it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use arc_swap::ArcSwap;
 use once_cell::sync::Lazy;
 use tracing::warn;
 
-use crate::error::{ErrorKind, LockError};
-use crate::event::LockEvent;
+use crate::observe::event::LockEvent;
+use crate::values::error::{ErrorKind, LockError};
 
 /// More events than this do not wait for a listener: the next ones are dropped and counted.
 const WAITING: usize = 1_024;

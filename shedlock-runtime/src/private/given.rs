@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::provider::LockProvider;
+use crate::seam::provider::LockProvider;
 
 /// Behind `provider = expression`. A method, because it takes the provider itself and any reference to it.
 pub trait ToProvider {

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::{Call, Job};
-use crate::error::LockError;
-use crate::executor;
-use crate::name::LockName;
-use crate::outcome::{Outcome, SkipReason};
+use crate::run::executor;
+use crate::values::error::LockError;
+use crate::values::name::LockName;
+use crate::values::outcome::{Outcome, SkipReason};
 
 /// What became of the call. A macro: as an async function it would make every call's future larger.
 macro_rules! attempt {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::config::{DEFAULT_TIMEOUT, check_at_most};
-use crate::duration::{InvalidDuration, ToDuration};
-use crate::error::{ErrorKind, LockError};
-use crate::limit::checked_limit;
-use crate::listener::{Listening, LockListener};
-use crate::provider::LockProvider;
-use crate::running;
+use crate::hold::running;
+use crate::observe::listener::{Listening, LockListener};
+use crate::seam::provider::LockProvider;
+use crate::values::config::{DEFAULT_TIMEOUT, check_at_most};
+use crate::values::duration::{InvalidDuration, ToDuration};
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::limit::checked_limit;
 
 static INSTALLED: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::events;
-use crate::listener;
-use crate::name::LockName;
-use crate::registry::SchedulerLock;
-use crate::running;
+use crate::hold::running;
+use crate::observe::events;
+use crate::observe::listener;
+use crate::process::registry::SchedulerLock;
+use crate::values::name::LockName;
 
 /// How long those who hold a guard have to drop it before its lock is given back without them.
 const GRACE: Duration = Duration::from_millis(250);
@@ -114,7 +114,7 @@ async fn release_guards(until: Instant) {
         if !state.is_running() && !state.is_left_alone() {
             releases.spawn(async move {
                 if let Err(error) = state.release_once().await {
-                    events::release_failed(&state, &error);
+                    events::release_failed(&*state, state.taken_for(), &error);
                 }
             });
         }

@@ -5,8 +5,8 @@ use std::future::Future;
 
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::context;
-use crate::printable::Printable;
+use crate::run::context;
+use crate::values::printable::Printable;
 
 thread_local! {
     static THREAD_PASSES: Cell<bool> = const { Cell::new(false) };

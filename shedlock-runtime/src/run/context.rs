@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::held::LockState;
-use crate::provider::LockProvider;
+use crate::hold::held::LockState;
+use crate::seam::provider::LockProvider;
 
 tokio::task_local! {
     static INNERMOST: Arc<LockState>;

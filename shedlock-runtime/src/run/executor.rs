@@ -4,14 +4,14 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use crate::config::LockConfiguration;
-use crate::context;
-use crate::error::LockError;
-use crate::events;
-use crate::gate::{Gate, Judge};
-use crate::guard;
-use crate::outcome::Outcome;
-use crate::provider::LockProvider;
+use crate::hold::guard;
+use crate::observe::events;
+use crate::run::context;
+use crate::run::gate::{Gate, Judge};
+use crate::seam::provider::LockProvider;
+use crate::values::config::LockConfiguration;
+use crate::values::error::LockError;
+use crate::values::outcome::Outcome;
 
 /// Runs futures under locks of one provider: the attribute without the attribute.
 ///

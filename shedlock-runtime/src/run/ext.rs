@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::config::LockConfiguration;
-use crate::error::LockError;
-use crate::guard::{self, Lock};
-use crate::provider::LockProvider;
-use crate::running;
+use crate::hold::guard::{self, Lock};
+use crate::hold::running;
+use crate::seam::provider::LockProvider;
+use crate::values::config::LockConfiguration;
+use crate::values::error::LockError;
 
 /// What callers add to a provider; implemented for every provider that can be cloned, an [`Arc`] of any included.
 #[async_trait]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::context;
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::event::{LossReason, RunOutcome};
-use crate::events;
-use crate::held::LockState;
-use crate::options::OnLost;
-use crate::running;
-use crate::watch::Watch;
+use crate::hold::held::LockState;
+use crate::hold::running;
+use crate::observe::event::{LossReason, RunOutcome};
+use crate::observe::events;
+use crate::run::context;
+use crate::run::watch::Watch;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::options::OnLost;
 
 /// Tells a failure among what a body returns.
 pub(crate) type Judge<T> = fn(&T) -> bool;
@@ -76,7 +76,7 @@ impl<'b, F: Future> Gate<'b, F> {
             watch.end(self.state);
         }
         self.state.set_running(false);
-        events::finished(self.state, outcome);
+        events::finished(&**self.state, outcome);
     }
 
     /// Looks after the lease; says what ends the body, if something does.
@@ -94,7 +94,7 @@ impl<'b, F: Future> Gate<'b, F> {
             return None;
         }
         let why = "its lease ended while it was running";
-        events::lost(self.state, LossReason::Deadline, why);
+        self.state.lose(LossReason::Deadline, why);
         (self.on_lost == OnLost::Cancel).then_some(RunOutcome::Lost)
     }
 
@@ -140,7 +140,7 @@ impl<F: Future> Future for Gate<'_, F> {
             Poll::Ready(value) => {
                 let late = this.state.now().saturating_since(this.state.deadline());
                 if !late.is_zero() && !this.state.was_stolen() {
-                    events::overrun(this.state, late);
+                    events::overrun(&**this.state, late);
                 }
                 this.finish(if (this.judge)(&value) {
                     RunOutcome::Failed

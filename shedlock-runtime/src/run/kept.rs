@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::pin::pin;
 
-use crate::error::LockError;
-use crate::gate::Gate;
-use crate::guard::Lock;
-use crate::options::{KeepAlive, OnLost};
+use crate::hold::guard::Lock;
+use crate::run::gate::Gate;
+use crate::values::error::LockError;
+use crate::values::options::{KeepAlive, OnLost};
 
 // Not in `guard`, which knows nothing of what runs under its lock.
 impl Lock {

@@ -23,9 +23,9 @@
 use std::future::{Future, pending};
 use std::time::Duration;
 
-use crate::context;
-use crate::duration::ToDuration;
-use crate::error::{ErrorKind, LockError, Operation};
+use crate::run::context;
+use crate::values::duration::ToDuration;
+use crate::values::error::{ErrorKind, LockError, Operation};
 
 /// Whether the running task holds a lock whose lease is live by this node's count.
 #[must_use]

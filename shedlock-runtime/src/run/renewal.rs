@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 
-use crate::clock::BootInstant;
-use crate::error::{ErrorKind, LockError};
-use crate::events;
-use crate::held::{LockState, Try};
-use crate::pauses::pauses;
+use crate::hold::held::{LockState, Try};
+use crate::observe::events;
+use crate::values::clock::BootInstant;
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::pauses::pauses;
 
 type Call = Pin<Box<dyn Future<Output = Result<(), LockError>> + Send>>;
 

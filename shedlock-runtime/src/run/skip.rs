@@ -1,8 +1,8 @@
 //! What a locked function returns when its body did not run.
 
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::events;
-use crate::outcome::{Outcome, SkipReason};
+use crate::observe::events;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::outcome::{Outcome, SkipReason};
 
 /// A return type that can say "this call was skipped".
 #[diagnostic::on_unimplemented(

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::clock::BootInstant;
-use crate::event::LossReason;
-use crate::events;
-use crate::held::LockState;
-use crate::renewal::Renewal;
+use crate::hold::held::LockState;
+use crate::observe::event::LossReason;
+use crate::observe::events;
+use crate::run::renewal::Renewal;
+use crate::values::clock::BootInstant;
 
 /// A task that is polled later than this, in parts of its lease, is reported.
 const LATE: u32 = 10;
@@ -45,18 +45,18 @@ impl Watch {
         let late = self.due.take().map(|due| now.saturating_since(due));
         let tolerated = (state.at_most() / LATE).min(LATE_AT_MOST);
         if let Some(late) = late.filter(|late| *late > tolerated) {
-            events::starved(state, late);
+            events::starved(&**state, late);
         }
         if let Some(renewal) = &mut self.renewal {
             renewal.poll(state, cx);
             if !state.has_ended() && state.now() >= self.last_moment(state) {
                 let why = "it could not be extended before its end";
-                events::lost(state, LossReason::Deadline, why);
+                state.lose(LossReason::Deadline, why);
             }
         } else if now >= state.almost_over() && self.announced != Some(state.deadline()) {
             self.announced = Some(state.deadline());
             if let Some(left) = state.remaining() {
-                events::expiring(state, left);
+                events::expiring(&**state, left);
             }
         }
     }

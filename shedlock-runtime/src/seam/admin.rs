@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use humantime::format_duration;
 
-use crate::clock::Clock;
-use crate::duration::ToDuration as _;
-use crate::error::{ErrorKind, LockError};
-use crate::mark::Mark;
-use crate::moment::Moment;
-use crate::name::LockName;
-use crate::owner::Owner;
-use crate::printable::{Printable, printable};
-use crate::provider::LockProvider;
+use crate::seam::provider::LockProvider;
+use crate::values::clock::Clock;
+use crate::values::duration::ToDuration as _;
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::mark::Mark;
+use crate::values::moment::Moment;
+use crate::values::name::LockName;
+use crate::values::owner::Owner;
+use crate::values::printable::{Printable, printable};
 
 /// What an operator does to the locks of a store.
 ///

@@ -4,11 +4,11 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
-use crate::lease::Lease;
-use crate::mark::Mark;
-use crate::outcome::SkipReason;
-use crate::owner::Owner;
-use crate::printable::printable;
+use crate::seam::lease::Lease;
+use crate::values::mark::Mark;
+use crate::values::outcome::SkipReason;
+use crate::values::owner::Owner;
+use crate::values::printable::printable;
 
 /// The answer to [`LockProvider::acquire`](crate::LockProvider::acquire).
 #[derive(Debug)]
@@ -160,20 +160,30 @@ impl Refusal {
     }
 }
 
-/// The answer to [`LockProvider::extend`](crate::LockProvider::extend).
+/// The answer to [`LockProvider::extend`](crate::LockProvider::extend) and
+/// [`LockProvider::release`](crate::LockProvider::release): whose the lock was when the request arrived.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Ownership};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// let provider = InMemoryLockProvider::new();
+/// let lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?.expect("it is free");
+/// // A task that took longer than its lease may have run beside another node's.
+/// if lock.unlock().await? == Ownership::Lost {
+///     eprintln!("the lease had ended before the task did");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extended {
-    /// The lease ends `at_most` after the request.
-    Extended,
-    /// The lease had ended or the lock is somebody else's; nothing was changed.
-    Lost,
-}
-
-/// The answer to [`LockProvider::release`](crate::LockProvider::release).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Released {
-    /// The lock is free, or will be when `at_least` is over.
-    Released,
-    /// The lock was not the caller's any more; nothing was changed.
+pub enum Ownership {
+    /// The lock was the caller's. An extended lease ends `at_most` after the request; a released lock is free, or will be when
+    /// `at_least` is over.
+    Ours,
+    /// The lease had ended, or the lock was somebody else's; nothing was changed.
     Lost,
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::clock::{Clock, SystemClock};
-use crate::error::{LockError, Operation};
-use crate::name::LockName;
+use crate::values::clock::{Clock, SystemClock};
+use crate::values::error::{LockError, Operation};
+use crate::values::name::LockName;
 
 /// What a provider is and can do: the same for all its clones.
 #[derive(Debug, Clone)]

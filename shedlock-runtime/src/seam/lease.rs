@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
-use crate::clock::BootInstant;
-use crate::config::LockConfiguration;
-use crate::error::{ErrorKind, LockError};
-use crate::name::LockName;
-use crate::owner::{Owner, OwnerWrite};
-use crate::provider::LockProvider;
-use crate::route::{Route, Routes};
+use crate::seam::provider::LockProvider;
+use crate::seam::route::{Route, Routes};
+use crate::values::clock::BootInstant;
+use crate::values::config::LockConfiguration;
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::name::LockName;
+use crate::values::owner::{Owner, OwnerWrite};
 
 /// One attempt to take a lock.
 #[derive(Debug, Clone)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::answer::{Acquired, Extended, Released};
-use crate::error::LockError;
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::values::error::LockError;
 
 /// A store that keeps locks.
 ///
@@ -51,10 +51,10 @@ pub trait LockProvider: fmt::Debug + Send + Sync + 'static {
     async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError>;
 
     /// Moves the lease's end to `at_most` from now if the lease is live.
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError>;
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError>;
 
     /// Ends the lease, or leaves it until its `at_least`.
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError>;
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError>;
 }
 
 #[async_trait]
@@ -68,11 +68,11 @@ impl<P: LockProvider + ?Sized> LockProvider for Arc<P> {
         (**self).acquire(attempt).await
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         (**self).extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         (**self).release(lease).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
-use crate::provider::LockProvider;
+use crate::seam::provider::LockProvider;
 
 /// The choices of all routers on an attempt's way, the outermost first.
 #[derive(Debug, Default)]

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::answer::{Acquired, Extended, Refusal, Released};
-use crate::clock::{BootInstant, Clock, TokioClock};
-use crate::error::LockError;
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::mark::Mark;
-use crate::name::LockName;
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::clock::{BootInstant, Clock, TokioClock};
+use crate::values::error::LockError;
+use crate::values::mark::Mark;
+use crate::values::name::LockName;
 
 mod admin;
 
@@ -143,18 +143,18 @@ impl LockProvider for InMemoryLockProvider {
         Ok(Acquired::Granted(attempt.grant(Some(token))))
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let now = self.now();
         match self.locks().own(lease) {
             Some(record) if record.lock_until > now => {
                 record.lock_until = now.saturating_add(at_most);
-                Ok(Extended::Extended)
+                Ok(Ownership::Ours)
             }
-            _ => Ok(Extended::Lost),
+            _ => Ok(Ownership::Lost),
         }
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         // Without `at_least` no time need be asked: the lock is free from the beginning of time.
         let lock_until = if lease.at_least().is_zero() {
             BootInstant::from_nanos(i64::MIN)
@@ -165,9 +165,9 @@ impl LockProvider for InMemoryLockProvider {
         match self.locks().own(lease) {
             Some(record) => {
                 record.lock_until = lock_until;
-                Ok(Released::Released)
+                Ok(Ownership::Ours)
             }
-            None => Ok(Released::Lost),
+            None => Ok(Ownership::Lost),
         }
     }
 }

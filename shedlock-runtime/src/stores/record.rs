@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
-use crate::answer::{Acquired, Extended, Refusal, Released};
-use crate::error::{ErrorKind, LockError};
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::name::LockName;
-use crate::owner::{Owner, Standing, host_node_name, node_name};
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::name::LockName;
+use crate::values::owner::{Owner, Standing, host_node_name, node_name};
 
 mod admin;
 
@@ -259,7 +259,7 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
         Ok(Acquired::Refused(Refusal::contended()))
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let changed = self.change_own(lease, |record, now| {
             if !record.is_held(now) {
                 return Ok(false);
@@ -268,13 +268,13 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             Ok(true)
         });
         Ok(if changed.await? {
-            Extended::Extended
+            Ownership::Ours
         } else {
-            Extended::Lost
+            Ownership::Lost
         })
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         // By our own count: the time of day may have been set since the record was dated.
         let left = lease.at_least_left(self.info.clock().boot());
         let changed = self.change_own(lease, |record, now| {
@@ -282,9 +282,9 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             Ok(true)
         });
         Ok(if changed.await? {
-            Released::Released
+            Ownership::Ours
         } else {
-            Released::Lost
+            Ownership::Lost
         })
     }
 }

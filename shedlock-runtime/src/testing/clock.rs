@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::clock::{BootInstant, Clock};
+use crate::values::clock::{BootInstant, Clock};
 
 /// A clock moved by hand; clones move together.
 ///

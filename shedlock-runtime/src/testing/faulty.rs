@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::answer::{Acquired, Extended, Released};
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::owner::host_node_name;
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::owner::host_node_name;
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,12 +186,12 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
             .await
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         self.call(Operation::Extend, self.inner.extend(lease, at_most))
             .await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.call(Operation::Release, self.inner.release(lease))
             .await
     }

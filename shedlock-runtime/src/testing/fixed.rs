@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::answer::{Acquired, Extended, Refusal, Released};
-use crate::clock::TokioClock;
-use crate::error::LockError;
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::clock::TokioClock;
+use crate::values::error::LockError;
 
 /// Grants every lock.
 #[derive(Debug, Clone)]
@@ -41,12 +41,12 @@ impl LockProvider for AlwaysFree {
         Ok(Acquired::Granted(attempt.grant(None)))
     }
 
-    async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Extended, LockError> {
-        Ok(Extended::Extended)
+    async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Ownership, LockError> {
+        Ok(Ownership::Ours)
     }
 
-    async fn release(&self, _lease: &Lease) -> Result<Released, LockError> {
-        Ok(Released::Released)
+    async fn release(&self, _lease: &Lease) -> Result<Ownership, LockError> {
+        Ok(Ownership::Ours)
     }
 }
 
@@ -60,11 +60,11 @@ impl LockProvider for AlwaysHeld {
         Ok(Acquired::Refused(Refusal::held()))
     }
 
-    async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Extended, LockError> {
-        Ok(Extended::Lost)
+    async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Ownership, LockError> {
+        Ok(Ownership::Lost)
     }
 
-    async fn release(&self, _lease: &Lease) -> Result<Released, LockError> {
-        Ok(Released::Lost)
+    async fn release(&self, _lease: &Lease) -> Result<Ownership, LockError> {
+        Ok(Ownership::Lost)
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::duration::{InvalidDuration, ToDuration};
-use crate::error::LockError;
-use crate::limit::checked_limit;
-use crate::name::LockName;
-use crate::options::{KeepAlive, OnLost, RunOptions};
+use crate::values::duration::{InvalidDuration, ToDuration};
+use crate::values::error::LockError;
+use crate::values::limit::checked_limit;
+use crate::values::name::LockName;
+use crate::values::options::{KeepAlive, OnLost, RunOptions};
 
 /// How long one call to the store may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     /// The macros read the same grammar and are tested with the same table.
-    const TABLE: &str = include_str!("../../shedlock-macros/tests/durations.txt");
+    const TABLE: &str = include_str!("../../../shedlock-macros/tests/durations.txt");
 
     #[test]
     fn the_grammar_is_the_macros() {

@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::duration::InvalidDuration;
-use crate::name::{InvalidName, LockName};
-use crate::printable::Printable;
+use crate::values::duration::InvalidDuration;
+use crate::values::name::{InvalidName, LockName};
+use crate::values::printable::Printable;
 
 mod kind;
 

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::duration::{InvalidDuration, ToDuration};
-use crate::error::{ErrorKind, LockError};
+use crate::values::duration::{InvalidDuration, ToDuration};
+use crate::values::error::{ErrorKind, LockError};
 
 /// A limit that some store could keep.
 pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, InvalidDuration> {

@@ -80,7 +80,7 @@ impl fmt::Display for Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::owner::node_name;
+    use crate::values::owner::node_name;
 
     #[test]
     fn a_mark_always_fits_the_column_and_reads_back() {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::printable::printable;
+use crate::values::printable::printable;
 
 /// No store in reach keeps a longer key, and an error message with the name in it stays readable.
 pub(crate) const MAX_BYTES: usize = 1024;

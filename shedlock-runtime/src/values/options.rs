@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{ErrorKind, LockError};
+use crate::values::error::{ErrorKind, LockError};
 
 /// A lease shorter than this is over before a failed extension could be tried again.
 const SHORTEST_KEPT: Duration = Duration::from_millis(300);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{ErrorKind, LockError};
+use crate::values::error::{ErrorKind, LockError};
 
 /// Whether a locked call ran.
 ///

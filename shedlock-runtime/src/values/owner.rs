@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use once_cell::sync::Lazy;
 
-use crate::error::{ErrorKind, LockError};
-use crate::mark::Mark;
-use crate::printable::printable;
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::mark::Mark;
+use crate::values::printable::printable;
 
 /// Leaves room for `#` and 44 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
 const MAX_NODE_CHARS: usize = 200;

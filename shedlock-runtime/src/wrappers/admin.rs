@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::{NamespacedLockProvider, TimeoutLockProvider, TrackingLockProvider};
-use crate::admin::{LockAdmin, LockInfo};
-use crate::error::{LockError, Operation};
-use crate::limit::{Call, limited};
-use crate::name::LockName;
-use crate::provider::LockProvider as _;
+use crate::seam::admin::{LockAdmin, LockInfo};
+use crate::seam::provider::LockProvider as _;
+use crate::values::error::{LockError, Operation};
+use crate::values::limit::{Call, limited};
+use crate::values::name::LockName;
 
 /// A lock's name here and in the store.
 struct Named {

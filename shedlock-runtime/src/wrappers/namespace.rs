@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::check_part;
-use crate::answer::{Acquired, Extended, Released};
-use crate::error::{ErrorKind, LockError};
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::name::{InvalidName, LockName, MAX_BYTES};
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::error::{ErrorKind, LockError};
+use crate::values::name::{InvalidName, LockName, MAX_BYTES};
 
 /// Parts a namespace from a name. A namespace cannot contain it, so no two of them have a stored name in common.
 const SEPARATOR: char = '/';
@@ -166,12 +166,12 @@ impl<P: LockProvider> LockProvider for NamespacedLockProvider<P> {
         }
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let answer = self.inner.extend(&self.stored_lease(lease)?, at_most).await;
         answer.map_err(|error| error.renamed(lease.name()))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         let answer = self.inner.release(&self.stored_lease(lease)?).await;
         answer.map_err(|error| error.renamed(lease.name()))
     }

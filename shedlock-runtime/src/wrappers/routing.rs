@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::check_part;
-use crate::answer::{Acquired, Extended, Released};
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::name::LockName;
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::name::LockName;
 
 mod tenants;
 
@@ -271,13 +271,13 @@ impl LockProvider for RoutingLockProvider {
         answer.map_err(told(Operation::Acquire, &*provider, attempt.name()))
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
         let answer = (*provider).extend(lease, at_most).await;
         answer.map_err(told(Operation::Extend, &*provider, lease.name()))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
         let answer = (*provider).release(lease).await;
         answer.map_err(told(Operation::Release, &*provider, lease.name()))

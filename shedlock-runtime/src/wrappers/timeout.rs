@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::answer::{Acquired, Extended, Released};
-use crate::duration::ToDuration;
-use crate::error::LockError;
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::limit::{checked_limit, limited};
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::duration::ToDuration;
+use crate::values::error::LockError;
+use crate::values::limit::{checked_limit, limited};
 
 /// Gives up each call to a store that does not answer in time.
 ///
@@ -95,11 +95,11 @@ impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
         limited(self.limit, self.inner.acquire(attempt)).await
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         limited(self.limit, self.inner.extend(lease, at_most)).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         limited(self.limit, self.inner.release(lease)).await
     }
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use crate::answer::{Acquired, Extended, Released};
-use crate::config::DEFAULT_TIMEOUT;
-use crate::error::{LockError, Operation};
-use crate::info::ProviderInfo;
-use crate::lease::{Attempt, Lease};
-use crate::limit::limited;
-use crate::name::LockName;
-use crate::provider::LockProvider;
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::seam::lease::{Attempt, Lease};
+use crate::seam::provider::LockProvider;
+use crate::values::config::DEFAULT_TIMEOUT;
+use crate::values::error::{LockError, Operation};
+use crate::values::limit::limited;
+use crate::values::name::LockName;
 
 mod leases;
 
@@ -178,7 +178,7 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     }
 
     /// Gives back a lock whose holder goes on, and may extend it at this very moment.
-    async fn give_back(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn give_back(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.leases().end(lease);
         let answer = limited(DEFAULT_TIMEOUT, self.inner.release(lease)).await;
         if answer.is_ok() {
@@ -195,10 +195,10 @@ impl<P: LockProvider> TrackingLockProvider<P> {
 }
 
 impl ReleasedLocks {
-    fn add(&mut self, ended: Option<Result<Result<Released, LockError>, tokio::task::JoinError>>) {
+    fn add(&mut self, ended: Option<Result<Result<Ownership, LockError>, tokio::task::JoinError>>) {
         match ended {
-            Some(Ok(Ok(Released::Released))) => self.released += 1,
-            Some(Ok(Ok(Released::Lost))) => self.lost += 1,
+            Some(Ok(Ok(Ownership::Ours))) => self.released += 1,
+            Some(Ok(Ok(Ownership::Lost))) => self.lost += 1,
             Some(Ok(Err(error))) => self.failed.push(error),
             Some(Err(stopped)) => {
                 if let Ok(panic) = stopped.try_into_panic() {
@@ -233,27 +233,27 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
         Ok(answer)
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         if self.leases().is_ending(lease) {
-            return Ok(Extended::Lost);
+            return Ok(Ownership::Lost);
         }
         let ends = self.inner.info().clock().boot().saturating_add(at_most);
         // The store may carry out a request whose answer is lost: an earlier end counts from now on.
         self.leases().shorten(lease, ends);
         let answer = self.inner.extend(lease, at_most).await?;
-        if answer == Extended::Lost {
+        if answer == Ownership::Lost {
             self.leases().remove(lease);
         } else if self.leases().is_ending(lease) {
             // Given back meanwhile: nobody knows which of the two the store did last.
             self.inner.release(lease).await?;
-            return Ok(Extended::Lost);
+            return Ok(Ownership::Lost);
         } else {
             self.leases().extend(lease, ends);
         }
         Ok(answer)
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         let answer = self.inner.release(lease).await?;
         // Not before the answer: what could not be given back is still held.
         self.leases().remove(lease);

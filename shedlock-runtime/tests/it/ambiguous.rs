@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, Conflict, ErrorKind, Extended, Lease, LockConfiguration, LockError,
-    LockProvider, LockProviderExt as _, LockRecord, LockingTaskExecutor, Operation, ProviderInfo,
-    RecordLockProvider, RecordStore, Refusal, Released, TokioClock, Version, async_trait,
-    node_name,
+    Acquired, Attempt, Conflict, ErrorKind, Lease, LockConfiguration, LockError, LockProvider,
+    LockProviderExt as _, LockRecord, LockingTaskExecutor, Operation, Ownership, ProviderInfo,
+    RecordLockProvider, RecordStore, Refusal, TokioClock, Version, async_trait, node_name,
 };
 
 /// One record, kept by versions.
@@ -143,11 +142,11 @@ impl LockProvider for Doubtful {
         }))
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         self.records.extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.records.release(lease).await
     }
 }

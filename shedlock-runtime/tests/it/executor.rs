@@ -168,8 +168,7 @@ async fn a_failed_release_keeps_the_result_and_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
     use shedlock_runtime::{
-        Acquired, Attempt, Extended, Lease, LockError, LockProvider, ProviderInfo, Released,
-        async_trait,
+        Acquired, Attempt, Lease, LockError, LockProvider, Ownership, ProviderInfo, async_trait,
     };
 
     #[derive(Debug)]
@@ -183,10 +182,10 @@ async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
         async fn acquire(&self, _: &Attempt) -> Result<Acquired, LockError> {
             unreachable!("the store must not be asked")
         }
-        async fn extend(&self, _: &Lease, _: Duration) -> Result<Extended, LockError> {
+        async fn extend(&self, _: &Lease, _: Duration) -> Result<Ownership, LockError> {
             unreachable!()
         }
-        async fn release(&self, _: &Lease) -> Result<Released, LockError> {
+        async fn release(&self, _: &Lease) -> Result<Ownership, LockError> {
             unreachable!()
         }
     }

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{FaultyProvider, ManualClock};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockProvider as _,
-    LockProviderExt as _, Operation, Released, lock,
+    LockProviderExt as _, Operation, Ownership, lock,
 };
 
 fn config() -> LockConfiguration {
@@ -18,7 +18,7 @@ async fn a_late_unlock_says_so_and_changes_nothing() {
     let stale = provider.try_lock(config()).await.unwrap().unwrap();
     clock.advance(Duration::from_secs(300));
     let current = provider.try_lock(config()).await.unwrap().unwrap();
-    assert_eq!(stale.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(stale.unlock().await.unwrap(), Ownership::Lost);
     assert!(current.is_held());
     assert!(provider.try_lock(config()).await.unwrap().is_none());
 }
@@ -47,7 +47,7 @@ async fn extensions_add_up_in_place() {
         lock.extend("5m", "0s").await.unwrap();
         assert_eq!(lock.remaining(), Some(Duration::from_secs(300)));
     }
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
     assert!(provider.try_lock(config()).await.unwrap().is_some());
 }
 

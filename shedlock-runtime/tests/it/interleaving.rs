@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, InMemoryLockProvider, Lease, LockConfiguration,
-    LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, OnLost, Operation,
-    ProviderInfo, Released, async_trait, lock,
+    Acquired, Attempt, ErrorKind, InMemoryLockProvider, Lease, LockConfiguration, LockError,
+    LockProvider, LockProviderExt as _, LockingTaskExecutor, OnLost, Operation, Ownership,
+    ProviderInfo, async_trait, lock,
 };
 use tokio::time::{Instant, sleep};
 
@@ -41,7 +41,7 @@ impl LockProvider for Remote {
         self.store.acquire(attempt).await
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let (remote, lease) = (self.clone(), lease.clone());
         let sent = tokio::spawn(async move {
             let delay = remote.delays.lock().unwrap().pop_front();
@@ -53,7 +53,7 @@ impl LockProvider for Remote {
         sent.await.unwrap()
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.store.release(lease).await
     }
 }

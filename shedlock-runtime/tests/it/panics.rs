@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, InMemoryLockProvider, Lease, LockConfiguration,
-    LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, ProviderInfo,
-    Released, async_trait,
+    Acquired, Attempt, ErrorKind, InMemoryLockProvider, Lease, LockConfiguration, LockError,
+    LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, Ownership, ProviderInfo,
+    async_trait,
 };
 use tokio::time::sleep;
 
@@ -44,13 +44,13 @@ impl LockProvider for Buggy {
         answer
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let answer = self.store.extend(lease, at_most).await;
         self.panic_first(Operation::Extend);
         answer
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         if self.store.calls(Operation::Release) == 0 {
             // Counted, and not carried out.
             let fail = Fault::Fail(ErrorKind::Other);

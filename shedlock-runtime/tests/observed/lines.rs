@@ -7,7 +7,7 @@ use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockProvider as _, LockProviderExt as _,
-    OnLost, Operation, Released, host_node_name, lock,
+    OnLost, Operation, Ownership, host_node_name, lock,
 };
 use tracing::Level;
 
@@ -373,7 +373,7 @@ async fn a_guard_that_is_late_was_not_robbed() {
     let late = late.unwrap().unwrap();
     seconds(11).await;
     hold(&store, "late-guard", "10s").await;
-    assert_eq!(late.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(late.unlock().await.unwrap(), Ownership::Lost);
     let lost = line("late-guard", "lock.lost");
     assert_eq!(lost.field("reason"), "deadline");
     says(&lost, &["its lease had ended when it was to be released"]);

@@ -2,7 +2,7 @@
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    InMemoryLockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, Released,
+    InMemoryLockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, Ownership,
     host_node_name,
 };
 use tracing::Level;
@@ -91,7 +91,7 @@ async fn a_question_that_fails_is_a_line_too_and_so_is_taking_an_orphan_back() {
 
     let lock = store.try_lock(config("wire-gone", "10m")).await.unwrap();
     records.delete("wire-gone");
-    assert_eq!(lock.unwrap().unlock().await.unwrap(), Released::Lost);
+    assert_eq!(lock.unwrap().unlock().await.unwrap(), Ownership::Lost);
     assert_eq!(messages("wire-gone")[1], "release `wire-gone`: not ours");
 }
 

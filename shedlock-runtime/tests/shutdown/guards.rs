@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     ErrorKind, EventKind, LockEvent, LockProviderExt as _, LockingTaskExecutor, Operation,
-    Released, SchedulerLock, ShutdownPolicy,
+    Ownership, SchedulerLock, ShutdownPolicy,
 };
 use tokio::time::sleep;
 
@@ -83,7 +83,7 @@ async fn a_lockout_that_its_holder_ends_after_the_shutdown_is_given_back() {
         assert_eq!((report.left, report.abandoned), (0, vec![]));
         assert_eq!(taken(&provider).await, ["lockout"]);
         if unlock {
-            assert_eq!(guard.unlock().await.unwrap(), Released::Released);
+            assert_eq!(guard.unlock().await.unwrap(), Ownership::Ours);
         } else {
             guard.release_on_drop(true);
             drop(guard);

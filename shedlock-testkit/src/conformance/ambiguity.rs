@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, Lease, LockError, LockProvider, LockProviderExt as _,
-    LockingTaskExecutor, Operation, ProviderInfo, Released, async_trait,
+    Acquired, Attempt, ErrorKind, Lease, LockError, LockProvider, LockProviderExt as _,
+    LockingTaskExecutor, Operation, Ownership, ProviderInfo, async_trait,
 };
 
 use tokio::sync::Notify;
@@ -106,11 +106,11 @@ impl LockProvider for Deaf {
         std::future::pending().await
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         self.inner.extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.inner.release(lease).await
     }
 }

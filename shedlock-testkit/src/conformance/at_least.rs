@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lease, Lock, LockError, LockProvider, LockProviderExt as _,
-    LockingTaskExecutor, ProviderInfo, Released, async_trait,
+    Acquired, Attempt, Lease, Lock, LockError, LockProvider, LockProviderExt as _,
+    LockingTaskExecutor, Ownership, ProviderInfo, async_trait,
 };
 
 use super::subject::{LONG, Node, Subject, assert_kept, config, fresh, soon};
@@ -186,11 +186,11 @@ impl LockProvider for SlowReply {
         answer
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         self.0.extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.0.release(lease).await
     }
 }

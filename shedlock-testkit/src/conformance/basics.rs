@@ -68,7 +68,7 @@ pub async fn the_guard_takes_and_gives_back(subject: &Subject) {
     assert!(guard.is_held());
     two.must_be_refused(&lock).await;
     let released = guard.unlock().await.expect("the store answers");
-    assert_eq!(released, shedlock_runtime::Released::Released);
+    assert_eq!(released, shedlock_runtime::Ownership::Ours);
     two.must_be_free(&lock).await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, Extended};
+use shedlock_runtime::{ErrorKind, Ownership};
 
 use super::subject::{LONG, Subject, assert_kept, fresh, until};
 
@@ -52,7 +52,7 @@ pub async fn after_release_is_lost(subject: &Subject) {
     one.release(&held).await;
     assert_eq!(
         one.try_extend(&held, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "a released lease cannot be extended"
     );
     two.must_be_free(&lock).await;
@@ -70,7 +70,7 @@ pub async fn after_expiry_is_lost(subject: &Subject) {
     .await;
     assert_eq!(
         one.try_extend(&held, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "a lease that has ended cannot be extended"
     );
     two.must_be_free(&lock).await;

@@ -1,6 +1,6 @@
 //! A release by force frees a lock at once, and whoever held it is told.
 
-use shedlock_runtime::{Extended, Released};
+use shedlock_runtime::Ownership;
 
 use super::subject::{LONG, Subject, fresh};
 
@@ -52,15 +52,15 @@ pub async fn the_old_holder_is_told(subject: &Subject) {
     let stale = one.seize_for(&lock, LONG, LONG).await;
     assert!(operator.force_release(&lock, "").await);
     // Nobody has taken it since, so only the owner can tell.
-    assert_eq!(one.try_extend(&stale, LONG).await, Extended::Lost);
+    assert_eq!(one.try_extend(&stale, LONG).await, Ownership::Lost);
     assert_eq!(
         one.try_release(&stale).await,
-        Released::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     let live = two.seize(&lock, LONG).await;
-    assert_eq!(one.try_extend(&stale, LONG).await, Extended::Lost);
-    assert_eq!(one.try_release(&stale).await, Released::Lost);
+    assert_eq!(one.try_extend(&stale, LONG).await, Ownership::Lost);
+    assert_eq!(one.try_release(&stale).await, Ownership::Lost);
     one.must_be_refused(&lock).await;
     two.extend(&live, LONG).await;
     two.release(&live).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{ErrorKind, Extended, LockProviderExt as _, Released};
+use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
 
 use super::harness::Disturbance;
 use super::subject::{LONG, Node, Subject, config, fresh};
@@ -32,12 +32,12 @@ pub async fn a_record_deleted_while_held(subject: &Subject) {
     }
     assert_eq!(
         one.try_extend(&held, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "an extension must not bring the record back"
     );
     let next = two.seize(&lock, LONG).await;
-    assert_eq!(one.try_extend(&held, LONG).await, Extended::Lost);
-    assert_eq!(one.try_release(&held).await, Released::Lost);
+    assert_eq!(one.try_extend(&held, LONG).await, Ownership::Lost);
+    assert_eq!(one.try_release(&held).await, Ownership::Lost);
     one.must_be_refused(&lock).await;
     two.release(&next).await;
     one.must_be_free(&lock).await;

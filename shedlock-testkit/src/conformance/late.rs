@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{Acquired, Attempt, Extended, Lease, Released};
+use shedlock_runtime::{Acquired, Attempt, Lease, Ownership};
 
 use super::harness::Peek;
 use super::subject::{LONG, NOISE, Node, Subject, config, fresh, until};
@@ -27,12 +27,12 @@ async fn must_not_be_granted(node: &Node, attempt: &Attempt) {
     );
 }
 
-async fn extend(node: &Node, lease: &Lease, at_most: Duration) -> Extended {
+async fn extend(node: &Node, lease: &Lease, at_most: Duration) -> Ownership {
     let answer = node.provider().extend(lease, at_most).await;
     answer.expect("the store answers")
 }
 
-async fn release(node: &Node, lease: &Lease) -> Released {
+async fn release(node: &Node, lease: &Lease) -> Ownership {
     let answer = node.provider().release(lease).await;
     answer.expect("the store answers")
 }
@@ -71,11 +71,11 @@ pub async fn an_acquisition_after_an_extension(subject: &Subject) {
     let one = subject.node("one").await;
     let lock = fresh("late-acquire-extend");
     let (attempt, lease) = won(&one, &lock, subject.roomy(), Duration::ZERO).await;
-    assert_eq!(extend(&one, &lease, LONG).await, Extended::Extended);
+    assert_eq!(extend(&one, &lease, LONG).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
     let _either = one.provider().acquire(&attempt).await;
     must_still_hold(subject, &lock, &before, subject.roomy()).await;
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
 
 /// It arrives while `at_least` keeps the lock.
@@ -86,7 +86,7 @@ pub async fn an_acquisition_while_at_least_lasts(subject: &Subject) {
     let one = subject.node("one").await;
     let lock = fresh("late-acquire-at-least");
     let (attempt, lease) = won(&one, &lock, subject.short(), LONG).await;
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
     let _either = one.provider().acquire(&attempt).await;
     must_still_hold(subject, &lock, &before, subject.short()).await;
@@ -100,7 +100,7 @@ pub async fn an_acquisition_after_its_release(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("late-acquire-release");
     let (attempt, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
     must_not_be_granted(&one, &attempt).await;
     two.must_be_free(&lock).await;
 }
@@ -127,11 +127,11 @@ pub async fn an_extension_after_a_later_one(subject: &Subject) {
     let lock = fresh("late-extend-extend");
     let (_, lease) = won(&one, &lock, subject.roomy(), Duration::ZERO).await;
     let late = kept_back(&lease);
-    assert_eq!(extend(&one, &lease, LONG).await, Extended::Extended);
+    assert_eq!(extend(&one, &lease, LONG).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
     let _either = one.provider().extend(&late, subject.short()).await;
     must_still_hold(subject, &lock, &before, subject.short()).await;
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
 
 /// An extension arrives twice: the second copy is answered as the first was, and moves nothing.
@@ -143,11 +143,11 @@ pub async fn an_extension_a_second_time(subject: &Subject) {
     let lock = fresh("twice-extend");
     let (_, lease) = won(&one, &lock, subject.roomy(), Duration::ZERO).await;
     let again = lease.replica();
-    assert_eq!(extend(&one, &lease, LONG).await, Extended::Extended);
+    assert_eq!(extend(&one, &lease, LONG).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
-    assert_eq!(extend(&one, &again, LONG).await, Extended::Extended);
+    assert_eq!(extend(&one, &again, LONG).await, Ownership::Ours);
     must_still_hold(subject, &lock, &before, Duration::ZERO).await;
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
 
 /// An extension arrives while `at_least` keeps the lock after the release.
@@ -159,7 +159,7 @@ pub async fn an_extension_while_at_least_lasts(subject: &Subject) {
     let lock = fresh("late-extend-at-least");
     let (_, lease) = won(&one, &lock, subject.roomy(), LONG).await;
     let late = kept_back(&lease);
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
     let _either = one.provider().extend(&late, subject.short()).await;
     must_still_hold(subject, &lock, &before, subject.short()).await;
@@ -174,8 +174,8 @@ pub async fn an_extension_after_the_release(subject: &Subject) {
     let lock = fresh("late-extend-release");
     let (_, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
     let late = kept_back(&lease);
-    assert_eq!(release(&one, &lease).await, Released::Released);
-    assert_eq!(extend(&one, &late, LONG).await, Extended::Lost);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
+    assert_eq!(extend(&one, &late, LONG).await, Ownership::Lost);
     two.must_be_free(&lock).await;
 }
 
@@ -188,9 +188,9 @@ pub async fn a_release_after_a_later_extension(subject: &Subject) {
     let lock = fresh("late-release-extend");
     let (_, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
     let late = kept_back(&lease);
-    assert_eq!(extend(&one, &lease, LONG).await, Extended::Extended);
+    assert_eq!(extend(&one, &lease, LONG).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
-    assert_eq!(release(&one, &late).await, Released::Lost);
+    assert_eq!(release(&one, &late).await, Ownership::Lost);
     must_still_hold(subject, &lock, &before, Duration::ZERO).await;
 }
 
@@ -203,7 +203,7 @@ pub async fn a_release_a_second_time(subject: &Subject) {
     let lock = fresh("twice-release");
     let (_, lease) = won(&one, &lock, LONG, subject.short()).await;
     let again = lease.replica();
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
     until(Instant::now() + subject.short() + subject.capabilities().slack + 4 * NOISE).await;
     let _either = one.provider().release(&again.with_at_least(LONG)).await;
     two.must_be_free(&lock).await;
@@ -218,13 +218,13 @@ pub async fn anything_after_the_next_holder(subject: &Subject) {
     let lock = fresh("late-all");
     let (attempt, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
     let late = kept_back(&lease);
-    assert_eq!(release(&one, &lease).await, Released::Released);
+    assert_eq!(release(&one, &lease).await, Ownership::Ours);
     let held = two.seize(&lock, LONG).await;
     let before = subject.peek(&lock).await;
     must_not_be_granted(&one, &attempt).await;
-    assert_eq!(extend(&one, &late, LONG).await, Extended::Lost);
-    assert_eq!(release(&one, &late).await, Released::Lost);
-    assert_eq!(release(&one, &lease).await, Released::Lost);
+    assert_eq!(extend(&one, &late, LONG).await, Ownership::Lost);
+    assert_eq!(release(&one, &late).await, Ownership::Lost);
+    assert_eq!(release(&one, &lease).await, Ownership::Lost);
     must_still_hold(subject, &lock, &before, Duration::ZERO).await;
     two.release(&held).await;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{Extended, Released};
+use shedlock_runtime::Ownership;
 
 use super::harness::Peek;
 use super::subject::{Held, LONG, Node, Subject, config, fresh};
@@ -42,7 +42,7 @@ pub async fn a_late_release_frees_nothing(subject: &Subject) {
     let before = subject.peek(&lock).await;
     assert_eq!(
         old.try_release(&stale).await,
-        Released::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     assert_untouched(subject, &lock, &before, &new, &live).await;
@@ -55,7 +55,7 @@ pub async fn a_late_release_keeps_nothing(subject: &Subject) {
     let before = subject.peek(&lock).await;
     assert_eq!(
         old.try_release(&stale).await,
-        Released::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     assert_untouched(subject, &lock, &before, &new, &live).await;
@@ -68,12 +68,12 @@ pub async fn a_late_extension_changes_nothing(subject: &Subject) {
     let before = subject.peek(&lock).await;
     assert_eq!(
         old.try_extend(&stale, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     assert_eq!(
         old.try_extend(&stale, Duration::from_millis(1)).await,
-        Extended::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     assert_untouched(subject, &lock, &before, &new, &live).await;
@@ -87,12 +87,12 @@ pub async fn two_nodes_of_one_name_are_two(subject: &Subject) {
     let before = subject.peek(&lock).await;
     assert_eq!(
         old.try_extend(&stale, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     assert_eq!(
         old.try_release(&stale).await,
-        Released::Lost,
+        Ownership::Lost,
         "the stale holder is told"
     );
     assert_untouched(subject, &lock, &before, &new, &live).await;
@@ -107,12 +107,12 @@ pub async fn two_runs_of_one_node_are_two(subject: &Subject) {
     let before = subject.peek(&lock).await;
     assert_eq!(
         node.try_extend(&stale, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "the stale run is told"
     );
     assert_eq!(
         node.try_release(&stale).await,
-        Released::Lost,
+        Ownership::Lost,
         "the stale run is told"
     );
     assert_untouched(subject, &lock, &before, &node, &live).await;
@@ -128,7 +128,7 @@ pub async fn a_late_guard_is_dropped_without_harm(subject: &Subject) {
     let released = guard.unlock().await.expect("the store answers");
     assert_eq!(
         released,
-        Released::Lost,
+        Ownership::Lost,
         "the guard says that it was too late"
     );
     assert_untouched(subject, &lock, &before, &two, &live).await;
@@ -144,7 +144,7 @@ pub async fn a_second_release_harms_nobody(subject: &Subject) {
     let next = two.seize(&lock, LONG).await;
     assert_eq!(
         one.try_release(&held).await,
-        Released::Lost,
+        Ownership::Lost,
         "the lock is another's by now"
     );
     one.must_be_refused(&lock).await;
@@ -170,7 +170,7 @@ pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
     }
     let lease = attempt.grant(None);
     let released = one.provider().release(&lease).await.ok();
-    assert_eq!(released, Some(Released::Released));
+    assert_eq!(released, Some(Ownership::Ours));
     two.must_be_free(&lock).await;
 }
 

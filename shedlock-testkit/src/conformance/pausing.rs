@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use shedlock_runtime::{
-    ErrorKind, Extended, LockError, LockingTaskExecutor, Outcome, Released, SkipReason,
-};
+use shedlock_runtime::{ErrorKind, LockError, LockingTaskExecutor, Outcome, Ownership, SkipReason};
 
 use super::harness::Disturbance;
 use super::subject::{LONG, Subject, assert_kept, config, fresh, soon, until};
@@ -50,12 +48,12 @@ pub async fn a_pause_takes_the_lock_from_its_holder(subject: &Subject) {
     operator.pause(&lock, LONG, "stop").await;
     assert_eq!(
         one.try_extend(&held, LONG).await,
-        Extended::Lost,
+        Ownership::Lost,
         "the holder is told"
     );
     assert_eq!(
         one.try_release(&held).await,
-        Released::Lost,
+        Ownership::Lost,
         "the holder is told"
     );
     one.must_be_paused(&lock).await;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::Released;
+use shedlock_runtime::Ownership;
 
 use super::subject::{LONG, Subject, config, fresh, until};
 
@@ -162,7 +162,7 @@ pub async fn prune_comes_between_no_acquisition(subject: &Subject) {
             let released = one.try_release(&held).await;
             assert_eq!(
                 released,
-                Released::Released,
+                Ownership::Ours,
                 "`{lock}` is held, and was forgotten"
             );
             rounds += 1;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lease, Lock, LockConfiguration, LockProvider,
-    LockProviderExt as _, Refusal, Released, SkipReason,
+    Acquired, Attempt, Lease, Lock, LockConfiguration, LockProvider, LockProviderExt as _,
+    Ownership, Refusal, SkipReason,
 };
 
 use super::harness::{Capabilities, Harness, Peek};
@@ -221,7 +221,7 @@ impl Node {
         }
     }
 
-    pub(super) async fn try_extend(&self, held: &Held, at_most: Duration) -> Extended {
+    pub(super) async fn try_extend(&self, held: &Held, at_most: Duration) -> Ownership {
         match self.provider.extend(&held.lease, at_most).await {
             Ok(answer) => answer,
             Err(error) => panic!("an extension must be made or lost, and failed: {error:?}"),
@@ -232,13 +232,13 @@ impl Node {
         let answer = self.try_extend(held, at_most).await;
         assert_eq!(
             answer,
-            Extended::Extended,
+            Ownership::Ours,
             "the lease of `{}` is live and can be extended",
             held.lease.name()
         );
     }
 
-    pub(super) async fn try_release(&self, held: &Held) -> Released {
+    pub(super) async fn try_release(&self, held: &Held) -> Ownership {
         match self.provider.release(&held.lease).await {
             Ok(answer) => answer,
             Err(error) => panic!("a release must be made or be too late, and failed: {error:?}"),
@@ -249,7 +249,7 @@ impl Node {
         let answer = self.try_release(held).await;
         assert_eq!(
             answer,
-            Released::Released,
+            Ownership::Ours,
             "the lease of `{}` is live and can be released",
             held.lease.name()
         );

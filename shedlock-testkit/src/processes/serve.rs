@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{
     ErrorKind, Lock, LockConfiguration, LockError, LockProvider, LockProviderExt as _,
-    LockingTaskExecutor, Outcome, Released,
+    LockingTaskExecutor, Outcome, Ownership,
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -127,8 +127,8 @@ impl Node {
                 .unlock()
                 .await?
             {
-                Released::Released => "released",
-                Released::Lost => "lost",
+                Ownership::Ours => "released",
+                Ownership::Lost => "lost",
             },
             "contend" => {
                 let times = word(words)?.parse()?;

@@ -149,7 +149,7 @@ pub(crate) async fn locks_of_the_jvm_are_seen_and_freed(fleet: &Fleet) {
     assert!(operator.force_release(name, "and again").await.unwrap());
     assert!(java.lock("freed-3", name, LONG, NONE).await);
     let lost = lock.unlock().await.unwrap();
-    assert_eq!(lost, shedlock_runtime::Released::Lost);
+    assert_eq!(lost, shedlock_runtime::Ownership::Lost);
     assert_eq!(skipped(&rust, name).await, Some(SkipReason::Held));
     java.unlock("freed-3").await;
 }

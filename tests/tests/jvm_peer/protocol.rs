@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lock, LockConfiguration, LockProvider, LockProviderExt as _,
-    Released,
+    Acquired, Attempt, Lock, LockConfiguration, LockProvider, LockProviderExt as _, Ownership,
 };
 use shedlock_tests::holds::monotonic_nanos;
 use tokio::time::sleep;
@@ -39,7 +38,7 @@ pub(crate) async fn each_side_skips_while_the_other_holds(fleet: &Fleet) {
         .unwrap()
         .expect("the JVM has released it");
     assert!(!java.lock("skips-2", name, LONG, NONE).await);
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
 
     // At once, though a JVM that goes by its own clock cuts the time to milliseconds.
     assert!(java.lock("skips-3", name, LONG, NONE).await);
@@ -64,7 +63,7 @@ pub(crate) async fn each_side_honours_the_at_least_of_the_other(fleet: &Fleet) {
         .await
         .unwrap()
         .expect("nobody holds it");
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
     assert!(!java.lock("least-2", "least-rust", LONG, NONE).await);
 
     // And free when that time is over, not when `at_most` is.
@@ -81,7 +80,7 @@ pub(crate) async fn each_side_honours_the_at_least_of_the_other(fleet: &Fleet) {
         .await
         .unwrap()
         .expect("nobody holds it");
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
     java_takes_over(fleet, "least-4", "least-rust-short", asked).await;
 }
 
@@ -121,7 +120,7 @@ pub(crate) async fn each_side_goes_by_the_extension_of_the_other(fleet: &Fleet) 
     let asked = monotonic_nanos();
     lock.extend(SHORT, NONE).await.unwrap();
     java_takes_over(fleet, "extension-2", "extension-rust", asked).await;
-    assert_eq!(lock.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Lost);
 }
 
 pub(crate) async fn a_stale_jvm_holder_changes_nothing(fleet: &Fleet) {
@@ -140,7 +139,7 @@ pub(crate) async fn a_stale_jvm_holder_changes_nothing(fleet: &Fleet) {
         }
         assert_eq!(fleet.row(name).await, row);
         assert!(!java.lock("stale-jvm-again", name, LONG, NONE).await);
-        assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+        assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
         assert!(java.lock("stale-jvm-again", name, LONG, NONE).await);
         java.unlock("stale-jvm-again").await;
     }
@@ -155,20 +154,20 @@ pub(crate) async fn a_stale_rust_holder_changes_nothing(fleet: &Fleet) {
     };
     wait_for_java(fleet, "stale-rust-1", name).await;
     let row = fleet.row(name).await;
-    assert_eq!(rust.extend(&lease, LONG).await.unwrap(), Extended::Lost);
-    assert_eq!(rust.release(&lease).await.unwrap(), Released::Lost);
+    assert_eq!(rust.extend(&lease, LONG).await.unwrap(), Ownership::Lost);
+    assert_eq!(rust.release(&lease).await.unwrap(), Ownership::Lost);
     assert_eq!(fleet.row(name).await, row);
     assert!(rust.try_lock(config(name, LONG)).await.unwrap().is_none());
     assert!(java.extend("stale-rust-1", LONG, NONE).await);
     java.unlock("stale-rust-1").await;
     let lock = wait_for_rust(&rust, name).await;
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
 }
 
 async fn rust_takes_over(rust: &Arc<dyn LockProvider>, name: &str, asked: u64) {
     let lock = wait_for_rust(rust, name).await;
     check_it_was_over(asked);
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
 }
 
 async fn java_takes_over(fleet: &Fleet, id: &str, name: &str, asked: u64) {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{LockProviderExt as _, Released};
+use shedlock_runtime::{LockProviderExt as _, Ownership};
 use shedlock_sqlx::LockClock;
 use shedlock_testkit::server_or_skip;
 use shedlock_tests::jvm::JavaClock;
@@ -37,7 +37,7 @@ async fn east_of_utc(fleet: &Fleet) {
         java.lock("east-1", "east-rust", LONG, Duration::ZERO).await,
         "a live lock is stolen"
     );
-    assert_eq!(lock.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Lost);
 
     assert!(java.lock("east-2", "east-jvm", LONG, Duration::ZERO).await);
     java.unlock("east-2").await;
@@ -59,7 +59,7 @@ async fn west_of_utc(fleet: &Fleet) {
             .unlock()
             .await
             .unwrap(),
-        Released::Released
+        Ownership::Ours
     );
     assert!(
         !java.lock("west-2", "west-jvm", LONG, Duration::ZERO).await,

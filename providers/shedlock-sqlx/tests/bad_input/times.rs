@@ -1,6 +1,6 @@
 //! Times that a table cannot keep, or that nodes would read in different ways.
 
-use shedlock_runtime::{ErrorKind, LockProviderExt as _, Released};
+use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
 use shedlock_sqlx::{LockClock, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use sqlx::{MySql, Postgres, Sqlite};
@@ -32,7 +32,7 @@ async fn the_clients_clock_can_decide<DB: TestStore>(place: Place<DB>) {
         assert!(refused.expect("the database answers").is_none());
     }
     let released = lock.unlock().await.expect("the database answers");
-    assert_eq!(released, Released::Released);
+    assert_eq!(released, Ownership::Ours);
     must_lock(&database, "a").await;
     must_lock(&client, "a").await;
     let lock = client

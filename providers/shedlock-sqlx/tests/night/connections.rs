@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Extended, Lease, LockAdmin as _, LockConfiguration, LockProvider as _,
-    LockingTaskExecutor, Outcome, Released, SkipReason, lock,
+    Acquired, Lease, LockAdmin as _, LockConfiguration, LockProvider as _, LockingTaskExecutor,
+    Outcome, Ownership, SkipReason, lock,
 };
 use shedlock_sqlx::SqlxLockProvider;
 use sqlx::pool::PoolOptions;
@@ -172,10 +172,10 @@ async fn first_call<DB: Night>(
     let said = match (verb, &lease) {
         (Verb::Extend, Some(lease)) => limited(node.extend(lease, MINUTE))
             .await
-            .map(|extended| assert_eq!(extended, Extended::Extended)),
+            .map(|extended| assert_eq!(extended, Ownership::Ours)),
         (Verb::Release, Some(lease)) => limited(node.release(lease))
             .await
-            .map(|released| assert_eq!(released, Released::Released)),
+            .map(|released| assert_eq!(released, Ownership::Ours)),
         (Verb::List, _) => limited(node.list())
             .await
             .map(|listed| assert!(!listed.is_empty())),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{Extended, LockAdmin as _, LockProvider as _, LockProviderExt as _};
+use shedlock_runtime::{LockAdmin as _, LockProvider as _, LockProviderExt as _, Ownership};
 use shedlock_sqlx::SqlxLockProvider;
 use sqlx::Connection as _;
 
@@ -82,6 +82,6 @@ async fn an_operators_request_is_sent_once<DB: Night>(place: Place<DB>) {
     let error = freed.expect_err("nobody knows whether it is done");
     assert!(error.kind().is_ambiguous(), "{error}");
     let extended = in_time(other.extend(&lease, MINUTE)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
     in_time(between.held(1)).await;
 }

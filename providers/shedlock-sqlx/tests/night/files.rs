@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shedlock_runtime::{
-    Acquired, ErrorKind, Extended, LockProvider as _, LockProviderExt as _, Released, SkipReason,
+    Acquired, ErrorKind, LockProvider as _, LockProviderExt as _, Ownership, SkipReason,
 };
 use shedlock_sqlx::SqliteLockProvider;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -139,7 +139,7 @@ async fn exclude_one_another(file: &File, via: Via, replace: impl AsyncFn()) {
     let lease = take(&new, "a").await;
     assert_eq!(refused(&old, "a").await.reason, SkipReason::Held);
     let released = new.release(&lease).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
     let _lease = take(&old, "a").await;
     assert_eq!(refused(&new, "a").await.reason, SkipReason::Held);
     // And the other way about: the old node is the first to come after it.
@@ -148,7 +148,7 @@ async fn exclude_one_another(file: &File, via: Via, replace: impl AsyncFn()) {
     let _lease = take(&old, "b").await;
     assert_eq!(refused(&new, "b").await.reason, SkipReason::Held);
     let lost = limited(old.release(&holder)).await;
-    assert_eq!(lost.expect("an answer"), Released::Lost);
+    assert_eq!(lost.expect("an answer"), Ownership::Lost);
     assert_eq!(refused(&new, "b").await.reason, SkipReason::Held);
 }
 
@@ -171,11 +171,11 @@ async fn is_told_that_it_is_lost(file: &File, via: Via, replace: impl AsyncFn())
     let (extending, releasing) = (take(&old, "a").await, take(&old, "b").await);
     replace().await;
     let extended = limited(old.extend(&extending, MINUTE)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Lost);
+    assert_eq!(extended.expect("an answer"), Ownership::Lost);
     assert_eq!(once(&file.node(Via::Url), "a").await, WORKS);
     replace().await;
     let released = limited(old.release(&releasing)).await;
-    assert_eq!(released.expect("an answer"), Released::Lost);
+    assert_eq!(released.expect("an answer"), Ownership::Lost);
     assert_eq!(once(&old, "b").await, WORKS);
 }
 

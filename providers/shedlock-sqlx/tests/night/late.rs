@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lease, LockConfiguration, LockProvider as _, LockProviderExt as _,
-    LockingTaskExecutor, Outcome, Released, lock,
+    Acquired, Attempt, Lease, LockConfiguration, LockProvider as _, LockProviderExt as _,
+    LockingTaskExecutor, Outcome, Ownership, lock,
 };
 use shedlock_sqlx::SqlxLockProvider;
 use sqlx::pool::PoolOptions;
@@ -60,9 +60,9 @@ impl<DB: Night> Late<DB> {
         // Its statements are prepared, so that each of them is one message from now on.
         let lease = take(&node, NAME).await;
         let extended = in_time(node.extend(&lease, SHORT)).await;
-        assert_eq!(extended.expect("an answer"), Extended::Extended);
+        assert_eq!(extended.expect("an answer"), Ownership::Ours);
         let released = in_time(node.release(&lease)).await;
-        assert_eq!(released.expect("an answer"), Released::Released);
+        assert_eq!(released.expect("an answer"), Ownership::Ours);
         Self {
             place,
             between,
@@ -89,12 +89,12 @@ impl<DB: Night> Late<DB> {
 
     async fn extend(&self, lease: &Lease, by: Duration) {
         let extended = in_time(self.node.extend(lease, by)).await;
-        assert_eq!(extended.expect("an answer"), Extended::Extended);
+        assert_eq!(extended.expect("an answer"), Ownership::Ours);
     }
 
     async fn release(&self, lease: &Lease) {
         let released = in_time(self.node.release(lease)).await;
-        assert_eq!(released.expect("an answer"), Released::Released);
+        assert_eq!(released.expect("an answer"), Ownership::Ours);
     }
 
     fn attempt(&self, at_most: Duration, at_least: Duration) -> Attempt {
@@ -172,7 +172,7 @@ async fn acquire_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
         let heir = take(&late.other, NAME).await;
         late.late_changes_nothing().await;
         let released = late.other.release(&heir).await;
-        assert_eq!(released.expect("an answer"), Released::Released);
+        assert_eq!(released.expect("an answer"), Ownership::Ours);
         assert_eq!(once(&late.other, NAME).await, WORKS, "nobody holds it");
     })
     .await;
@@ -291,7 +291,7 @@ async fn an_attempt_asked_again_after_its_release<DB: Night>(place: Place<DB>) {
         let lease = node.acquire(&attempt).await.expect("an answer").granted();
         let lease = lease.expect("it is free");
         let released = node.release(&lease).await;
-        assert_eq!(released.expect("an answer"), Released::Released);
+        assert_eq!(released.expect("an answer"), Ownership::Ours);
         drop(in_time(node.acquire(&attempt)).await);
         let other = place.provider(Via::Url);
         assert_eq!(once(&other, NAME).await, WORKS, "nobody holds it");

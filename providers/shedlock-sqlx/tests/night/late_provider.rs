@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Attempt, Extended, Lease, LockConfiguration, LockProvider as _, Released, SkipReason,
+    Attempt, Lease, LockConfiguration, LockProvider as _, Ownership, SkipReason,
 };
 use shedlock_sqlx::SqlxLockProvider;
 
@@ -59,12 +59,12 @@ impl<DB: Night> Held<DB> {
 
     async fn extend(&self, by: Duration) {
         let extended = in_time(self.node.extend(&self.lease, by)).await;
-        assert_eq!(extended.expect("an answer"), Extended::Extended);
+        assert_eq!(extended.expect("an answer"), Ownership::Ours);
     }
 
     async fn release(&self) {
         let released = in_time(self.node.release(&self.lease)).await;
-        assert_eq!(released.expect("an answer"), Released::Released);
+        assert_eq!(released.expect("an answer"), Ownership::Ours);
     }
 
     async fn end(&self) -> i64 {
@@ -132,7 +132,7 @@ async fn an_extension_after_an_heir<DB: Night>(place: Place<DB>) {
     let _heir = take(&held.place.provider(Via::Url), NAME).await;
     held.changes_nothing(held.node.extend(&late, LONG)).await;
     let extended = in_time(held.node.extend(&held.lease, LONG)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Lost);
+    assert_eq!(extended.expect("an answer"), Ownership::Lost);
 }
 
 /// No holder extends what it has given back; a copy of it may have been asked before.
@@ -206,7 +206,7 @@ async fn an_acquisition_after_an_heir<DB: Night>(place: Place<DB>) {
     let heir = take(&other, NAME).await;
     held.changes_nothing(held.node.acquire(&held.attempt)).await;
     let released = in_time(other.release(&heir)).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
     held.is_free().await;
 }
 
@@ -220,10 +220,10 @@ async fn the_same_request_twice<DB: Night>(place: Place<DB>) {
     let copy = held.lease.replica();
     held.extend(LONG).await;
     let extended = in_time(held.node.extend(&copy, LONG)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
     let copy = held.lease.replica();
     held.release().await;
     let released = in_time(held.node.release(&copy)).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
     held.is_free().await;
 }

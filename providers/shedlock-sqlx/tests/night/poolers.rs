@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Extended, LockAdmin as _, LockConfiguration, LockProvider as _, LockProviderExt as _, Released,
+    LockAdmin as _, LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership,
     SkipReason,
 };
 use shedlock_sqlx::{PostgresLockProvider, SqlxLockProvider};
@@ -190,9 +190,9 @@ async fn works(node: &PostgresLockProvider, mode: &str) {
     let lease = asked.granted().expect("it is free");
     assert_eq!(refused(node, "a").await.reason, SkipReason::Held, "{mode}");
     let extended = in_time(node.extend(&lease, MINUTE)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended, "{mode}");
+    assert_eq!(extended.expect("an answer"), Ownership::Ours, "{mode}");
     let released = in_time(node.release(&lease)).await;
-    assert_eq!(released.expect("an answer"), Released::Released, "{mode}");
+    assert_eq!(released.expect("an answer"), Ownership::Ours, "{mode}");
     in_time(node.pause("p", later(), "x"))
         .await
         .expect("paused");

@@ -4,9 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use shedlock_runtime::{
-    Acquired, Attempt, Extended, LockConfiguration, LockProvider as _, Released,
-};
+use shedlock_runtime::{Acquired, Attempt, LockConfiguration, LockProvider as _, Ownership};
 use shedlock_sqlx::PostgresLockProvider;
 use sqlx::Postgres;
 
@@ -63,9 +61,9 @@ impl Known {
         // Its statements are prepared, so that each of them is one message from now on.
         let lease = take(&node, NAME).await;
         let extended = in_time(node.extend(&lease, SHORT)).await;
-        assert_eq!(extended.expect("an answer"), Extended::Extended);
+        assert_eq!(extended.expect("an answer"), Ownership::Ours);
         let released = in_time(node.release(&lease)).await;
-        assert_eq!(released.expect("an answer"), Released::Released);
+        assert_eq!(released.expect("an answer"), Ownership::Ours);
         Self {
             place,
             node,
@@ -120,9 +118,9 @@ async fn acquire_of_a_stopped_backend(place: Place<Postgres>) {
         other => panic!("it is free, or our own: {other:?}"),
     };
     let extended = in_time(known.node.extend(&lease, LONG)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
     let released = in_time(known.node.release(&lease)).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
     known.end(stopped).await;
     let other = known.place.provider(Via::Url);
     assert_eq!(once(&other, NAME).await, WORKS, "nobody holds it");
@@ -135,7 +133,7 @@ async fn extend_of_a_stopped_backend(place: Place<Postgres>) {
     let stopped = known.stop().await;
     hangs(known.node.extend(&lease, Duration::from_secs(3))).await;
     let extended = in_time(known.node.extend(&lease, LONG)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
     let end = end_of(&known.place.pool, NAME).await;
     known.end(stopped).await;
     assert_eq!(end_of(&known.place.pool, NAME).await, end);
@@ -149,7 +147,7 @@ async fn release_of_a_stopped_backend(place: Place<Postgres>) {
     let stopped = known.stop().await;
     hangs(known.node.release(&lease)).await;
     let released = in_time(known.node.release(&lease)).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
     let over = async || left_of(&known.place.pool, NAME).await < 0;
     until("`at_least` is over", over).await;
     known.end(stopped).await;
@@ -173,5 +171,5 @@ async fn a_busy_backend_of_a_lock_that_was_lost(place: Place<Postgres>) {
     assert_eq!(end_of(&known.place.pool, NAME).await, end);
     let _held = refused(&known.node, NAME).await;
     let released = in_time(other.release(&heir)).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
 }

@@ -202,7 +202,7 @@ pub(crate) async fn once<P: LockProvider + Clone>(provider: &P, name: &str) -> S
 }
 
 /// What [`once`] says of a lock that works.
-pub(crate) const WORKS: &str = "granted, then Released";
+pub(crate) const WORKS: &str = "granted, then Ours";
 
 async fn of_row<DB: Night>(pool: &Pool<DB>, lock: &str, what: &str) -> Option<i64> {
     let query = format!("SELECT {what} FROM shedlock WHERE name = '{lock}'");

@@ -1,7 +1,7 @@
 //! F4: one name that means another table on each connection. A provider has one table, the one that it found first.
 
 use shedlock_runtime::{
-    Acquired, ErrorKind, Extended, LockProvider, LockProviderExt as _, SkipReason,
+    Acquired, ErrorKind, LockProvider, LockProviderExt as _, Ownership, SkipReason,
 };
 use shedlock_sqlx::{SqliteLockProvider, SqlxLockProvider};
 use shedlock_testkit::conformance::Peek;
@@ -65,7 +65,7 @@ async fn is_one_table<DB: Night>(place: &Place<DB>, mut two: Two<DB>) {
     two.change().await;
     assert_eq!(refused(&node, "a").await.reason, SkipReason::Held);
     let extended = in_time(node.extend(&lease, MINUTE)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
     in_time(node.ensure_schema()).await.expect("it is there");
     assert_eq!(refused(&node, "a").await.reason, SkipReason::Held);
     two.change().await;
@@ -124,7 +124,7 @@ async fn a_temporary_table_before_the_table<DB: Night>(place: Place<DB>) {
         assert_eq!(refused(&other, "a").await.reason, SkipReason::Held);
         in_time(node.ensure_schema()).await.expect("it is there");
         let extended = in_time(node.extend(&lease, MINUTE)).await;
-        assert_eq!(extended.expect("an answer"), Extended::Extended);
+        assert_eq!(extended.expect("an answer"), Ownership::Ours);
         in_time(node.release(&lease)).await.expect("an answer");
         assert_eq!(once(&other, "a").await, WORKS);
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, ErrorKind, Extended, LockAdmin as _, LockProvider as _, LockProviderExt as _,
-    Released, SkipReason,
+    Acquired, ErrorKind, LockAdmin as _, LockProvider as _, LockProviderExt as _, Ownership,
+    SkipReason,
 };
 use shedlock_sqlx::SqlxLockProvider;
 use shedlock_testkit::conformance::Peek;
@@ -56,11 +56,11 @@ async fn each_verb<DB: Night>(place: &Place<DB>, pool: &Pool<DB>, spoilt: impl A
     let end = end_of(&place.pool, "a").await;
     spoilt(pool).await;
     let extended = in_time(one.extend(&lease, MINUTE * 60)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Extended);
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
     assert!(end_of(&place.pool, "a").await > end, "it is not extended");
     spoilt(pool).await;
     let released = in_time(one.release(&lease)).await;
-    assert_eq!(released.expect("an answer"), Released::Released);
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
     assert_eq!(once(&two, "a").await, WORKS, "it is not released");
 
     spoilt(pool).await;
@@ -77,7 +77,7 @@ async fn each_verb<DB: Night>(place: &Place<DB>, pool: &Pool<DB>, spoilt: impl A
     spoilt(pool).await;
     assert!(in_time(one.force_release("p", "x")).await.expect("answer"));
     let extended = in_time(two.extend(&lease, MINUTE)).await;
-    assert_eq!(extended.expect("an answer"), Extended::Lost);
+    assert_eq!(extended.expect("an answer"), Ownership::Lost);
     spoilt(pool).await;
     let pruned = in_time(one.prune(Duration::ZERO)).await;
     assert_eq!(pruned.expect("an answer"), 2);

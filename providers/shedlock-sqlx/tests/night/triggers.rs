@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{Extended, LockAdmin as _, LockProvider as _, Released, SkipReason};
+use shedlock_runtime::{LockAdmin as _, LockProvider as _, Ownership, SkipReason};
 use shedlock_sqlx::SqlxLockProvider;
 use shedlock_testkit::servers::MariaDb;
 use sqlx::{MySql, Postgres};
@@ -55,9 +55,9 @@ async fn lives<DB: Night>(place: &Place<DB>, nodes: &[SqlxLockProvider<DB>], cas
             );
             assert_eq!(refused(node, "a").await.reason, SkipReason::Held, "{case}");
             let extended = in_time(node.extend(&lease, MINUTE)).await;
-            assert_eq!(extended.expect("an answer"), Extended::Extended, "{case}");
+            assert_eq!(extended.expect("an answer"), Ownership::Ours, "{case}");
             let released = in_time(node.release(&lease)).await;
-            assert_eq!(released.expect("an answer"), Released::Released, "{case}");
+            assert_eq!(released.expect("an answer"), Ownership::Ours, "{case}");
             assert_eq!(once(&other, "a").await, WORKS, "{case}");
         }
         // The row of the first is there already.
@@ -78,7 +78,7 @@ async fn lives<DB: Night>(place: &Place<DB>, nodes: &[SqlxLockProvider<DB>], cas
         let freed = in_time(node.force_release("a", "x")).await;
         assert!(freed.expect("an answer"), "{case}");
         let released = in_time(node.release(&lease)).await;
-        assert_eq!(released.expect("an answer"), Released::Lost, "{case}");
+        assert_eq!(released.expect("an answer"), Ownership::Lost, "{case}");
         let pruned = in_time(node.prune(Duration::ZERO)).await;
         assert_eq!(pruned.expect("an answer"), 2, "{case}");
     }

@@ -7,12 +7,12 @@ use tokio::sync::MutexGuard;
 use tokio::time::timeout;
 
 use super::{End, LockState};
-use crate::answer::{Extended, Released};
-use crate::config::check_at_most;
-use crate::duration::{InvalidDuration, ToDuration};
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::event::LossReason;
-use crate::events::{self, Question, Subject};
+use crate::observe::event::LossReason;
+use crate::observe::events::{self, Question, Subject};
+use crate::seam::answer::Ownership;
+use crate::values::config::check_at_most;
+use crate::values::duration::{InvalidDuration, ToDuration};
+use crate::values::error::{ErrorKind, LockError, Operation};
 
 /// How long the release of a process that ends waits for an extension.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -71,13 +71,13 @@ impl LockState {
         let question = self.question(Operation::Extend, Some(at_most));
         let call = self.provider().extend(&lease, at_most);
         let error = match question.ask(limit.min(left).min(at_most), call).await {
-            Ok(Extended::Extended) => {
+            Ok(Ownership::Ours) => {
                 self.deadline.store(end.as_nanos(), Ordering::Release);
                 self.lease().hold_until(self.now(), at_least);
                 events::extended(self, at_most, left, late);
                 return Ok(());
             }
-            Ok(Extended::Lost) => LockError::new(
+            Ok(Ownership::Lost) => LockError::new(
                 ErrorKind::Lost,
                 "the store says that the lock is not ours any more",
             ),
@@ -85,7 +85,7 @@ impl LockState {
         };
         if error.kind() == ErrorKind::Lost {
             let why = "the store says that the lock is not ours";
-            events::lost(self, LossReason::Stolen, why);
+            self.lose(LossReason::Stolen, why);
         }
         Err(self.not_extended(error))
     }
@@ -105,10 +105,10 @@ impl LockState {
     }
 
     /// Asks the store once to take the lock back, unless it has it.
-    pub(crate) async fn release_once(&self) -> Result<Released, LockError> {
+    pub(crate) async fn release_once(&self) -> Result<Ownership, LockError> {
         let _one_at_a_time = self.unasked().await;
         if self.active.is_settled() {
-            return Ok(Released::Released);
+            return Ok(Ownership::Ours);
         }
         let lease = self.current_lease();
         let question = self.question(Operation::Release, None);
@@ -116,10 +116,10 @@ impl LockState {
             .ask(self.timeout, self.provider().release(&lease))
             .await;
         match &answer {
-            Ok(Released::Released) => {
+            Ok(Ownership::Ours) => {
                 events::released(self, || lease.at_least_left(self.now()));
             }
-            Ok(Released::Lost) => {
+            Ok(Ownership::Lost) => {
                 let (reason, why) = if self.remaining().is_some() {
                     (LossReason::Stolen, "it was gone when it was to be released")
                 } else {
@@ -128,7 +128,7 @@ impl LockState {
                         "its lease had ended when it was to be released",
                     )
                 };
-                events::lost(self, reason, why);
+                self.lose(reason, why);
             }
             Err(_) => {}
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::LockState;
-use crate::options::OnLost;
+use crate::values::options::OnLost;
 
 impl LockState {
     /// Whether a body runs under this lock, so that it must not be given back from elsewhere.
@@ -16,17 +16,6 @@ impl LockState {
         self.cancels
             .store(on_lost == OnLost::Cancel, Ordering::Release);
         self.set_running(true);
-    }
-
-    /// What becomes of the body that runs, if one does, when the lock is lost.
-    pub(crate) fn fate(&self) -> Option<OnLost> {
-        let cancels = self.cancels.load(Ordering::Acquire);
-        let fate = if cancels {
-            OnLost::Cancel
-        } else {
-            OnLost::Notify
-        };
-        self.is_running().then_some(fate)
     }
 
     pub(crate) fn set_running(&self, is_running: bool) {

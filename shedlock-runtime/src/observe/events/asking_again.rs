@@ -10,7 +10,7 @@ use super::Subject;
 use super::limit;
 use super::log::TARGET;
 use super::text::Until;
-use crate::error::LockError;
+use crate::values::error::LockError;
 
 /// `left` is what is left of the call's `wait`.
 pub(crate) fn log(subject: &Subject, cause: &LockError, left: Duration) {

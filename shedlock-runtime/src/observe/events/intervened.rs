@@ -5,9 +5,9 @@ use tracing::info;
 use super::Subject;
 use super::log::TARGET;
 use super::text::Clause;
-use crate::event::EventKind;
-use crate::moment::Moment;
-use crate::printable::Printable;
+use crate::observe::event::EventKind;
+use crate::values::moment::Moment;
+use crate::values::printable::Printable;
 
 pub(super) fn log(subject: &Subject, kind: &EventKind) {
     macro_rules! line {

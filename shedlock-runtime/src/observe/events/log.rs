@@ -8,17 +8,16 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, debug, error, info, info_span, trace, warn};
 
-use super::Subject;
 use super::limit::{self, Pass};
 use super::text::{Clause, Until, millis, short, shown};
-use crate::answer::Refusal;
-use crate::config::LockConfiguration;
-use crate::error::LockError;
-use crate::event::LossReason;
-use crate::held::LockState;
-use crate::info::ProviderInfo;
-use crate::options::OnLost;
-use crate::outcome::SkipReason;
+use super::{HeldLock, Subject};
+use crate::observe::event::LossReason;
+use crate::seam::answer::Refusal;
+use crate::seam::info::ProviderInfo;
+use crate::values::config::LockConfiguration;
+use crate::values::error::LockError;
+use crate::values::options::OnLost;
+use crate::values::outcome::SkipReason;
 
 pub(super) const TARGET: &str = "shedlock";
 
@@ -43,18 +42,18 @@ pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span 
     )
 }
 
-pub(super) fn acquired(state: &LockState) {
+pub(super) fn acquired(lock: &dyn HeldLock) {
     debug!(
         name: "lock.acquired",
         target: TARGET,
         event = "lock.acquired",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
-        lock.owner = &*state.node(),
-        lock.fence = state.fencing_token(),
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
+        lock.owner = &*lock.node(),
+        lock.fence = lock.fencing_token(),
         "acquired `{}`: held until {} at most",
-        state.name(),
-        Until(state.remaining().unwrap_or_default())
+        lock.subject().name,
+        Until(lock.remaining().unwrap_or_default())
     );
 }
 
@@ -100,69 +99,69 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
     }
 }
 
-pub(super) fn extended(state: &LockState, at_most: Duration) {
+pub(super) fn extended(lock: &dyn HeldLock, at_most: Duration) {
     trace!(
         name: "lock.renewed",
         target: TARGET,
         event = "lock.renewed",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
-        "extended `{}`: held until {} at most", state.name(), Until(at_most)
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
+        "extended `{}`: held until {} at most", lock.subject().name, Until(at_most)
     );
 }
 
-pub(super) fn extend_failed(state: &LockState, cause: &LockError) {
-    let left = state.remaining().unwrap_or_default();
+pub(super) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
+    let left = lock.remaining().unwrap_or_default();
     macro_rules! line {
         ($level:ident) => {
             $level!(
                 name: "lock.renew_failed",
                 target: TARGET,
                 event = "lock.renew_failed",
-                lock.name = %state.name(),
-                lock.provider = state.subject().provider,
+                lock.name = %lock.subject().name,
+                lock.provider = lock.subject().provider,
                 error.type = cause.kind().as_str(),
                 error = %cause,
                 cause = cause.source_error().map(tracing::field::display),
-                "could not extend `{}`: trying again until its lease ends at {}", state.name(), Until(left)
+                "could not extend `{}`: trying again until its lease ends at {}", lock.subject().name, Until(left)
             )
         };
     }
     // A long lease is tried for again every second.
-    if limit::pass("renew", state.subject().store, state.name().as_str()).is_through() {
+    if limit::pass("renew", lock.subject().store, lock.subject().name.as_str()).is_through() {
         line!(warn);
     } else {
         line!(debug);
     }
 }
 
-pub(super) fn expiring(state: &LockState, left: Duration) {
+pub(super) fn expiring(lock: &dyn HeldLock, left: Duration) {
     warn!(
         name: "lock.expiring",
         target: TARGET,
         event = "lock.expiring",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
         "the lease of `{}` ends at {} and nobody extends it; use `keep_alive` or a longer `at_most`",
-        state.name(), Until(left)
+        lock.subject().name, Until(left)
     );
 }
 
-pub(super) fn starved(state: &LockState, late: Duration) {
+pub(super) fn starved(lock: &dyn HeldLock, late: Duration) {
     warn!(
         name: "lock.starved",
         target: TARGET,
         event = "lock.starved",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
         late_ms = millis(late),
         "the task of `{}` was polled {} late: it blocks its thread, or something else does; move blocking work to \
          `spawn_blocking`",
-        state.name(), short(late)
+        lock.subject().name, short(late)
     );
 }
 
-pub(super) fn released(state: &LockState, free_in: impl Fn() -> Duration) {
+pub(super) fn released(lock: &dyn HeldLock, free_in: impl Fn() -> Duration) {
     // The clock is read only if somebody listens.
     let kept = || {
         let left = free_in();
@@ -172,27 +171,27 @@ pub(super) fn released(state: &LockState, free_in: impl Fn() -> Duration) {
         name: "lock.released",
         target: TARGET,
         event = "lock.released",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
-        "released `{}`{}", state.name(), Clause(": free from ", kept())
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
+        "released `{}`{}", lock.subject().name, Clause(": free from ", kept())
     );
 }
 
-pub(super) fn release_failed(state: &LockState, left: Duration, cause: &LockError) {
+pub(super) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockError) {
     warn!(
         name: "lock.release_failed",
         target: TARGET,
         event = "lock.release_failed",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
         error.type = cause.kind().as_str(),
         error = %cause,
-        "could not release `{}`: trying again in the background; it frees itself at {}", state.name(), Until(left)
+        "could not release `{}`: trying again in the background; it frees itself at {}", lock.subject().name, Until(left)
     );
 }
 
-pub(super) fn lost(state: &LockState, reason: LossReason, why: &str) {
-    let now_what = match state.fate() {
+pub(super) fn lost(lock: &dyn HeldLock, reason: LossReason, why: &str) {
+    let now_what = match lock.on_lost() {
         Some(OnLost::Cancel) => "; the task is cancelled",
         Some(OnLost::Notify) => "; the task is told and goes on",
         None => "",
@@ -201,25 +200,25 @@ pub(super) fn lost(state: &LockState, reason: LossReason, why: &str) {
         name: "lock.lost",
         target: TARGET,
         event = "lock.lost",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
-        lock.owner = &*state.node(),
-        lock.fence = state.fencing_token(),
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
+        lock.owner = &*lock.node(),
+        lock.fence = lock.fencing_token(),
         reason = reason.as_str(),
-        "lost `{}`: {why}; another node may hold it now{now_what}", state.name()
+        "lost `{}`: {why}; another node may hold it now{now_what}", lock.subject().name
     );
 }
 
-pub(super) fn overrun(state: &LockState, late: Duration) {
+pub(super) fn overrun(lock: &dyn HeldLock, late: Duration) {
     error!(
         name: "lock.overrun",
         target: TARGET,
         event = "lock.overrun",
-        lock.name = %state.name(),
-        lock.provider = state.subject().provider,
+        lock.name = %lock.subject().name,
+        lock.provider = lock.subject().provider,
         late_ms = millis(late),
         "`{}` ran {} past its lease, perhaps beside another node; give it `keep_alive` or a longer `at_most`",
-        state.name(), short(late)
+        lock.subject().name, short(late)
     );
 }
 

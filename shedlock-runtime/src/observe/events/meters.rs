@@ -11,7 +11,7 @@ use metrics::{Key, Recorder, with_recorder};
 
 use self::series::{META, Op, Series};
 use super::Subject;
-use crate::event::{EventKind, LockEvent, RunOutcome};
+use crate::observe::event::{EventKind, LockEvent, RunOutcome};
 
 mod describe;
 mod groups;

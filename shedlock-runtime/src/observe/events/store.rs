@@ -11,11 +11,11 @@ use tracing::{Instrument as _, Span, debug_span};
 
 use super::text::{Clause, short, shown};
 use super::wire;
-use crate::answer::{Acquired, Extended, Released};
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::info::ProviderInfo;
-use crate::limit::{Call, limited};
-use crate::name::LockName;
+use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::info::ProviderInfo;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::limit::{Call, limited};
+use crate::values::name::LockName;
 
 /// What is asked of a store.
 #[derive(Clone, Copy)]
@@ -29,10 +29,10 @@ pub(crate) struct Question<'a> {
 
 /// What a store answers, for people. Nothing here shows the random part of an owner.
 pub(crate) trait Answer {
-    fn in_words(&self) -> Cow<'static, str>;
+    fn in_words(&self, operation: Operation) -> Cow<'static, str>;
 
-    /// What sort of failure it is, if it is one.
-    fn failure(&self) -> Option<ErrorKind> {
+    /// What sort of failure it is, if it is one. A release that finds the lock gone has what it wanted.
+    fn failure(&self, _operation: Operation) -> Option<ErrorKind> {
         None
     }
 }
@@ -52,7 +52,7 @@ impl Question<'_> {
         let began = self.info.clock().boot();
         let answer = limited(limit, call).instrument(span.clone()).await;
         let failure = match &answer {
-            Ok(answer) => answer.failure(),
+            Ok(answer) => answer.failure(self.operation),
             Err(error) => Some(error.kind()),
         };
         if let Some(kind) = failure {
@@ -60,7 +60,9 @@ impl Question<'_> {
         }
         if level >= LevelFilter::TRACE {
             let took = self.info.clock().boot().saturating_since(began);
-            let said = answer.as_ref().map(Answer::in_words);
+            let said = answer
+                .as_ref()
+                .map(|answer| answer.in_words(self.operation));
             span.in_scope(|| wire::answered(&self, &said, took));
         }
         answer
@@ -96,7 +98,7 @@ impl fmt::Display for Question<'_> {
 }
 
 impl Answer for Acquired {
-    fn in_words(&self) -> Cow<'static, str> {
+    fn in_words(&self, _operation: Operation) -> Cow<'static, str> {
         match self {
             Self::Granted(lease) => match lease.fencing_token() {
                 Some(token) => format!("granted, token {token}").into(),
@@ -111,24 +113,17 @@ impl Answer for Acquired {
     }
 }
 
-impl Answer for Extended {
-    fn in_words(&self) -> Cow<'static, str> {
-        match self {
-            Self::Extended => "extended".into(),
-            Self::Lost => "not ours".into(),
+impl Answer for Ownership {
+    fn in_words(&self, operation: Operation) -> Cow<'static, str> {
+        match (self, operation) {
+            (Self::Lost, _) => "not ours".into(),
+            (Self::Ours, Operation::Extend) => "extended".into(),
+            (Self::Ours, _) => "released".into(),
         }
     }
 
-    fn failure(&self) -> Option<ErrorKind> {
-        matches!(self, Self::Lost).then_some(ErrorKind::Lost)
-    }
-}
-
-impl Answer for Released {
-    fn in_words(&self) -> Cow<'static, str> {
-        match self {
-            Self::Released => "released".into(),
-            Self::Lost => "not ours".into(),
-        }
+    fn failure(&self, operation: Operation) -> Option<ErrorKind> {
+        let is_lost = *self == Self::Lost && operation == Operation::Extend;
+        is_lost.then_some(ErrorKind::Lost)
     }
 }

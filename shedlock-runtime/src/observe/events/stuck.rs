@@ -7,11 +7,11 @@ use std::time::Duration;
 use once_cell::sync::Lazy;
 use tracing::level_filters::LevelFilter;
 
-use crate::answer::{Holder, Refusal};
-use crate::clock::BootInstant;
-use crate::config::LockConfiguration;
-use crate::info::ProviderInfo;
-use crate::name::LockName;
+use crate::seam::answer::{Holder, Refusal};
+use crate::seam::info::ProviderInfo;
+use crate::values::clock::BootInstant;
+use crate::values::config::LockConfiguration;
+use crate::values::name::LockName;
 
 /// How soon it is said again.
 const AGAIN: Duration = Duration::from_secs(3_600);

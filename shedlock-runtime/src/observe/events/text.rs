@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use humantime::{FormattedDuration, format_duration};
 use tracing::field::{DisplayValue, display};
 
-use crate::error::LockError;
-use crate::moment::Moment;
-use crate::printable::Printable;
+use crate::values::error::LockError;
+use crate::values::moment::Moment;
+use crate::values::printable::Printable;
 
 /// Finer than a millisecond is noise to a reader, and beyond ten seconds so are they.
 pub(super) fn short(duration: Duration) -> FormattedDuration {

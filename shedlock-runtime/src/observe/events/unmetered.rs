@@ -1,7 +1,7 @@
 //! Stands in for the metrics in a build without them.
 
 use super::Subject;
-use crate::event::LockEvent;
+use crate::observe::event::LockEvent;
 
 pub(super) fn any() -> bool {
     false

@@ -7,7 +7,7 @@ use tracing::trace;
 
 use super::store::Question;
 use super::text::{Causes, millis, shown};
-use crate::error::LockError;
+use crate::values::error::LockError;
 
 /// Says what came of `question`.
 ///

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::{InMemoryLockProvider, Record};
-use crate::admin::{LockAdmin, LockInfo, pause_length};
-use crate::clock::BootInstant;
-use crate::error::{LockError, Operation};
-use crate::intervention::Intervention;
-use crate::mark::Mark;
-use crate::name::LockName;
-use crate::provider::LockProvider as _;
+use crate::observe::intervention::Intervention;
+use crate::seam::admin::{LockAdmin, LockInfo, pause_length};
+use crate::seam::provider::LockProvider as _;
+use crate::values::clock::BootInstant;
+use crate::values::error::{LockError, Operation};
+use crate::values::mark::Mark;
+use crate::values::name::LockName;
 
 impl InMemoryLockProvider {
     /// The record as an operator sees it: records keep readings of the forward clock, people want the time of day.

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version, next_token};
-use crate::admin::{LockAdmin, LockInfo, pause_length};
-use crate::error::{ErrorKind, LockError, Operation};
-use crate::intervention::Intervention;
-use crate::mark::Mark;
-use crate::name::LockName;
+use crate::observe::intervention::Intervention;
+use crate::seam::admin::{LockAdmin, LockInfo, pause_length};
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::mark::Mark;
+use crate::values::name::LockName;
 
 /// A [`RecordStore`] that can say which records it has, and delete one on condition that it is unchanged.
 ///

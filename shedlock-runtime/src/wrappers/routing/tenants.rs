@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::error::{ErrorKind, LockError};
-use crate::provider::LockProvider;
+use crate::seam::provider::LockProvider;
+use crate::values::clock::Clock;
+use crate::values::error::{ErrorKind, LockError};
 
 /// How many tenants, and how much of each one's name, an error tells.
 const MOST_NAMED: usize = 8;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::clock::BootInstant;
-use crate::lease::Lease;
-use crate::name::LockName;
+use crate::seam::lease::Lease;
+use crate::values::clock::BootInstant;
+use crate::values::name::LockName;
 
 /// Below this many names nothing is gained by forgetting leases that have ended.
 const KEEP_NAMES: usize = 1_024;
@@ -122,8 +122,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::LockConfiguration;
-    use crate::lease::Attempt;
+    use crate::seam::lease::Attempt;
+    use crate::values::config::LockConfiguration;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,7 +6,7 @@ use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockError, LockProvider, LockProviderExt as _,
-    LockingTaskExecutor, NamespacedLockProvider, Operation, Outcome, ProviderInfo, Released,
+    LockingTaskExecutor, NamespacedLockProvider, Operation, Outcome, Ownership, ProviderInfo,
     RoutingLockProvider, SkipReason, TimeoutLockProvider, TokioClock, TrackingLockProvider,
 };
 
@@ -136,7 +136,7 @@ async fn the_order_is_free() {
     lock.extend(LONG * 2, "0s").await.unwrap();
     tokio::time::sleep(LONG).await;
     assert_eq!(held(&tracked), ["job"]);
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
     assert!(records.taken().is_empty() && held(&tracked).is_empty());
 
     router.insert("staging", faulty.clone()).unwrap();

@@ -7,7 +7,7 @@ use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockProvider,
     LockProviderExt as _, LockingTaskExecutor, NamespacedLockProvider, Operation, Outcome,
-    Released, SkipReason,
+    Ownership, SkipReason,
 };
 
 use super::{
@@ -28,7 +28,7 @@ async fn the_store_keeps_the_whole_name_and_the_program_sees_its_own() {
     lock.extend(LONG, "0s").await.unwrap();
     tokio::time::sleep(LONG / 2).await;
     assert_eq!(records.taken(), ["staging/job"]);
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
     assert!(records.taken().is_empty());
     assert!(lock_is_known_as(&staging, "staging"));
 }
@@ -329,7 +329,7 @@ async fn a_short_lease_ends_under_either_name() {
         old.extend("1m", "0s").await.unwrap_err().kind(),
         ErrorKind::Lost
     );
-    assert_eq!(old.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(old.unlock().await.unwrap(), Ownership::Lost);
     assert_eq!(records.taken(), ["staging/job"]);
-    assert_eq!(new.unlock().await.unwrap(), Released::Released);
+    assert_eq!(new.unlock().await.unwrap(), Ownership::Ours);
 }

@@ -8,8 +8,8 @@ use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value
 use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
     Acquired, Attempt, Clock as _, ErrorKind, InMemoryLockProvider, LockError, LockProvider,
-    LockProviderExt as _, LockingTaskExecutor, NamespacedLockProvider, Operation, ProviderInfo,
-    Released, RoutingLockProvider, SystemClock, TokioClock,
+    LockProviderExt as _, LockingTaskExecutor, NamespacedLockProvider, Operation, Ownership,
+    ProviderInfo, RoutingLockProvider, SystemClock, TokioClock,
 };
 
 use super::{
@@ -47,11 +47,11 @@ async fn each_tenant_has_its_store() {
     assert!(!is_free(&provider, "a:job").await);
     tokio::time::sleep(LONG / 2).await;
     one.extend(LONG, "0s").await.unwrap();
-    assert_eq!(two.unlock().await.unwrap(), Released::Released);
+    assert_eq!(two.unlock().await.unwrap(), Ownership::Ours);
     assert!(in_b.taken().is_empty());
     tokio::time::sleep(LONG * 2 / 3).await;
     assert_eq!(in_a.taken(), ["a:job"]);
-    assert_eq!(one.unlock().await.unwrap(), Released::Released);
+    assert_eq!(one.unlock().await.unwrap(), Ownership::Ours);
     assert!(in_a.taken().is_empty());
 }
 
@@ -125,7 +125,7 @@ async fn a_lease_stays_where_it_was_granted() {
 
     assert!(provider.remove("a"));
     moved.extend(LONG, "0s").await.unwrap();
-    assert_eq!(moved.unlock().await.unwrap(), Released::Released);
+    assert_eq!(moved.unlock().await.unwrap(), Ownership::Ours);
     assert!(in_old.taken().is_empty());
     assert_eq!(in_new.taken(), ["a:moved"], "another's, and untouched");
     let error = provider.try_lock(config("a:moved")).await.unwrap_err();
@@ -143,7 +143,7 @@ async fn a_lease_of_the_old_store_frees_nothing_in_the_new() {
     provider.insert("a", new.clone()).unwrap();
     let others = take(&provider, "a:job").await;
     assert_eq!(mine.fencing_token(), others.fencing_token());
-    assert_eq!(mine.unlock().await.unwrap(), Released::Released);
+    assert_eq!(mine.unlock().await.unwrap(), Ownership::Ours);
     assert!(!is_free(&new, "a:job").await);
     others.unlock().await.unwrap();
     assert!(is_free(&new, "a:job").await);
@@ -194,7 +194,7 @@ async fn a_lost_answer_finds_its_way_through_a_namespace_and_two_routers() {
     }
     let mut lock = take(&outer, "a:job").await;
     lock.extend(LONG, "0s").await.unwrap();
-    assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
     assert!(records.taken().is_empty());
 }
 
@@ -209,7 +209,7 @@ async fn the_same_attempt_goes_to_the_same_store() {
     let again = provider.acquire(&attempt).await.unwrap().granted().unwrap();
     assert_eq!(first.owner(), again.owner());
     assert_eq!((in_a.taken().len(), in_b.taken().len()), (1, 0));
-    assert_eq!(provider.release(&again).await.unwrap(), Released::Released);
+    assert_eq!(provider.release(&again).await.unwrap(), Ownership::Ours);
     assert!(in_a.taken().is_empty());
 }
 
@@ -418,7 +418,7 @@ async fn tenants_may_change_while_locks_are_taken() {
                 match provider.try_lock(config(&format!("a:job-{n}"))).await {
                     Ok(Some(lock)) => {
                         tokio::task::yield_now().await;
-                        assert_eq!(lock.unlock().await.unwrap(), Released::Released);
+                        assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
                     }
                     Ok(None) => panic!("nobody else asks for it"),
                     Err(error) => assert!(!last && error.kind() == ErrorKind::NoProvider),

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Extended, Lease, LockAdmin, LockConfiguration, LockError,
-    LockInfo, LockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, ProviderInfo,
-    Released, TimeoutLockProvider, async_trait,
+    Acquired, Attempt, ErrorKind, Lease, LockAdmin, LockConfiguration, LockError, LockInfo,
+    LockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, Ownership, ProviderInfo,
+    TimeoutLockProvider, async_trait,
 };
 use tokio::time::Instant;
 
@@ -158,14 +158,14 @@ async fn a_call_that_is_given_up_is_dropped() {
             &self,
             _: &shedlock_runtime::Lease,
             _: Duration,
-        ) -> Result<shedlock_runtime::Extended, shedlock_runtime::LockError> {
+        ) -> Result<shedlock_runtime::Ownership, shedlock_runtime::LockError> {
             unreachable!("nothing is granted")
         }
 
         async fn release(
             &self,
             _: &shedlock_runtime::Lease,
-        ) -> Result<shedlock_runtime::Released, shedlock_runtime::LockError> {
+        ) -> Result<shedlock_runtime::Ownership, shedlock_runtime::LockError> {
             unreachable!("nothing is granted")
         }
     }
@@ -206,11 +206,11 @@ impl LockProvider for Silent {
         pending().await
     }
 
-    async fn extend(&self, _: &Lease, _: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, _: &Lease, _: Duration) -> Result<Ownership, LockError> {
         pending().await
     }
 
-    async fn release(&self, _: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, _: &Lease) -> Result<Ownership, LockError> {
         pending().await
     }
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, Clock as _, ErrorKind, Extended, InMemoryLockProvider, LockAdmin as _,
+    Acquired, Attempt, Clock as _, ErrorKind, InMemoryLockProvider, LockAdmin as _,
     LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, Outcome,
-    Released, TokioClock, TrackingLockProvider,
+    Ownership, TokioClock, TrackingLockProvider,
 };
 use tokio::time::{Instant, sleep};
 
@@ -122,7 +122,7 @@ async fn what_is_lost_is_not_held() {
     );
     extended.extend(LONG, "0s").await.unwrap_err();
     assert_eq!(names(&provider), ["released"]);
-    assert_eq!(released.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(released.unlock().await.unwrap(), Ownership::Lost);
     assert!(provider.held().is_empty());
 }
 
@@ -141,9 +141,9 @@ async fn a_late_holder_does_not_hide_the_next() {
         let new = take(&provider, "job").await;
         let held = provider.held();
         assert_eq!(held.len(), 1);
-        assert_eq!(provider.extend(&old, LONG).await.unwrap(), Extended::Lost);
+        assert_eq!(provider.extend(&old, LONG).await.unwrap(), Ownership::Lost);
         assert_eq!(provider.held(), held);
-        assert_eq!(provider.release(&old).await.unwrap(), Released::Lost);
+        assert_eq!(provider.release(&old).await.unwrap(), Ownership::Lost);
         assert_eq!(provider.held(), held);
         assert_eq!(held[0].fencing_token, new.fencing_token());
         new.unlock().await.unwrap();
@@ -174,7 +174,7 @@ async fn a_late_grant_does_not_hide_the_one_after() {
             .collect::<Vec<_>>()
     };
     assert!(tokens(&provider).contains(&new.fencing_token()));
-    assert_eq!(late.unlock().await.unwrap(), Released::Lost);
+    assert_eq!(late.unlock().await.unwrap(), Ownership::Lost);
     assert_eq!(tokens(&provider), [new.fencing_token()]);
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Extended, Lease, LockError, LockProvider, Owner, OwnerWrite, ProviderInfo,
-    Refusal, Released, SkipReason, Standing, async_trait, node_name,
+    Acquired, Attempt, Lease, LockError, LockProvider, Owner, OwnerWrite, Ownership, ProviderInfo,
+    Refusal, SkipReason, Standing, async_trait, node_name,
 };
 
 use super::Bug;
@@ -226,7 +226,7 @@ impl LockProvider for Toy {
         }
     }
 
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Extended, LockError> {
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         self.request().await?;
         let write = lease.next_write()?;
         let now = self.now();
@@ -240,9 +240,9 @@ impl LockProvider for Toy {
                     owner: write.stored().to_owned(),
                     token: 0,
                 });
-                Extended::Extended
+                Ownership::Ours
             }
-            std::collections::hash_map::Entry::Vacant(_) => Extended::Lost,
+            std::collections::hash_map::Entry::Vacant(_) => Ownership::Lost,
             std::collections::hash_map::Entry::Occupied(mut row) => {
                 let row = row.get_mut();
                 let standing = self.standing(&row.owner, &write);
@@ -251,19 +251,19 @@ impl LockProvider for Toy {
                 let is_live = row.lock_until > now || self.has(Bug::ExtendsAfterExpiry);
                 match (is_own && is_live, self.bug) {
                     (true, Some(Bug::ExtensionIgnored)) | (false, Some(Bug::LossIsNotSaid)) => {
-                        Extended::Extended
+                        Ownership::Ours
                     }
                     (true, Some(Bug::ExtendsFromTheOldEnd)) => {
                         row.lock_until += at_most;
-                        Extended::Extended
+                        Ownership::Ours
                     }
-                    (true, _) if standing == Standing::Same => Extended::Extended,
+                    (true, _) if standing == Standing::Same => Ownership::Ours,
                     (true, _) => {
                         row.lock_until = self.end(now, at_most);
                         write.stored().clone_into(&mut row.owner);
-                        Extended::Extended
+                        Ownership::Ours
                     }
-                    (false, _) => Extended::Lost,
+                    (false, _) => Ownership::Lost,
                 }
             }
         };
@@ -271,7 +271,7 @@ impl LockProvider for Toy {
         Ok(answer)
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Released, LockError> {
+    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.request().await?;
         let write = lease.next_write()?;
         let answer = self.give_back(lease, &write);
@@ -281,7 +281,7 @@ impl LockProvider for Toy {
 }
 
 impl Toy {
-    fn give_back(&self, lease: &Lease, write: &OwnerWrite) -> Released {
+    fn give_back(&self, lease: &Lease, write: &OwnerWrite) -> Ownership {
         let now = self.now();
         let mut rows = self.world.rows();
         let found = rows.get_mut(&self.key(lease.name().as_str()));
@@ -291,7 +291,7 @@ impl Toy {
             None => Standing::Foreign,
         };
         match found {
-            Some(_) if standing == Standing::Same => Released::Released,
+            Some(_) if standing == Standing::Same => Ownership::Ours,
             Some(row) if standing == Standing::Earlier => {
                 row.lock_until = match self.bug {
                     Some(Bug::AtLeastIgnored) => now,
@@ -300,10 +300,10 @@ impl Toy {
                     _ => now.max(self.end(row.locked_at, lease.at_least())),
                 };
                 write.stored().clone_into(&mut row.owner);
-                Released::Released
+                Ownership::Ours
             }
-            _ if self.has(Bug::LossIsNotSaid) => Released::Released,
-            _ => Released::Lost,
+            _ if self.has(Bug::LossIsNotSaid) => Ownership::Ours,
+            _ => Ownership::Lost,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shedlock::{ErrorKind, LockProviderExt as _, LockingTaskExecutor, Outcome, lock};
-use shedlock_runtime::{Acquired, Attempt, Clock as _, Released, SystemClock};
+use shedlock_runtime::{Acquired, Attempt, Clock as _, Ownership, SystemClock};
 use shedlock_testkit::proxy::{Direction, LateRequest, Rule, Trigger};
 use shedlock_tests::holds::monotonic_nanos;
 
@@ -157,11 +157,11 @@ async fn g4_request_duplicated(place: Place) {
     assert!(other.expect("the store answers").is_none());
     for lease in &leases {
         let released = locks.release(lease).await.expect("the store answers");
-        assert_eq!(released, Released::Released);
+        assert_eq!(released, Ownership::Ours);
     }
     let (heir, _) = take(&locks, "job", MINUTE).await;
     let released = locks.release(&leases[0]).await.expect("the store answers");
-    assert_eq!(released, Released::Lost);
+    assert_eq!(released, Ownership::Lost);
     assert!(!is_free(&locks, "job").await);
     heir.unlock().await.expect("the store answers");
 }

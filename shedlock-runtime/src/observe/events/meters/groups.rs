@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use once_cell::sync::Lazy;
 
 use super::series::Series;
-use crate::name::LockName;
+use crate::values::name::LockName;
 
 /// With more templates than this, the later ones share one label: names made from data by an expression have no template.
 const MOST_TEMPLATES: usize = 1_000;

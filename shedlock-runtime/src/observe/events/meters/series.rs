@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 
 use super::describe;
-use crate::error::ErrorKind;
-use crate::event::{LossReason, RunOutcome};
-use crate::name::LockName;
-use crate::outcome::SkipReason;
-use crate::printable::printable;
+use crate::observe::event::{LossReason, RunOutcome};
+use crate::values::error::ErrorKind;
+use crate::values::name::LockName;
+use crate::values::outcome::SkipReason;
+use crate::values::printable::printable;
 
 pub(super) const META: Metadata<'static> =
     Metadata::new("shedlock", Level::INFO, Some(module_path!()));

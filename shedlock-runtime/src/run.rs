@@ -1,0 +1,12 @@
+//! A body that runs under a lock.
+
+pub(crate) mod assert;
+pub(crate) mod context;
+pub(crate) mod executor;
+pub(crate) mod ext;
+pub(crate) mod gate;
+pub(crate) mod kept;
+pub mod lock;
+pub(crate) mod renewal;
+pub(crate) mod skip;
+pub(crate) mod watch;
