@@ -56,7 +56,7 @@ async fn it_shows_the_loss_the_metrics_and_what_the_listener_hears() {
     has("shedlock_acquired{lock=\"sync-{tenant}\",provider=\"memory\"} 3");
     has("shedlock_skipped{lock=\"sync-{tenant}\",provider=\"memory\",reason=\"held\"} 1");
     has("shedlock_overruns{lock=\"too_slow\",provider=\"memory\"} 1");
-    has("shedlock_renewals{lock=\"import\",provider=\"memory\",ok=\"true\"} ");
+    has("shedlock_extensions{lock=\"import\",provider=\"memory\",ok=\"true\"} ");
     has(
         "shedlock_body_seconds_bucket{lock=\"import\",provider=\"memory\",outcome=\"completed\",le=\"1\"} ",
     );

@@ -131,8 +131,8 @@ pub(crate) async fn run<F: Future>(
         };
         let state = lock.state();
         if !span.is_disabled() {
-            span.record("lock.owner", &*state.node());
-            span.record("lock.fence", state.fencing_token());
+            span.record("lock.node", &*state.node());
+            span.record("lock.fencing_token", state.fencing_token());
         }
         let period = config.options().keep_alive.period(config.at_most());
         let result = Gate::new(body, state, config.options().on_lost(), period).await;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 use crate::hold::held::LockState;
 use crate::observe::event::LossReason;
 use crate::observe::events;
-use crate::run::renewal::Renewal;
+use crate::run::extension::Extension;
 use crate::values::clock::BootInstant;
 
 /// A task that is polled later than this, in parts of its lease, is reported.
@@ -22,7 +22,7 @@ const LATE_AT_MOST: Duration = Duration::from_secs(1);
 
 pub(crate) struct Watch {
     timer: Pin<Box<Sleep>>,
-    renewal: Option<Renewal>,
+    extension: Option<Extension>,
     /// When the task was to be woken at the latest.
     due: Option<BootInstant>,
     /// The end of the lease that was announced, as nobody extends it.
@@ -33,7 +33,7 @@ impl Watch {
     pub(crate) fn new(state: &LockState, period: Option<Duration>) -> Self {
         Self {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            renewal: period.map(|period| Renewal::new(state, period)),
+            extension: period.map(|period| Extension::new(state, period)),
             due: None,
             announced: None,
         }
@@ -47,8 +47,8 @@ impl Watch {
         if let Some(late) = late.filter(|late| *late > tolerated) {
             events::starved(&**state, late);
         }
-        if let Some(renewal) = &mut self.renewal {
-            renewal.poll(state, cx);
+        if let Some(extension) = &mut self.extension {
+            extension.poll(state, cx);
             if !state.has_ended() && state.now() >= self.last_moment(state) {
                 let why = "it could not be extended before its end";
                 state.lose(LossReason::Deadline, why);
@@ -67,8 +67,8 @@ impl Watch {
             return;
         }
         let last = self.last_moment(state);
-        let due = match &self.renewal {
-            Some(renewal) => renewal.due(state).map_or(last, |due| due.min(last)),
+        let due = match &self.extension {
+            Some(extension) => extension.due(state).map_or(last, |due| due.min(last)),
             None if self.announced == Some(state.deadline()) => last,
             None => state.almost_over(),
         };
@@ -87,15 +87,15 @@ impl Watch {
 
     /// The body is over, and its lease is extended no more.
     pub(crate) fn end(mut self, state: &LockState) {
-        if let Some(renewal) = &mut self.renewal {
-            renewal.leave(state);
+        if let Some(extension) = &mut self.extension {
+            extension.leave(state);
         }
     }
 
     fn last_moment(&self, state: &LockState) -> BootInstant {
         let deadline = state.deadline();
-        match self.renewal {
-            Some(_) => deadline.saturating_sub(Renewal::margin(state.at_most())),
+        match self.extension {
+            Some(_) => deadline.saturating_sub(Extension::margin(state.at_most())),
             None => deadline,
         }
     }

@@ -72,7 +72,7 @@ async fn a_store_that_stays_away_ends_the_body_with_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_was_taken_away_ends_the_body_at_the_next_renewal() {
+async fn a_lock_that_was_taken_away_ends_the_body_at_the_next_extension() {
     // Nobody can take a lock away from memory, so the store says so by itself.
     let provider = FaultyProvider::new(InMemoryLockProvider::new());
     provider.next(Operation::Extend, Fault::Fail(ErrorKind::Lost));
@@ -100,7 +100,7 @@ async fn a_lock_that_was_taken_away_ends_the_body_at_the_next_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_least_is_kept_through_renewals() {
+async fn at_least_is_kept_through_extensions() {
     let provider = InMemoryLockProvider::new();
     let job = job().at_least(Duration::from_secs(60));
     call(
@@ -118,7 +118,7 @@ async fn at_least_is_kept_through_renewals() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_future_that_is_forgotten_no_longer_renews() {
+async fn a_future_that_is_forgotten_no_longer_extends() {
     let provider = InMemoryLockProvider::new();
     let mut task = Box::pin(call(provider.clone(), job(), std::future::pending::<()>()));
     assert!(
@@ -236,10 +236,10 @@ async fn a_guard_is_kept_alive_while_its_work_is_awaited() {
         "the work has the lock"
     );
     assert!(guard.is_held(), "and the guard has it afterwards");
-    let renewals = provider.calls(Operation::Extend);
-    assert_eq!(renewals, 11, "one every half lease, none at the end");
+    let extensions = provider.calls(Operation::Extend);
+    assert_eq!(extensions, 11, "one every half lease, none at the end");
     tokio::time::sleep(Duration::from_secs(11)).await;
-    assert_eq!(provider.calls(Operation::Extend), renewals);
+    assert_eq!(provider.calls(Operation::Extend), extensions);
     assert!(!guard.is_held(), "nobody extends it now");
     let error = guard.keep_alive(async {}).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Lost, "what is lost is not kept");

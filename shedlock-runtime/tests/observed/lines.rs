@@ -61,15 +61,15 @@ async fn a_normal_run_and_a_normal_skip_are_silent_at_info() {
     let node = &*host_node_name();
     let acquired = line("silent", "lock.acquired");
     check(&acquired, Level::DEBUG, "silent", "records");
-    assert_eq!(acquired.field("lock.owner"), node);
-    assert!(acquired.field("lock.fence").parse::<u64>().unwrap() > 0);
+    assert_eq!(acquired.field("lock.node"), node);
+    assert!(acquired.field("lock.fencing_token").parse::<u64>().unwrap() > 0);
     says(
         &acquired,
         &["acquired `silent`: held until 20", "Z (in 10m) at most"],
     );
     let skipped = line("silent", "lock.skipped");
     check(&skipped, Level::DEBUG, "silent", "records");
-    assert_eq!(skipped.field("lock.owner"), node);
+    assert_eq!(skipped.field("lock.node"), node);
     assert_eq!(skipped.field("lock.outcome"), "held");
     let parts = [
         "skipped `silent`: held by ",
@@ -249,36 +249,39 @@ async fn a_pause_in_one_store_does_not_hide_that_in_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn renewals_are_traced_and_failed_ones_warn() {
+async fn extensions_are_traced_and_failed_ones_warn() {
     start();
     let (store, _records) = store();
     store.next(Operation::Extend, AWAY);
-    let config = config("renewed", "10s").with_keep_alive().unwrap();
+    let config = config("extended", "10s").with_keep_alive().unwrap();
     run(&store, config, seconds(12)).await.unwrap();
     let expected = [
         "lock.acquired",
-        "lock.renew_failed",
-        "lock.renewed",
-        "lock.renewed",
+        "lock.extend_failed",
+        "lock.extended",
+        "lock.extended",
         "lock.released",
     ];
-    assert_eq!(names("renewed"), expected);
-    let failed = line("renewed", "lock.renew_failed");
-    check(&failed, Level::WARN, "renewed", "records");
+    assert_eq!(names("extended"), expected);
+    let failed = line("extended", "lock.extend_failed");
+    check(&failed, Level::WARN, "extended", "records");
     assert_eq!(failed.field("error.type"), "unavailable");
     says(
         &failed,
         &[
-            "could not extend `renewed`: trying again until its lease ends at 20",
+            "could not extend `extended`: trying again until its lease ends at 20",
             "Z (in 5s)",
         ],
     );
-    let all = lines("renewed");
-    let renewed = all.iter().find(|line| line.name == "lock.renewed").unwrap();
-    check(renewed, Level::TRACE, "renewed", "records");
+    let all = lines("extended");
+    let extended = all
+        .iter()
+        .find(|line| line.name == "lock.extended")
+        .unwrap();
+    check(extended, Level::TRACE, "extended", "records");
     says(
-        renewed,
-        &["extended `renewed`: held until 20", "Z (in 10s) at most"],
+        extended,
+        &["extended `extended`: held until 20", "Z (in 10s) at most"],
     );
 }
 
@@ -292,7 +295,7 @@ async fn a_store_that_stays_away_warns_once_a_minute_of_a_long_lease() {
     let config = config("pressed", "10m").with_keep_alive().unwrap();
     run(&store, config, seconds(540)).await.unwrap();
     let failed = names("pressed");
-    let failed = failed.iter().filter(|name| **name == "lock.renew_failed");
+    let failed = failed.iter().filter(|name| **name == "lock.extend_failed");
     assert_eq!(failed.count(), 150, "each is said at DEBUG");
     let loud = loud("pressed");
     assert!((2..=4).contains(&loud.len()), "{loud:?}");
@@ -323,9 +326,12 @@ async fn a_body_that_outlives_its_lease_is_announced_lost_and_overrun_once_each(
     let lost = line("long", "lock.lost");
     check(&lost, Level::ERROR, "long", "records");
     assert_eq!(lost.field("reason"), "deadline");
-    assert_eq!(lost.field("lock.owner"), &*host_node_name());
+    assert_eq!(lost.field("lock.node"), &*host_node_name());
     let taken = line("long", "lock.acquired");
-    assert_eq!(lost.field("lock.fence"), taken.field("lock.fence"));
+    assert_eq!(
+        lost.field("lock.fencing_token"),
+        taken.field("lock.fencing_token")
+    );
     says(
         &lost,
         &[
@@ -465,7 +471,7 @@ async fn a_slow_store_is_not_taken_for_a_blocked_thread() {
     }
     let config = config("slow", "60s").with_keep_alive_every("1s").unwrap();
     run(&store, config, seconds(45)).await.unwrap();
-    assert!(names("slow").contains(&"lock.renewed"));
+    assert!(names("slow").contains(&"lock.extended"));
     assert!(!names("slow").contains(&"lock.starved"));
 }
 

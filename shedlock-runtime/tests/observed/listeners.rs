@@ -78,14 +78,14 @@ async fn each_outcome_is_heard_in_order_by_all_with_what_it_is_about() {
     assert_eq!(names(&until(&second, "lock.lost")), names(&heard));
     let expected = [
         "lock.acquired",
-        "lock.renewed",
+        "lock.extended",
         "lock.finished",
         "lock.released",
         "lock.skipped",
         "lock.error",
         "lock.acquired",
-        "lock.renew_failed",
-        "lock.renewed",
+        "lock.extend_failed",
+        "lock.extended",
         "lock.finished",
         "lock.release_failed",
         "lock.released",

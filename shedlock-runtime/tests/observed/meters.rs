@@ -149,19 +149,19 @@ async fn every_series_of_a_lock_is_there_from_the_beginning() {
         shedlock_body_seconds_sum outcome=lost
         shedlock_body_seconds_sum outcome=panicked
         shedlock_body_seconds_sum outcome=shut_down
+        shedlock_extension_delay_seconds_count
+        shedlock_extension_delay_seconds_sum
+        shedlock_extensions ok=false
+        shedlock_extensions ok=true
         shedlock_held
         shedlock_hold_seconds_count
         shedlock_hold_seconds_sum
         shedlock_last_success_timestamp
-        shedlock_lost reason=deadline
-        shedlock_lost reason=stolen
+        shedlock_losses reason=deadline
+        shedlock_losses reason=stolen
         shedlock_overruns
         shedlock_releases ok=false
         shedlock_releases ok=true
-        shedlock_renew_lateness_seconds_count
-        shedlock_renew_lateness_seconds_sum
-        shedlock_renewals ok=false
-        shedlock_renewals ok=true
         shedlock_skipped reason=contended
         shedlock_skipped reason=held
         shedlock_skipped reason=paused
@@ -242,12 +242,12 @@ async fn what_goes_wrong_is_counted_by_its_kind() {
         ("shedlock_errors kind=unavailable op=acquire", 1.0),
         ("shedlock_errors kind=unavailable op=extend", 1.0),
         ("shedlock_errors kind=schema op=release", 1.0),
-        ("shedlock_renewals ok=false", 1.0),
-        ("shedlock_renewals ok=true", 1.0),
-        ("shedlock_renew_lateness_seconds_count", 1.0),
+        ("shedlock_extensions ok=false", 1.0),
+        ("shedlock_extensions ok=true", 1.0),
+        ("shedlock_extension_delay_seconds_count", 1.0),
         ("shedlock_releases ok=false", 1.0),
-        ("shedlock_lost reason=deadline", 1.0),
-        ("shedlock_lost reason=stolen", 1.0),
+        ("shedlock_losses reason=deadline", 1.0),
+        ("shedlock_losses reason=stolen", 1.0),
         ("shedlock_overruns", 1.0),
         ("shedlock_body_seconds_count outcome=completed", 2.0),
         ("shedlock_body_seconds_count outcome=lost", 1.0),
@@ -270,9 +270,9 @@ async fn an_extension_by_hand_is_not_late() {
     .await
     .unwrap();
     let all = recorder.all("m-hand");
-    assert_eq!(all["shedlock_renewals ok=true provider=memory"], 1.0);
+    assert_eq!(all["shedlock_extensions ok=true provider=memory"], 1.0);
     assert_eq!(
-        all["shedlock_renew_lateness_seconds_count provider=memory"],
+        all["shedlock_extension_delay_seconds_count provider=memory"],
         0.0
     );
     assert_eq!(all["shedlock_lease_remaining_seconds provider=memory"], 3.0);

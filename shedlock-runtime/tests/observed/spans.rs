@@ -39,13 +39,13 @@ async fn a_run_has_all_its_fields_and_its_questions_are_its_children() {
         ("lock.provider", "records"),
         ("lock.at_most_ms", "10000"),
         ("lock.at_least_ms", "3000"),
-        ("lock.owner", &*host_node_name()),
-        ("lock.fence", &*token.to_string()),
+        ("lock.node", &*host_node_name()),
+        ("lock.fencing_token", &*token.to_string()),
         ("lock.outcome", "executed"),
     ] {
         assert_eq!(call.field(field), value, "{field}");
     }
-    for name in ["shedlock.acquire", "shedlock.renew", "shedlock.release"] {
+    for name in ["shedlock.acquire", "shedlock.extend", "shedlock.release"] {
         let child = only("span-a7", name);
         assert_eq!((child.level, child.target), (Level::DEBUG, "shedlock"));
         assert_eq!(child.parent, Some("shedlock.run"), "{name}");
@@ -101,7 +101,7 @@ async fn each_outcome_has_its_word() {
         "lost"
     );
     assert_eq!(
-        only("span-lost", "shedlock.renew").field("error.type"),
+        only("span-lost", "shedlock.extend").field("error.type"),
         "lost"
     );
 

@@ -29,7 +29,7 @@ async fn a_run_that_outlasts_at_most_is_said_once_and_then_once_an_hour() {
     assert_eq!(loud.len(), 5, "after 11 m and then every hour: {loud:?}");
     assert_eq!(loud[0].field("seen_ms"), "660000");
     assert_eq!(loud[0].field("lock.outcome"), "held");
-    assert_eq!(loud[0].field("lock.owner"), &*host_node_name());
+    assert_eq!(loud[0].field("lock.node"), &*host_node_name());
     let node = host_node_name();
     let message = loud[0].message();
     assert!(

@@ -45,7 +45,7 @@ async fn each_question_and_its_answer_is_a_line_on_the_providers_own_target() {
     ];
     assert_eq!(messages("wire"), expected);
     let lines = wire("wire");
-    let spans = ["shedlock.acquire", "shedlock.renew", "shedlock.acquire"];
+    let spans = ["shedlock.acquire", "shedlock.extend", "shedlock.acquire"];
     for (line, span) in lines.iter().zip(spans) {
         assert_eq!(line.target, "shedlock::provider::memory");
         check(line, "memory", span);

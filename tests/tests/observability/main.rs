@@ -318,8 +318,8 @@ fn a_wrong_name_is_noticed() {
             "`shedlock_acquired` has no label `name`",
         ),
         (
-            "shedlock_lost{reason=\"stole\"}",
-            "`shedlock_lost` has no `reason=\"stole\"`",
+            "shedlock_losses{reason=\"stole\"}",
+            "`shedlock_losses` has no `reason=\"stole\"`",
         ),
         (
             "shedlock_skipped{reason=~\"held|hold\"}",

@@ -24,7 +24,7 @@ on_databases! {
     extend_after_a_release_and_an_heir on postgres mysql;
     release_after_its_retry_and_an_heir on postgres mysql;
     release_with_at_least_after_it_is_over on postgres mysql;
-    a_renewal_after_an_extension_by_hand on postgres mysql;
+    a_kept_alive_extension_after_one_by_hand on postgres mysql;
     two_extensions_by_hand on postgres mysql;
     an_attempt_asked_again_after_its_release on sqlite postgres mysql;
 }
@@ -248,7 +248,7 @@ async fn counts_no_longer<DB: Night>(late: &Late<DB>, remaining: Option<Duration
     );
 }
 
-async fn a_renewal_after_an_extension_by_hand<DB: Night>(place: Place<DB>) {
+async fn a_kept_alive_extension_after_one_by_hand<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
         let config = LockConfiguration::new(NAME, "600ms").and_then(|config| {
             let config = config.with_keep_alive()?;

@@ -36,8 +36,8 @@ pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span 
         lock.provider = info.name(),
         lock.at_most_ms = millis(config.at_most()),
         lock.at_least_ms = millis(config.at_least()),
-        lock.owner = Empty,
-        lock.fence = Empty,
+        lock.node = Empty,
+        lock.fencing_token = Empty,
         lock.outcome = Empty,
     )
 }
@@ -49,8 +49,8 @@ pub(super) fn acquired(lock: &dyn HeldLock) {
         event = "lock.acquired",
         lock.name = %lock.subject().name,
         lock.provider = lock.subject().provider,
-        lock.owner = &*lock.node(),
-        lock.fence = lock.fencing_token(),
+        lock.node = &*lock.node(),
+        lock.fencing_token = lock.fencing_token(),
         "acquired `{}`: held until {} at most",
         lock.subject().name,
         Until(lock.remaining().unwrap_or_default())
@@ -77,7 +77,7 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
                 event = "lock.skipped",
                 lock.name = %subject.name,
                 lock.provider = subject.provider,
-                lock.owner = refusal.node.as_deref(),
+                lock.node = refusal.node.as_deref(),
                 lock.outcome = reason.as_str(),
                 seen_ms = seen_for.map(millis),
                 "skipped `{name}`: {reason}{}{}{}{now_what}",
@@ -101,9 +101,9 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
 
 pub(super) fn extended(lock: &dyn HeldLock, at_most: Duration) {
     trace!(
-        name: "lock.renewed",
+        name: "lock.extended",
         target: TARGET,
-        event = "lock.renewed",
+        event = "lock.extended",
         lock.name = %lock.subject().name,
         lock.provider = lock.subject().provider,
         "extended `{}`: held until {} at most", lock.subject().name, Until(at_most)
@@ -115,9 +115,9 @@ pub(super) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
     macro_rules! line {
         ($level:ident) => {
             $level!(
-                name: "lock.renew_failed",
+                name: "lock.extend_failed",
                 target: TARGET,
-                event = "lock.renew_failed",
+                event = "lock.extend_failed",
                 lock.name = %lock.subject().name,
                 lock.provider = lock.subject().provider,
                 error.type = cause.kind().as_str(),
@@ -128,7 +128,7 @@ pub(super) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
         };
     }
     // A long lease is tried for again every second.
-    if limit::pass("renew", lock.subject().store, lock.subject().name.as_str()).is_through() {
+    if limit::pass("extend", lock.subject().store, lock.subject().name.as_str()).is_through() {
         line!(warn);
     } else {
         line!(debug);
@@ -202,8 +202,8 @@ pub(super) fn lost(lock: &dyn HeldLock, reason: LossReason, why: &str) {
         event = "lock.lost",
         lock.name = %lock.subject().name,
         lock.provider = lock.subject().provider,
-        lock.owner = &*lock.node(),
-        lock.fence = lock.fencing_token(),
+        lock.node = &*lock.node(),
+        lock.fencing_token = lock.fencing_token(),
         reason = reason.as_str(),
         "lost `{}`: {why}; another node may hold it now{now_what}", lock.subject().name
     );

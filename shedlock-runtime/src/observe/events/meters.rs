@@ -66,14 +66,14 @@ impl Meters<'_> {
                 self.count(&series.errors(failure.kind, Op::Acquire));
             }
             EventKind::Extended { left, late, .. } => {
-                self.count(&series.renewed);
+                self.count(&series.extended);
                 self.set(&series.lease_remaining, left.as_secs_f64());
                 if let Some(late) = late {
-                    self.seconds(&series.renew_lateness, *late);
+                    self.seconds(&series.extension_delay, *late);
                 }
             }
             EventKind::ExtendFailed { failure, .. } => {
-                self.count(&series.not_renewed);
+                self.count(&series.not_extended);
                 self.count(&series.errors(failure.kind, Op::Extend));
             }
             EventKind::Expiring { left } => self.set(&series.lease_remaining, left.as_secs_f64()),

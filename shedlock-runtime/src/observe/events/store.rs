@@ -84,7 +84,7 @@ impl Question<'_> {
         }
         match self.operation {
             Operation::Acquire => span!("shedlock.acquire"),
-            Operation::Extend => span!("shedlock.renew"),
+            Operation::Extend => span!("shedlock.extend"),
             _ => span!("shedlock.release"),
         }
     }

@@ -50,7 +50,7 @@ async fn a9_suspended_for_longer_than_the_lease() {
     assert!(is_free(&locks, "job").await, "it was given back");
 }
 
-/// Threads that never rest keep the renewals from their time: each is made in time, or the loss is announced.
+/// Threads that never rest keep the extensions from their time: each is made in time, or the loss is announced.
 async fn a10_cpu_starvation(place: Place) {
     let locks = place.connect().await;
     let lease = Duration::from_millis(300);
@@ -65,7 +65,7 @@ async fn a10_cpu_starvation(place: Place) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let Some((heir, granted)) = taken else {
-        println!("renewed in time for {:?}", lease * 5);
+        println!("extended in time for {:?}", lease * 5);
         assert!(
             child.last_step() > entered + nanos(lease * 2),
             "it works on"
@@ -85,7 +85,7 @@ async fn a10_cpu_starvation(place: Place) {
     heir.unlock().await.expect("the store answers");
 }
 
-/// Nothing can renew the lease, so another takes the lock; once the body gives the thread back, it is dropped.
+/// Nothing can extend the lease, so another takes the lock; once the body gives the thread back, it is dropped.
 async fn a11_a_body_that_blocks_the_executor(place: Place) {
     let locks = place.connect().await;
     let lease = Duration::from_millis(600);

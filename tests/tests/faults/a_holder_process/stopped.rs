@@ -59,7 +59,7 @@ async fn a3_sigstop_shorter_than_the_lease(place: Place) {
     let lease = Duration::from_secs(3);
     let child = Child::start(Scenario::KeepAlive, &place.url, lease);
     let entered = child.until_at_work().await.at;
-    // Past the time of the first renewal, and not to the end of the lease.
+    // Past the time of the first extension, and not to the end of the lease.
     child.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_millis(1_900)).await;
     child.signal(Signal::CONT);

@@ -65,7 +65,7 @@ async fn b7_mem_forget_of_a_guard(place: Place) {
     heir.unlock().await.expect("the store answers");
 }
 
-/// Polled for a while, past several renewals, and then never again: whoever does not poll does not renew.
+/// Polled for a while, past several extensions, and then never again: whoever does not poll does not extend.
 async fn b7_mem_forget_of_a_call_that_is_kept_alive(place: Place) {
     let locks = place.connect().await;
     let call = {
@@ -80,10 +80,10 @@ async fn b7_mem_forget_of_a_call_that_is_kept_alive(place: Place) {
         }
     };
     let mut call = Box::pin(call);
-    // Not while it renews: what is forgotten with an answer on its way keeps its connection.
+    // Not while it extends: what is forgotten with an answer on its way keeps its connection.
     let polled = tokio::time::timeout(KEPT / 4 * 9, &mut call).await;
     assert!(polled.is_err(), "it has no end");
-    assert!(!is_free(&locks, "job").await, "it was renewed until now");
+    assert!(!is_free(&locks, "job").await, "it was extended until now");
     let forgotten = monotonic_nanos();
     mem::forget(call);
     let (heir, granted) = take(&locks, "job", MINUTE).await;

@@ -119,7 +119,7 @@ async fn c2_kept_alive_with_a_clock_at_double_speed(place: Place) {
     is_kept(2.0, &place).await;
 }
 
-/// Its first renewal comes after the end of its lease: it is told then, and does no more.
+/// Its first extension comes after the end of its lease: it is told then, and does no more.
 async fn c2_kept_alive_with_a_clock_too_slow(place: Place) {
     let time = server_or_skip!(FakeTime::new());
     let near = place.connect().await;
@@ -132,9 +132,9 @@ async fn c2_kept_alive_with_a_clock_too_slow(place: Place) {
     child.until("failed: Lost").await;
     let overlap = Duration::from_nanos(child.last_step().saturating_sub(granted));
     println!("{overlap:?} beside another");
-    let renewal = (LEASE / 2).div_f64(rate);
+    let extension = (LEASE / 2).div_f64(rate);
     assert!(
-        overlap < renewal.saturating_sub(LEASE) + Duration::from_millis(500),
+        overlap < extension.saturating_sub(LEASE) + Duration::from_millis(500),
         "{overlap:?}"
     );
     child.kill().await;

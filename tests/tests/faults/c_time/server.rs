@@ -58,7 +58,7 @@ async fn c3_server_clock_steps_forward(shifted: Shifted) {
     heir.unlock().await.expect("the store answers");
 }
 
-/// A holder that renews is told at the next renewal.
+/// A holder that extends is told at the next extension.
 async fn c3_server_clock_steps_forward_past_a_kept_lease(shifted: Shifted) {
     let locks = shifted.place.connect().await;
     let asked = monotonic_nanos();

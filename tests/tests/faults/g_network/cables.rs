@@ -90,13 +90,13 @@ async fn g5_cable_of_the_holder_cut(far: Cabled) {
     let near = far.place.connect().await;
     let child = far.child(Scenario::KeepAlive, LEASE);
     let entered = child.until_at_work().await.at;
-    // After the first renewal, so that the end of that is what counts.
-    let renewed = entered + nanos(LEASE * 3 / 4);
-    until(async || (monotonic_nanos() > renewed).then_some(())).await;
+    // After the first extension, so that the end of that is what counts.
+    let extended = entered + nanos(LEASE * 3 / 4);
+    until(async || (monotonic_nanos() > extended).then_some(())).await;
     far.cable.cut(Direction::Both).await;
     let (mut heir, granted) = take(&near, "job", MINUTE).await;
     let left = child.until("left").await.at;
-    assert!(granted >= entered + nanos(LEASE), "it was renewed once");
+    assert!(granted >= entered + nanos(LEASE), "it was extended once");
     assert!(left < granted, "overlap of {} ns", left - granted);
     assert!(child.last_step() < left);
     child.until("failed: Lost").await;

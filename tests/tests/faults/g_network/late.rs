@@ -15,9 +15,9 @@ use crate::support::{Place, cases, config, in_time, is_free, nanos, take, until}
 cases! {
     g4_acquire_delivered_late on postgres mariadb;
     g4_release_delivered_late on postgres mariadb;
-    g4_renewal_delivered_late on postgres mariadb;
-    g4_renewal_delivered_after_a_later_one on postgres mariadb;
-    g4_renewal_delivered_after_the_release on postgres mariadb;
+    g4_extension_delivered_late on postgres mariadb;
+    g4_extension_delivered_after_a_later_one on postgres mariadb;
+    g4_extension_delivered_after_the_release on postgres mariadb;
     g4_request_duplicated on sqlite postgres mariadb;
 }
 
@@ -71,7 +71,7 @@ async fn g4_release_delivered_late(place: Place) {
     deliver_to_an_heir(&link, asked + nanos(LEASE)).await;
 }
 
-async fn g4_renewal_delivered_late(place: Place) {
+async fn g4_extension_delivered_late(place: Place) {
     let link = Link::over(place).await;
     let asked = monotonic_nanos();
     let body = async {
@@ -83,25 +83,28 @@ async fn g4_renewal_delivered_late(place: Place) {
     deliver_to_an_heir(&link, asked + nanos(LEASE)).await;
 }
 
-/// Holds a renewal back until later ones are confirmed, and gives it with the end of the lease that they have brought.
+/// Holds an extension back until later ones are confirmed, and gives it with the end of the lease that they have brought.
 async fn overtaken(link: &Link) -> (LateRequest, String) {
-    let renewal = link.proxy.hold_back(Trigger::containing("job"));
-    in_time(renewal.sent()).await;
+    let extension = link.proxy.hold_back(Trigger::containing("job"));
+    in_time(extension.sent()).await;
     for _ in 0..2 {
         let now = link.column("locked_by").await;
         until(async || (link.column("locked_by").await != now).then_some(())).await;
     }
-    (renewal, link.column("lock_until").await)
+    (extension, link.column("lock_until").await)
 }
 
 /// It must not set the lease's end back. Others ask all the time, and the lease would end if it did.
-async fn g4_renewal_delivered_after_a_later_one(place: Place) {
+async fn g4_extension_delivered_after_a_later_one(place: Place) {
     let link = Link::over(place).await;
     let at_work = AtomicBool::new(false);
     let body = async {
         at_work.store(true, Ordering::Relaxed);
-        let (renewal, end) = overtaken(&link).await;
-        assert!(in_time(renewal.deliver()).await, "the server has answered");
+        let (extension, end) = overtaken(&link).await;
+        assert!(
+            in_time(extension.deliver()).await,
+            "the server has answered"
+        );
         // Both in a form that sorts by time.
         assert!(link.column("lock_until").await >= end, "it was set back");
         let now = link.column("locked_by").await;
@@ -129,7 +132,7 @@ async fn g4_renewal_delivered_after_a_later_one(place: Place) {
 }
 
 /// Nobody's lease is made longer by it: the lock is free, and stays so.
-async fn g4_renewal_delivered_after_the_release(place: Place) {
+async fn g4_extension_delivered_after_the_release(place: Place) {
     let link = Link::over(place).await;
     let mut late = None;
     let body = async { late = Some(overtaken(&link).await.0) };

@@ -27,7 +27,7 @@ async fn g5_partition_of_the_holder(place: Place) {
     let link = Link::over(place).await;
     let (asked, last) = (monotonic_nanos(), AtomicU64::new(0));
     let body = async {
-        // After the first renewal.
+        // After the first extension.
         sleep(LEASE * 3 / 4).await;
         link.proxy.set(Rule::Hold(Direction::Both));
         loop {
@@ -51,7 +51,7 @@ async fn g5_partition_of_the_holder(place: Place) {
     let last = last.load(Ordering::Relaxed);
     assert!(
         granted >= asked + nanos(LEASE),
-        "the lease was renewed once"
+        "the lease was extended once"
     );
     assert!(
         last < granted,

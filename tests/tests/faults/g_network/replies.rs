@@ -16,8 +16,8 @@ cases! {
     g1_reply_to_acquire_lost_once on postgres mariadb;
     g2_reply_to_release_lost on postgres mariadb;
     g2_reply_to_release_lost_and_the_lock_taken on postgres mariadb;
-    g3_reply_to_renewal_lost on postgres mariadb;
-    g3_all_replies_lost_from_the_renewal_on on postgres mariadb;
+    g3_reply_to_extension_lost on postgres mariadb;
+    g3_all_replies_lost_from_the_extension_on on postgres mariadb;
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -120,8 +120,8 @@ async fn g2_reply_to_release_lost_and_the_lock_taken(place: Place) {
     heir.unlock().await.expect("the store answers");
 }
 
-/// One answer is lost; the next renewal is confirmed, and the job runs for several leases.
-async fn g3_reply_to_renewal_lost(place: Place) {
+/// One answer is lost; the next extension is confirmed, and the job runs for several leases.
+async fn g3_reply_to_extension_lost(place: Place) {
     let link = Link::over(place).await;
     let lease = Duration::from_millis(1_500);
     let body = async {
@@ -132,7 +132,7 @@ async fn g3_reply_to_renewal_lost(place: Place) {
         link.break_and_mend();
         let asked = monotonic_nanos();
         while monotonic_nanos() < asked + nanos(lease * 2) {
-            assert!(lock::is_held(), "the lease is renewed");
+            assert!(lock::is_held(), "the lease is extended");
             assert!(!is_free(&link.near, "job").await);
             sleep(Duration::from_millis(20)).await;
         }
@@ -142,7 +142,7 @@ async fn g3_reply_to_renewal_lost(place: Place) {
 }
 
 /// The store has extended the lease, but nobody has said so: the holder counts to the end that it knows of.
-async fn g3_all_replies_lost_from_the_renewal_on(place: Place) {
+async fn g3_all_replies_lost_from_the_extension_on(place: Place) {
     let link = Link::over(place).await;
     let lease = Duration::from_secs(1);
     let (asked, last) = (monotonic_nanos(), AtomicUsize::new(0));

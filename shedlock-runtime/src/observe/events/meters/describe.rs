@@ -14,12 +14,12 @@ const COUNTERS: [(&str, &str); 8] = [
         "Store calls that failed, by kind and operation",
     ),
     (
-        "shedlock.lost",
+        "shedlock.losses",
         "Locks lost while their task ran, by reason",
     ),
     ("shedlock.overruns", "Bodies that ended after their lease"),
     (
-        "shedlock.renewals",
+        "shedlock.extensions",
         "Extensions of a lease, and those of keep-alive that failed",
     ),
     (
@@ -41,7 +41,7 @@ const HISTOGRAMS: [(&str, &str); 4] = [
         "How long a body ran, by how it ended",
     ),
     (
-        "shedlock.renew.lateness.seconds",
+        "shedlock.extension.delay.seconds",
         "How late keep-alive began an extension",
     ),
 ];

@@ -51,14 +51,14 @@ pub(super) struct Series {
     errors: Vec<((ErrorKind, Op), Key)>,
     lost: [(LossReason, Key); 2],
     pub(super) overruns: Key,
-    pub(super) renewed: Key,
-    pub(super) not_renewed: Key,
+    pub(super) extended: Key,
+    pub(super) not_extended: Key,
     pub(super) released: Key,
     pub(super) not_released: Key,
     pub(super) acquire_seconds: Key,
     pub(super) hold_seconds: Key,
     body_seconds: [(RunOutcome, Key); 6],
-    pub(super) renew_lateness: Key,
+    pub(super) extension_delay: Key,
     pub(super) held: Key,
     pub(super) lease_remaining: Key,
     pub(super) last_success: Key,
@@ -80,8 +80,12 @@ impl Series {
                 key("shedlock.skipped", &[("reason", reason.as_str())]),
             )
         };
-        let lost =
-            |reason: LossReason| (reason, key("shedlock.lost", &[("reason", reason.as_str())]));
+        let lost = |reason: LossReason| {
+            (
+                reason,
+                key("shedlock.losses", &[("reason", reason.as_str())]),
+            )
+        };
         let body = |outcome: RunOutcome| {
             let labels = [("outcome", outcome.as_str())];
             (outcome, key("shedlock.body.seconds", &labels))
@@ -111,8 +115,8 @@ impl Series {
             errors: errors.collect(),
             lost: [lost(LossReason::Deadline), lost(LossReason::Stolen)],
             overruns: key("shedlock.overruns", &[]),
-            renewed: key("shedlock.renewals", &[("ok", "true")]),
-            not_renewed: key("shedlock.renewals", &[("ok", "false")]),
+            extended: key("shedlock.extensions", &[("ok", "true")]),
+            not_extended: key("shedlock.extensions", &[("ok", "false")]),
             released: key("shedlock.releases", &[("ok", "true")]),
             not_released: key("shedlock.releases", &[("ok", "false")]),
             acquire_seconds: key("shedlock.acquire.seconds", &[]),
@@ -125,7 +129,7 @@ impl Series {
                 body(RunOutcome::Lost),
                 body(RunOutcome::ShutDown),
             ],
-            renew_lateness: key("shedlock.renew.lateness.seconds", &[]),
+            extension_delay: key("shedlock.extension.delay.seconds", &[]),
             held: key("shedlock.held", &[]),
             lease_remaining: key("shedlock.lease.remaining.seconds", &[]),
             last_success: key("shedlock.last_success.timestamp", &[]),
@@ -152,7 +156,11 @@ impl Series {
 
     pub(super) fn lost(&self, reason: LossReason) -> Cow<'_, Key> {
         find(&self.lost, &reason, || {
-            key("shedlock.lost", &self.base, &[("reason", reason.as_str())])
+            key(
+                "shedlock.losses",
+                &self.base,
+                &[("reason", reason.as_str())],
+            )
         })
     }
 
@@ -182,8 +190,8 @@ impl Series {
             &self.attempts,
             &self.acquired,
             &self.overruns,
-            &self.renewed,
-            &self.not_renewed,
+            &self.extended,
+            &self.not_extended,
             &self.released,
             &self.not_released,
         ];
@@ -198,7 +206,7 @@ impl Series {
         let histograms = [
             &self.acquire_seconds,
             &self.hold_seconds,
-            &self.renew_lateness,
+            &self.extension_delay,
         ];
         let bodies = self.body_seconds.iter().map(|(_, key)| key);
         for key in histograms.into_iter().chain(bodies) {

@@ -20,7 +20,7 @@ use crate::values::pauses::pauses;
 type Call = Pin<Box<dyn Future<Output = Result<(), LockError>> + Send>>;
 
 /// Extends a lease by `at_most` every `period`.
-pub(crate) struct Renewal {
+pub(crate) struct Extension {
     period: Duration,
     /// From the last answer of the store, after a failure with a pause.
     not_before: BootInstant,
@@ -29,7 +29,7 @@ pub(crate) struct Renewal {
     pauses: Option<Box<ExponentialBackoff>>,
 }
 
-impl Renewal {
+impl Extension {
     pub(crate) fn new(state: &LockState, period: Duration) -> Self {
         Self {
             // Later, one failure would be the end.
