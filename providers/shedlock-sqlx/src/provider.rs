@@ -237,16 +237,14 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         })
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        let inner = &*self.inner;
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let write = lease.next_write()?;
         let change = Change::Release {
             lock: lease.name(),
             write: &write,
-            // By our own count, which began when the answer came, so no earlier than the database's.
-            keep_for: lease.at_least_left(inner.info.clock().boot()),
+            keep_for,
         };
-        Ok(if inner.change(change).await? {
+        Ok(if self.inner.change(change).await? {
             Ownership::Ours
         } else {
             Ownership::Lost

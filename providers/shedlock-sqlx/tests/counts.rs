@@ -32,7 +32,7 @@ async fn acquire(provider: &impl LockProvider, name: &str) -> Option<Lease> {
 async fn cycle(provider: &impl LockProvider, name: &str) {
     let lease = acquire(provider, name).await.expect("the lock is free");
     provider
-        .release(&lease)
+        .release(&lease, Duration::ZERO)
         .await
         .expect("the database answers");
 }

@@ -247,7 +247,9 @@ async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) 
     }
     server.restart().await.expect("it comes back");
     assert_eq!(
-        one.release(&lease).await.expect("it is back"),
+        one.release(&lease, Duration::ZERO)
+            .await
+            .expect("it is back"),
         Ownership::Ours
     );
     let again = attempt(&two, config("a"));

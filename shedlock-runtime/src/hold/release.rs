@@ -106,7 +106,7 @@ impl Orphan<'_> {
                     info: provider.as_ref().info(),
                     length: None,
                 };
-                let call = provider.release(&lease);
+                let call = provider.release(&lease, Duration::ZERO);
                 let answer = question.ask(DEFAULT_TIMEOUT, call).await;
                 if answer.is_ok() {
                     active.settle();

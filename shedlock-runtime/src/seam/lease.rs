@@ -326,7 +326,9 @@ impl Lease {
         self.at_least
     }
 
-    /// What is left of [`at_least`](Self::at_least), for stores that do not keep the time of the acquisition.
+    /// What is left of [`at_least`](Self::at_least) at `now`, by the clock of [`ProviderInfo::clock`](crate::ProviderInfo::clock): how
+    /// long a release keeps the lock taken. The runtime gives it to [`LockProvider::release`]; a wrapper that releases a lease by
+    /// itself asks for it here.
     #[must_use]
     pub fn at_least_left(&self, now: BootInstant) -> Duration {
         self.acquired

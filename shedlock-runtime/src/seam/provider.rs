@@ -26,7 +26,7 @@ use crate::values::error::LockError;
 /// - An acquisition by the owner that holds the lock already is granted, with the record as it is: a retry after a lost answer.
 ///   If its lease has ended or was released meanwhile, the answer is [`Attempt::too_late`].
 /// - [`extend`](Self::extend) and [`release`](Self::release) change the record only if the owner is still the lease's.
-/// - After a release the lock stays taken until the lease's [`at_least`](Lease::at_least), counted from the acquisition.
+/// - After a release the lock stays taken for `keep_for`.
 /// - "Somebody else holds it" is an answer; an error means that the store could not say.
 ///
 /// # Cancel safety
@@ -53,8 +53,9 @@ pub trait LockProvider: fmt::Debug + Send + Sync + 'static {
     /// Moves the lease's end to `at_most` from now if the lease is live.
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError>;
 
-    /// Ends the lease, or leaves it until its `at_least`.
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError>;
+    /// Ends the lease, or keeps the lock taken for `keep_for` from now: what is left of `at_least`, which the runtime counts from
+    /// the answer to the acquisition. A `keep_for` of zero frees the lock at once.
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError>;
 }
 
 #[async_trait]
@@ -72,7 +73,7 @@ impl<P: LockProvider + ?Sized> LockProvider for Arc<P> {
         (**self).extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        (**self).release(lease).await
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        (**self).release(lease, keep_for).await
     }
 }

@@ -154,13 +154,12 @@ impl LockProvider for InMemoryLockProvider {
         }
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        // Without `at_least` no time need be asked: the lock is free from the beginning of time.
-        let lock_until = if lease.at_least().is_zero() {
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        // Without `keep_for` no time need be asked: the lock is free from the beginning of time.
+        let lock_until = if keep_for.is_zero() {
             BootInstant::from_nanos(i64::MIN)
         } else {
-            let now = self.now();
-            now.saturating_add(lease.at_least_left(now))
+            self.now().saturating_add(keep_for)
         };
         match self.locks().own(lease) {
             Some(record) => {

@@ -274,11 +274,9 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
         })
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        // By our own count: the time of day may have been set since the record was dated.
-        let left = lease.at_least_left(self.info.clock().boot());
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let changed = self.change_own(lease, |record, now| {
-            record.lock_until = after(now, left)?;
+            record.lock_until = after(now, keep_for)?;
             Ok(true)
         });
         Ok(if changed.await? {

@@ -191,8 +191,8 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
             .await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        self.call(Operation::Release, self.inner.release(lease))
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.call(Operation::Release, self.inner.release(lease, keep_for))
             .await
     }
 }

@@ -45,7 +45,7 @@ impl LockProvider for AlwaysFree {
         Ok(Ownership::Ours)
     }
 
-    async fn release(&self, _lease: &Lease) -> Result<Ownership, LockError> {
+    async fn release(&self, _lease: &Lease, _keep_for: Duration) -> Result<Ownership, LockError> {
         Ok(Ownership::Ours)
     }
 }
@@ -64,7 +64,7 @@ impl LockProvider for AlwaysHeld {
         Ok(Ownership::Lost)
     }
 
-    async fn release(&self, _lease: &Lease) -> Result<Ownership, LockError> {
+    async fn release(&self, _lease: &Lease, _keep_for: Duration) -> Result<Ownership, LockError> {
         Ok(Ownership::Lost)
     }
 }

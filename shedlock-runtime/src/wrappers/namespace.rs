@@ -171,8 +171,11 @@ impl<P: LockProvider> LockProvider for NamespacedLockProvider<P> {
         answer.map_err(|error| error.renamed(lease.name()))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        let answer = self.inner.release(&self.stored_lease(lease)?).await;
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        let answer = self
+            .inner
+            .release(&self.stored_lease(lease)?, keep_for)
+            .await;
         answer.map_err(|error| error.renamed(lease.name()))
     }
 }

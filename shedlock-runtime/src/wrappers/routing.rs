@@ -277,9 +277,9 @@ impl LockProvider for RoutingLockProvider {
         answer.map_err(told(Operation::Extend, &*provider, lease.name()))
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
-        let answer = (*provider).release(lease).await;
+        let answer = (*provider).release(lease, keep_for).await;
         answer.map_err(told(Operation::Release, &*provider, lease.name()))
     }
 }

@@ -99,7 +99,7 @@ impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
         limited(self.limit, self.inner.extend(lease, at_most)).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        limited(self.limit, self.inner.release(lease)).await
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        limited(self.limit, self.inner.release(lease, keep_for)).await
     }
 }

@@ -180,12 +180,21 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     /// Gives back a lock whose holder goes on, and may extend it at this very moment.
     async fn give_back(&self, lease: &Lease) -> Result<Ownership, LockError> {
         self.leases().end(lease);
-        let answer = limited(DEFAULT_TIMEOUT, self.inner.release(lease)).await;
+        let answer = limited(
+            DEFAULT_TIMEOUT,
+            self.inner.release(lease, self.keep_for(lease)),
+        )
+        .await;
         if answer.is_ok() {
             self.leases().give_back(lease);
         }
         let name = self.info().name();
         answer.map_err(|error| error.with_context(Operation::Release, name, Some(lease.name())))
+    }
+
+    /// What is left of the lease's `at_least`.
+    fn keep_for(&self, lease: &Lease) -> Duration {
+        lease.at_least_left(self.inner.info().clock().boot())
     }
 
     fn leases(&self) -> MutexGuard<'_, Leases> {
@@ -245,7 +254,7 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
             self.leases().remove(lease);
         } else if self.leases().is_ending(lease) {
             // Given back meanwhile: nobody knows which of the two the store did last.
-            self.inner.release(lease).await?;
+            self.inner.release(lease, self.keep_for(lease)).await?;
             return Ok(Ownership::Lost);
         } else {
             self.leases().extend(lease, ends);
@@ -253,8 +262,8 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
         Ok(answer)
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        let answer = self.inner.release(lease).await?;
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        let answer = self.inner.release(lease, keep_for).await?;
         // Not before the answer: what could not be given back is still held.
         self.leases().remove(lease);
         Ok(answer)

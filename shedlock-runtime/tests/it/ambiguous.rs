@@ -146,8 +146,8 @@ impl LockProvider for Doubtful {
         self.records.extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        self.records.release(lease).await
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.records.release(lease, keep_for).await
     }
 }
 

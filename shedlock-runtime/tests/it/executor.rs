@@ -185,7 +185,7 @@ async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
         async fn extend(&self, _: &Lease, _: Duration) -> Result<Ownership, LockError> {
             unreachable!()
         }
-        async fn release(&self, _: &Lease) -> Result<Ownership, LockError> {
+        async fn release(&self, _: &Lease, _: Duration) -> Result<Ownership, LockError> {
             unreachable!()
         }
     }

@@ -53,8 +53,8 @@ impl LockProvider for Remote {
         sent.await.unwrap()
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        self.store.release(lease).await
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.store.release(lease, keep_for).await
     }
 }
 

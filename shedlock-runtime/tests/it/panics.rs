@@ -50,13 +50,13 @@ impl LockProvider for Buggy {
         answer
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         if self.store.calls(Operation::Release) == 0 {
             // Counted, and not carried out.
             let fail = Fault::Fail(ErrorKind::Other);
             self.store.next(Operation::Release, fail);
         }
-        let answer = self.store.release(lease).await;
+        let answer = self.store.release(lease, keep_for).await;
         self.panic_first(Operation::Release);
         answer
     }

@@ -110,8 +110,8 @@ impl LockProvider for Deaf {
         self.inner.extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        self.inner.release(lease).await
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.inner.release(lease, keep_for).await
     }
 }
 

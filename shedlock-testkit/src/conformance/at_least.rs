@@ -190,8 +190,8 @@ impl LockProvider for SlowReply {
         self.0.extend(lease, at_most).await
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
-        self.0.release(lease).await
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.0.release(lease, keep_for).await
     }
 }
 

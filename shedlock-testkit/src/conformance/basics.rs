@@ -121,7 +121,7 @@ pub async fn the_longest_lease_is_held(subject: &Subject) {
                 .granted()
                 .unwrap_or_else(|| panic!("`{lock}` is free and was refused"));
             two.must_be_refused(&lock).await;
-            let released = one.provider().release(&lease).await;
+            let released = one.provider().release(&lease, Duration::ZERO).await;
             assert!(released.is_ok(), "the release failed: {released:?}");
         }
         Err(error) => {

@@ -33,7 +33,9 @@ async fn extend(node: &Node, lease: &Lease, at_most: Duration) -> Ownership {
 }
 
 async fn release(node: &Node, lease: &Lease) -> Ownership {
-    let answer = node.provider().release(lease).await;
+    let provider = node.provider();
+    let keep_for = lease.at_least_left(provider.info().clock().boot());
+    let answer = provider.release(lease, keep_for).await;
     answer.expect("the store answers")
 }
 
@@ -205,7 +207,7 @@ pub async fn a_release_a_second_time(subject: &Subject) {
     let again = lease.replica();
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
     until(Instant::now() + subject.short() + subject.capabilities().slack + 4 * NOISE).await;
-    let _either = one.provider().release(&again.with_at_least(LONG)).await;
+    let _either = one.provider().release(&again, LONG).await;
     two.must_be_free(&lock).await;
 }
 

@@ -169,7 +169,7 @@ pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
         assert_eq!(lease.owner(), attempt.grant(None).owner());
     }
     let lease = attempt.grant(None);
-    let released = one.provider().release(&lease).await.ok();
+    let released = one.provider().release(&lease, Duration::ZERO).await.ok();
     assert_eq!(released, Some(Ownership::Ours));
     two.must_be_free(&lock).await;
 }

@@ -239,7 +239,10 @@ impl Node {
     }
 
     pub(super) async fn try_release(&self, held: &Held) -> Ownership {
-        match self.provider.release(&held.lease).await {
+        let keep_for = held
+            .lease
+            .at_least_left(self.provider.info().clock().boot());
+        match self.provider.release(&held.lease, keep_for).await {
             Ok(answer) => answer,
             Err(error) => panic!("a release must be made or be too late, and failed: {error:?}"),
         }

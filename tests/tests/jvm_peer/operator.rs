@@ -20,7 +20,7 @@ async fn skipped(rust: &Arc<dyn LockProvider>, name: &str) -> Option<SkipReason>
     let attempt = Attempt::new(config(name, LONG), rust.info().clock().boot());
     match rust.acquire(&attempt).await.unwrap() {
         Acquired::Granted(lease) => {
-            rust.release(&lease).await.unwrap();
+            rust.release(&lease, Duration::ZERO).await.unwrap();
             None
         }
         Acquired::Refused(refusal) => Some(refusal.reason),

@@ -155,7 +155,10 @@ pub(crate) async fn a_stale_rust_holder_changes_nothing(fleet: &Fleet) {
     wait_for_java(fleet, "stale-rust-1", name).await;
     let row = fleet.row(name).await;
     assert_eq!(rust.extend(&lease, LONG).await.unwrap(), Ownership::Lost);
-    assert_eq!(rust.release(&lease).await.unwrap(), Ownership::Lost);
+    assert_eq!(
+        rust.release(&lease, Duration::ZERO).await.unwrap(),
+        Ownership::Lost
+    );
     assert_eq!(fleet.row(name).await, row);
     assert!(rust.try_lock(config(name, LONG)).await.unwrap().is_none());
     assert!(java.extend("stale-rust-1", LONG, NONE).await);

@@ -13,7 +13,7 @@ use sqlx::{Pool, Postgres};
 use crate::between::Between;
 use crate::place::{Place, Via};
 use crate::support::{
-    MINUTE, Night, WORKS, ask, in_time, later, limited, once, refused, take, until,
+    MINUTE, Night, WORKS, ask, in_time, keep_for, later, limited, once, refused, take, until,
 };
 
 on_databases! {
@@ -173,7 +173,7 @@ async fn first_call<DB: Night>(
         (Verb::Extend, Some(lease)) => limited(node.extend(lease, MINUTE))
             .await
             .map(|extended| assert_eq!(extended, Ownership::Ours)),
-        (Verb::Release, Some(lease)) => limited(node.release(lease))
+        (Verb::Release, Some(lease)) => limited(node.release(lease, keep_for(node, lease)))
             .await
             .map(|released| assert_eq!(released, Ownership::Ours)),
         (Verb::List, _) => limited(node.list())

@@ -9,7 +9,7 @@ use sqlx::Connection as _;
 
 use crate::between::Between;
 use crate::place::{Place, Via};
-use crate::support::{MINUTE, Night, WORKS, config, in_time, left_of, once, take, until};
+use crate::support::{MINUTE, Night, WORKS, config, in_time, keep_for, left_of, once, take, until};
 
 on_databases! {
     a_busy_row_after_a_silent_connection on postgres mysql;
@@ -64,7 +64,9 @@ async fn a_held_lock_after_a_silent_connection<DB: Night>(place: Place<DB>) {
     between.hold(LOCK);
     let asked = in_time(node.try_lock(config(LOCK))).await;
     assert!(asked.expect("an answer").is_none(), "the lock is held");
-    in_time(other.release(&lease)).await.expect("an answer");
+    in_time(other.release(&lease, keep_for(&other, &lease)))
+        .await
+        .expect("an answer");
     is_taken_back(&place, &between).await;
 }
 

@@ -11,7 +11,7 @@ use sqlx::{Executor as _, Sqlite, SqlitePool};
 use tempfile::TempDir;
 
 use crate::place::{Place, TestStore as _, Via};
-use crate::support::{MINUTE, WORKS, ask, config, in_time, limited, once, refused, take};
+use crate::support::{MINUTE, WORKS, ask, config, in_time, keep_for, limited, once, refused, take};
 
 /// A file with the table, and nobody who has it open.
 struct File {
@@ -138,7 +138,7 @@ async fn exclude_one_another(file: &File, via: Via, replace: impl AsyncFn()) {
     let new = file.node(via);
     let lease = take(&new, "a").await;
     assert_eq!(refused(&old, "a").await.reason, SkipReason::Held);
-    let released = new.release(&lease).await;
+    let released = new.release(&lease, keep_for(&new, &lease)).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     let _lease = take(&old, "a").await;
     assert_eq!(refused(&new, "a").await.reason, SkipReason::Held);
@@ -147,7 +147,7 @@ async fn exclude_one_another(file: &File, via: Via, replace: impl AsyncFn()) {
     replace().await;
     let _lease = take(&old, "b").await;
     assert_eq!(refused(&new, "b").await.reason, SkipReason::Held);
-    let lost = limited(old.release(&holder)).await;
+    let lost = limited(old.release(&holder, keep_for(&old, &holder))).await;
     assert_eq!(lost.expect("an answer"), Ownership::Lost);
     assert_eq!(refused(&new, "b").await.reason, SkipReason::Held);
 }
@@ -174,7 +174,7 @@ async fn is_told_that_it_is_lost(file: &File, via: Via, replace: impl AsyncFn())
     assert_eq!(extended.expect("an answer"), Ownership::Lost);
     assert_eq!(once(&file.node(Via::Url), "a").await, WORKS);
     replace().await;
-    let released = limited(old.release(&releasing)).await;
+    let released = limited(old.release(&releasing, keep_for(&old, &releasing))).await;
     assert_eq!(released.expect("an answer"), Ownership::Lost);
     assert_eq!(once(&old, "b").await, WORKS);
 }

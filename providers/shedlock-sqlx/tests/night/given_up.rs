@@ -10,7 +10,7 @@ use sqlx::Pool;
 
 use crate::place::{Place, Via};
 use crate::pools::{all, give_back, pool_of};
-use crate::support::{MINUTE, Night, attempt, config, later, refused, take, until};
+use crate::support::{MINUTE, Night, attempt, config, keep_for, later, refused, take, until};
 
 on_databases! {
     a_begin_that_was_given_up on postgres mysql;
@@ -74,7 +74,7 @@ async fn calls_dropped_anywhere_leave_no_transaction<DB: Night>(place: Place<DB>
             drop_after(waits, one.extend(&lease, MINUTE)).await;
             drop_after(waits, one.pause("p", later(), "x")).await;
             drop_after(waits, one.list()).await;
-            drop_after(waits, one.release(&lease)).await;
+            drop_after(waits, one.release(&lease, keep_for(&one, &lease))).await;
         }
         let mut connections = all(&pool).await;
         for connection in &mut connections {

@@ -12,7 +12,9 @@ use sqlx::pool::PoolOptions;
 
 use crate::between::Between;
 use crate::place::{Place, Via};
-use crate::support::{Night, WORKS, attempt, end_of, in_time, left_of, once, take, until};
+use crate::support::{
+    Night, WORKS, attempt, end_of, in_time, keep_for, left_of, once, take, until,
+};
 
 on_databases! {
     acquire_after_an_extension on postgres mysql;
@@ -61,7 +63,7 @@ impl<DB: Night> Late<DB> {
         let lease = take(&node, NAME).await;
         let extended = in_time(node.extend(&lease, SHORT)).await;
         assert_eq!(extended.expect("an answer"), Ownership::Ours);
-        let released = in_time(node.release(&lease)).await;
+        let released = in_time(node.release(&lease, keep_for(&node, &lease))).await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
         Self {
             place,
@@ -93,7 +95,7 @@ impl<DB: Night> Late<DB> {
     }
 
     async fn release(&self, lease: &Lease) {
-        let released = in_time(self.node.release(lease)).await;
+        let released = in_time(self.node.release(lease, keep_for(&self.node, lease))).await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
     }
 
@@ -171,7 +173,10 @@ async fn acquire_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
         late.release(&lease).await;
         let heir = take(&late.other, NAME).await;
         late.late_changes_nothing().await;
-        let released = late.other.release(&heir).await;
+        let released = late
+            .other
+            .release(&heir, keep_for(&late.other, &heir))
+            .await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
         assert_eq!(once(&late.other, NAME).await, WORKS, "nobody holds it");
     })
@@ -214,7 +219,8 @@ async fn extend_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
 async fn release_after_its_retry_and_an_heir<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
         let lease = late.acquire(&late.attempt(SHORT, Duration::ZERO)).await;
-        late.hangs(late.node.release(&lease)).await;
+        late.hangs(late.node.release(&lease, keep_for(&late.node, &lease)))
+            .await;
         late.release(&lease).await;
         let _heir = take(&late.other, NAME).await;
         late.late_changes_nothing().await;
@@ -227,7 +233,8 @@ async fn release_with_at_least_after_it_is_over<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
         let at_least = Duration::from_millis(2_500);
         let lease = late.acquire(&late.attempt(SHORT, at_least)).await;
-        late.hangs(late.node.release(&lease)).await;
+        late.hangs(late.node.release(&lease, keep_for(&late.node, &lease)))
+            .await;
         late.release(&lease).await;
         let over = async || left_of(&late.place.pool, NAME).await < 0;
         until("`at_least` is over", over).await;
@@ -290,7 +297,7 @@ async fn an_attempt_asked_again_after_its_release<DB: Night>(place: Place<DB>) {
         let attempt = attempt(&node, config);
         let lease = node.acquire(&attempt).await.expect("an answer").granted();
         let lease = lease.expect("it is free");
-        let released = node.release(&lease).await;
+        let released = node.release(&lease, keep_for(&node, &lease)).await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
         drop(in_time(node.acquire(&attempt)).await);
         let other = place.provider(Via::Url);

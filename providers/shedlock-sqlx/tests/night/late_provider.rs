@@ -9,7 +9,9 @@ use shedlock_runtime::{
 use shedlock_sqlx::SqlxLockProvider;
 
 use crate::place::{Place, Via};
-use crate::support::{Night, WORKS, attempt, end_of, in_time, left_of, once, refused, take, until};
+use crate::support::{
+    Night, WORKS, attempt, end_of, in_time, keep_for, left_of, once, refused, take, until,
+};
 
 on_databases! {
     an_extension_after_a_longer_one on sqlite postgres mysql;
@@ -63,7 +65,11 @@ impl<DB: Night> Held<DB> {
     }
 
     async fn release(&self) {
-        let released = in_time(self.node.release(&self.lease)).await;
+        let released = in_time(
+            self.node
+                .release(&self.lease, keep_for(&self.node, &self.lease)),
+        )
+        .await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
     }
 
@@ -141,7 +147,8 @@ async fn a_release_after_an_extension<DB: Night>(place: Place<DB>) {
     let late = held.lease.replica();
     held.extend(SHORT).await;
     held.extend(LONG).await;
-    held.changes_nothing(held.node.release(&late)).await;
+    held.changes_nothing(held.node.release(&late, keep_for(&held.node, &late)))
+        .await;
     let other = held.place.provider(Via::Url);
     assert_eq!(refused(&other, NAME).await.reason, SkipReason::Held);
     held.release().await;
@@ -152,7 +159,8 @@ async fn a_release_after_its_retry<DB: Night>(place: Place<DB>) {
     let held = Held::new(place, LONG, SHORT).await;
     let late = held.lease.replica();
     held.release().await;
-    held.changes_nothing(held.node.release(&late)).await;
+    held.changes_nothing(held.node.release(&late, keep_for(&held.node, &late)))
+        .await;
 }
 
 async fn a_release_with_at_least_after_it_is_over<DB: Night>(place: Place<DB>) {
@@ -164,7 +172,7 @@ async fn a_release_with_at_least_after_it_is_over<DB: Night>(place: Place<DB>) {
     let over = async || left_of(&held.place.pool, NAME).await < 0;
     until("`at_least` is over", over).await;
     for late in [late, early] {
-        drop(in_time(held.node.release(&late)).await);
+        drop(in_time(held.node.release(&late, keep_for(&held.node, &late))).await);
         assert!(left_of(&held.place.pool, NAME).await <= 0, "it is locked");
     }
     held.is_free().await;
@@ -175,7 +183,8 @@ async fn a_release_after_an_heir<DB: Night>(place: Place<DB>) {
     let late = held.lease.replica();
     held.release().await;
     let _heir = take(&held.place.provider(Via::Url), NAME).await;
-    held.changes_nothing(held.node.release(&late)).await;
+    held.changes_nothing(held.node.release(&late, keep_for(&held.node, &late)))
+        .await;
 }
 
 async fn an_acquisition_after_an_extension<DB: Night>(place: Place<DB>) {
@@ -205,7 +214,7 @@ async fn an_acquisition_after_an_heir<DB: Night>(place: Place<DB>) {
     let other = held.place.provider(Via::Url);
     let heir = take(&other, NAME).await;
     held.changes_nothing(held.node.acquire(&held.attempt)).await;
-    let released = in_time(other.release(&heir)).await;
+    let released = in_time(other.release(&heir, keep_for(&other, &heir))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     held.is_free().await;
 }
@@ -223,7 +232,7 @@ async fn the_same_request_twice<DB: Night>(place: Place<DB>) {
     assert_eq!(extended.expect("an answer"), Ownership::Ours);
     let copy = held.lease.replica();
     held.release().await;
-    let released = in_time(held.node.release(&copy)).await;
+    let released = in_time(held.node.release(&copy, keep_for(&held.node, &copy))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     held.is_free().await;
 }

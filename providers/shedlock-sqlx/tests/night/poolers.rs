@@ -15,7 +15,9 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, PgConnection, Postgres};
 
 use crate::place::Place;
-use crate::support::{MINUTE, Night as _, WORKS, attempt, in_time, later, postgres, refused};
+use crate::support::{
+    MINUTE, Night as _, WORKS, attempt, in_time, keep_for, later, postgres, refused,
+};
 
 const MODES: [(&str, PoolMode); 3] = [
     ("session", PoolMode::Session),
@@ -191,7 +193,7 @@ async fn works(node: &PostgresLockProvider, mode: &str) {
     assert_eq!(refused(node, "a").await.reason, SkipReason::Held, "{mode}");
     let extended = in_time(node.extend(&lease, MINUTE)).await;
     assert_eq!(extended.expect("an answer"), Ownership::Ours, "{mode}");
-    let released = in_time(node.release(&lease)).await;
+    let released = in_time(node.release(&lease, keep_for(node, &lease))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours, "{mode}");
     in_time(node.pause("p", later(), "x"))
         .await

@@ -9,7 +9,9 @@ use shedlock_sqlx::PostgresLockProvider;
 use sqlx::Postgres;
 
 use crate::place::{Place, TestStore as _, Via};
-use crate::support::{WORKS, attempt, end_of, in_time, left_of, once, refused, take, until};
+use crate::support::{
+    WORKS, attempt, end_of, in_time, keep_for, left_of, once, refused, take, until,
+};
 
 on_databases! {
     acquire_of_a_stopped_backend on postgres;
@@ -62,7 +64,7 @@ impl Known {
         let lease = take(&node, NAME).await;
         let extended = in_time(node.extend(&lease, SHORT)).await;
         assert_eq!(extended.expect("an answer"), Ownership::Ours);
-        let released = in_time(node.release(&lease)).await;
+        let released = in_time(node.release(&lease, keep_for(&node, &lease))).await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
         Self {
             place,
@@ -119,7 +121,7 @@ async fn acquire_of_a_stopped_backend(place: Place<Postgres>) {
     };
     let extended = in_time(known.node.extend(&lease, LONG)).await;
     assert_eq!(extended.expect("an answer"), Ownership::Ours);
-    let released = in_time(known.node.release(&lease)).await;
+    let released = in_time(known.node.release(&lease, keep_for(&known.node, &lease))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     known.end(stopped).await;
     let other = known.place.provider(Via::Url);
@@ -145,8 +147,8 @@ async fn release_of_a_stopped_backend(place: Place<Postgres>) {
     let granted = in_time(known.node.acquire(&known.attempt(at_least))).await;
     let lease = granted.expect("an answer").granted().expect("it is free");
     let stopped = known.stop().await;
-    hangs(known.node.release(&lease)).await;
-    let released = in_time(known.node.release(&lease)).await;
+    hangs(known.node.release(&lease, keep_for(&known.node, &lease))).await;
+    let released = in_time(known.node.release(&lease, keep_for(&known.node, &lease))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     let over = async || left_of(&known.place.pool, NAME).await < 0;
     until("`at_least` is over", over).await;
@@ -170,6 +172,6 @@ async fn a_busy_backend_of_a_lock_that_was_lost(place: Place<Postgres>) {
     known.end(stopped).await;
     assert_eq!(end_of(&known.place.pool, NAME).await, end);
     let _held = refused(&known.node, NAME).await;
-    let released = in_time(other.release(&heir)).await;
+    let released = in_time(other.release(&heir, keep_for(&other, &heir))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
 }

@@ -224,3 +224,8 @@ pub(crate) async fn left_of<DB: Night>(pool: &Pool<DB>, lock: &str) -> i64 {
 pub(crate) fn later() -> SystemTime {
     SystemTime::now() + Duration::from_hours(1)
 }
+
+/// How long a release keeps the lock taken, as the runtime reckons it.
+pub(crate) fn keep_for(provider: &impl LockProvider, lease: &Lease) -> Duration {
+    lease.at_least_left(provider.info().clock().boot())
+}

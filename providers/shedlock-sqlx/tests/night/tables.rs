@@ -10,7 +10,9 @@ use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{MySql, Pool, Postgres, Sqlite};
 
 use crate::place::{Place, Table, Via};
-use crate::support::{MINUTE, Night, WORKS, ask, config, in_time, once, refused, take, until};
+use crate::support::{
+    MINUTE, Night, WORKS, ask, config, in_time, keep_for, once, refused, take, until,
+};
 
 on_databases! {
     search_paths_that_differ on postgres;
@@ -70,7 +72,9 @@ async fn is_one_table<DB: Night>(place: &Place<DB>, mut two: Two<DB>) {
     assert_eq!(refused(&node, "a").await.reason, SkipReason::Held);
     two.change().await;
     assert_eq!(refused(&node, "a").await.reason, SkipReason::Held);
-    in_time(node.release(&lease)).await.expect("an answer");
+    in_time(node.release(&lease, keep_for(&node, &lease)))
+        .await
+        .expect("an answer");
     two.change().await;
     assert_eq!(once(&node, "a").await, WORKS);
 }
@@ -125,7 +129,9 @@ async fn a_temporary_table_before_the_table<DB: Night>(place: Place<DB>) {
         in_time(node.ensure_schema()).await.expect("it is there");
         let extended = in_time(node.extend(&lease, MINUTE)).await;
         assert_eq!(extended.expect("an answer"), Ownership::Ours);
-        in_time(node.release(&lease)).await.expect("an answer");
+        in_time(node.release(&lease, keep_for(&node, &lease)))
+            .await
+            .expect("an answer");
         assert_eq!(once(&other, "a").await, WORKS);
     }
 }

@@ -13,7 +13,7 @@ use sqlx::{MySql, Pool, Postgres, Sqlite};
 use crate::place::{Place, Via, warnings};
 use crate::pools::{all, give_back, pool_of};
 use crate::support::{
-    MINUTE, Night, WORKS, ask, config, end_of, in_time, later, once, refused, take,
+    MINUTE, Night, WORKS, ask, config, end_of, in_time, keep_for, later, once, refused, take,
 };
 
 on_databases! {
@@ -59,7 +59,7 @@ async fn each_verb<DB: Night>(place: &Place<DB>, pool: &Pool<DB>, spoilt: impl A
     assert_eq!(extended.expect("an answer"), Ownership::Ours);
     assert!(end_of(&place.pool, "a").await > end, "it is not extended");
     spoilt(pool).await;
-    let released = in_time(one.release(&lease)).await;
+    let released = in_time(one.release(&lease, keep_for(&one, &lease))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     assert_eq!(once(&two, "a").await, WORKS, "it is not released");
 
@@ -194,7 +194,9 @@ async fn autocommit_is_off(place: Place<MySql>) {
         let failed = [
             in_time(one.try_lock(lost.clone())).await.map(drop),
             in_time(one.extend(&held, MINUTE)).await.map(drop),
-            in_time(one.release(&held)).await.map(drop),
+            in_time(one.release(&held, keep_for(&one, &held)))
+                .await
+                .map(drop),
             in_time(one.pause("q", later(), "x")).await,
             in_time(one.resume("p")).await.map(drop),
             in_time(one.force_release("held", "x")).await.map(drop),

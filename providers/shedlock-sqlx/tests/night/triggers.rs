@@ -8,7 +8,7 @@ use shedlock_testkit::servers::MariaDb;
 use sqlx::{MySql, Postgres};
 
 use crate::place::{Place, Table, TestStore as _, Via};
-use crate::support::{MINUTE, Night, WORKS, in_time, later, mysql, once, refused, take};
+use crate::support::{MINUTE, Night, WORKS, in_time, keep_for, later, mysql, once, refused, take};
 
 on_databases! {
     triggers_that_do_little on mysql;
@@ -56,7 +56,7 @@ async fn lives<DB: Night>(place: &Place<DB>, nodes: &[SqlxLockProvider<DB>], cas
             assert_eq!(refused(node, "a").await.reason, SkipReason::Held, "{case}");
             let extended = in_time(node.extend(&lease, MINUTE)).await;
             assert_eq!(extended.expect("an answer"), Ownership::Ours, "{case}");
-            let released = in_time(node.release(&lease)).await;
+            let released = in_time(node.release(&lease, keep_for(node, &lease))).await;
             assert_eq!(released.expect("an answer"), Ownership::Ours, "{case}");
             assert_eq!(once(&other, "a").await, WORKS, "{case}");
         }
@@ -77,7 +77,7 @@ async fn lives<DB: Night>(place: &Place<DB>, nodes: &[SqlxLockProvider<DB>], cas
         let lease = take(node, "a").await;
         let freed = in_time(node.force_release("a", "x")).await;
         assert!(freed.expect("an answer"), "{case}");
-        let released = in_time(node.release(&lease)).await;
+        let released = in_time(node.release(&lease, keep_for(node, &lease))).await;
         assert_eq!(released.expect("an answer"), Ownership::Lost, "{case}");
         let pruned = in_time(node.prune(Duration::ZERO)).await;
         assert_eq!(pruned.expect("an answer"), 2, "{case}");

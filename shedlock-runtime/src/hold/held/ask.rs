@@ -111,9 +111,11 @@ impl LockState {
             return Ok(Ownership::Ours);
         }
         let lease = self.current_lease();
+        // By this node's own count: the time of day may have been set since the acquisition.
+        let keep_for = lease.at_least_left(self.now());
         let question = self.question(Operation::Release, None);
         let answer = question
-            .ask(self.timeout, self.provider().release(&lease))
+            .ask(self.timeout, self.provider().release(&lease, keep_for))
             .await;
         match &answer {
             Ok(Ownership::Ours) => {

@@ -209,7 +209,10 @@ async fn the_same_attempt_goes_to_the_same_store() {
     let again = provider.acquire(&attempt).await.unwrap().granted().unwrap();
     assert_eq!(first.owner(), again.owner());
     assert_eq!((in_a.taken().len(), in_b.taken().len()), (1, 0));
-    assert_eq!(provider.release(&again).await.unwrap(), Ownership::Ours);
+    assert_eq!(
+        provider.release(&again, Duration::ZERO).await.unwrap(),
+        Ownership::Ours
+    );
     assert!(in_a.taken().is_empty());
 }
 
@@ -364,7 +367,7 @@ async fn a_lease_of_another_provider_is_refused() {
         error.to_string(),
         "the lease was granted by another provider"
     );
-    assert!(provider.release(&lease).await.is_err());
+    assert!(provider.release(&lease, Duration::ZERO).await.is_err());
     assert!(!is_free(&memory, "a:job").await);
 }
 

@@ -165,6 +165,7 @@ async fn a_call_that_is_given_up_is_dropped() {
         async fn release(
             &self,
             _: &shedlock_runtime::Lease,
+            _: Duration,
         ) -> Result<shedlock_runtime::Ownership, shedlock_runtime::LockError> {
             unreachable!("nothing is granted")
         }
@@ -210,7 +211,7 @@ impl LockProvider for Silent {
         pending().await
     }
 
-    async fn release(&self, _: &Lease) -> Result<Ownership, LockError> {
+    async fn release(&self, _: &Lease, _: Duration) -> Result<Ownership, LockError> {
         pending().await
     }
 }

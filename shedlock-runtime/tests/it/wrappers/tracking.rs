@@ -143,7 +143,10 @@ async fn a_late_holder_does_not_hide_the_next() {
         assert_eq!(held.len(), 1);
         assert_eq!(provider.extend(&old, LONG).await.unwrap(), Ownership::Lost);
         assert_eq!(provider.held(), held);
-        assert_eq!(provider.release(&old).await.unwrap(), Ownership::Lost);
+        assert_eq!(
+            provider.release(&old, Duration::ZERO).await.unwrap(),
+            Ownership::Lost
+        );
         assert_eq!(provider.held(), held);
         assert_eq!(held[0].fencing_token, new.fencing_token());
         new.unlock().await.unwrap();
@@ -200,7 +203,7 @@ async fn no_grant_is_lost_wherever_a_call_is_dropped() {
     let Acquired::Granted(lease) = provider.acquire(&attempt).await.unwrap() else {
         panic!("it is free");
     };
-    assert!(!drop_after(3, provider.release(&lease)).await);
+    assert!(!drop_after(3, provider.release(&lease, Duration::ZERO)).await);
     assert_eq!(names(&provider), ["job", "other"]);
     let report = provider.release_all().await;
     assert_eq!(

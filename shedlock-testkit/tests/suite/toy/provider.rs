@@ -271,17 +271,17 @@ impl LockProvider for Toy {
         Ok(answer)
     }
 
-    async fn release(&self, lease: &Lease) -> Result<Ownership, LockError> {
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         self.request().await?;
         let write = lease.next_write()?;
-        let answer = self.give_back(lease, &write);
+        let answer = self.give_back(lease, &write, keep_for);
         self.world.reply().await;
         Ok(answer)
     }
 }
 
 impl Toy {
-    fn give_back(&self, lease: &Lease, write: &OwnerWrite) -> Ownership {
+    fn give_back(&self, lease: &Lease, write: &OwnerWrite, keep_for: Duration) -> Ownership {
         let now = self.now();
         let mut rows = self.world.rows();
         let found = rows.get_mut(&self.key(lease.name().as_str()));
@@ -297,7 +297,7 @@ impl Toy {
                     Some(Bug::AtLeastIgnored) => now,
                     Some(Bug::AtLeastFromTheRelease) => now + lease.at_least(),
                     Some(Bug::ReleaseIgnored) => row.lock_until,
-                    _ => now.max(self.end(row.locked_at, lease.at_least())),
+                    _ => self.end(now, keep_for),
                 };
                 write.stored().clone_into(&mut row.owner);
                 Ownership::Ours

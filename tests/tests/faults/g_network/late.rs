@@ -159,11 +159,17 @@ async fn g4_request_duplicated(place: Place) {
     let other = locks.try_lock(config("job", MINUTE)).await;
     assert!(other.expect("the store answers").is_none());
     for lease in &leases {
-        let released = locks.release(lease).await.expect("the store answers");
+        let released = locks
+            .release(lease, Duration::ZERO)
+            .await
+            .expect("the store answers");
         assert_eq!(released, Ownership::Ours);
     }
     let (heir, _) = take(&locks, "job", MINUTE).await;
-    let released = locks.release(&leases[0]).await.expect("the store answers");
+    let released = locks
+        .release(&leases[0], Duration::ZERO)
+        .await
+        .expect("the store answers");
     assert_eq!(released, Ownership::Lost);
     assert!(!is_free(&locks, "job").await);
     heir.unlock().await.expect("the store answers");
