@@ -42,11 +42,20 @@ async fn d20_two_processes() {
         crew.beside(&rivals, scenario).await;
         child.ended().await;
         assert_eq!(child.count("executed"), 1, "{:?}", child.notes());
-        // And one that is killed.
+    })
+    .await;
+}
+
+/// A holder in another process is killed: its lease is waited for, and no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d20_a_killed_process() {
+    journals(async |place| {
+        // A file of its own: what rivals that were dropped had on their way would keep the child from its lock.
+        let rival = place.connect().await;
         let mut child = Child::start(Scenario::KeepAlive, &place.url, Duration::from_secs(1));
         child.until_at_work().await;
         let dead = child.kill().await;
-        let (lock, granted) = take(&rivals[0], "job", LONG).await;
+        let (lock, granted) = take(&rival, "job", LONG).await;
         assert!(child.last_step() <= granted);
         assert!(
             granted < dead + nanos(Duration::from_secs(4)),
