@@ -7,7 +7,7 @@ use once_cell::sync::OnceCell;
 
 use crate::seam::provider::LockProvider;
 use crate::seam::route::{Route, Routes};
-use crate::values::clock::BootInstant;
+use crate::values::clock::{BootInstant, Clock};
 use crate::values::config::LockConfiguration;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
@@ -104,6 +104,13 @@ impl Attempt {
         self.owner(node).map(Owner::first_write)
     }
 
+    /// Whether this attempt has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
+    /// a provider may find that the first request was granted.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.known_owner().is_some()
+    }
+
     /// What a provider answers if the record bears this attempt's owner, and its lease has ended or was released. The same request
     /// was carried out before and has arrived a second time. To grant it again would take the lock for a holder that is gone.
     ///
@@ -192,13 +199,6 @@ impl Attempt {
 
     fn sending(&self) -> &Sending {
         self.sending.get_or_init(Arc::default)
-    }
-
-    /// Whether this attempt has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
-    /// a provider may find that the first request was granted.
-    #[must_use]
-    pub fn may_have_been_sent(&self) -> bool {
-        self.known_owner().is_some()
     }
 
     fn known_owner(&self) -> Option<&Owner> {
@@ -326,27 +326,24 @@ impl Lease {
         self.at_least
     }
 
-    /// What is left of [`at_least`](Self::at_least) at `now`, by the clock of [`ProviderInfo::clock`](crate::ProviderInfo::clock): how
+    /// What is left of [`at_least`](Self::at_least) by `clock`, which is [`ProviderInfo::clock`](crate::ProviderInfo::clock): how
     /// long a release keeps the lock taken. The runtime gives it to [`LockProvider::release`]; a wrapper that releases a lease by
     /// itself asks for it here.
     #[must_use]
-    pub fn at_least_left(&self, now: BootInstant) -> Duration {
+    pub fn at_least_left(&self, clock: &dyn Clock) -> Duration {
+        // Most locks have none, and then no clock is read.
+        if self.at_least.is_zero() {
+            return Duration::ZERO;
+        }
         self.acquired
             .saturating_add(self.at_least)
-            .saturating_since(now)
+            .saturating_since(clock.boot())
     }
 
     /// How long the store keeps the lease from the moment it was asked, if that is less than `at_most`.
     #[must_use]
     pub fn with_valid_for(mut self, valid_for: Duration) -> Self {
         self.valid_for = self.valid_for.min(valid_for);
-        self
-    }
-
-    /// Keeps the lock taken for `at_least`, counted from its acquisition.
-    #[must_use]
-    pub fn with_at_least(mut self, at_least: Duration) -> Self {
-        self.at_least = at_least;
         self
     }
 

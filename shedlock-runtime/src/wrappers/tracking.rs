@@ -194,7 +194,7 @@ impl<P: LockProvider> TrackingLockProvider<P> {
 
     /// What is left of the lease's `at_least`.
     fn keep_for(&self, lease: &Lease) -> Duration {
-        lease.at_least_left(self.inner.info().clock().boot())
+        lease.at_least_left(self.inner.info().clock())
     }
 
     fn leases(&self) -> MutexGuard<'_, Leases> {

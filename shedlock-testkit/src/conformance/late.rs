@@ -34,7 +34,7 @@ async fn extend(node: &Node, lease: &Lease, at_most: Duration) -> Ownership {
 
 async fn release(node: &Node, lease: &Lease) -> Ownership {
     let provider = node.provider();
-    let keep_for = lease.at_least_left(provider.info().clock().boot());
+    let keep_for = lease.at_least_left(provider.info().clock());
     let answer = provider.release(lease, keep_for).await;
     answer.expect("the store answers")
 }

@@ -239,9 +239,7 @@ impl Node {
     }
 
     pub(super) async fn try_release(&self, held: &Held) -> Ownership {
-        let keep_for = held
-            .lease
-            .at_least_left(self.provider.info().clock().boot());
+        let keep_for = held.lease.at_least_left(self.provider.info().clock());
         match self.provider.release(&held.lease, keep_for).await {
             Ok(answer) => answer,
             Err(error) => panic!("a release must be made or be too late, and failed: {error:?}"),

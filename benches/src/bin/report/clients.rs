@@ -144,7 +144,7 @@ macro_rules! same_statements {
             fn bind<'q>(
                 statement: &shedlock_sql::Statement,
                 name: &'q str,
-                [first, owner]: [&'q str; 2],
+                [first, owner]: [&'q String; 2],
                 minutes: u64,
             ) -> sqlx::query::Query<'q, $database, <$database as sqlx::Database>::Arguments> {
                 let lease =
@@ -154,8 +154,8 @@ macro_rules! same_statements {
                 let params = statement.params().iter();
                 params.fold(query, |query, param| match param {
                     shedlock_sql::Param::Name => query.bind(name),
-                    shedlock_sql::Param::First => query.bind(first),
-                    shedlock_sql::Param::Owner => query.bind(owner),
+                    shedlock_sql::Param::First => query.bind(first.as_str()),
+                    shedlock_sql::Param::Owner => query.bind(owner.as_str()),
                     _ => query.bind($lease(lease)),
                 })
             }
@@ -165,17 +165,15 @@ macro_rules! same_statements {
             async fn cycle(&mut self) -> anyhow::Result<()> {
                 let $borrowed = &mut self.handle;
                 let [first, next] = &$crate::clients::owner();
-                let writes: [&str; 2] = [first, first];
                 let acquire = Self::bind(
                     self.statements.acquire_on(true, false),
                     &self.name,
-                    writes,
+                    [first, first],
                     10,
                 );
                 let taken = acquire.fetch_all($executor).await?;
                 anyhow::ensure!(taken.len() == 1, "nobody else asks for this lock");
-                let writes: [&str; 2] = [first, next];
-                let release = Self::bind(&self.statements.release, &self.name, writes, 0);
+                let release = Self::bind(&self.statements.release, &self.name, [first, next], 0);
                 let released = release.execute($executor).await?;
                 anyhow::ensure!(released.rows_affected() == 1, "the lock is ours");
                 Ok(())
@@ -184,11 +182,10 @@ macro_rules! same_statements {
             async fn refusal(&mut self) -> anyhow::Result<()> {
                 let $borrowed = &mut self.handle;
                 let [first, _] = &$crate::clients::owner();
-                let writes: [&str; 2] = [first, first];
                 let acquire = Self::bind(
                     self.statements.acquire_on(true, false),
                     &self.name,
-                    writes,
+                    [first, first],
                     10,
                 );
                 let rows = acquire.fetch_all($executor).await?;

@@ -22,6 +22,7 @@ const POSTGRES_KEEPS: [&str; 2] = [
     "((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {l.ours})",
 ];
 /// Whether the row is ours to take, in MySQL: not if a later write than the acquisition bears our owner.
+/// The number behind the owner begins with a hexadecimal digit, so `0` and `g` enclose it in every collation.
 const MYSQL_FREE: &str = "({same} AND {lock_until} <= {now} AND ({locked_by} BETWEEN CONCAT(:owner, '0') AND CONCAT(:owner, 'g')) IS NOT TRUE)";
 /// Whether the row is ours already and its lease lives, in MySQL: sent for the first time, and sent again.
 const MYSQL_MINE: [&str; 2] = ["FALSE", "({same} AND {lock_until} > {now} AND {ours})"];

@@ -167,12 +167,12 @@ async fn a_release_with_at_least_after_it_is_over<DB: Night>(place: Place<DB>) {
     let held = Held::new(place, LONG, Duration::from_millis(600)).await;
     let late = held.lease.replica();
     // Sent early, with a good part of `at_least` to go.
-    let early = held.lease.replica().with_at_least(LONG);
+    let early = held.lease.replica();
     held.release().await;
     let over = async || left_of(&held.place.pool, NAME).await < 0;
     until("`at_least` is over", over).await;
-    for late in [late, early] {
-        drop(in_time(held.node.release(&late, keep_for(&held.node, &late))).await);
+    for (late, keep_for) in [(&late, keep_for(&held.node, &late)), (&early, LONG)] {
+        drop(in_time(held.node.release(late, keep_for)).await);
         assert!(left_of(&held.place.pool, NAME).await <= 0, "it is locked");
     }
     held.is_free().await;

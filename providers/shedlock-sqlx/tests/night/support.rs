@@ -227,5 +227,5 @@ pub(crate) fn later() -> SystemTime {
 
 /// How long a release keeps the lock taken, as the runtime reckons it.
 pub(crate) fn keep_for(provider: &impl LockProvider, lease: &Lease) -> Duration {
-    lease.at_least_left(provider.info().clock().boot())
+    lease.at_least_left(provider.info().clock())
 }

@@ -112,14 +112,15 @@ impl LockState {
         }
         let lease = self.current_lease();
         // By this node's own count: the time of day may have been set since the acquisition.
-        let keep_for = lease.at_least_left(self.now());
+        let clock = self.provider().info().clock();
+        let keep_for = lease.at_least_left(clock);
         let question = self.question(Operation::Release, None);
         let answer = question
             .ask(self.timeout, self.provider().release(&lease, keep_for))
             .await;
         match &answer {
             Ok(Ownership::Ours) => {
-                events::released(self, || lease.at_least_left(self.now()));
+                events::released(self, || lease.at_least_left(clock));
             }
             Ok(Ownership::Lost) => {
                 let (reason, why) = if self.remaining().is_some() {
