@@ -72,7 +72,7 @@ async fn main() -> anyhow::Result<()> {
         .init();
     // Before the first lock is taken: what was not counted then is not counted later.
     let metrics = record_metrics()?;
-    SchedulerLock::listen(notice)?.forever();
+    SchedulerLock::listen(notice)?.detach();
     let provider = InMemoryLockProvider::new();
     enable_scheduler_lock!(provider = provider.clone(), default_at_most = "10m");
 

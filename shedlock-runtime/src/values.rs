@@ -1,15 +1,15 @@
 //! What names, times and answers are. A value knows no provider.
 
+pub(crate) mod backoff;
 pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod duration;
 pub(crate) mod error;
 pub(crate) mod limit;
-pub(crate) mod mark;
 pub(crate) mod moment;
 pub(crate) mod name;
+pub(crate) mod operator_mark;
 pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod owner;
-pub(crate) mod pauses;
 pub(crate) mod printable;

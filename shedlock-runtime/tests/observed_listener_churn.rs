@@ -5,9 +5,11 @@ use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{Intervention, Listening, LockEvent, LockName, ProviderInfo, SchedulerLock};
+use shedlock_runtime::{
+    Intervention, ListenerGuard, LockEvent, LockName, ProviderInfo, SchedulerLock,
+};
 
-fn listen() -> (Listening, Receiver<()>) {
+fn listen() -> (ListenerGuard, Receiver<()>) {
     let (sender, receiver) = channel();
     let listening = SchedulerLock::listen(move |_: &LockEvent| {
         let _ended = sender.send(());

@@ -2,7 +2,7 @@
 
 pub use shedlock_macros::{enable_scheduler_lock, lock_assert, scheduler_lock};
 pub use shedlock_runtime::{
-    ErrorKind, EventKind, Failure, InMemoryLockProvider, Lease, Listening, Lock, LockAdmin,
+    ErrorKind, EventKind, Failure, InMemoryLockProvider, Lease, ListenerGuard, Lock, LockAdmin,
     LockConfiguration, LockError, LockEvent, LockInfo, LockListener, LockName, LockProvider,
     LockProviderExt, LockingTaskExecutor, LossReason, NamespacedLockProvider, OnLost, Operation,
     Outcome, Ownership, ProviderInfo, ReleasedLocks, RoutingLockProvider, RunOutcome,

@@ -154,7 +154,7 @@ impl Statements {
     /// Takes the lock, on a table with the fencing token's column or without.
     ///
     /// `again` says that the same request may have been sent before, as
-    /// [`Attempt::may_have_been_sent`](shedlock_runtime::Attempt::may_have_been_sent) knows: then the statement looks for a lease that
+    /// [`AcquireRequest::may_have_been_sent`](shedlock_runtime::AcquireRequest::may_have_been_sent) knows: then the statement looks for a lease that
     /// the earlier one was granted. The statement for the first time is faster. If it arrives late, after its repetition, it takes
     /// nothing.
     #[must_use]

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    ErrorKind, Intervention, LockAdmin, LockError, LockInfo, LockName, Mark, Operation,
+    ErrorKind, Intervention, LockAdmin, LockError, LockInfo, LockName, Operation, OperatorMark,
     pause_length,
 };
 use shedlock_sql::AdminStatements;
@@ -92,7 +92,7 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let lock = self.inner.info.lock_name(Operation::ForceRelease, name)?;
-        let mark = Mark::released(reason);
+        let mark = OperatorMark::released(reason);
         let change = Change::ForceRelease {
             lock: &lock,
             mark: &mark.to_string(),
@@ -106,7 +106,7 @@ impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
         let lock = self.inner.info.lock_name(Operation::Pause, name)?;
-        let (info, mark) = (&self.inner.info, Mark::paused(reason));
+        let (info, mark) = (&self.inner.info, OperatorMark::paused(reason));
         let paused = self.try_pause(&lock, until, &mark.to_string()).await;
         paused.map_err(|error| error.with_context(Operation::Pause, info.name(), Some(&lock)))?;
         let reason = mark.reason();

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use shedlock_runtime::{LockError, LockInfo, Mark};
+use shedlock_runtime::{LockError, LockInfo, OperatorMark};
 use shedlock_sql::{Description, Dialect, Names, Statement, Statements};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::types::PgInterval;
@@ -152,7 +152,7 @@ impl Backend for Postgres {
         // Columns of owners are of one type or another, and all of them are text.
         let owner: &str = row.try_get_unchecked(1)?;
         let left: Option<f64> = row.try_get(2)?;
-        if Mark::of(owner).is_some_and(|mark| mark.is_pause()) {
+        if OperatorMark::parse(owner).is_some_and(|mark| mark.is_pause()) {
             return Ok(Verdict::Paused {
                 remaining: left.and_then(seconds),
             });

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Lease, LockError, LockName, LockProvider, Operation, Ownership,
-    ProviderInfo, Refusal,
+    AcquireRequest, Acquisition, ErrorKind, Lease, LockError, LockName, LockProvider, Operation,
+    Ownership, ProviderInfo, Refusal,
 };
 use shedlock_sql::{Cure, Fault, SchemaReport};
 use sqlx::Pool;
@@ -183,13 +183,13 @@ impl<DB: Store> SqlxLockProvider<DB> {
     /// What to answer when others were at the table to the end of the time: somebody holds the lock only if that can be seen.
     async fn busy(
         &self,
-        attempt: &Attempt,
+        request: &AcquireRequest,
         limit: Duration,
         busy: LockError,
-    ) -> Result<Acquired, LockError> {
-        let holder = Ask::Holder(attempt.name());
+    ) -> Result<Acquisition, LockError> {
+        let holder = Ask::Holder(request.name());
         match tokio::time::timeout(limit, self.inner.ask(&holder, limit)).await {
-            Ok(Ok(Reply::Holder(Some(verdict)))) => answered(attempt, verdict),
+            Ok(Ok(Reply::Holder(Some(verdict)))) => answered(request, verdict),
             _ => Err(busy),
         }
     }
@@ -201,24 +201,24 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
         &self.inner.info
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let inner = &*self.inner;
         // Before the runtime gives up: "no connection" is a better answer than "no answer".
-        let limit = attempt.config().timeout() / 10 * 9;
-        match inner.ask(&Ask::Acquire(attempt), limit).await? {
+        let limit = request.config().timeout() / 10 * 9;
+        match inner.ask(&Ask::Acquire(request), limit).await? {
             Reply::Verdict {
                 verdict,
                 is_in_doubt: false,
-            } => answered(attempt, verdict),
+            } => answered(request, verdict),
             Reply::Verdict { verdict, .. } => {
-                answered(attempt, verdict).map(|answer| match answer {
-                    Acquired::Refused(refusal) => {
-                        Acquired::Refused(refusal.after_a_request_without_answer())
+                answered(request, verdict).map(|answer| match answer {
+                    Acquisition::Refused(refusal) => {
+                        Acquisition::Refused(refusal.after_a_request_without_answer())
                     }
-                    granted @ Acquired::Granted(_) => granted,
+                    granted @ Acquisition::Granted(_) => granted,
                 })
             }
-            Reply::Busy(busy) => self.busy(attempt, limit / 10, busy).await,
+            Reply::Busy(busy) => self.busy(request, limit / 10, busy).await,
             _ => Err(unexpected()),
         }
     }
@@ -252,24 +252,26 @@ impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
     }
 }
 
-/// What the database's words mean to an attempt.
-fn answered(attempt: &Attempt, verdict: Verdict) -> Result<Acquired, LockError> {
+/// What the database's words mean to a request.
+fn answered(request: &AcquireRequest, verdict: Verdict) -> Result<Acquisition, LockError> {
     match verdict {
-        Verdict::Granted { token } => Ok(Acquired::Granted(attempt.grant(token))),
+        Verdict::Granted { token } => Ok(Acquisition::Granted(request.grant(token))),
         // Not every database says who.
-        Verdict::Held { owner, remaining } if owner.is_empty() => {
-            Ok(Acquired::Refused(Refusal::held().lasting(remaining)))
-        }
-        Verdict::Held { owner, remaining } => Ok(Acquired::Refused(Refusal::of(&owner, remaining))),
+        Verdict::Held { owner, remaining } if owner.is_empty() => Ok(Acquisition::Refused(
+            Refusal::held().with_remaining(remaining),
+        )),
+        Verdict::Held { owner, remaining } => Ok(Acquisition::Refused(Refusal::from_stored(
+            &owner, remaining,
+        ))),
         Verdict::Paused { remaining } => {
             let mut refusal = Refusal::paused();
             refusal.remaining = remaining;
-            Ok(Acquired::Refused(refusal))
+            Ok(Acquisition::Refused(refusal))
         }
         // Nearly always: a lost race is over before the losers are told.
-        Verdict::Refused => Ok(Acquired::Refused(Refusal::held())),
-        Verdict::Contended => Ok(Acquired::Refused(Refusal::contended())),
-        Verdict::TooLate => Err(attempt.too_late()),
+        Verdict::Refused => Ok(Acquisition::Refused(Refusal::held())),
+        Verdict::Contended => Ok(Acquisition::Refused(Refusal::contended())),
+        Verdict::TooLate => Err(request.too_late()),
         Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
     }
 }

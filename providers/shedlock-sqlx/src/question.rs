@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{Attempt, LockError, LockInfo, LockName, OwnerWrite};
+use shedlock_runtime::{AcquireRequest, LockError, LockInfo, LockName, OwnerWrite};
 use shedlock_sql::Description;
 
 use crate::store::{Paused, Verdict};
 
 /// What to ask the database.
 pub(crate) enum Ask<'a> {
-    Acquire(&'a Attempt),
+    Acquire(&'a AcquireRequest),
     /// Who holds the lock, without waiting for anybody.
     Holder(&'a LockName),
     Change(Change<'a>),

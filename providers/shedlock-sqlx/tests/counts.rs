@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    Acquired, Attempt, Lease, LockAdmin as _, LockConfiguration, LockProvider, SkipReason,
+    AcquireRequest, Acquisition, Lease, LockAdmin as _, LockConfiguration, LockProvider, SkipReason,
 };
 use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider, SqliteLockProvider};
 use shedlock_testkit::server_or_skip;
@@ -18,13 +18,13 @@ use sqlx::Sqlite;
 
 use place::{Place, Table, TestStore as _, Via};
 
-fn attempt(provider: &impl LockProvider, name: &str) -> Attempt {
+fn request(provider: &impl LockProvider, name: &str) -> AcquireRequest {
     let config = LockConfiguration::new(name, "10m").expect("a legal configuration");
-    Attempt::new(config, provider.info().clock().boot())
+    AcquireRequest::new(config, provider.info().clock().boot())
 }
 
 async fn acquire(provider: &impl LockProvider, name: &str) -> Option<Lease> {
-    let answer = provider.acquire(&attempt(provider, name)).await;
+    let answer = provider.acquire(&request(provider, name)).await;
     answer.expect("the database answers").granted()
 }
 
@@ -109,20 +109,20 @@ async fn postgres_statements_and_wal() {
     assert_eq!(
         counting.asked().await,
         (1, 0),
-        "a refusal on a node's first attempt"
+        "a refusal on a node's first request"
     );
 
     let later = SystemTime::now() + Duration::from_hours(1);
     let paused = provider.pause("a", later, "upkeep").await;
     paused.expect("a lock can be paused");
     counting.reset().await;
-    let answer = provider.acquire(&attempt(&provider, "a")).await;
+    let answer = provider.acquire(&request(&provider, "a")).await;
     assert!(
-        matches!(&answer, Ok(Acquired::Refused(refusal)) if refusal.reason == SkipReason::Paused),
+        matches!(&answer, Ok(Acquisition::Refused(refusal)) if refusal.reason == SkipReason::Paused),
         "{answer:?}"
     );
     let (statements, bytes) = counting.asked().await;
-    assert_eq!(statements, 1, "an attempt on a paused lock");
+    assert_eq!(statements, 1, "a request on a paused lock");
     // It writes the row to be given it; a page that is written for the first time since a checkpoint goes along whole.
     assert!(bytes < 16 * 1024, "{bytes}");
 }
@@ -236,8 +236,8 @@ async fn a_refusal_by_sqlite_writes_nothing() {
     assert_ne!(before, held);
     let fresh: SqliteLockProvider = place.provider(Via::Url);
     for provider in [&provider, &fresh] {
-        let answer = provider.acquire(&attempt(provider, "a")).await;
-        let Ok(Acquired::Refused(refusal)) = answer else {
+        let answer = provider.acquire(&request(provider, "a")).await;
+        let Ok(Acquisition::Refused(refusal)) = answer else {
             panic!("the lock is held: {answer:?}");
         };
         assert!(refusal.node.is_some() && refusal.remaining.is_some());

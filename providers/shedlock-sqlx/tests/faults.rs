@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _, Ownership,
+    AcquireRequest, Acquisition, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _,
+    Ownership,
 };
 use shedlock_sqlx::{SqlxLockProvider, Store};
 use shedlock_testkit::server_or_skip;
@@ -26,8 +27,8 @@ fn config(name: &str) -> LockConfiguration {
     LockConfiguration::new(name, "10m").expect("a legal configuration")
 }
 
-fn attempt(provider: &impl LockProvider, config: LockConfiguration) -> Attempt {
-    Attempt::new(config, provider.info().clock().boot())
+fn request(provider: &impl LockProvider, config: LockConfiguration) -> AcquireRequest {
+    AcquireRequest::new(config, provider.info().clock().boot())
 }
 
 async fn is_free<P: LockProvider + Clone>(provider: &P, name: &str) -> bool {
@@ -54,10 +55,10 @@ async fn race<DB: Store>(provider: impl Fn(usize) -> SqlxLockProvider<DB>, names
             let mut won = 0;
             start.wait().await;
             for name in 0..names {
-                let attempt = attempt(&provider, config(&format!("race-{name}")));
-                match provider.acquire(&attempt).await {
-                    Ok(Acquired::Granted(_)) => won += 1,
-                    Ok(Acquired::Refused(_)) => {}
+                let request = request(&provider, config(&format!("race-{name}")));
+                match provider.acquire(&request).await {
+                    Ok(Acquisition::Granted(_)) => won += 1,
+                    Ok(Acquisition::Refused(_)) => {}
                     Err(error) => panic!("contention is no error: {error:?}"),
                 }
             }
@@ -222,7 +223,7 @@ async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) 
         connect().await.expect("there"),
     );
     one.ensure_schema().await.expect("the table can be made");
-    let first = attempt(&one, config("a"));
+    let first = request(&one, config("a"));
     let lease = one
         .acquire(&first)
         .await
@@ -252,7 +253,7 @@ async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) 
             .expect("it is back"),
         Ownership::Ours
     );
-    let again = attempt(&two, config("a"));
+    let again = request(&two, config("a"));
     let next = two
         .acquire(&again)
         .await
@@ -435,7 +436,7 @@ async fn sqlite_waits_for_a_writer_as_long_as_there_is_time() {
         .with_timeout("600ms")
         .expect("a legal time limit");
     let asked = Instant::now();
-    let answer = provider.acquire(&attempt(&provider, limited)).await;
+    let answer = provider.acquire(&request(&provider, limited)).await;
     let error = answer.expect_err("the database is busy");
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(asked.elapsed() < Duration::from_secs(5));

@@ -8,14 +8,14 @@ use crate::hold::held::LockState;
 use crate::hold::release::{self, Orphan};
 use crate::hold::running::{self, Active};
 use crate::observe::events::{self, Question, Subject};
-use crate::seam::answer::{Acquired, Ownership, Refusal};
-use crate::seam::lease::Attempt;
+use crate::seam::answer::{Acquisition, Ownership, Refusal};
+use crate::seam::lease::AcquireRequest;
 use crate::seam::provider::LockProvider;
+use crate::values::backoff::backoff;
 use crate::values::config::LockConfiguration;
 use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
-use crate::values::pauses::pauses;
 
 /// A held lock: released when it is dropped or, better, by [`unlock`](Self::unlock).
 ///
@@ -76,8 +76,8 @@ async fn acquire_within(
     let info = provider.as_ref().info();
     let clock = info.clock();
     let until = clock.boot().saturating_add(wait);
-    for pause in pauses(Duration::from_millis(25), Duration::from_secs(1)) {
-        // Each attempt has an owner of its own, so what a lost answer may have granted is its orphan's to take back.
+    for pause in backoff(Duration::from_millis(25), Duration::from_secs(1)) {
+        // Each request has an owner of its own, so what a lost answer may have granted is its orphan's to take back.
         let answer = acquire_once(provider, config, outer.clone()).await;
         let left = until.saturating_since(clock.boot());
         if left.is_zero() || running::is_closed() {
@@ -112,19 +112,19 @@ async fn acquire_once(
     let Some(active) = Active::begin() else {
         return Ok(Err(Refusal::shutting_down()));
     };
-    let attempt = Attempt::new(config.clone(), info.clock().boot());
-    let mut orphan = Orphan::new(provider, attempt, active);
+    let request = AcquireRequest::new(config.clone(), info.clock().boot());
+    let mut orphan = Orphan::new(provider, request, active);
     let question = Question {
         operation: Operation::Acquire,
         lock: config.name(),
         info,
         length: Some(config.at_most()),
     };
-    let call = store.acquire(orphan.attempt());
+    let call = store.acquire(orphan.request());
     match question.ask(config.timeout(), call).await {
-        Ok(Acquired::Granted(lease)) => {
+        Ok(Acquisition::Granted(lease)) => {
             let now = info.clock().boot();
-            let sent = orphan.attempt().sent();
+            let sent = orphan.request().requested_at();
             let deadline = sent.saturating_add(lease.valid_for());
             if now >= deadline {
                 // Dropping the orphan gives the lock back.
@@ -133,7 +133,7 @@ async fn acquire_once(
                     "the answer came after the lease had ended",
                 )
                 .with_remedy("give the lock a longer `at_most`");
-                return Err(context(late, orphan.attempt().name()));
+                return Err(context(late, orphan.request().name()));
             }
             let active = orphan.disarm();
             let state = LockState::new(provider, config, lease, (deadline, now), outer, active);
@@ -147,7 +147,7 @@ async fn acquire_once(
             events::acquired(&**lock.state(), config.at_most(), took);
             Ok(Ok(lock))
         }
-        Ok(Acquired::Refused(refusal)) => {
+        Ok(Acquisition::Refused(refusal)) => {
             if refusal.is_in_doubt() {
                 orphan.give_up_quietly();
             } else {

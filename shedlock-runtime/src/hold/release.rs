@@ -14,12 +14,12 @@ use crate::hold::held::LockState;
 use crate::hold::running::Active;
 use crate::observe::events::{self, Question, Subject};
 use crate::seam::answer::Ownership;
-use crate::seam::lease::Attempt;
+use crate::seam::lease::AcquireRequest;
 use crate::seam::provider::LockProvider;
+use crate::values::backoff::backoff;
 use crate::values::clock::{BootInstant, Clock};
 use crate::values::config::DEFAULT_TIMEOUT;
 use crate::values::error::Operation;
-use crate::values::pauses::pauses;
 
 /// More locks than this are not given back at the same time while a store is away; their leases run out instead.
 const MOST_AT_ONCE: usize = 1_024;
@@ -32,7 +32,7 @@ static AT_WORK: AtomicUsize = AtomicUsize::new(0);
 /// It covers the three ways to miss an answer: a lost reply, a timeout and a caller that was cancelled.
 pub(crate) struct Orphan<'p> {
     provider: &'p Arc<dyn LockProvider>,
-    attempt: Attempt,
+    request: AcquireRequest,
     /// There while it is armed.
     active: Option<Active>,
 }
@@ -40,18 +40,18 @@ pub(crate) struct Orphan<'p> {
 impl<'p> Orphan<'p> {
     pub(crate) fn new(
         provider: &'p Arc<dyn LockProvider>,
-        attempt: Attempt,
+        request: AcquireRequest,
         active: Active,
     ) -> Self {
         Self {
             provider,
-            attempt,
+            request,
             active: Some(active),
         }
     }
 
-    pub(crate) fn attempt(&self) -> &Attempt {
-        &self.attempt
+    pub(crate) fn request(&self) -> &AcquireRequest {
+        &self.request
     }
 
     /// There is an answer, and an earlier request may still be on its way.
@@ -67,7 +67,7 @@ impl<'p> Orphan<'p> {
     ///
     /// If called twice.
     pub(crate) fn disarm(&mut self) -> Active {
-        self.active.take().expect("an attempt has one answer")
+        self.active.take().expect("a request has one answer")
     }
 }
 
@@ -82,18 +82,18 @@ impl Drop for Orphan<'_> {
 impl Orphan<'_> {
     /// Looks for what the store may have granted, until the lease would be over; `quiet`, where the caller has an answer.
     fn search(&self, active: Active, quiet: bool) {
-        let Some(lease) = self.attempt.orphan() else {
+        let Some(lease) = self.request.orphan() else {
             return;
         };
-        let subject = Subject::of(self.attempt.config(), self.provider.as_ref().info());
-        let until = self.attempt.ends();
+        let subject = Subject::of(self.request.config(), self.provider.as_ref().info());
+        let until = self.request.ends();
         let left = until.saturating_since(self.provider.as_ref().info().clock().boot());
         if !quiet {
             events::indeterminate(&subject, left);
         }
         let provider = Arc::clone(self.provider);
         // However long the lease is, the search asks as often, about.
-        let longest = (self.attempt.at_most() / 128).max(LONGEST_PAUSE);
+        let longest = (self.request.at_most() / 128).max(LONGEST_PAUSE);
         let about = subject.clone();
         let clearing = async move {
             // The request may still be on its way, so "not yours" does not end the search before the lease does. But a
@@ -185,20 +185,20 @@ fn hand_over(
 
 /// The tries of one release, ever less often until its lease has ended.
 struct Tries {
-    pauses: ExponentialBackoff,
+    backoff: ExponentialBackoff,
     until: BootInstant,
 }
 
 impl Tries {
     fn until(until: BootInstant, longest: Duration) -> Self {
-        let pauses = pauses(Duration::from_millis(20), longest);
-        Self { pauses, until }
+        let backoff = backoff(Duration::from_millis(20), longest);
+        Self { backoff, until }
     }
 
     /// Waits before the next try; false if there is no sense in one.
     async fn go_on(&mut self, answered: bool, clock: &dyn Clock) -> bool {
         let left = self.until.saturating_since(clock.boot());
-        let (false, Some(pause)) = (left.is_zero(), self.pauses.next()) else {
+        let (false, Some(pause)) = (left.is_zero(), self.backoff.next()) else {
             return false;
         };
         // A store that answers need not be pressed; one that does not may come back at any moment.

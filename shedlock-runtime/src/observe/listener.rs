@@ -24,7 +24,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 ///
 /// Each listener is called on a thread of its own, one event at a time and in order: it may block, and a panic of its
 /// harms nobody. One that is more than 1,024 events behind misses some; that is logged, and counted by
-/// [`Listening::missed`]. A closure is a listener.
+/// [`ListenerGuard::missed`]. A closure is a listener.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 ///         eprintln!("lost {} ({})", event.lock, reason.as_str());
 ///     }
 /// })?;
-/// listening.forever();
+/// listening.detach();
 /// # Ok::<(), shedlock_runtime::LockError>(())
 /// ```
 pub trait LockListener: Send + Sync + 'static {
@@ -51,8 +51,8 @@ impl<F: Fn(&LockEvent) + Send + Sync + 'static> LockListener for F {
 }
 
 /// A listener at work: dropped, it hears no more.
-#[must_use = "dropping it ends the listening; call `forever` to listen as long as the program runs"]
-pub struct Listening(Option<Arc<Line>>);
+#[must_use = "dropping it ends the listening; call `detach` to listen as long as the program runs"]
+pub struct ListenerGuard(Option<Arc<Line>>);
 
 /// The way to one listener.
 struct Line {
@@ -61,7 +61,7 @@ struct Line {
     missed: AtomicU64,
 }
 
-impl Listening {
+impl ListenerGuard {
     /// Calls `listener` with every event from now on.
     pub(crate) fn start(listener: impl LockListener) -> Result<Self, LockError> {
         let (sender, events) = sync_channel(WAITING);
@@ -87,7 +87,7 @@ impl Listening {
     }
 
     /// Listens as long as the program runs.
-    pub fn forever(mut self) {
+    pub fn detach(mut self) {
         self.0 = None;
     }
 
@@ -100,7 +100,7 @@ impl Listening {
     }
 }
 
-impl Drop for Listening {
+impl Drop for ListenerGuard {
     fn drop(&mut self) {
         let Some(line) = self.0.take() else { return };
         change(|lines| lines.retain(|other| !Arc::ptr_eq(other, &line)));
@@ -108,9 +108,9 @@ impl Drop for Listening {
     }
 }
 
-impl fmt::Debug for Listening {
+impl fmt::Debug for ListenerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening")
+        f.debug_struct("ListenerGuard")
             .field("missed", &self.missed())
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwapOption, Guard};
 
 use crate::hold::running;
-use crate::observe::listener::{Listening, LockListener};
+use crate::observe::listener::{ListenerGuard, LockListener};
 use crate::seam::provider::LockProvider;
 use crate::values::config::{DEFAULT_TIMEOUT, check_at_most};
 use crate::values::duration::{InvalidDuration, ToDuration};
@@ -128,8 +128,8 @@ impl SchedulerLock {
     /// # Errors
     ///
     /// The operating system gave no thread for it.
-    pub fn listen(listener: impl LockListener) -> Result<Listening, LockError> {
-        Listening::start(listener)
+    pub fn listen(listener: impl LockListener) -> Result<ListenerGuard, LockError> {
+        ListenerGuard::start(listener)
     }
 }
 

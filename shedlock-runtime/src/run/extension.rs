@@ -13,9 +13,9 @@ use backon::ExponentialBackoff;
 
 use crate::hold::held::{LockState, Try};
 use crate::observe::events;
+use crate::values::backoff::backoff;
 use crate::values::clock::BootInstant;
 use crate::values::error::{ErrorKind, LockError};
-use crate::values::pauses::pauses;
 
 type Call = Pin<Box<dyn Future<Output = Result<(), LockError>> + Send>>;
 
@@ -26,7 +26,7 @@ pub(crate) struct Extension {
     not_before: BootInstant,
     call: Option<Call>,
     /// The pauses between tries of an extension that has failed.
-    pauses: Option<Box<ExponentialBackoff>>,
+    backoff: Option<Box<ExponentialBackoff>>,
 }
 
 impl Extension {
@@ -36,7 +36,7 @@ impl Extension {
             period: period.min(state.at_most() / 5 * 4),
             not_before: state.deadline().saturating_sub(state.at_most()),
             call: None,
-            pauses: None,
+            backoff: None,
         }
     }
 
@@ -89,7 +89,7 @@ impl Extension {
     fn answered(&mut self, state: &LockState, answer: Result<(), LockError>) {
         let pause = match answer {
             Ok(()) => {
-                self.pauses = None;
+                self.backoff = None;
                 Duration::ZERO
             }
             // Told already.
@@ -97,10 +97,10 @@ impl Extension {
             Err(error) => {
                 events::extend_failed(state, &error);
                 let longest = (state.at_most() / 10).min(Duration::from_secs(1));
-                let pauses = self
-                    .pauses
-                    .get_or_insert_with(|| Box::new(pauses(Duration::from_millis(20), longest)));
-                pauses.next().unwrap_or(longest)
+                let backoff = self
+                    .backoff
+                    .get_or_insert_with(|| Box::new(backoff(Duration::from_millis(20), longest)));
+                backoff.next().unwrap_or(longest)
             }
         };
         self.not_before = state.now().saturating_add(pause);

@@ -11,9 +11,9 @@ use crate::seam::provider::LockProvider;
 use crate::values::clock::Clock;
 use crate::values::duration::ToDuration as _;
 use crate::values::error::{ErrorKind, LockError};
-use crate::values::mark::Mark;
 use crate::values::moment::Moment;
 use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
 use crate::values::owner::Owner;
 use crate::values::printable::{Printable, printable};
 
@@ -136,7 +136,7 @@ impl LockInfo {
         until: SystemTime,
         now: SystemTime,
     ) -> Self {
-        let (name, mark) = (name.into(), Mark::of(stored_owner));
+        let (name, mark) = (name.into(), OperatorMark::parse(stored_owner));
         let remaining = until.duration_since(now).unwrap_or_default();
         Self {
             // Whoever writes to the store past us may write anything.
@@ -150,7 +150,7 @@ impl LockInfo {
             until,
             remaining,
             token: None,
-            paused: !remaining.is_zero() && mark.as_ref().is_some_and(Mark::is_pause),
+            paused: !remaining.is_zero() && mark.as_ref().is_some_and(OperatorMark::is_pause),
             reason: mark.map(|mark| mark.reason().to_owned()),
         }
     }

@@ -5,21 +5,21 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
 use crate::seam::lease::Lease;
-use crate::values::mark::Mark;
+use crate::values::operator_mark::OperatorMark;
 use crate::values::outcome::SkipReason;
 use crate::values::owner::Owner;
 use crate::values::printable::printable;
 
 /// The answer to [`LockProvider::acquire`](crate::LockProvider::acquire).
 #[derive(Debug)]
-pub enum Acquired {
+pub enum Acquisition {
     /// The lock is the caller's.
     Granted(Lease),
     /// It is not.
     Refused(Refusal),
 }
 
-impl Acquired {
+impl Acquisition {
     /// The lease, if there is one.
     #[must_use]
     pub fn granted(self) -> Option<Lease> {
@@ -49,7 +49,7 @@ pub struct Refusal {
 pub(crate) struct Holder(u64);
 
 impl Holder {
-    fn of(stored_owner: &str) -> Self {
+    fn from_stored(stored_owner: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(stored_owner.as_bytes());
         Self(hasher.finish())
@@ -114,27 +114,27 @@ impl Refusal {
 
     /// Adds for how long, where the store does not say who.
     #[must_use]
-    pub const fn lasting(mut self, remaining: Duration) -> Self {
+    pub const fn with_remaining(mut self, remaining: Duration) -> Self {
         self.remaining = Some(remaining);
         self
     }
 
     /// Somebody holds the lock, or an operator has paused it, as the owner that is stored says.
     #[must_use]
-    pub fn of(stored_owner: &str, remaining: Duration) -> Self {
-        if Mark::of(stored_owner).is_some_and(|mark| mark.is_pause()) {
-            Self::paused().lasting(remaining)
+    pub fn from_stored(stored_owner: &str, remaining: Duration) -> Self {
+        if OperatorMark::parse(stored_owner).is_some_and(|mark| mark.is_pause()) {
+            Self::paused().with_remaining(remaining)
         } else {
-            Self::held().by(stored_owner, remaining)
+            Self::held().with_holder(stored_owner, remaining)
         }
     }
 
     /// Adds who holds it, given the owner as stored, and for how long.
     #[must_use]
-    pub fn by(mut self, stored_owner: &str, remaining: Duration) -> Self {
+    pub fn with_holder(mut self, stored_owner: &str, remaining: Duration) -> Self {
         let node = Owner::node_of(stored_owner);
         // Nodes on the JVM write their name alone, the same each time.
-        self.holder = Owner::acquisition_of(stored_owner).map(Holder::of);
+        self.holder = Owner::acquisition_of(stored_owner).map(Holder::from_stored);
         self.node = Some(printable(node).into());
         self.remaining = Some(remaining);
         self

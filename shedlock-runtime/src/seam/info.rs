@@ -93,7 +93,7 @@ impl ProviderInfo {
     /// The same description for a provider that stands in front of this one: another provider, by
     /// [`is_same`](Self::is_same), with the same clock.
     #[must_use]
-    pub fn wrapped(&self) -> Self {
+    pub fn with_new_identity(&self) -> Self {
         Self {
             id: next_id(),
             ..self.clone()

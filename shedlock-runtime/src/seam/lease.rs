@@ -1,4 +1,4 @@
-//! An attempt to take a lock, and the lease that it may win.
+//! A request to take a lock, and the lease that it may win.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,30 +13,30 @@ use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::owner::{Owner, OwnerWrite};
 
-/// One attempt to take a lock.
+/// One request to take a lock.
 #[derive(Debug, Clone)]
-pub struct Attempt {
+pub struct AcquireRequest {
     config: LockConfiguration,
-    sent: BootInstant,
-    /// Behind a pointer, so that an attempt under another name shares it; made when first asked for.
-    sending: OnceCell<Arc<Sending>>,
+    requested_at: BootInstant,
+    /// Behind a pointer, so that a request under another name shares it; made when first asked for.
+    in_flight: OnceCell<Arc<InFlight>>,
 }
 
 /// What is found out on the way to the store, and needed to take back what a lost answer granted.
 #[derive(Debug, Default)]
-struct Sending {
+struct InFlight {
     owner: OnceCell<Owner>,
     routes: Routes,
 }
 
-impl Attempt {
-    /// An attempt that counts its lease from `sent`, a reading taken before the store is asked.
+impl AcquireRequest {
+    /// A request that counts its lease from `requested_at`, a reading taken before the store is asked.
     #[must_use]
-    pub fn new(config: LockConfiguration, sent: BootInstant) -> Self {
+    pub fn new(config: LockConfiguration, requested_at: BootInstant) -> Self {
         Self {
             config,
-            sent,
-            sending: OnceCell::new(),
+            requested_at,
+            in_flight: OnceCell::new(),
         }
     }
 
@@ -58,26 +58,26 @@ impl Attempt {
         self.config.at_most()
     }
 
-    /// When the attempt began, on the provider's forward clock.
+    /// When the request began, on the provider's forward clock.
     #[must_use]
-    pub fn sent(&self) -> BootInstant {
-        self.sent
+    pub fn requested_at(&self) -> BootInstant {
+        self.requested_at
     }
 
-    /// The owner of this attempt, the same each time it is asked for.
+    /// The owner of this request, the same each time it is asked for.
     ///
-    /// It is made when first asked for: an attempt that never had an owner cannot have reached a store.
+    /// It is made when first asked for: a request that never had an owner cannot have reached a store.
     ///
     /// # Errors
     ///
     /// As [`Owner::generate`].
     pub fn owner(&self, node: &Arc<str>) -> Result<&Owner, LockError> {
-        self.sending()
+        self.in_flight()
             .owner
             .get_or_try_init(|| Owner::generate(node))
     }
 
-    /// This attempt as a write, the same each time it is asked for: what a provider stores as the owner when it grants the lock, and
+    /// This request as a write, the same each time it is asked for: what a provider stores as the owner when it grants the lock, and
     /// compares with the owner in the record; see [`OwnerWrite`].
     ///
     /// # Errors
@@ -89,29 +89,29 @@ impl Attempt {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use shedlock_runtime::{Attempt, BootInstant, LockConfiguration, Standing, node_name};
+    /// use shedlock_runtime::{AcquireRequest, BootInstant, LockConfiguration, Standing, node_name};
     ///
-    /// let sent = BootInstant::from_origin(Duration::ZERO);
-    /// let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
+    /// let now = BootInstant::from_origin(Duration::ZERO);
+    /// let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
     /// let node = node_name("web-2");
-    /// let write = attempt.write(&node)?;
+    /// let write = request.write(&node)?;
     /// // Asked again after a lost answer, it finds its own record.
     /// let in_the_record = write.stored();
-    /// assert_eq!(attempt.write(&node)?.standing(in_the_record), Standing::Same);
+    /// assert_eq!(request.write(&node)?.standing(in_the_record), Standing::Same);
     /// # Ok::<(), shedlock_runtime::LockError>(())
     /// ```
     pub fn write(&self, node: &Arc<str>) -> Result<OwnerWrite, LockError> {
         self.owner(node).map(Owner::first_write)
     }
 
-    /// Whether this attempt has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
+    /// Whether this request has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
     /// a provider may find that the first request was granted.
     #[must_use]
     pub fn may_have_been_sent(&self) -> bool {
         self.known_owner().is_some()
     }
 
-    /// What a provider answers if the record bears this attempt's owner, and its lease has ended or was released. The same request
+    /// What a provider answers if the record bears this request's owner, and its lease has ended or was released. The same request
     /// was carried out before and has arrived a second time. To grant it again would take the lock for a holder that is gone.
     ///
     /// It is an error of kind [`Timeout`](ErrorKind::Timeout): if somebody does wait, the lease was shorter than the way to the store.
@@ -119,23 +119,23 @@ impl Attempt {
     /// # Examples
     ///
     /// ```
-    /// use shedlock_runtime::{Acquired, Attempt, ErrorKind, LockError, Standing, node_name};
+    /// use shedlock_runtime::{Acquisition, AcquireRequest, ErrorKind, LockError, Standing, node_name};
     ///
     /// // Part of an `acquire`: the owner in the record, and whether its lease lives.
-    /// fn of_own_record(attempt: &Attempt, owner: &str, lives: bool) -> Result<Option<Acquired>, LockError> {
-    ///     match attempt.write(&node_name("web-2"))?.standing(owner) {
+    /// fn of_own_record(request: &AcquireRequest, owner: &str, lives: bool) -> Result<Option<Acquisition>, LockError> {
+    ///     match request.write(&node_name("web-2"))?.standing(owner) {
     ///         Standing::Foreign => Ok(None),
-    ///         _ if lives => Ok(Some(Acquired::Granted(attempt.grant(None)))),
-    ///         _ => Err(attempt.too_late()),
+    ///         _ if lives => Ok(Some(Acquisition::Granted(request.grant(None)))),
+    ///         _ => Err(request.too_late()),
     ///     }
     /// }
     /// # use shedlock_runtime::{BootInstant, LockConfiguration};
-    /// # let sent = BootInstant::from_origin(std::time::Duration::ZERO);
-    /// # let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
-    /// # let own = attempt.write(&node_name("web-2"))?;
-    /// # assert!(of_own_record(&attempt, "app.example", true)?.is_none());
-    /// # assert!(of_own_record(&attempt, own.stored(), true)?.is_some());
-    /// # let late = of_own_record(&attempt, own.stored(), false).unwrap_err();
+    /// # let now = BootInstant::from_origin(std::time::Duration::ZERO);
+    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
+    /// # let own = request.write(&node_name("web-2"))?;
+    /// # assert!(of_own_record(&request, "app.example", true)?.is_none());
+    /// # assert!(of_own_record(&request, own.stored(), true)?.is_some());
+    /// # let late = of_own_record(&request, own.stored(), false).unwrap_err();
     /// # assert_eq!(late.kind(), ErrorKind::Timeout);
     /// # Ok::<(), LockError>(())
     /// ```
@@ -148,39 +148,39 @@ impl Attempt {
         .with_remedy("give the lock a longer `at_most`")
     }
 
-    /// The same attempt under another name, for a wrapper that gives its locks names of their own.
+    /// The same request under another name, for a wrapper that gives its locks names of their own.
     ///
     /// Both have one owner, whichever is asked for it first: what a lost answer granted to the one, the other can give
     /// back.
     #[must_use]
     pub fn renamed(&self, name: LockName) -> Self {
-        self.sending();
+        self.in_flight();
         Self {
             config: self.config.clone().with_name(name),
-            sent: self.sent,
-            sending: self.sending.clone(),
+            requested_at: self.requested_at,
+            in_flight: self.in_flight.clone(),
         }
     }
 
-    /// Where the router `router` has sent this attempt.
+    /// Where the router `router` has sent this request.
     pub(crate) fn route(&self, router: u64) -> Option<Arc<dyn LockProvider>> {
         Route::find(self.first_route(), router)
     }
 
-    /// Notes where the router `router` sends this attempt; what it wins stays there.
+    /// Notes where the router `router` sends this request; what it wins stays there.
     pub(crate) fn set_route(&self, router: u64, to: &Arc<dyn LockProvider>) {
-        self.sending().routes.add(router, to);
+        self.in_flight().routes.add(router, to);
     }
 
-    /// The lease that this attempt won.
+    /// The lease that this request won.
     #[must_use]
     pub fn grant(&self, fencing_token: Option<u64>) -> Lease {
         Lease {
             name: self.config.name().clone(),
             owner: self.known_owner().cloned(),
             fencing_token,
-            sent: self.sent,
-            acquired: self.sent,
+            requested_at: self.requested_at,
+            acquired: self.requested_at,
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
             route: self.first_route().cloned(),
@@ -197,20 +197,20 @@ impl Attempt {
         })
     }
 
-    fn sending(&self) -> &Sending {
-        self.sending.get_or_init(Arc::default)
+    fn in_flight(&self) -> &InFlight {
+        self.in_flight.get_or_init(Arc::default)
     }
 
     fn known_owner(&self) -> Option<&Owner> {
-        self.sending.get()?.owner.get()
+        self.in_flight.get()?.owner.get()
     }
 
     fn first_route(&self) -> Option<&Arc<Route>> {
-        self.sending.get()?.routes.first()
+        self.in_flight.get()?.routes.first()
     }
 
     pub(crate) fn ends(&self) -> BootInstant {
-        self.sent.saturating_add(self.config.at_most())
+        self.requested_at.saturating_add(self.config.at_most())
     }
 }
 
@@ -221,7 +221,7 @@ pub struct Lease {
     owner: Option<Owner>,
     fencing_token: Option<u64>,
     /// The store granted the lock no sooner than this.
-    sent: BootInstant,
+    requested_at: BootInstant,
     /// And no later than this.
     acquired: BootInstant,
     at_least: Duration,
@@ -237,7 +237,7 @@ impl Lease {
         &self.name
     }
 
-    /// The owner, if the provider asked the attempt for one.
+    /// The owner, if the provider asked the request for one.
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         self.owner.as_ref()
@@ -265,11 +265,11 @@ impl Lease {
     ///     assert_eq!(extension.standing(release.stored()), Standing::Later);
     ///     Ok(())
     /// }
-    /// # use shedlock_runtime::{Attempt, BootInstant, LockConfiguration, node_name};
-    /// # let sent = BootInstant::from_origin(std::time::Duration::ZERO);
-    /// # let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
-    /// # let _owner = attempt.owner(&node_name("web-2"))?;
-    /// # example(&attempt.grant(None))?;
+    /// # use shedlock_runtime::{AcquireRequest, BootInstant, LockConfiguration, node_name};
+    /// # let now = BootInstant::from_origin(std::time::Duration::ZERO);
+    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
+    /// # let _owner = request.owner(&node_name("web-2"))?;
+    /// # example(&request.grant(None))?;
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn next_write(&self) -> Result<OwnerWrite, LockError> {
@@ -299,11 +299,11 @@ impl Lease {
     ///     assert_eq!(late.next_write()?, release);
     ///     Ok(())
     /// }
-    /// # use shedlock_runtime::{Attempt, BootInstant, LockConfiguration, node_name};
-    /// # let sent = BootInstant::from_origin(std::time::Duration::ZERO);
-    /// # let attempt = Attempt::new(LockConfiguration::new("mail", "5m")?, sent);
-    /// # let _owner = attempt.owner(&node_name("web-2"))?;
-    /// # example(&attempt.grant(None))?;
+    /// # use shedlock_runtime::{AcquireRequest, BootInstant, LockConfiguration, node_name};
+    /// # let now = BootInstant::from_origin(std::time::Duration::ZERO);
+    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
+    /// # let _owner = request.owner(&node_name("web-2"))?;
+    /// # example(&request.grant(None))?;
     /// # Ok::<(), LockError>(())
     /// ```
     #[must_use]
@@ -342,7 +342,7 @@ impl Lease {
 
     /// How long the store keeps the lease from the moment it was asked, if that is less than `at_most`.
     #[must_use]
-    pub fn with_valid_for(mut self, valid_for: Duration) -> Self {
+    pub fn granted_for(mut self, valid_for: Duration) -> Self {
         self.valid_for = self.valid_for.min(valid_for);
         self
     }
@@ -360,12 +360,14 @@ impl Lease {
     pub(crate) fn is_same_grant(&self, other: &Self) -> bool {
         match (&self.owner, &other.owner) {
             (Some(one), Some(other)) => one == other,
-            (None, None) => self.sent == other.sent && self.fencing_token == other.fencing_token,
+            (None, None) => {
+                self.requested_at == other.requested_at && self.fencing_token == other.fencing_token
+            }
             _ => false,
         }
     }
 
-    /// Where the router `router` had sent the attempt that won this lease.
+    /// Where the router `router` had sent the request that won this lease.
     pub(crate) fn route(&self, router: u64) -> Option<Arc<dyn LockProvider>> {
         Route::find(self.route.as_ref(), router)
     }
@@ -384,12 +386,14 @@ impl Lease {
     }
 
     /// Keeps the lock for `at_least` from `now` too; what was promised before stays promised.
-    pub(crate) fn hold_until(&mut self, now: BootInstant, at_least: Duration) {
+    pub(crate) fn raise_at_least(&mut self, now: BootInstant, at_least: Duration) {
         if at_least.is_zero() {
             return;
         }
         // Stores count from when they granted the lock, which may be as early as the request.
-        let from_acquisition = now.saturating_since(self.sent).saturating_add(at_least);
+        let from_acquisition = now
+            .saturating_since(self.requested_at)
+            .saturating_add(at_least);
         self.at_least = self.at_least.max(from_acquisition);
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::values::error::LockError;
 
 /// A store that keeps locks.
@@ -24,7 +24,7 @@ use crate::values::error::LockError;
 /// - A request may reach the store twice, or late, after requests that were sent later: it changes nothing then. Each write
 ///   stores its number and is on condition that no later one has; see [`OwnerWrite`](crate::OwnerWrite).
 /// - An acquisition by the owner that holds the lock already is granted, with the record as it is: a retry after a lost answer.
-///   If its lease has ended or was released meanwhile, the answer is [`Attempt::too_late`].
+///   If its lease has ended or was released meanwhile, the answer is [`AcquireRequest::too_late`].
 /// - [`extend`](Self::extend) and [`release`](Self::release) change the record only if the owner is still the lease's.
 /// - After a release the lock stays taken for `keep_for`.
 /// - "Somebody else holds it" is an answer; an error means that the store could not say.
@@ -48,7 +48,7 @@ pub trait LockProvider: fmt::Debug + Send + Sync + 'static {
     fn info(&self) -> &ProviderInfo;
 
     /// Takes the lock if it is free.
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError>;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError>;
 
     /// Moves the lease's end to `at_most` from now if the lease is live.
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError>;
@@ -65,8 +65,8 @@ impl<P: LockProvider + ?Sized> LockProvider for Arc<P> {
         (**self).info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        (**self).acquire(attempt).await
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        (**self).acquire(request).await
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

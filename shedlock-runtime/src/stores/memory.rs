@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::clock::{BootInstant, Clock, TokioClock};
 use crate::values::error::LockError;
-use crate::values::mark::Mark;
 use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
 
 mod admin;
 
@@ -60,7 +60,7 @@ struct Record {
     locked_at: BootInstant,
     // The token is the owner: no two acquisitions share one.
     token: u64,
-    mark: Option<Box<Mark>>,
+    mark: Option<Box<OperatorMark>>,
 }
 
 impl Record {
@@ -113,17 +113,17 @@ impl LockProvider for InMemoryLockProvider {
         &self.info
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let now = attempt.sent();
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let now = request.requested_at();
         let mut locks = self.locks();
         let token = locks.last_token + 1;
         let granted = Record {
-            lock_until: now.saturating_add(attempt.at_most()),
+            lock_until: now.saturating_add(request.at_most()),
             locked_at: now,
             token,
             mark: None,
         };
-        match locks.records.get_mut(attempt.name()) {
+        match locks.records.get_mut(request.name()) {
             Some(record) if record.lock_until > now => {
                 let remaining = record.lock_until.saturating_since(now);
                 let refusal = if record.is_paused() {
@@ -131,16 +131,16 @@ impl LockProvider for InMemoryLockProvider {
                 } else {
                     Refusal::held()
                 };
-                return Ok(Acquired::Refused(refusal.lasting(remaining)));
+                return Ok(Acquisition::Refused(refusal.with_remaining(remaining)));
             }
             Some(record) => *record = granted,
             None => {
                 locks.forget_free(now);
-                locks.records.insert(attempt.name().clone(), granted);
+                locks.records.insert(request.name().clone(), granted);
             }
         }
         locks.last_token = token;
-        Ok(Acquired::Granted(attempt.grant(Some(token))))
+        Ok(Acquisition::Granted(request.grant(Some(token))))
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

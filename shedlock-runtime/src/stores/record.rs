@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
-use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
@@ -222,41 +222,46 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
         &self.info
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let write = attempt.write(&self.node)?;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let write = request.write(&self.node)?;
         for _ in 0..MOST_RACES {
-            let found = self.store.read(attempt.name().as_str()).await?;
+            let found = self.store.read(request.name().as_str()).await?;
             let now = self.now();
             if let Some((record, _)) = &found {
                 let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
                 if is_ours && !record.is_held(now) {
-                    return Err(attempt.too_late());
+                    return Err(request.too_late());
                 }
                 if is_ours {
-                    return Ok(Acquired::Granted(attempt.grant(Some(record.fencing_token))));
+                    return Ok(Acquisition::Granted(
+                        request.grant(Some(record.fencing_token)),
+                    ));
                 }
             }
             if let Some((record, _)) = &found
                 && record.is_held(now)
             {
                 let remaining = record.lock_until.duration_since(now).unwrap_or_default();
-                return Ok(Acquired::Refused(Refusal::of(&record.locked_by, remaining)));
+                return Ok(Acquisition::Refused(Refusal::from_stored(
+                    &record.locked_by,
+                    remaining,
+                )));
             }
             let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
             let token = next_token(last_token, now);
             let owner = write.stored().to_owned();
-            let record = LockRecord::new(after(now, attempt.at_most())?, now, owner, token);
+            let record = LockRecord::new(after(now, request.at_most())?, now, owner, token);
             let expected = found.map(|(_, version)| version);
             if self
                 .store
-                .write_if(attempt.name().as_str(), &record, expected)
+                .write_if(request.name().as_str(), &record, expected)
                 .await?
                 .is_ok()
             {
-                return Ok(Acquired::Granted(attempt.grant(Some(token))));
+                return Ok(Acquisition::Granted(request.grant(Some(token))));
             }
         }
-        Ok(Acquired::Refused(Refusal::contended()))
+        Ok(Acquisition::Refused(Refusal::contended()))
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

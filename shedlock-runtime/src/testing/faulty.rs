@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::owner::host_node_name;
@@ -171,18 +171,18 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
         self.inner.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         if let Some(delay) = self.take_late() {
             // The owner travels with the request, so it is made before the request is sent off.
-            attempt.owner(&host_node_name())?;
-            let (inner, attempt) = (Arc::clone(&self.inner), attempt.clone());
+            request.owner(&host_node_name())?;
+            let (inner, request) = (Arc::clone(&self.inner), request.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                drop(inner.acquire(&attempt).await);
+                drop(inner.acquire(&request).await);
             });
             return pending().await;
         }
-        self.call(Operation::Acquire, self.inner.acquire(attempt))
+        self.call(Operation::Acquire, self.inner.acquire(request))
             .await
     }
 

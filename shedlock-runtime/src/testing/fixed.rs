@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::seam::answer::{Acquired, Ownership, Refusal};
+use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::clock::TokioClock;
 use crate::values::error::LockError;
@@ -37,8 +37,8 @@ impl LockProvider for AlwaysFree {
         &self.0
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        Ok(Acquired::Granted(attempt.grant(None)))
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        Ok(Acquisition::Granted(request.grant(None)))
     }
 
     async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Ownership, LockError> {
@@ -56,8 +56,8 @@ impl LockProvider for AlwaysHeld {
         &self.0
     }
 
-    async fn acquire(&self, _attempt: &Attempt) -> Result<Acquired, LockError> {
-        Ok(Acquired::Refused(Refusal::held()))
+    async fn acquire(&self, _request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        Ok(Acquisition::Refused(Refusal::held()))
     }
 
     async fn extend(&self, _lease: &Lease, _at_most: Duration) -> Result<Ownership, LockError> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use once_cell::sync::Lazy;
 
 use crate::values::error::{ErrorKind, LockError};
-use crate::values::mark::Mark;
+use crate::values::operator_mark::OperatorMark;
 use crate::values::printable::printable;
 
 /// Leaves room for `#` and 44 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
@@ -82,7 +82,7 @@ impl Owner {
     }
 
     /// The acquisition itself, as a write: it stores the owner without a number. Providers get it from
-    /// [`Attempt::write`](crate::Attempt::write).
+    /// [`AcquireRequest::write`](crate::AcquireRequest::write).
     #[must_use]
     pub fn first_write(&self) -> OwnerWrite {
         let first = self.stored();
@@ -175,7 +175,7 @@ impl Eq for Owner {}
 ///   If the owner in the record equals `stored`, this very request was carried out before: change nothing, and give the same answer.
 /// - **Acquisition:** the record is free, or the owner in the record begins with `stored`. In the second case this request was carried
 ///   out before. While the lease lives, answer "granted" and leave the record as it is. If the lease has ended
-///   or was released, leave the record as it is and answer [`Attempt::too_late`](crate::Attempt::too_late).
+///   or was released, leave the record as it is and answer [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
 ///
 /// A store that reads a record before it writes, under a condition on the record's version, asks [`standing`](Self::standing) instead.
 ///
@@ -215,8 +215,8 @@ pub struct OwnerWrite {
 /// | `Same` | change nothing, answer as if carried out | granted, or too late |
 /// | `Later` | answer "lost" | granted, or too late |
 ///
-/// "Granted, or too late" goes by the lease in the record: while it lives, the attempt is granted; see
-/// [`Attempt::too_late`](crate::Attempt::too_late).
+/// "Granted, or too late" goes by the lease in the record: while it lives, the request is granted; see
+/// [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The record is another acquisition's, an operator's or a JVM node's.
@@ -281,12 +281,12 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// `name` as a node name: what cannot be seen is written out as by [`printable`], cut to 200 characters, and never what [`Mark`] means something by.
+/// `name` as a node name: what cannot be seen is written out as by [`printable`], cut to 200 characters, and never what [`OperatorMark`] means something by.
 #[must_use]
 pub fn node_name(name: &str) -> Arc<str> {
     let clean: String = printable(name).chars().take(MAX_NODE_CHARS).collect();
     // A node must not be taken for an operator.
-    match Mark::of(&clean) {
+    match OperatorMark::parse(&clean) {
         Some(_) => clean.replacen(':', "_", 1).into(),
         None => clean.into(),
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::check_part;
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::{InvalidName, LockName, MAX_BYTES};
@@ -95,7 +95,7 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
         Ok(Self {
             info: inner
                 .info()
-                .wrapped()
+                .with_new_identity()
                 .with_max_name_chars(left)
                 .in_namespace(namespace),
             inner: Arc::new(inner),
@@ -155,13 +155,15 @@ impl<P: LockProvider> LockProvider for NamespacedLockProvider<P> {
         &self.info
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let name = attempt.name();
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let name = request.name();
         // Both attempts have one owner: a lost answer is given back through this provider, under this name.
-        let stored = attempt.renamed(self.stored(name)?);
+        let stored = request.renamed(self.stored(name)?);
         match self.inner.acquire(&stored).await {
-            Ok(Acquired::Granted(lease)) => Ok(Acquired::Granted(lease.renamed(name.clone()))),
-            Ok(refused @ Acquired::Refused(_)) => Ok(refused),
+            Ok(Acquisition::Granted(lease)) => {
+                Ok(Acquisition::Granted(lease.renamed(name.clone())))
+            }
+            Ok(refused @ Acquisition::Refused(_)) => Ok(refused),
             Err(error) => Err(error.renamed(name)),
         }
     }

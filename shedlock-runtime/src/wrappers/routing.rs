@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::check_part;
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
@@ -159,14 +159,14 @@ impl RoutingLockProvider {
     /// ```
     /// use shedlock_runtime::{ErrorKind, InMemoryLockProvider, LockError, RoutingLockProvider, SystemClock};
     ///
-    /// let provider = RoutingLockProvider::by_prefix(':').making(|tenant| match tenant {
+    /// let provider = RoutingLockProvider::by_prefix(':').with_factory(|tenant| match tenant {
     ///     "acme" | "umbrella" => Ok(InMemoryLockProvider::with_clock(SystemClock)),
     ///     other => Err(LockError::new(ErrorKind::NoProvider, format!("`{other}` is no customer"))),
     /// });
     /// # let _ = provider;
     /// ```
     #[must_use]
-    pub fn making<P: LockProvider>(
+    pub fn with_factory<P: LockProvider>(
         mut self,
         make: impl Fn(&str) -> Result<P, LockError> + Send + Sync + 'static,
     ) -> Self {
@@ -235,13 +235,13 @@ impl RoutingLockProvider {
         Ok(self.tenants.get_or_insert(tenant, &provider))
     }
 
-    /// Decides where `attempt` goes, and what it wins stays.
-    fn send(&self, attempt: &Attempt) -> Result<Arc<dyn LockProvider>, LockError> {
-        let name = attempt.name();
+    /// Decides where `request` goes, and what it wins stays.
+    fn send(&self, request: &AcquireRequest) -> Result<Arc<dyn LockProvider>, LockError> {
+        let name = request.name();
         let provider = self.choose(name)?;
         let fits = name.check_chars((*provider).info().max_name_chars());
         fits.map_err(|invalid| told(Operation::Acquire, &*provider, name)(invalid.into()))?;
-        attempt.set_route(self.info.id(), &provider);
+        request.set_route(self.info.id(), &provider);
         Ok(provider)
     }
 
@@ -261,14 +261,14 @@ impl LockProvider for RoutingLockProvider {
         &self.info
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        // An attempt that is made again goes where it went before: it may have been granted there.
-        let provider = match attempt.route(self.info.id()) {
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        // A request that is made again goes where it went before: it may have been granted there.
+        let provider = match request.route(self.info.id()) {
             Some(provider) => provider,
-            None => self.send(attempt)?,
+            None => self.send(request)?,
         };
-        let answer = (*provider).acquire(attempt).await;
-        answer.map_err(told(Operation::Acquire, &*provider, attempt.name()))
+        let answer = (*provider).acquire(request).await;
+        answer.map_err(told(Operation::Acquire, &*provider, request.name()))
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

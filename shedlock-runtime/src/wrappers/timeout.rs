@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::duration::ToDuration;
 use crate::values::error::LockError;
@@ -91,8 +91,8 @@ impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
         self.inner.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        limited(self.limit, self.inner.acquire(attempt)).await
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        limited(self.limit, self.inner.acquire(request)).await
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{Attempt, Lease};
+use crate::seam::lease::{AcquireRequest, Lease};
 use crate::seam::provider::LockProvider;
 use crate::values::config::DEFAULT_TIMEOUT;
 use crate::values::error::{LockError, Operation};
@@ -228,13 +228,13 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
         self.inner.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let answer = self.inner.acquire(attempt).await?;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let answer = self.inner.acquire(request).await?;
         // No await from here to the caller: a grant that arrived is known. One that did not is given back by whoever
         // waited for it, as one that nobody knows of.
-        if let Acquired::Granted(lease) = &answer {
+        if let Acquisition::Granted(lease) = &answer {
             let now = self.inner.info().clock().boot();
-            let ends = attempt.sent().saturating_add(lease.valid_for());
+            let ends = request.requested_at().saturating_add(lease.valid_for());
             let mut lease = lease.clone();
             lease.set_acquired(now);
             self.leases().add(lease, ends, now);

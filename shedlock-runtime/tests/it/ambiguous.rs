@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, Conflict, ErrorKind, Lease, LockConfiguration, LockError, LockProvider,
-    LockProviderExt as _, LockRecord, LockingTaskExecutor, Operation, Ownership, ProviderInfo,
-    RecordLockProvider, RecordStore, Refusal, TokioClock, Version, async_trait, node_name,
+    AcquireRequest, Acquisition, Conflict, ErrorKind, Lease, LockConfiguration, LockError,
+    LockProvider, LockProviderExt as _, LockRecord, LockingTaskExecutor, Operation, Ownership,
+    ProviderInfo, RecordLockProvider, RecordStore, Refusal, TokioClock, Version, async_trait,
+    node_name,
 };
 
 /// One record, kept by versions.
@@ -116,11 +117,11 @@ async fn a_caller_that_is_cancelled_while_asking_leaves_no_orphan() {
     assert!(free_after(&records).await < Duration::from_secs(1));
 }
 
-/// Refuses each attempt after a request without an answer, and keeps the attempt, so that the test delivers that request late.
+/// Refuses each request after a request without an answer, and keeps the request, so that the test delivers that request late.
 #[derive(Debug)]
 struct Doubtful {
     records: RecordLockProvider<OneRecord>,
-    asked: std::sync::Mutex<Option<Attempt>>,
+    asked: std::sync::Mutex<Option<AcquireRequest>>,
     says_so: bool,
 }
 
@@ -130,12 +131,12 @@ impl LockProvider for Doubtful {
         self.records.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         // It has reached the store.
-        attempt.write(&node_name("one"))?;
-        *self.asked.lock().unwrap() = Some(attempt.clone());
+        request.write(&node_name("one"))?;
+        *self.asked.lock().unwrap() = Some(request.clone());
         let refusal = Refusal::held();
-        Ok(Acquired::Refused(if self.says_so {
+        Ok(Acquisition::Refused(if self.says_so {
             refusal.after_a_request_without_answer()
         } else {
             refusal
@@ -163,9 +164,9 @@ async fn what_an_earlier_request_is_granted_after_a_refusal_is_given_back() {
         let refused = Arc::clone(&doubtful).try_lock(config()).await.unwrap();
         assert!(refused.is_none());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let attempt = doubtful.asked.lock().unwrap().take().unwrap();
-        let late = records.acquire(&attempt).await.unwrap();
-        assert!(matches!(late, Acquired::Granted(_)));
+        let request = doubtful.asked.lock().unwrap().take().unwrap();
+        let late = records.acquire(&request).await.unwrap();
+        assert!(matches!(late, Acquisition::Granted(_)));
         let free_after = free_after(&records).await;
         // Nobody looks where nothing was said.
         let range = Duration::from_secs(longest / 2)..=Duration::from_secs(longest);

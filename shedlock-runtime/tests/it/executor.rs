@@ -168,7 +168,8 @@ async fn a_failed_release_keeps_the_result_and_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
     use shedlock_runtime::{
-        Acquired, Attempt, Lease, LockError, LockProvider, Ownership, ProviderInfo, async_trait,
+        AcquireRequest, Acquisition, Lease, LockError, LockProvider, Ownership, ProviderInfo,
+        async_trait,
     };
 
     #[derive(Debug)]
@@ -179,7 +180,7 @@ async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
         fn info(&self) -> &ProviderInfo {
             &self.0
         }
-        async fn acquire(&self, _: &Attempt) -> Result<Acquired, LockError> {
+        async fn acquire(&self, _: &AcquireRequest) -> Result<Acquisition, LockError> {
             unreachable!("the store must not be asked")
         }
         async fn extend(&self, _: &Lease, _: Duration) -> Result<Ownership, LockError> {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, InMemoryLockProvider, Lease, LockConfiguration, LockError,
-    LockProvider, LockProviderExt as _, LockingTaskExecutor, OnLost, Operation, Ownership,
-    ProviderInfo, async_trait, lock,
+    AcquireRequest, Acquisition, ErrorKind, InMemoryLockProvider, Lease, LockConfiguration,
+    LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, OnLost, Operation,
+    Ownership, ProviderInfo, async_trait, lock,
 };
 use tokio::time::{Instant, sleep};
 
@@ -37,8 +37,8 @@ impl LockProvider for Remote {
         self.store.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        self.store.acquire(attempt).await
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        self.store.acquire(request).await
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

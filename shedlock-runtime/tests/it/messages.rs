@@ -130,7 +130,7 @@ fn the_node_of_another_is_shown_as_a_name_is() {
             .starts_with(&format!("mail: held by {SHOWN} since")),
         "{info}"
     );
-    let refusal = Refusal::of(TURNED, Duration::from_secs(60));
+    let refusal = Refusal::from_stored(TURNED, Duration::from_secs(60));
     assert_eq!(refusal.node.as_deref(), Some(SHOWN));
     assert_eq!(&*node_name("web\u{200b}-2"), "web\\u{200b}-2");
 }

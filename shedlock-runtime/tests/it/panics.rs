@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, InMemoryLockProvider, Lease, LockConfiguration, LockError,
-    LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, Ownership, ProviderInfo,
-    async_trait,
+    AcquireRequest, Acquisition, ErrorKind, InMemoryLockProvider, Lease, LockConfiguration,
+    LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, Ownership,
+    ProviderInfo, async_trait,
 };
 use tokio::time::sleep;
 
@@ -38,8 +38,8 @@ impl LockProvider for Buggy {
         self.store.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let answer = self.store.acquire(attempt).await;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let answer = self.store.acquire(request).await;
         self.panic_first(Operation::Acquire);
         answer
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::Fault;
 use shedlock_runtime::{
-    ErrorKind, EventKind, InMemoryLockProvider, Listening, LockAdmin as _, LockEvent,
+    ErrorKind, EventKind, InMemoryLockProvider, ListenerGuard, LockAdmin as _, LockEvent,
     LockProvider as _, LockProviderExt as _, LossReason, Operation, RunOutcome, SchedulerLock,
     SkipReason,
 };
@@ -17,7 +17,7 @@ use super::store::{AWAY, config, hold, run, seconds, store};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The events about `lock`, from now on: other tests of this program are heard as well.
-fn listen(lock: &'static str) -> (Listening, Receiver<LockEvent>) {
+fn listen(lock: &'static str) -> (ListenerGuard, Receiver<LockEvent>) {
     let (sender, receiver) = channel();
     let listening = SchedulerLock::listen(move |event: &LockEvent| {
         if event.lock.as_str() == lock {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Lease, LockError, LockProvider, LockProviderExt as _,
+    AcquireRequest, Acquisition, ErrorKind, Lease, LockError, LockProvider, LockProviderExt as _,
     LockingTaskExecutor, Operation, Ownership, ProviderInfo, async_trait,
 };
 
@@ -100,8 +100,8 @@ impl LockProvider for Deaf {
         self.inner.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let _unheard = self.inner.acquire(attempt).await;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let _unheard = self.inner.acquire(request).await;
         self.granted.notify_one();
         std::future::pending().await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Attempt, Lease, Lock, LockError, LockProvider, LockProviderExt as _,
+    AcquireRequest, Acquisition, Lease, Lock, LockError, LockProvider, LockProviderExt as _,
     LockingTaskExecutor, Ownership, ProviderInfo, async_trait,
 };
 
@@ -180,8 +180,8 @@ impl LockProvider for SlowReply {
         self.0.info()
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let answer = self.0.acquire(attempt).await;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let answer = self.0.acquire(request).await;
         tokio::time::sleep(Duration::from_millis(150)).await;
         answer
     }

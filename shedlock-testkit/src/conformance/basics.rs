@@ -115,7 +115,7 @@ pub async fn the_longest_lease_is_held(subject: &Subject) {
     let lock = fresh("longest");
     let config = config(&lock, LONGEST, Duration::ZERO);
     // A store may refuse what it cannot keep; what it grants, it keeps.
-    match one.provider().acquire(&one.attempt(config)).await {
+    match one.provider().acquire(&one.request(config)).await {
         Ok(acquired) => {
             let lease = acquired
                 .granted()

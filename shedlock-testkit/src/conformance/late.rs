@@ -5,24 +5,29 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{Acquired, Attempt, Lease, Ownership};
+use shedlock_runtime::{AcquireRequest, Acquisition, Lease, Ownership};
 
 use super::harness::Peek;
 use super::subject::{LONG, NOISE, Node, Subject, config, fresh, until};
 
-/// An attempt, and the lease that it has won.
-async fn won(node: &Node, lock: &str, at_most: Duration, at_least: Duration) -> (Attempt, Lease) {
-    let attempt = node.attempt(config(lock, at_most, at_least));
-    let answer = node.provider().acquire(&attempt).await;
+/// A request, and the lease that it has won.
+async fn won(
+    node: &Node,
+    lock: &str,
+    at_most: Duration,
+    at_least: Duration,
+) -> (AcquireRequest, Lease) {
+    let request = node.request(config(lock, at_most, at_least));
+    let answer = node.provider().acquire(&request).await;
     let lease = answer.expect("the store answers").granted();
-    (attempt, lease.expect("nobody holds the lock"))
+    (request, lease.expect("nobody holds the lock"))
 }
 
 /// Delivers an acquisition once more, whose lease is over: whatever the answer is, it is no grant.
-async fn must_not_be_granted(node: &Node, attempt: &Attempt) {
-    let answer = node.provider().acquire(attempt).await;
+async fn must_not_be_granted(node: &Node, request: &AcquireRequest) {
+    let answer = node.provider().acquire(request).await;
     assert!(
-        !matches!(answer, Ok(Acquired::Granted(_))),
+        !matches!(answer, Ok(Acquisition::Granted(_))),
         "a late acquisition took the lock for a holder that is gone"
     );
 }
@@ -72,10 +77,10 @@ pub async fn an_acquisition_after_an_extension(subject: &Subject) {
     }
     let one = subject.node("one").await;
     let lock = fresh("late-acquire-extend");
-    let (attempt, lease) = won(&one, &lock, subject.roomy(), Duration::ZERO).await;
+    let (request, lease) = won(&one, &lock, subject.roomy(), Duration::ZERO).await;
     assert_eq!(extend(&one, &lease, LONG).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
-    let _either = one.provider().acquire(&attempt).await;
+    let _either = one.provider().acquire(&request).await;
     must_still_hold(subject, &lock, &before, subject.roomy()).await;
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
@@ -87,10 +92,10 @@ pub async fn an_acquisition_while_at_least_lasts(subject: &Subject) {
     }
     let one = subject.node("one").await;
     let lock = fresh("late-acquire-at-least");
-    let (attempt, lease) = won(&one, &lock, subject.short(), LONG).await;
+    let (request, lease) = won(&one, &lock, subject.short(), LONG).await;
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
-    let _either = one.provider().acquire(&attempt).await;
+    let _either = one.provider().acquire(&request).await;
     must_still_hold(subject, &lock, &before, subject.short()).await;
 }
 
@@ -101,9 +106,9 @@ pub async fn an_acquisition_after_its_release(subject: &Subject) {
     }
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("late-acquire-release");
-    let (attempt, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
+    let (request, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
-    must_not_be_granted(&one, &attempt).await;
+    must_not_be_granted(&one, &request).await;
     two.must_be_free(&lock).await;
 }
 
@@ -114,9 +119,9 @@ pub async fn an_acquisition_after_its_lease(subject: &Subject) {
     }
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("late-acquire-expiry");
-    let (attempt, _lease) = won(&one, &lock, subject.short(), Duration::ZERO).await;
+    let (request, _lease) = won(&one, &lock, subject.short(), Duration::ZERO).await;
     until(Instant::now() + subject.short() + subject.capabilities().slack + 4 * NOISE).await;
-    must_not_be_granted(&one, &attempt).await;
+    must_not_be_granted(&one, &request).await;
     two.must_be_free(&lock).await;
 }
 
@@ -218,12 +223,12 @@ pub async fn anything_after_the_next_holder(subject: &Subject) {
     }
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("late-all");
-    let (attempt, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
+    let (request, lease) = won(&one, &lock, LONG, Duration::ZERO).await;
     let late = kept_back(&lease);
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
     let held = two.seize(&lock, LONG).await;
     let before = subject.peek(&lock).await;
-    must_not_be_granted(&one, &attempt).await;
+    must_not_be_granted(&one, &request).await;
     assert_eq!(extend(&one, &late, LONG).await, Ownership::Lost);
     assert_eq!(release(&one, &late).await, Ownership::Lost);
     assert_eq!(release(&one, &lease).await, Ownership::Lost);

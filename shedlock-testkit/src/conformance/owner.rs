@@ -158,7 +158,7 @@ pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
     }
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("repeated");
-    let attempt = one.attempt(config(&lock, LONG, Duration::ZERO));
+    let attempt = one.request(config(&lock, LONG, Duration::ZERO));
     for _ in 0..2 {
         let answer = one.provider().acquire(&attempt).await;
         let lease = answer.expect("the store answers").granted();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Attempt, Lease, Lock, LockConfiguration, LockProvider, LockProviderExt as _,
-    Ownership, Refusal, SkipReason,
+    AcquireRequest, Acquisition, Lease, Lock, LockConfiguration, LockProvider,
+    LockProviderExt as _, Ownership, Refusal, SkipReason,
 };
 
 use super::harness::{Capabilities, Harness, Peek};
@@ -132,21 +132,21 @@ impl Node {
         self.release(&held).await;
     }
 
-    pub(super) fn attempt(&self, config: LockConfiguration) -> Attempt {
-        Attempt::new(config, self.provider.info().clock().boot())
+    pub(super) fn request(&self, config: LockConfiguration) -> AcquireRequest {
+        AcquireRequest::new(config, self.provider.info().clock().boot())
     }
 
     /// Asks the store once, without the runtime's time limit.
     pub(super) async fn try_seize(&self, config: LockConfiguration) -> Result<Held, Refusal> {
         let asked = Instant::now();
         let name = config.name().clone();
-        match self.provider.acquire(&self.attempt(config)).await {
-            Ok(Acquired::Granted(lease)) => Ok(Held {
+        match self.provider.acquire(&self.request(config)).await {
+            Ok(Acquisition::Granted(lease)) => Ok(Held {
                 lease,
                 asked,
                 answered: Instant::now(),
             }),
-            Ok(Acquired::Refused(refusal)) => Err(refusal),
+            Ok(Acquisition::Refused(refusal)) => Err(refusal),
             Err(error) => panic!(
                 "an acquisition of `{name}` must be granted or refused, and failed: {error:?}"
             ),

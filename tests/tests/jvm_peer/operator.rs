@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    Acquired, Attempt, LockAdmin, LockInfo, LockProvider, LockProviderExt as _, SkipReason,
+    AcquireRequest, Acquisition, LockAdmin, LockInfo, LockProvider, LockProviderExt as _,
+    SkipReason,
 };
 use tokio::time::sleep;
 
@@ -17,13 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks as a Rust node: `None` if the lock was granted, and else why it was not.
 async fn skipped(rust: &Arc<dyn LockProvider>, name: &str) -> Option<SkipReason> {
-    let attempt = Attempt::new(config(name, LONG), rust.info().clock().boot());
-    match rust.acquire(&attempt).await.unwrap() {
-        Acquired::Granted(lease) => {
+    let request = AcquireRequest::new(config(name, LONG), rust.info().clock().boot());
+    match rust.acquire(&request).await.unwrap() {
+        Acquisition::Granted(lease) => {
             rust.release(&lease, Duration::ZERO).await.unwrap();
             None
         }
-        Acquired::Refused(refusal) => Some(refusal.reason),
+        Acquisition::Refused(refusal) => Some(refusal.reason),
     }
 }
 

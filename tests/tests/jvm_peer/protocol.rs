@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Lock, LockConfiguration, LockProvider, LockProviderExt as _, Ownership,
+    AcquireRequest, Acquisition, Lock, LockConfiguration, LockProvider, LockProviderExt as _,
+    Ownership,
 };
 use shedlock_tests::holds::monotonic_nanos;
 use tokio::time::sleep;
@@ -148,8 +149,8 @@ pub(crate) async fn a_stale_jvm_holder_changes_nothing(fleet: &Fleet) {
 pub(crate) async fn a_stale_rust_holder_changes_nothing(fleet: &Fleet) {
     let (rust, java, name) = (fleet.rust().await, &fleet.java, "stale-rust");
     // Below the guard, which would not even ask the store to extend what it knows to be over.
-    let attempt = Attempt::new(config(name, SHORT), rust.info().clock().boot());
-    let Acquired::Granted(lease) = rust.acquire(&attempt).await.unwrap() else {
+    let request = AcquireRequest::new(config(name, SHORT), rust.info().clock().boot());
+    let Acquisition::Granted(lease) = rust.acquire(&request).await.unwrap() else {
         panic!("nobody holds it");
     };
     wait_for_java(fleet, "stale-rust-1", name).await;

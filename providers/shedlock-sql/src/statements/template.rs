@@ -1,6 +1,6 @@
 //! From a file with places for names and values to a statement.
 
-use shedlock_runtime::Mark;
+use shedlock_runtime::OperatorMark;
 
 use super::{AdminStatements, LockClock, Param, Session, Statement};
 use crate::dialect::Dialect;
@@ -119,7 +119,7 @@ fn begins_with_owner(dialect: Dialect, by: &str) -> String {
 
 /// Whether an operator's pause is in a column of owners: with regard to case, as a node may be called `Paused: x`.
 fn paused(dialect: Dialect, by: &str) -> String {
-    let prefix = Mark::PAUSED_PREFIX;
+    let prefix = OperatorMark::PAUSED_PREFIX;
     match dialect {
         Dialect::Postgres | Dialect::MySql => format!("{by} LIKE '{prefix}%'"),
         Dialect::Sqlite => format!("{by} GLOB '{prefix}*'"),

@@ -113,7 +113,7 @@ fn a_lease_is_rounded_up_and_padded() {
 fn a_pause_is_known_by_its_mark() {
     for dialect in DIALECTS {
         let all = statements(dialect, LockClock::Database);
-        let prefix = shedlock_runtime::Mark::PAUSED_PREFIX;
+        let prefix = shedlock_runtime::OperatorMark::PAUSED_PREFIX;
         let resume = all.admin.resume.text();
         assert!(resume.contains(&format!("'{prefix}")), "{resume}");
         // SQLite's acquisition says nothing of the holder.

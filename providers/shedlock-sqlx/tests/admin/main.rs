@@ -16,7 +16,7 @@ mod tables;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    Acquired, Attempt, LockAdmin, LockConfiguration, LockProvider, Refusal, SkipReason,
+    AcquireRequest, Acquisition, LockAdmin, LockConfiguration, LockProvider, Refusal, SkipReason,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -36,10 +36,10 @@ async fn skipped(provider: &impl LockProvider, name: &str) -> Option<SkipReason>
 /// As [`skipped`], with what else is said of the holder.
 async fn refused(provider: &impl LockProvider, name: &str) -> Option<Refusal> {
     let config = LockConfiguration::new(name, "10m").expect("a legal configuration");
-    let attempt = Attempt::new(config, provider.info().clock().boot());
-    match provider.acquire(&attempt).await {
-        Ok(Acquired::Granted(_)) => None,
-        Ok(Acquired::Refused(refusal)) => Some(refusal),
+    let request = AcquireRequest::new(config, provider.info().clock().boot());
+    match provider.acquire(&request).await {
+        Ok(Acquisition::Granted(_)) => None,
+        Ok(Acquisition::Refused(refusal)) => Some(refusal),
         Err(error) => panic!("the database answers: {error:?}"),
     }
 }

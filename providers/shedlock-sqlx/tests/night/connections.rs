@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    Acquired, Lease, LockAdmin as _, LockConfiguration, LockProvider as _, LockingTaskExecutor,
+    Acquisition, Lease, LockAdmin as _, LockConfiguration, LockProvider as _, LockingTaskExecutor,
     Outcome, Ownership, SkipReason, lock,
 };
 use shedlock_sqlx::SqlxLockProvider;
@@ -182,7 +182,7 @@ async fn first_call<DB: Night>(
         (Verb::Pause, _) => limited(node.pause(name, later(), "x")).await,
         _ => ask(node, name)
             .await
-            .map(|asked| assert!(matches!(asked, Acquired::Granted(_)))),
+            .map(|asked| assert!(matches!(asked, Acquisition::Granted(_)))),
     };
     said.map_err(|error| format!("{:?}: {error}", error.kind()))
 }
@@ -256,7 +256,7 @@ async fn first_calls_work(nodes: &[Far<Postgres>]) {
         });
         for asked in asking.collect::<Vec<_>>() {
             let asked = asked.await.expect("no panic");
-            assert!(matches!(asked, Ok(Acquired::Granted(_))), "{asked:?}");
+            assert!(matches!(asked, Ok(Acquisition::Granted(_))), "{asked:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shedlock_runtime::{
-    Acquired, ErrorKind, LockProvider as _, LockProviderExt as _, Ownership, SkipReason,
+    Acquisition, ErrorKind, LockProvider as _, LockProviderExt as _, Ownership, SkipReason,
 };
 use shedlock_sqlx::SqliteLockProvider;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -218,8 +218,8 @@ async fn race(node: &SqliteLockProvider) -> (usize, Vec<shedlock_runtime::LockEr
     let (mut granted, mut errors) = (0, Vec::new());
     for asked in asking.collect::<Vec<_>>() {
         match asked.await.expect("no panic") {
-            Ok(Acquired::Granted(_)) => granted += 1,
-            Ok(Acquired::Refused(_)) => {}
+            Ok(Acquisition::Granted(_)) => granted += 1,
+            Ok(Acquisition::Refused(_)) => {}
             Err(error) => errors.push(error),
         }
     }

@@ -10,7 +10,7 @@ use sqlx::Pool;
 
 use crate::place::{Place, Via};
 use crate::pools::{all, give_back, pool_of};
-use crate::support::{MINUTE, Night, attempt, config, keep_for, later, refused, take, until};
+use crate::support::{MINUTE, Night, config, keep_for, later, refused, request, take, until};
 
 on_databases! {
     a_begin_that_was_given_up on postgres mysql;
@@ -69,8 +69,8 @@ async fn calls_dropped_anywhere_leave_no_transaction<DB: Night>(place: Place<DB>
     let mut lease = take(&one, "mine").await;
     for round in 0..3 {
         for waits in 1..12 {
-            let attempt = attempt(&one, config(&format!("a-{waits}")));
-            drop_after(waits, one.acquire(&attempt)).await;
+            let request = request(&one, config(&format!("a-{waits}")));
+            drop_after(waits, one.acquire(&request)).await;
             drop_after(waits, one.extend(&lease, MINUTE)).await;
             drop_after(waits, one.pause("p", later(), "x")).await;
             drop_after(waits, one.list()).await;

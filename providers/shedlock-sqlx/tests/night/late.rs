@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Lease, LockConfiguration, LockProvider as _, LockProviderExt as _,
+    AcquireRequest, Acquisition, Lease, LockConfiguration, LockProvider as _, LockProviderExt as _,
     LockingTaskExecutor, Outcome, Ownership, lock,
 };
 use shedlock_sqlx::SqlxLockProvider;
@@ -13,7 +13,7 @@ use sqlx::pool::PoolOptions;
 use crate::between::Between;
 use crate::place::{Place, Via};
 use crate::support::{
-    Night, WORKS, attempt, end_of, in_time, keep_for, left_of, once, take, until,
+    Night, WORKS, end_of, in_time, keep_for, left_of, once, request, take, until,
 };
 
 on_databases! {
@@ -82,9 +82,9 @@ impl<DB: Night> Late<DB> {
         in_time(self.between.held(1)).await;
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Lease {
-        match in_time(self.node.acquire(attempt)).await {
-            Ok(Acquired::Granted(lease)) => lease,
+    async fn acquire(&self, request: &AcquireRequest) -> Lease {
+        match in_time(self.node.acquire(request)).await {
+            Ok(Acquisition::Granted(lease)) => lease,
             other => panic!("it is free, or our own: {other:?}"),
         }
     }
@@ -99,12 +99,12 @@ impl<DB: Night> Late<DB> {
         assert_eq!(released.expect("an answer"), Ownership::Ours);
     }
 
-    fn attempt(&self, at_most: Duration, at_least: Duration) -> Attempt {
+    fn request(&self, at_most: Duration, at_least: Duration) -> AcquireRequest {
         let config = LockConfiguration::new(NAME, at_most).and_then(|config| {
             let config = config.with_at_least(at_least)?;
             config.with_timeout("5s")
         });
-        attempt(&self.node, config.expect("a legal configuration"))
+        request(&self.node, config.expect("a legal configuration"))
     }
 
     async fn end(&self) -> i64 {
@@ -131,9 +131,9 @@ async fn both<DB: Night>(place: Place<DB>, test: impl AsyncFn(&Late<DB>)) {
 
 async fn acquire_after_an_extension<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let attempt = late.attempt(SHORT, Duration::ZERO);
-        late.hangs(late.node.acquire(&attempt)).await;
-        let lease = late.acquire(&attempt).await;
+        let request = late.request(SHORT, Duration::ZERO);
+        late.hangs(late.node.acquire(&request)).await;
+        let lease = late.acquire(&request).await;
         late.extend(&lease, LONG).await;
         late.late_changes_nothing().await;
         late.release(&lease).await;
@@ -143,9 +143,9 @@ async fn acquire_after_an_extension<DB: Night>(place: Place<DB>) {
 
 async fn acquire_after_its_own_release<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let attempt = late.attempt(SHORT, Duration::ZERO);
-        late.hangs(late.node.acquire(&attempt)).await;
-        let lease = late.acquire(&attempt).await;
+        let request = late.request(SHORT, Duration::ZERO);
+        late.hangs(late.node.acquire(&request)).await;
+        let lease = late.acquire(&request).await;
         late.release(&lease).await;
         in_time(late.between.deliver()).await;
         assert_eq!(once(&late.other, NAME).await, WORKS, "nobody holds it");
@@ -155,9 +155,9 @@ async fn acquire_after_its_own_release<DB: Night>(place: Place<DB>) {
 
 async fn acquire_after_its_own_release_with_at_least<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let attempt = late.attempt(LONG, SHORT);
-        late.hangs(late.node.acquire(&attempt)).await;
-        let lease = late.acquire(&attempt).await;
+        let request = late.request(LONG, SHORT);
+        late.hangs(late.node.acquire(&request)).await;
+        let lease = late.acquire(&request).await;
         late.release(&lease).await;
         assert!(left_of(&late.place.pool, NAME).await > 0, "`at_least`");
         late.late_changes_nothing().await;
@@ -167,9 +167,9 @@ async fn acquire_after_its_own_release_with_at_least<DB: Night>(place: Place<DB>
 
 async fn acquire_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let attempt = late.attempt(SHORT, Duration::ZERO);
-        late.hangs(late.node.acquire(&attempt)).await;
-        let lease = late.acquire(&attempt).await;
+        let request = late.request(SHORT, Duration::ZERO);
+        late.hangs(late.node.acquire(&request)).await;
+        let lease = late.acquire(&request).await;
         late.release(&lease).await;
         let heir = take(&late.other, NAME).await;
         late.late_changes_nothing().await;
@@ -185,7 +185,7 @@ async fn acquire_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
 
 async fn extend_after_a_longer_extension<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let lease = late.acquire(&late.attempt(SHORT, Duration::ZERO)).await;
+        let lease = late.acquire(&late.request(SHORT, Duration::ZERO)).await;
         late.hangs(late.node.extend(&lease, SHORT)).await;
         late.extend(&lease, LONG).await;
         late.late_changes_nothing().await;
@@ -196,7 +196,7 @@ async fn extend_after_a_longer_extension<DB: Night>(place: Place<DB>) {
 
 async fn extend_after_a_release_with_at_least<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let lease = late.acquire(&late.attempt(SHORT, SHORT)).await;
+        let lease = late.acquire(&late.request(SHORT, SHORT)).await;
         late.hangs(late.node.extend(&lease, LONG)).await;
         late.release(&lease).await;
         assert!(left_of(&late.place.pool, NAME).await > 0, "`at_least`");
@@ -207,7 +207,7 @@ async fn extend_after_a_release_with_at_least<DB: Night>(place: Place<DB>) {
 
 async fn extend_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let lease = late.acquire(&late.attempt(SHORT, Duration::ZERO)).await;
+        let lease = late.acquire(&late.request(SHORT, Duration::ZERO)).await;
         late.hangs(late.node.extend(&lease, LONG)).await;
         late.release(&lease).await;
         let _heir = take(&late.other, NAME).await;
@@ -218,7 +218,7 @@ async fn extend_after_a_release_and_an_heir<DB: Night>(place: Place<DB>) {
 
 async fn release_after_its_retry_and_an_heir<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
-        let lease = late.acquire(&late.attempt(SHORT, Duration::ZERO)).await;
+        let lease = late.acquire(&late.request(SHORT, Duration::ZERO)).await;
         late.hangs(late.node.release(&lease, keep_for(&late.node, &lease)))
             .await;
         late.release(&lease).await;
@@ -232,7 +232,7 @@ async fn release_after_its_retry_and_an_heir<DB: Night>(place: Place<DB>) {
 async fn release_with_at_least_after_it_is_over<DB: Night>(place: Place<DB>) {
     both(place, async |late| {
         let at_least = Duration::from_millis(2_500);
-        let lease = late.acquire(&late.attempt(SHORT, at_least)).await;
+        let lease = late.acquire(&late.request(SHORT, at_least)).await;
         late.hangs(late.node.release(&lease, keep_for(&late.node, &lease)))
             .await;
         late.release(&lease).await;
@@ -294,12 +294,12 @@ async fn an_attempt_asked_again_after_its_release<DB: Night>(place: Place<DB>) {
     for via in [Via::Url, Via::Pool] {
         let node = place.provider(via);
         let config = LockConfiguration::new(NAME, LONG).expect("legal");
-        let attempt = attempt(&node, config);
-        let lease = node.acquire(&attempt).await.expect("an answer").granted();
+        let request = request(&node, config);
+        let lease = node.acquire(&request).await.expect("an answer").granted();
         let lease = lease.expect("it is free");
         let released = node.release(&lease, keep_for(&node, &lease)).await;
         assert_eq!(released.expect("an answer"), Ownership::Ours);
-        drop(in_time(node.acquire(&attempt)).await);
+        drop(in_time(node.acquire(&request)).await);
         let other = place.provider(Via::Url);
         assert_eq!(once(&other, NAME).await, WORKS, "nobody holds it");
     }

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Attempt, Lease, LockConfiguration, LockProvider as _, Ownership, SkipReason,
+    AcquireRequest, Lease, LockConfiguration, LockProvider as _, Ownership, SkipReason,
 };
 use shedlock_sqlx::SqlxLockProvider;
 
 use crate::place::{Place, Via};
 use crate::support::{
-    Night, WORKS, attempt, end_of, in_time, keep_for, left_of, once, refused, take, until,
+    Night, WORKS, end_of, in_time, keep_for, left_of, once, refused, request, take, until,
 };
 
 on_databases! {
@@ -38,7 +38,7 @@ const LONG: Duration = Duration::from_mins(10);
 struct Held<DB: Night> {
     place: Place<DB>,
     node: SqlxLockProvider<DB>,
-    attempt: Attempt,
+    request: AcquireRequest,
     lease: Lease,
 }
 
@@ -47,14 +47,14 @@ impl<DB: Night> Held<DB> {
         let node = place.provider(Via::Url);
         let config = LockConfiguration::new(NAME, at_most);
         let config = config.and_then(|config| config.with_at_least(at_least));
-        let attempt = attempt(&node, config.expect("legal"));
-        let granted = in_time(node.acquire(&attempt)).await;
+        let request = request(&node, config.expect("legal"));
+        let granted = in_time(node.acquire(&request)).await;
         let lease = granted.expect("an answer").granted();
         let lease = lease.expect("it is free");
         Self {
             place,
             node,
-            attempt,
+            request,
             lease,
         }
     }
@@ -190,7 +190,7 @@ async fn a_release_after_an_heir<DB: Night>(place: Place<DB>) {
 async fn an_acquisition_after_an_extension<DB: Night>(place: Place<DB>) {
     let held = Held::new(place, SHORT, Duration::ZERO).await;
     held.extend(LONG).await;
-    held.changes_nothing(held.node.acquire(&held.attempt)).await;
+    held.changes_nothing(held.node.acquire(&held.request)).await;
     held.release().await;
     held.is_free().await;
 }
@@ -198,14 +198,14 @@ async fn an_acquisition_after_an_extension<DB: Night>(place: Place<DB>) {
 async fn an_acquisition_after_a_release<DB: Night>(place: Place<DB>) {
     let held = Held::new(place, LONG, Duration::ZERO).await;
     held.release().await;
-    drop(in_time(held.node.acquire(&held.attempt)).await);
+    drop(in_time(held.node.acquire(&held.request)).await);
     held.is_free().await;
 }
 
 async fn an_acquisition_after_a_release_with_at_least<DB: Night>(place: Place<DB>) {
     let held = Held::new(place, LONG, SHORT).await;
     held.release().await;
-    held.changes_nothing(held.node.acquire(&held.attempt)).await;
+    held.changes_nothing(held.node.acquire(&held.request)).await;
 }
 
 async fn an_acquisition_after_an_heir<DB: Night>(place: Place<DB>) {
@@ -213,7 +213,7 @@ async fn an_acquisition_after_an_heir<DB: Night>(place: Place<DB>) {
     held.release().await;
     let other = held.place.provider(Via::Url);
     let heir = take(&other, NAME).await;
-    held.changes_nothing(held.node.acquire(&held.attempt)).await;
+    held.changes_nothing(held.node.acquire(&held.request)).await;
     let released = in_time(other.release(&heir, keep_for(&other, &heir))).await;
     assert_eq!(released.expect("an answer"), Ownership::Ours);
     held.is_free().await;
@@ -222,7 +222,7 @@ async fn an_acquisition_after_an_heir<DB: Night>(place: Place<DB>) {
 /// Whoever asks the very same again after a lost answer hears that it is done.
 async fn the_same_request_twice<DB: Night>(place: Place<DB>) {
     let held = Held::new(place, SHORT, Duration::ZERO).await;
-    let again = in_time(held.node.acquire(&held.attempt)).await;
+    let again = in_time(held.node.acquire(&held.request)).await;
     let again = again.expect("an answer").granted();
     let again = again.expect("it is our own");
     assert!(again.fencing_token() >= held.lease.fencing_token());

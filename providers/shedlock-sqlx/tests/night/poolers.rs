@@ -16,7 +16,7 @@ use sqlx::{Connection as _, PgConnection, Postgres};
 
 use crate::place::Place;
 use crate::support::{
-    MINUTE, Night as _, WORKS, attempt, in_time, keep_for, later, postgres, refused,
+    MINUTE, Night as _, WORKS, in_time, keep_for, later, postgres, refused, request,
 };
 
 const MODES: [(&str, PoolMode); 3] = [
@@ -187,7 +187,7 @@ mod with_pooler {
 /// Everything that a provider can do.
 async fn works(node: &PostgresLockProvider, mode: &str) {
     in_time(node.ensure_schema()).await.expect("it is there");
-    let asked = in_time(node.acquire(&attempt(node, patient("a")))).await;
+    let asked = in_time(node.acquire(&request(node, patient("a")))).await;
     let asked = asked.unwrap_or_else(|error| panic!("{mode}: {error}"));
     let lease = asked.granted().expect("it is free");
     assert_eq!(refused(node, "a").await.reason, SkipReason::Held, "{mode}");

@@ -4,13 +4,15 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use shedlock_runtime::{Acquired, Attempt, LockConfiguration, LockProvider as _, Ownership};
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, LockConfiguration, LockProvider as _, Ownership,
+};
 use shedlock_sqlx::PostgresLockProvider;
 use sqlx::Postgres;
 
 use crate::place::{Place, TestStore as _, Via};
 use crate::support::{
-    WORKS, attempt, end_of, in_time, keep_for, left_of, once, refused, take, until,
+    WORKS, end_of, in_time, keep_for, left_of, once, refused, request, take, until,
 };
 
 on_databases! {
@@ -97,10 +99,10 @@ impl Known {
         until("the backends are gone", ended).await;
     }
 
-    fn attempt(&self, at_least: Duration) -> Attempt {
+    fn request(&self, at_least: Duration) -> AcquireRequest {
         let config = LockConfiguration::new(NAME, SHORT);
         let config = config.and_then(|config| config.with_at_least(at_least));
-        attempt(&self.node, config.expect("legal"))
+        request(&self.node, config.expect("legal"))
     }
 }
 
@@ -112,11 +114,11 @@ async fn hangs<T>(asked: impl Future<Output = T>) {
 
 async fn acquire_of_a_stopped_backend(place: Place<Postgres>) {
     let known = Known::new(place).await;
-    let attempt = known.attempt(Duration::ZERO);
+    let request = known.request(Duration::ZERO);
     let stopped = known.stop().await;
-    hangs(known.node.acquire(&attempt)).await;
-    let lease = match in_time(known.node.acquire(&attempt)).await {
-        Ok(Acquired::Granted(lease)) => lease,
+    hangs(known.node.acquire(&request)).await;
+    let lease = match in_time(known.node.acquire(&request)).await {
+        Ok(Acquisition::Granted(lease)) => lease,
         other => panic!("it is free, or our own: {other:?}"),
     };
     let extended = in_time(known.node.extend(&lease, LONG)).await;
@@ -130,7 +132,7 @@ async fn acquire_of_a_stopped_backend(place: Place<Postgres>) {
 
 async fn extend_of_a_stopped_backend(place: Place<Postgres>) {
     let known = Known::new(place).await;
-    let granted = in_time(known.node.acquire(&known.attempt(Duration::ZERO))).await;
+    let granted = in_time(known.node.acquire(&known.request(Duration::ZERO))).await;
     let lease = granted.expect("an answer").granted().expect("it is free");
     let stopped = known.stop().await;
     hangs(known.node.extend(&lease, Duration::from_secs(3))).await;
@@ -144,7 +146,7 @@ async fn extend_of_a_stopped_backend(place: Place<Postgres>) {
 async fn release_of_a_stopped_backend(place: Place<Postgres>) {
     let known = Known::new(place).await;
     let at_least = Duration::from_millis(2_500);
-    let granted = in_time(known.node.acquire(&known.attempt(at_least))).await;
+    let granted = in_time(known.node.acquire(&known.request(at_least))).await;
     let lease = granted.expect("an answer").granted().expect("it is free");
     let stopped = known.stop().await;
     hangs(known.node.release(&lease, keep_for(&known.node, &lease))).await;
@@ -160,7 +162,7 @@ async fn release_of_a_stopped_backend(place: Place<Postgres>) {
 /// What a former holder has on its way does nothing to the next one.
 async fn a_busy_backend_of_a_lock_that_was_lost(place: Place<Postgres>) {
     let known = Known::new(place).await;
-    let granted = in_time(known.node.acquire(&known.attempt(Duration::ZERO))).await;
+    let granted = in_time(known.node.acquire(&known.request(Duration::ZERO))).await;
     let lease = granted.expect("an answer").granted().expect("it is free");
     let stopped = known.stop().await;
     hangs(known.node.extend(&lease, LONG)).await;

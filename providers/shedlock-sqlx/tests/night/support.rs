@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Lease, LockConfiguration, LockError, LockProvider,
+    AcquireRequest, Acquisition, ErrorKind, Lease, LockConfiguration, LockError, LockProvider,
     LockProviderExt as _, Refusal,
 };
 use shedlock_testkit::Unavailable;
@@ -150,22 +150,25 @@ pub(crate) fn config(name: &str) -> LockConfiguration {
     LockConfiguration::new(name, "10m").expect("a legal configuration")
 }
 
-pub(crate) fn attempt(provider: &impl LockProvider, config: LockConfiguration) -> Attempt {
-    Attempt::new(config, provider.info().clock().boot())
+pub(crate) fn request(provider: &impl LockProvider, config: LockConfiguration) -> AcquireRequest {
+    AcquireRequest::new(config, provider.info().clock().boot())
 }
 
 /// A lease that is to be had.
 pub(crate) async fn take(provider: &impl LockProvider, name: &str) -> Lease {
     match ask(provider, name).await {
-        Ok(Acquired::Granted(lease)) => lease,
+        Ok(Acquisition::Granted(lease)) => lease,
         other => panic!("`{name}` is free, and the answer is {other:?}"),
     }
 }
 
 /// Asks the provider itself. Its caller limits the time, so this does.
-pub(crate) async fn ask(provider: &impl LockProvider, name: &str) -> Result<Acquired, LockError> {
-    let attempt = attempt(provider, config(name));
-    limited(provider.acquire(&attempt)).await
+pub(crate) async fn ask(
+    provider: &impl LockProvider,
+    name: &str,
+) -> Result<Acquisition, LockError> {
+    let request = request(provider, config(name));
+    limited(provider.acquire(&request)).await
 }
 
 /// As the runtime does, but without an orphan that is looked for afterwards.
@@ -184,7 +187,7 @@ pub(crate) async fn limited<T>(
 /// Why the lock, which is held, is refused.
 pub(crate) async fn refused(provider: &impl LockProvider, name: &str) -> Refusal {
     match ask(provider, name).await {
-        Ok(Acquired::Refused(refusal)) => refusal,
+        Ok(Acquisition::Refused(refusal)) => refusal,
         other => panic!("`{name}` is held, and the answer is {other:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! F4: one name that means another table on each connection. A provider has one table, the one that it found first.
 
 use shedlock_runtime::{
-    Acquired, ErrorKind, LockProvider, LockProviderExt as _, Ownership, SkipReason,
+    Acquisition, ErrorKind, LockProvider, LockProviderExt as _, Ownership, SkipReason,
 };
 use shedlock_sqlx::{SqliteLockProvider, SqlxLockProvider};
 use shedlock_testkit::conformance::Peek;
@@ -149,7 +149,7 @@ async fn nothing_but_a_temporary_table(place: Place<Postgres>) {
     place.make(Table::Ours).await;
     let _lease = in_time(async {
         match ask(&node, "a").await {
-            Ok(Acquired::Granted(lease)) => lease,
+            Ok(Acquisition::Granted(lease)) => lease,
             _ => take(&node, "a").await,
         }
     })

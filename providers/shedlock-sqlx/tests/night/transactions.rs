@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, ErrorKind, LockAdmin as _, LockProvider as _, LockProviderExt as _, Ownership,
+    Acquisition, ErrorKind, LockAdmin as _, LockProvider as _, LockProviderExt as _, Ownership,
     SkipReason,
 };
 use shedlock_sqlx::SqlxLockProvider;
@@ -234,7 +234,7 @@ async fn each_new_connection_begins_a_transaction<DB: Night>(place: Place<DB>) {
         assert!(error.to_string().contains("transaction"), "{error}");
     }
     let free = ask(&place.provider(Via::Url), "a").await;
-    assert!(matches!(free, Ok(Acquired::Granted(_))), "{free:?}");
+    assert!(matches!(free, Ok(Acquisition::Granted(_))), "{free:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

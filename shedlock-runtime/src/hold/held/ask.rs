@@ -67,13 +67,13 @@ impl LockState {
         self.shorten(end);
         let mut lease = self.current_lease();
         // For a wrapper that keeps the lease.
-        lease.hold_until(self.now(), at_least);
+        lease.raise_at_least(self.now(), at_least);
         let question = self.question(Operation::Extend, Some(at_most));
         let call = self.provider().extend(&lease, at_most);
         let error = match question.ask(limit.min(left).min(at_most), call).await {
             Ok(Ownership::Ours) => {
                 self.deadline.store(end.as_nanos(), Ordering::Release);
-                self.lease().hold_until(self.now(), at_least);
+                self.lease().raise_at_least(self.now(), at_least);
                 events::extended(self, at_most, left, late);
                 return Ok(());
             }

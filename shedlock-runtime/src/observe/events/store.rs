@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span, debug_span};
 
 use super::text::{Clause, short, shown};
 use super::wire;
-use crate::seam::answer::{Acquired, Ownership};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::limit::{Call, limited};
@@ -97,7 +97,7 @@ impl fmt::Display for Question<'_> {
     }
 }
 
-impl Answer for Acquired {
+impl Answer for Acquisition {
     fn in_words(&self, _operation: Operation) -> Cow<'static, str> {
         match self {
             Self::Granted(lease) => match lease.fencing_token() {

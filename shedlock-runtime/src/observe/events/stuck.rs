@@ -95,7 +95,8 @@ mod tests {
         let late = start.saturating_add(Duration::from_secs(60));
         let mut ask = |number: usize, now| {
             let name = LockName::new(format!("crowd-{number}")).unwrap();
-            let holder = Refusal::held().by(&format!("web-2#{number:032x}"), Duration::ZERO);
+            let holder =
+                Refusal::held().with_holder(&format!("web-2#{number:032x}"), Duration::ZERO);
             let holder = holder.holder().unwrap();
             let seen = holders.seen_for((1, name), holder, Duration::from_secs(10), now);
             assert!(holders.0.len() <= MOST_LOCKS);

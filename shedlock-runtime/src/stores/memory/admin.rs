@@ -10,8 +10,8 @@ use crate::seam::admin::{LockAdmin, LockInfo, pause_length};
 use crate::seam::provider::LockProvider as _;
 use crate::values::clock::BootInstant;
 use crate::values::error::{LockError, Operation};
-use crate::values::mark::Mark;
 use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
 
 impl InMemoryLockProvider {
     /// The record as an operator sees it: records keep readings of the forward clock, people want the time of day.
@@ -62,7 +62,7 @@ impl LockAdmin for InMemoryLockProvider {
             return Ok(false);
         };
         record.lock_until = now;
-        let mark = Mark::released(reason);
+        let mark = OperatorMark::released(reason);
         record.mark = Some(Box::new(mark.clone()));
         drop(locks);
         Intervention::ForceReleased(mark.reason()).tell(&self.info, &name);
@@ -73,7 +73,7 @@ impl LockAdmin for InMemoryLockProvider {
         let name = self.info.lock_name(Operation::Pause, name)?;
         let left = pause_length(self.info.clock(), until)
             .map_err(|error| error.with_context(Operation::Pause, self.info.name(), Some(&name)))?;
-        let mark = Mark::paused(reason);
+        let mark = OperatorMark::paused(reason);
         let now = self.now();
         let mut locks = self.locks();
         locks.forget_free(now);

@@ -8,8 +8,8 @@ use super::{Conflict, LockRecord, RecordLockProvider, RecordStore, Version, next
 use crate::observe::intervention::Intervention;
 use crate::seam::admin::{LockAdmin, LockInfo, pause_length};
 use crate::values::error::{ErrorKind, LockError, Operation};
-use crate::values::mark::Mark;
 use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
 
 /// A [`RecordStore`] that can say which records it has, and delete one on condition that it is unchanged.
 ///
@@ -115,7 +115,7 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let name = self.info.lock_name(Operation::ForceRelease, name)?;
-        let mark = Mark::released(reason);
+        let mark = OperatorMark::released(reason);
         let freed = self.change(&name, |found, now| {
             let held = found.filter(|record| record.is_held(now));
             Ok(held.map(|record| LockRecord {
@@ -138,7 +138,7 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
             Operation::Pause,
             Some(&name),
         )?;
-        let mark = Mark::paused(reason);
+        let mark = OperatorMark::paused(reason);
         let paused = self.change(&name, |found, now| {
             let token = found.map_or_else(|| next_token(0, now), |record| record.fencing_token);
             Ok(Some(LockRecord::new(until, now, mark.to_string(), token)))
@@ -153,7 +153,7 @@ impl<S: RecordCatalogue> LockAdmin for RecordLockProvider<S> {
         let name = self.info.lock_name(Operation::Resume, name)?;
         let resumed = self.change(&name, |found, now| {
             let paused = found.filter(|record| {
-                let mark = Mark::of(&record.locked_by);
+                let mark = OperatorMark::parse(&record.locked_by);
                 record.is_held(now) && mark.is_some_and(|mark| mark.is_pause())
             });
             Ok(paused.map(|record| LockRecord {

@@ -122,7 +122,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::seam::lease::Attempt;
+    use crate::seam::lease::AcquireRequest;
     use crate::values::config::LockConfiguration;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -133,7 +133,7 @@ mod tests {
 
     fn lease(name: &str, token: u64, second: u64) -> Lease {
         let config = LockConfiguration::new(name, SECOND).unwrap();
-        Attempt::new(config, at(second)).grant(Some(token))
+        AcquireRequest::new(config, at(second)).grant(Some(token))
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    Acquired, Attempt, Clock as _, ErrorKind, InMemoryLockProvider, LockError, LockProvider,
-    LockProviderExt as _, LockingTaskExecutor, NamespacedLockProvider, Operation, Ownership,
-    ProviderInfo, RoutingLockProvider, SystemClock, TokioClock,
+    AcquireRequest, Acquisition, Clock as _, ErrorKind, InMemoryLockProvider, LockError,
+    LockProvider, LockProviderExt as _, LockingTaskExecutor, NamespacedLockProvider, Operation,
+    Ownership, ProviderInfo, RoutingLockProvider, SystemClock, TokioClock,
 };
 
 use super::{
@@ -203,10 +203,10 @@ async fn the_same_attempt_goes_to_the_same_store() {
     let ((a, in_a), (b, in_b)) = (store(), store());
     let provider = router();
     provider.insert("a", a).unwrap();
-    let attempt = Attempt::new(config("a:job"), TokioClock.boot());
-    let first = provider.acquire(&attempt).await.unwrap().granted().unwrap();
+    let request = AcquireRequest::new(config("a:job"), TokioClock.boot());
+    let first = provider.acquire(&request).await.unwrap().granted().unwrap();
     provider.insert("a", b).unwrap();
-    let again = provider.acquire(&attempt).await.unwrap().granted().unwrap();
+    let again = provider.acquire(&request).await.unwrap().granted().unwrap();
     assert_eq!(first.owner(), again.owner());
     assert_eq!((in_a.taken().len(), in_b.taken().len()), (1, 0));
     assert_eq!(
@@ -282,7 +282,8 @@ async fn another_clock_is_refused() {
     let by_the_same_hand = RoutingLockProvider::with_info(info, before_colon);
     by_the_same_hand.insert("a", by_hand()).unwrap();
 
-    let making = router().making(move |_| Ok(InMemoryLockProvider::with_clock(clock.clone())));
+    let making =
+        router().with_factory(move |_| Ok(InMemoryLockProvider::with_clock(clock.clone())));
     let error = making.try_lock(config("a:job")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(making.tenants().is_empty());
@@ -294,7 +295,7 @@ async fn tenants_are_made_when_they_are_first_needed() {
     let counter = Arc::clone(&made);
     let records = Records::default();
     let stores = records.clone();
-    let provider = router().making(move |tenant| {
+    let provider = router().with_factory(move |tenant| {
         counter.fetch_add(1, Ordering::Relaxed);
         if tenant == "nobody" {
             let problem = format!("`{tenant}` is no customer");
@@ -332,7 +333,7 @@ fn only_so_many_tenants_are_made() {
         .unwrap();
     runtime.block_on(async {
         let memory = InMemoryLockProvider::new();
-        let provider = router().making(move |_| Ok(memory.clone()));
+        let provider = router().with_factory(move |_| Ok(memory.clone()));
         for n in 0..10_000 {
             assert!(is_free(&provider, &format!("{n}:job")).await);
         }
@@ -358,8 +359,8 @@ async fn a_lease_of_another_provider_is_refused() {
     let memory = InMemoryLockProvider::new();
     let provider = router();
     provider.insert("a", memory.clone()).unwrap();
-    let attempt = Attempt::new(config("a:job"), TokioClock.boot());
-    let Acquired::Granted(lease) = memory.acquire(&attempt).await.unwrap() else {
+    let request = AcquireRequest::new(config("a:job"), TokioClock.boot());
+    let Acquisition::Granted(lease) = memory.acquire(&request).await.unwrap() else {
         panic!("it is free");
     };
     let error = provider.extend(&lease, LONG).await.unwrap_err();

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, ErrorKind, Lease, LockAdmin, LockConfiguration, LockError, LockInfo,
-    LockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, Ownership, ProviderInfo,
-    TimeoutLockProvider, async_trait,
+    AcquireRequest, Acquisition, ErrorKind, Lease, LockAdmin, LockConfiguration, LockError,
+    LockInfo, LockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, Ownership,
+    ProviderInfo, TimeoutLockProvider, async_trait,
 };
 use tokio::time::Instant;
 
@@ -149,7 +149,10 @@ async fn a_call_that_is_given_up_is_dropped() {
             self.0.info()
         }
 
-        async fn acquire(&self, _: &Attempt) -> Result<Acquired, shedlock_runtime::LockError> {
+        async fn acquire(
+            &self,
+            _: &AcquireRequest,
+        ) -> Result<Acquisition, shedlock_runtime::LockError> {
             let _dropped = Dropped(&self.1);
             std::future::pending().await
         }
@@ -173,8 +176,8 @@ async fn a_call_that_is_given_up_is_dropped() {
 
     let hanging = Hanging::default();
     let provider = TimeoutLockProvider::new(hanging.clone(), LIMIT).unwrap();
-    let attempt = Attempt::new(config("job"), provider.info().clock().boot());
-    assert!(provider.acquire(&attempt).await.is_err());
+    let request = AcquireRequest::new(config("job"), provider.info().clock().boot());
+    assert!(provider.acquire(&request).await.is_err());
     assert_eq!(hanging.1.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
@@ -203,7 +206,7 @@ impl LockProvider for Silent {
         self.0.info()
     }
 
-    async fn acquire(&self, _: &Attempt) -> Result<Acquired, LockError> {
+    async fn acquire(&self, _: &AcquireRequest) -> Result<Acquisition, LockError> {
         pending().await
     }
 

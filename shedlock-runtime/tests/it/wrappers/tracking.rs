@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use shedlock_runtime::__private::{Job, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    Acquired, Attempt, Clock as _, ErrorKind, InMemoryLockProvider, LockAdmin as _,
+    AcquireRequest, Acquisition, Clock as _, ErrorKind, InMemoryLockProvider, LockAdmin as _,
     LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, Outcome,
     Ownership, TokioClock, TrackingLockProvider,
 };
@@ -133,8 +133,8 @@ async fn a_late_holder_does_not_hide_the_next() {
         TrackingLockProvider::new(store().0.to_shared()),
     ] {
         // By hand: a guard would not extend any more.
-        let attempt = Attempt::new(short("job"), TokioClock.boot());
-        let Acquired::Granted(old) = provider.acquire(&attempt).await.unwrap() else {
+        let request = AcquireRequest::new(short("job"), TokioClock.boot());
+        let Acquisition::Granted(old) = provider.acquire(&request).await.unwrap() else {
             panic!("it is free");
         };
         sleep(SHORT).await;
@@ -199,8 +199,8 @@ async fn no_grant_is_lost_wherever_a_call_is_dropped() {
     // A release that was dropped is not known to have happened.
     let lock = take(&provider, "job").await;
     faulty.next(Operation::Release, Fault::Hang);
-    let attempt = Attempt::new(config("other"), TokioClock.boot());
-    let Acquired::Granted(lease) = provider.acquire(&attempt).await.unwrap() else {
+    let request = AcquireRequest::new(config("other"), TokioClock.boot());
+    let Acquisition::Granted(lease) = provider.acquire(&request).await.unwrap() else {
         panic!("it is free");
     };
     assert!(!drop_after(3, provider.release(&lease, Duration::ZERO)).await);
@@ -409,11 +409,11 @@ async fn a_dropped_release_of_all_can_be_made_again() {
 #[tokio::test(start_paused = true)]
 async fn the_same_attempt_again_is_one_lock() {
     let (provider, _faulty, _records) = faulty();
-    let attempt = Attempt::new(config("job"), TokioClock.boot());
+    let request = AcquireRequest::new(config("job"), TokioClock.boot());
     for _ in 0..2 {
         assert!(
             provider
-                .acquire(&attempt)
+                .acquire(&request)
                 .await
                 .unwrap()
                 .granted()
@@ -426,11 +426,11 @@ async fn the_same_attempt_again_is_one_lock() {
 #[tokio::test(start_paused = true)]
 async fn a_grant_that_came_too_late_is_not_held() {
     let (provider, faulty, records) = faulty();
-    let attempt = Attempt::new(short("job"), TokioClock.boot());
+    let request = AcquireRequest::new(short("job"), TokioClock.boot());
     faulty.next(Operation::Acquire, Fault::DelayReply(SHORT));
     assert!(
         provider
-            .acquire(&attempt)
+            .acquire(&request)
             .await
             .unwrap()
             .granted()

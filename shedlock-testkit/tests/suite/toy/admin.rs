@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    Intervention, LockAdmin, LockError, LockInfo, LockName, LockProvider as _, Mark, Operation,
-    async_trait, pause_length,
+    Intervention, LockAdmin, LockError, LockInfo, LockName, LockProvider as _, Operation,
+    OperatorMark, async_trait, pause_length,
 };
 
 use super::Bug;
@@ -48,7 +48,7 @@ impl Toy {
         }
     }
 
-    fn mark(&self, mark: &Mark, reason: &str) -> String {
+    fn mark(&self, mark: &OperatorMark, reason: &str) -> String {
         match mark.to_string().split_once(": ") {
             Some((word, _)) if self.has(Bug::ReasonIsKeptRaw) => format!("{word}: {reason}"),
             _ => mark.to_string(),
@@ -94,7 +94,7 @@ impl LockAdmin for Toy {
         } else {
             now
         };
-        let mark = Mark::released(reason);
+        let mark = OperatorMark::released(reason);
         if !self.has(Bug::ForcedReleaseKeepsTheOwner) {
             row.owner = self.mark(&mark, reason);
         }
@@ -110,7 +110,7 @@ impl LockAdmin for Toy {
         if self.has(Bug::PauseOutlastsItsEnd) {
             left += Duration::from_secs(60);
         }
-        let (now, mark) = (self.now(), Mark::paused(reason));
+        let (now, mark) = (self.now(), OperatorMark::paused(reason));
         let mut rows = self.world.rows();
         let row = rows.entry(self.key(name.as_str())).or_insert_with(|| Row {
             lock_until: now,
@@ -140,7 +140,8 @@ impl LockAdmin for Toy {
         self.request().await?;
         let now = self.now();
         let mut rows = self.world.rows();
-        let paused = |row: &Row| Mark::of(&row.owner).is_some_and(|mark| mark.is_pause());
+        let paused =
+            |row: &Row| OperatorMark::parse(&row.owner).is_some_and(|mark| mark.is_pause());
         match rows.get_mut(&self.key(name.as_str())) {
             Some(row)
                 if row.lock_until > now && (paused(row) || self.has(Bug::ResumeFreesHeldLocks)) =>
@@ -161,7 +162,8 @@ impl LockAdmin for Toy {
             let free_for = now.checked_sub(row.lock_until.max(row.locked_at));
             self.has_prefix(name, prefix)
                 && (free_for.is_some_and(|free_for| ignores_age || free_for >= unused_for)
-                    || self.has(Bug::PruneForgetsPauses) && Mark::of(&row.owner).is_some())
+                    || self.has(Bug::PruneForgetsPauses)
+                        && OperatorMark::parse(&row.owner).is_some())
         };
         if self.has(Bug::PruneLooksThenDeletes) {
             let dead: Vec<_> = {

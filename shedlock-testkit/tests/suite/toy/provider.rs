@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    Acquired, Attempt, Lease, LockError, LockProvider, Owner, OwnerWrite, Ownership, ProviderInfo,
-    Refusal, SkipReason, Standing, async_trait, node_name,
+    AcquireRequest, Acquisition, Lease, LockError, LockProvider, Owner, OwnerWrite, Ownership,
+    ProviderInfo, Refusal, SkipReason, Standing, async_trait, node_name,
 };
 
 use super::Bug;
@@ -127,8 +127,8 @@ impl Toy {
     }
 
     /// Writes a row if the lock is free: the right way is one step, under one mutex.
-    fn take(&self, attempt: &Attempt, write: &OwnerWrite, look: bool) -> Taken {
-        let key = &self.key(attempt.name().as_str());
+    fn take(&self, request: &AcquireRequest, write: &OwnerWrite, look: bool) -> Taken {
+        let key = &self.key(request.name().as_str());
         let now = self.now();
         let mut rows = self.world.rows();
         let found = rows.get_mut(key);
@@ -136,11 +136,11 @@ impl Toy {
             let held = row.lock_until > now || self.has(Bug::ExpiryIgnored);
             let is_ours = self.standing(&row.owner, write) != Standing::Foreign;
             if is_ours && !held && !self.has(Bug::LateAttemptsTakeTheLock) {
-                return Err(Err(attempt.too_late()));
+                return Err(Err(request.too_late()));
             }
             if held && is_ours && !self.has(Bug::RepeatedAttemptIsRefused) {
                 if self.has(Bug::RepeatedAttemptMovesTheEnd) {
-                    row.lock_until = self.end(now, attempt.at_most());
+                    row.lock_until = self.end(now, request.at_most());
                 }
                 return Ok(row.token);
             }
@@ -149,12 +149,12 @@ impl Toy {
                     row.locked_at = now;
                 }
                 let remaining = row.lock_until.saturating_sub(now);
-                let refusal = Refusal::of(&row.owner, remaining);
+                let refusal = Refusal::from_stored(&row.owner, remaining);
                 if refusal.reason == SkipReason::Paused && self.has(Bug::AttemptsEndPauses) {
                     row.lock_until = now;
                 }
                 if self.has(Bug::PauseLooksHeld) {
-                    return Err(Ok(Refusal::held().by(&row.owner, remaining)));
+                    return Err(Ok(Refusal::held().with_holder(&row.owner, remaining)));
                 }
                 return Err(Ok(refusal));
             }
@@ -171,7 +171,7 @@ impl Toy {
         };
         self.known.lock().unwrap().insert(key.clone());
         let row = Row {
-            lock_until: self.end(now, attempt.at_most()),
+            lock_until: self.end(now, request.at_most()),
             locked_at: now,
             owner: write.stored().to_owned(),
             token,
@@ -187,8 +187,8 @@ impl LockProvider for Toy {
         &self.info
     }
 
-    async fn acquire(&self, attempt: &Attempt) -> Result<Acquired, LockError> {
-        let write = attempt.write(&self.node)?;
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let write = request.write(&self.node)?;
         if self.has(Bug::PrintsTheSecret) {
             write
                 .stored()
@@ -196,14 +196,14 @@ impl LockProvider for Toy {
         }
         match self.request().await {
             Err(_) if self.has(Bug::ErrorMeansHeld) => {
-                return Ok(Acquired::Refused(Refusal::held()));
+                return Ok(Acquisition::Refused(Refusal::held()));
             }
             Err(_) if self.has(Bug::ErrorMeansFree) => {
-                return Ok(Acquired::Granted(attempt.grant(Some(1))));
+                return Ok(Acquisition::Granted(request.grant(Some(1))));
             }
             answer => answer?,
         }
-        let key = self.key(attempt.name().as_str());
+        let key = self.key(request.name().as_str());
         let mut look = true;
         if self.has(Bug::ChecksThenActs) {
             let now = self.now();
@@ -217,11 +217,11 @@ impl LockProvider for Toy {
                 look = false;
             }
         }
-        let taken = self.take(attempt, &write, look);
+        let taken = self.take(request, &write, look);
         self.world.reply().await;
         match taken {
-            Ok(number) => Ok(Acquired::Granted(attempt.grant(Some(number)))),
-            Err(Ok(refusal)) => Ok(Acquired::Refused(refusal)),
+            Ok(number) => Ok(Acquisition::Granted(request.grant(Some(number)))),
+            Err(Ok(refusal)) => Ok(Acquisition::Refused(refusal)),
             Err(Err(too_late)) => Err(too_late),
         }
     }

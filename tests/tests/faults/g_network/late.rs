@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shedlock::{ErrorKind, LockProviderExt as _, LockingTaskExecutor, Outcome, lock};
-use shedlock_runtime::{Acquired, Attempt, Clock as _, Ownership, SystemClock};
+use shedlock_runtime::{AcquireRequest, Acquisition, Clock as _, Ownership, SystemClock};
 use shedlock_testkit::proxy::{Direction, LateRequest, Rule, Trigger};
 use shedlock_tests::holds::monotonic_nanos;
 
@@ -148,12 +148,12 @@ async fn g4_extension_delivered_after_the_release(place: Place) {
 /// The owner tells a request that was sent again from somebody else's.
 async fn g4_request_duplicated(place: Place) {
     let locks = place.connect().await;
-    let attempt = Attempt::new(config("job", MINUTE), SystemClock.boot());
+    let request = AcquireRequest::new(config("job", MINUTE), SystemClock.boot());
     let mut leases = Vec::new();
     for _ in 0..2 {
-        match locks.acquire(&attempt).await.expect("the store answers") {
-            Acquired::Granted(lease) => leases.push(lease),
-            Acquired::Refused(refusal) => panic!("it is our own: {refusal:?}"),
+        match locks.acquire(&request).await.expect("the store answers") {
+            Acquisition::Granted(lease) => leases.push(lease),
+            Acquisition::Refused(refusal) => panic!("it is our own: {refusal:?}"),
         }
     }
     let other = locks.try_lock(config("job", MINUTE)).await;

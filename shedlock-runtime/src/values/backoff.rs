@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 /// Pauses that grow from `shortest` to `longest`, and each made up to twice as long at random.
-pub(crate) fn pauses(shortest: Duration, longest: Duration) -> ExponentialBackoff {
+pub(crate) fn backoff(shortest: Duration, longest: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(shortest)
         .with_max_delay(longest)
@@ -21,7 +21,7 @@ mod tests {
     #[test]
     fn no_two_are_in_step() {
         let (shortest, longest) = (Duration::from_millis(25), Duration::from_secs(1));
-        let some = || pauses(shortest, longest).take(100).collect::<Vec<_>>();
+        let some = || backoff(shortest, longest).take(100).collect::<Vec<_>>();
         let (one, other) = (some(), some());
         assert_ne!(one, other);
         assert!(one[0] >= shortest && one.iter().all(|pause| *pause <= 2 * longest));

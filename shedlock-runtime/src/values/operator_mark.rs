@@ -12,20 +12,20 @@ const MAX_REASON_CHARS: usize = 200;
 /// # Examples
 ///
 /// ```
-/// use shedlock_runtime::Mark;
+/// use shedlock_runtime::OperatorMark;
 ///
-/// let mark = Mark::paused("moving the mail server");
+/// let mark = OperatorMark::paused("moving the mail server");
 /// assert_eq!(mark.to_string(), "paused: moving the mail server");
-/// assert_eq!(Mark::of("paused: moving the mail server"), Some(mark));
-/// assert_eq!(Mark::of("web-2"), None);
+/// assert_eq!(OperatorMark::parse("paused: moving the mail server"), Some(mark));
+/// assert_eq!(OperatorMark::parse("web-2"), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct OperatorMark {
     word: &'static str,
     reason: String,
 }
 
-impl Mark {
+impl OperatorMark {
     /// What the stored form of every pause begins with, and no owner does.
     pub const PAUSED_PREFIX: &'static str = PAUSED;
 
@@ -43,7 +43,7 @@ impl Mark {
 
     /// The mark in a stored owner, if it is one.
     #[must_use]
-    pub fn of(stored_owner: &str) -> Option<Self> {
+    pub fn parse(stored_owner: &str) -> Option<Self> {
         [PAUSED, RELEASED].into_iter().find_map(|word| {
             // Cleaned again: others can write to the store too.
             let reason = stored_owner.strip_prefix(word)?;
@@ -71,7 +71,7 @@ impl Mark {
 }
 
 /// The stored form, as it is; the reason is shown by [`printable`](crate::printable).
-impl fmt::Display for Mark {
+impl fmt::Display for OperatorMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.word, self.reason)
     }
@@ -84,11 +84,11 @@ mod tests {
 
     #[test]
     fn a_mark_always_fits_the_column_and_reads_back() {
-        let mark = Mark::paused(&"é\n".repeat(1000));
+        let mark = OperatorMark::paused(&"é\n".repeat(1000));
         assert!(mark.to_string().chars().count() <= 255);
         assert!(!mark.to_string().contains('\n'));
-        assert_eq!(Mark::of(&mark.to_string()), Some(mark));
-        assert!(!Mark::released("x").is_pause());
+        assert_eq!(OperatorMark::parse(&mark.to_string()), Some(mark));
+        assert!(!OperatorMark::released("x").is_pause());
     }
 
     #[test]
