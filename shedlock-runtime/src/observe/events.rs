@@ -15,21 +15,21 @@ use crate::values::name::LockName;
 
 mod asking_again;
 mod facts;
+mod format;
 mod intervened;
-mod limit;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
-mod store;
-mod stuck;
-mod text;
+mod rate_limit;
+mod store_call;
+mod stuck_holder;
 mod wire;
 
 pub(crate) use asking_again::log as asking_again;
 pub(crate) use facts::HeldLock;
 pub(crate) use log::{failed, run_span};
 pub(crate) use meters::Holding;
-pub(crate) use store::Question;
+pub(crate) use store_call::Question;
 
 /// Which lock an event is about.
 #[derive(Debug, Clone)]
@@ -114,7 +114,11 @@ pub(crate) fn skipped(
     took: Duration,
 ) {
     let subject = Subject::of(config, info);
-    log::skipped(&subject, refusal, stuck::seen_for(config, info, refusal));
+    log::skipped(
+        &subject,
+        refusal,
+        stuck_holder::seen_for(config, info, refusal),
+    );
     tell(&subject, || EventKind::Skipped {
         reason: refusal.reason,
         node: refusal.node.clone(),

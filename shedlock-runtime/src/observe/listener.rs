@@ -1,4 +1,4 @@
-//! Listeners: a program's own eyes on its locks, which can neither stop nor slow them.
+//! Listeners: code of the program that is called with every event of its locks, and can neither stop nor slow them.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,17 +13,17 @@ use tracing::warn;
 use crate::observe::event::LockEvent;
 use crate::values::error::{ErrorKind, LockError};
 
-/// More events than this do not wait for a listener: the next ones are dropped and counted.
-const WAITING: usize = 1_024;
+/// How many events wait for a slow listener. Further events are dropped and counted.
+const MAX_WAITING: usize = 1_024;
 
-static LINES: Lazy<ArcSwap<Vec<Arc<Line>>>> = Lazy::new(ArcSwap::default);
-/// How many lines there are: read on every event, so without the pointer.
+static SUBSCRIBERS: Lazy<ArcSwap<Vec<Arc<Subscriber>>>> = Lazy::new(ArcSwap::default);
+/// How many subscribers there are. Read on every event, so kept apart from the list.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Hears of everything that happens to the locks of this process.
+/// Is called with every event of the locks of this process.
 ///
-/// Each listener is called on a thread of its own, one event at a time and in order: it may block, and a panic of its
-/// harms nobody. One that is more than 1,024 events behind misses some; that is logged, and counted by
+/// Each listener is called on a thread of its own, one event at a time and in order, so it may block. A panic of a listener
+/// is logged. A listener that is more than 1,024 events behind misses events; that is logged, and counted by
 /// [`ListenerGuard::missed`]. A closure is a listener.
 ///
 /// # Examples
@@ -50,12 +50,12 @@ impl<F: Fn(&LockEvent) + Send + Sync + 'static> LockListener for F {
     }
 }
 
-/// A listener at work: dropped, it hears no more.
-#[must_use = "dropping it ends the listening; call `detach` to listen as long as the program runs"]
-pub struct ListenerGuard(Option<Arc<Line>>);
+/// The guard of a listener: when the guard is dropped, the listener is called no more.
+#[must_use = "dropping the guard ends the listening; call `detach` to listen as long as the program runs"]
+pub struct ListenerGuard(Option<Arc<Subscriber>>);
 
-/// The way to one listener.
-struct Line {
+/// One listener, as those who emit events see it.
+struct Subscriber {
     sender: SyncSender<LockEvent>,
     waiting: Arc<AtomicUsize>,
     missed: AtomicU64,
@@ -64,7 +64,7 @@ struct Line {
 impl ListenerGuard {
     /// Calls `listener` with every event from now on.
     pub(crate) fn start(listener: impl LockListener) -> Result<Self, LockError> {
-        let (sender, events) = sync_channel(WAITING);
+        let (sender, events) = sync_channel(MAX_WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
         let handled = Arc::clone(&waiting);
         let thread = std::thread::Builder::new().name("shedlock-listener".to_owned());
@@ -76,17 +76,17 @@ impl ListenerGuard {
             )
             .with_source(error)
         })?);
-        let line = Arc::new(Line {
+        let subscriber = Arc::new(Subscriber {
             sender,
             waiting,
             missed: AtomicU64::new(0),
         });
-        change(|lines| lines.push(Arc::clone(&line)));
+        change(|subscribers| subscribers.push(Arc::clone(&subscriber)));
         COUNT.fetch_add(1, Ordering::AcqRel);
-        Ok(Self(Some(line)))
+        Ok(Self(Some(subscriber)))
     }
 
-    /// Listens as long as the program runs.
+    /// Has the listener called as long as the program runs.
     pub fn detach(mut self) {
         self.0 = None;
     }
@@ -96,14 +96,16 @@ impl ListenerGuard {
     pub fn missed(&self) -> u64 {
         self.0
             .as_ref()
-            .map_or(0, |line| line.missed.load(Ordering::Relaxed))
+            .map_or(0, |subscriber| subscriber.missed.load(Ordering::Relaxed))
     }
 }
 
 impl Drop for ListenerGuard {
     fn drop(&mut self) {
-        let Some(line) = self.0.take() else { return };
-        change(|lines| lines.retain(|other| !Arc::ptr_eq(other, &line)));
+        let Some(subscriber) = self.0.take() else {
+            return;
+        };
+        change(|subscribers| subscribers.retain(|other| !Arc::ptr_eq(other, &subscriber)));
         COUNT.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -116,7 +118,7 @@ impl fmt::Debug for ListenerGuard {
     }
 }
 
-/// Ends when the last sender is gone, with all events told.
+/// Calls `listener` with each event, until the last sender is gone and no event is left.
 fn listen(listener: &impl LockListener, events: &Receiver<LockEvent>, waiting: &AtomicUsize) {
     let mut has_panicked = false;
     for event in events {
@@ -130,11 +132,11 @@ fn listen(listener: &impl LockListener, events: &Receiver<LockEvent>, waiting: &
     }
 }
 
-fn change(change: impl Fn(&mut Vec<Arc<Line>>)) {
-    LINES.rcu(|lines| {
-        let mut lines = Vec::clone(lines);
-        change(&mut lines);
-        lines
+fn change(change: impl Fn(&mut Vec<Arc<Subscriber>>)) {
+    SUBSCRIBERS.rcu(|subscribers| {
+        let mut subscribers = Vec::clone(subscribers);
+        change(&mut subscribers);
+        subscribers
     });
 }
 
@@ -145,22 +147,22 @@ pub(crate) fn any() -> bool {
 
 /// Passes `event` on to every listener, without waiting for any.
 pub(crate) fn tell(event: &LockEvent) {
-    for line in LINES.load().iter() {
-        line.waiting.fetch_add(1, Ordering::AcqRel);
-        if line.sender.try_send(event.clone()).is_ok() {
+    for subscriber in SUBSCRIBERS.load().iter() {
+        subscriber.waiting.fetch_add(1, Ordering::AcqRel);
+        if subscriber.sender.try_send(event.clone()).is_ok() {
             continue;
         }
-        line.waiting.fetch_sub(1, Ordering::AcqRel);
-        if line.missed.fetch_add(1, Ordering::Relaxed) == 0 {
-            warn!(target: "shedlock", event = "listener.slow", "a listener is {WAITING} events behind, so it misses some");
+        subscriber.waiting.fetch_sub(1, Ordering::AcqRel);
+        if subscriber.missed.fetch_add(1, Ordering::Relaxed) == 0 {
+            warn!(target: "shedlock", event = "listener.slow", "a listener is {MAX_WAITING} events behind, so it misses some");
         }
     }
 }
 
-/// Whether some listener has not heard everything yet.
+/// Whether some listener has not been called with every event yet.
 pub(crate) fn are_behind() -> bool {
-    let lines = LINES.load();
-    lines
+    let subscribers = SUBSCRIBERS.load();
+    subscribers
         .iter()
-        .any(|line| line.waiting.load(Ordering::Acquire) > 0)
+        .any(|subscriber| subscriber.waiting.load(Ordering::Acquire) > 0)
 }

@@ -1,18 +1,18 @@
 //! The line about an acquisition that failed while its call has time to try again.
 //!
-//! Only the log is told: what becomes of the call is one event, as without `wait`.
+//! This line has no event for listeners: they get one event, about how the call ends, with or without `wait`.
 
 use std::time::Duration;
 
 use tracing::{debug, info};
 
 use super::Subject;
-use super::limit;
+use super::format::Until;
 use super::log::TARGET;
-use super::text::Until;
+use super::rate_limit;
 use crate::values::error::LockError;
 
-/// `left` is what is left of the call's `wait`.
+/// Writes the line; `left` is what is left of the call's `wait`.
 pub(crate) fn log(subject: &Subject, cause: &LockError, left: Duration) {
     macro_rules! line {
         ($level:ident) => {
@@ -29,8 +29,8 @@ pub(crate) fn log(subject: &Subject, cause: &LockError, left: Duration) {
             )
         };
     }
-    // A store that is away refuses at once, so there may be a try every second.
-    if limit::pass("wait", subject.store, subject.name.as_str()).is_through() {
+    // A store that is away may refuse at once, so that there is an attempt every second.
+    if rate_limit::check("wait", subject.store, subject.name.as_str()).emits() {
         line!(info);
     } else {
         line!(debug);

@@ -3,8 +3,8 @@
 use tracing::info;
 
 use super::Subject;
+use super::format::Clause;
 use super::log::TARGET;
-use super::text::Clause;
 use crate::observe::event::EventKind;
 use crate::values::moment::Moment;
 use crate::values::printable::Printable;

@@ -8,8 +8,8 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Span, debug, error, info, info_span, trace, warn};
 
-use super::limit::{self, Pass};
-use super::text::{Clause, Until, millis, short, shown};
+use super::format::{Clause, Until, millis, short, shown};
+use super::rate_limit::{self, RateLimit};
 use super::{HeldLock, Subject};
 use crate::observe::event::LossReason;
 use crate::seam::answer::Refusal;
@@ -90,7 +90,7 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
     // That an operator's pause works is worth a line, but not one at every tick; that another node works is worth none.
     let is_news = || {
         reason == SkipReason::Paused
-            && limit::pass("pause", subject.store, name.as_str()).is_through()
+            && rate_limit::check("pause", subject.store, name.as_str()).emits()
     };
     if seen_for.is_some() || is_news() {
         line!(info);
@@ -128,7 +128,7 @@ pub(super) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
         };
     }
     // A long lease is tried for again every second.
-    if limit::pass("extend", lock.subject().store, lock.subject().name.as_str()).is_through() {
+    if rate_limit::check("extend", lock.subject().store, lock.subject().name.as_str()).emits() {
         line!(warn);
     } else {
         line!(debug);
@@ -225,7 +225,9 @@ pub(super) fn overrun(lock: &dyn HeldLock, late: Duration) {
 /// An error that the caller is not told of: the first of a lock, then one a minute.
 pub(crate) fn failed(cause: &LockError) {
     let (store, name) = (cause.store().unwrap_or_default(), cause.lock());
-    let Pass::Through { held_back } = limit::pass("error", store, name.unwrap_or_default()) else {
+    let RateLimit::Emit { suppressed } =
+        rate_limit::check("error", store, name.unwrap_or_default())
+    else {
         return;
     };
     error!(
@@ -238,7 +240,7 @@ pub(crate) fn failed(cause: &LockError) {
         error.transient = cause.is_transient(),
         cause = cause.source_error().map(tracing::field::display),
         "did not run: {cause}{}",
-        Clause("; errors since the last line: ", (held_back > 0).then_some(held_back))
+        Clause("; errors since the last line: ", (suppressed > 0).then_some(suppressed))
     );
 }
 
@@ -257,7 +259,7 @@ pub(super) fn indeterminate(subject: &Subject, left: Duration) {
         };
     }
     // A call with a long `wait` asks a store that hangs again and again.
-    if limit::pass("indeterminate", subject.store, subject.name.as_str()).is_through() {
+    if rate_limit::check("indeterminate", subject.store, subject.name.as_str()).emits() {
         line!(warn);
     } else {
         line!(debug);

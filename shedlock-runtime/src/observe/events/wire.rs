@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tracing::trace;
 
-use super::store::Question;
-use super::text::{Causes, millis, shown};
+use super::format::{Causes, millis, shown};
+use super::store_call::Question;
 use crate::values::error::LockError;
 
 /// Says what came of `question`.

@@ -1,5 +1,5 @@
-//! One question to a store, as those who trace see it: a span, and on the provider's own target what was asked, what was
-//! answered and how long that took.
+//! One call to a store, with its time limit and its trace: a span, and one line on the provider's own target that says what
+//! was asked, what was answered and how long that took.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument as _, Span, debug_span};
 
-use super::text::{Clause, short, shown};
+use super::format::{Clause, short, shown};
 use super::wire;
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
@@ -23,22 +23,22 @@ pub(crate) struct Question<'a> {
     pub(crate) operation: Operation,
     pub(crate) lock: &'a LockName,
     pub(crate) info: &'a ProviderInfo,
-    /// For how long, where that is asked.
+    /// The lease that is asked for; `None` for a release.
     pub(crate) length: Option<Duration>,
 }
 
-/// What a store answers, for people. Nothing here shows the random part of an owner.
+/// An answer of a store, in words for log lines. No answer shows the random part of an owner.
 pub(crate) trait Answer {
     fn in_words(&self, operation: Operation) -> Cow<'static, str>;
 
-    /// What sort of failure it is, if it is one. A release that finds the lock gone has what it wanted.
+    /// The kind of failure, if the answer is one. A release that finds the lock gone is no failure.
     fn failure(&self, _operation: Operation) -> Option<ErrorKind> {
         None
     }
 }
 
 impl Question<'_> {
-    /// Awaits `call` for at most `limit`, at no cost if nobody traces.
+    /// Awaits `call` for at most `limit`. Where nobody traces, neither a span nor a line is made.
     pub(crate) async fn ask<T: Answer>(
         self,
         limit: Duration,

@@ -1,4 +1,4 @@
-//! Times and clauses in log lines.
+//! How times, names and causes are written in log lines.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::values::error::LockError;
 use crate::values::moment::Moment;
 use crate::values::printable::Printable;
 
-/// Finer than a millisecond is noise to a reader, and beyond ten seconds so are they.
+/// A duration to the millisecond, or to the second if it is longer than ten seconds: more digits help no reader.
 pub(super) fn short(duration: Duration) -> FormattedDuration {
     format_duration(if duration < Duration::from_secs(10) {
         Duration::from_millis(millis(duration))
@@ -19,7 +19,7 @@ pub(super) fn short(duration: Duration) -> FormattedDuration {
     })
 }
 
-/// So long from now, as a time of day and as a duration.
+/// The end of a duration that begins now, as a time of day and as a duration.
 pub(super) struct Until(pub(super) Duration);
 
 impl fmt::Display for Until {
@@ -31,7 +31,7 @@ impl fmt::Display for Until {
     }
 }
 
-/// A part of a sentence that is left out with its value.
+/// A prefix and a value, or nothing where there is no value.
 pub(super) struct Clause<T>(pub(super) &'static str, pub(super) Option<T>);
 
 impl<T: fmt::Display> fmt::Display for Clause<T> {
@@ -42,7 +42,7 @@ impl<T: fmt::Display> fmt::Display for Clause<T> {
     }
 }
 
-/// What is behind an error, cause by cause.
+/// The causes of an error, each after a colon.
 pub(super) struct Causes<'a>(pub(super) &'a LockError);
 
 impl fmt::Display for Causes<'_> {
@@ -56,7 +56,7 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
-/// A name as a field.
+/// A name as a field of a line, with its control characters replaced.
 pub(super) fn shown(name: &str) -> DisplayValue<Printable<&str>> {
     display(Printable(name))
 }

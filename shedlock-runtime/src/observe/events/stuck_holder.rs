@@ -1,4 +1,4 @@
-//! Whether one acquisition has been holding a lock for longer than the job that asks for it may.
+//! Finds a holder that seems stuck: one run has held a lock for longer than `at_most` of the job that asks for the lock.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,26 +13,26 @@ use crate::values::clock::BootInstant;
 use crate::values::config::LockConfiguration;
 use crate::values::name::LockName;
 
-/// How soon it is said again.
-const AGAIN: Duration = Duration::from_secs(3_600);
-/// With more locks than this that others hold, all are watched anew.
-const MOST_LOCKS: usize = 1_024;
+/// How soon the same stuck holder is reported again.
+const REPORT_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
+/// How many locks are watched. With more of them, all are forgotten and watched anew.
+const MAX_LOCKS: usize = 1_024;
 
 static HOLDERS: Lazy<Mutex<Holders>> = Lazy::new(Mutex::default);
 
-/// Who holds what, by provider and name.
+/// The holder of each lock, by provider and name.
 #[derive(Default)]
 struct Holders(HashMap<(u64, LockName), Seen>);
 
 struct Seen {
     holder: Holder,
     since: BootInstant,
-    told: Option<BootInstant>,
+    reported: Option<BootInstant>,
 }
 
-/// For how long this process has seen the holder that `refusal` names, if that is to be said now.
+/// For how long this process has seen the holder that `refusal` names, if that is to be reported now.
 ///
-/// A holder is an acquisition, not a node: it is no fault to be first at every tick.
+/// A holder is one acquisition, and not a node: a node that wins the lock at every tick is not stuck.
 pub(super) fn seen_for(
     config: &LockConfiguration,
     info: &ProviderInfo,
@@ -44,9 +44,9 @@ pub(super) fn seen_for(
     }
     let now = info.clock().boot();
     let lock = (info.id(), config.name().clone());
-    // Whole at every moment, so a panic elsewhere does not spoil it.
+    // A panic while the mutex was locked leaves a map that is still of use.
     let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    // `at_least` may be the longer one; a lock that is kept for it has nobody who is stuck.
+    // `at_least` may be longer than `at_most`, and a lock that is only kept for its `at_least` has no stuck holder.
     let patience = config.at_most().max(config.at_least());
     holders.seen_for(lock, holder, patience, now)
 }
@@ -60,26 +60,26 @@ impl Holders {
         now: BootInstant,
     ) -> Option<Duration> {
         let Some(seen) = self.0.get_mut(&lock).filter(|seen| seen.holder == holder) else {
-            if self.0.len() >= MOST_LOCKS {
+            if self.0.len() >= MAX_LOCKS {
                 self.0.clear();
             }
-            let (since, told) = (now, None);
+            let (since, reported) = (now, None);
             self.0.insert(
                 lock,
                 Seen {
                     holder,
                     since,
-                    told,
+                    reported,
                 },
             );
             return None;
         };
         let long = now.saturating_since(seen.since);
-        let is_news = |told| now.saturating_since(told) >= AGAIN;
-        if long <= patience || !seen.told.is_none_or(is_news) {
+        let is_news = |reported| now.saturating_since(reported) >= REPORT_AGAIN_AFTER;
+        if long <= patience || !seen.reported.is_none_or(is_news) {
             return None;
         }
-        seen.told = Some(now);
+        seen.reported = Some(now);
         Some(long)
     }
 }
@@ -99,14 +99,14 @@ mod tests {
                 Refusal::held().with_holder(&format!("web-2#{number:032x}"), Duration::ZERO);
             let holder = holder.holder().unwrap();
             let seen = holders.seen_for((1, name), holder, Duration::from_secs(10), now);
-            assert!(holders.0.len() <= MOST_LOCKS);
+            assert!(holders.0.len() <= MAX_LOCKS);
             seen
         };
-        for number in 0..MOST_LOCKS {
+        for number in 0..MAX_LOCKS {
             assert_eq!(ask(number, start), None);
         }
         assert_eq!(ask(0, late), Some(Duration::from_secs(60)));
-        assert_eq!(ask(MOST_LOCKS, late), None, "one too many");
+        assert_eq!(ask(MAX_LOCKS, late), None, "one too many");
         assert_eq!(ask(1, late), None);
         assert_eq!(
             ask(1, late.saturating_add(Duration::from_secs(20))),
