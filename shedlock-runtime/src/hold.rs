@@ -4,3 +4,4 @@ pub(crate) mod guard;
 pub(crate) mod held;
 pub(crate) mod release;
 pub(crate) mod running;
+pub(crate) mod state;

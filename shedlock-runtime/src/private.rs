@@ -150,8 +150,8 @@ impl Job {
         }
     }
 
-    /// What is to be done for this call.
-    fn resolve(&self) -> Result<Call, LockError> {
+    /// Finds the provider and the configuration of this call.
+    fn resolve(&self) -> Result<ResolvedCall, LockError> {
         let given = matches!(self.provider, ProviderChoice::Given(_));
         let scoped = testing::resolve(self.name(), given);
         let installed;
@@ -168,7 +168,7 @@ impl Job {
             }
         };
         if context::holds(&**provider, self.name()) {
-            return Ok(Call::Nested);
+            return Ok(ResolvedCall::Nested);
         }
         let name = match &self.name {
             JobName::Static(name) => LockName::from_static(name),
@@ -188,13 +188,13 @@ impl Job {
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         };
         let config = LockConfiguration::for_job(name, durations, &self.options)?;
-        Ok(Call::Locked(Arc::clone(provider), config))
+        Ok(ResolvedCall::Locked(Arc::clone(provider), config))
     }
 }
 
-/// How a body is run.
-enum Call {
-    /// At once: the task holds this very lock.
+/// How the body of one call is run.
+enum ResolvedCall {
+    /// At once, because the task holds this very lock.
     Nested,
     /// With a lock of its own.
     Locked(Arc<dyn LockProvider>, LockConfiguration),

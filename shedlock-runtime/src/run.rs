@@ -6,7 +6,7 @@ pub(crate) mod executor;
 pub(crate) mod ext;
 pub(crate) mod extension;
 pub(crate) mod gate;
-pub(crate) mod kept;
+pub(crate) mod keep_alive;
 pub mod lock;
 pub(crate) mod skip;
 pub(crate) mod watch;

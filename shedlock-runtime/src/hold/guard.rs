@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hold::held::LockState;
-use crate::hold::release::{self, Orphan};
-use crate::hold::running::{self, Active};
-use crate::observe::events::{self, Question, Subject};
+use crate::hold::release::{self, InFlightAcquisition};
+use crate::hold::running::{self, ShutdownTicket};
+use crate::observe::events::{self, HeldLock as _, Question, Subject};
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::lease::AcquireRequest;
 use crate::seam::provider::LockProvider;
@@ -17,10 +17,11 @@ use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
 
-/// A held lock: released when it is dropped or, better, by [`unlock`](Self::unlock).
+/// The guard of a held lock. Release the lock by [`unlock`](Self::unlock), which waits for the store's answer; dropping the
+/// guard releases the lock, too.
 ///
-/// `Drop` cannot wait for the store: it hands the release to the tokio runtime that took the lock. Where that runtime
-/// has ended, the lease just runs out.
+/// `Drop` cannot wait for the store, so it hands the release to the tokio runtime that took the lock. If that runtime has
+/// ended, the lock stays taken until its lease ends.
 ///
 /// # Examples
 ///
@@ -66,7 +67,7 @@ pub(crate) async fn acquire(
     answer
 }
 
-/// Asks again and again while `wait` lasts: the lock may be given back, and a store that is away may come back.
+/// Asks the store for a lock again and again for `wait`, until the lock is granted or an error is not transient.
 async fn acquire_within(
     wait: Duration,
     provider: &Arc<dyn LockProvider>,
@@ -77,7 +78,7 @@ async fn acquire_within(
     let clock = info.clock();
     let until = clock.boot().saturating_add(wait);
     for pause in backoff(Duration::from_millis(25), Duration::from_secs(1)) {
-        // Each request has an owner of its own, so what a lost answer may have granted is its orphan's to take back.
+        // Each request has an owner of its own, so that its `InFlightAcquisition` can take back what a lost answer granted.
         let answer = acquire_once(provider, config, outer.clone()).await;
         let left = until.saturating_since(clock.boot());
         if left.is_zero() || running::is_closed() {
@@ -100,7 +101,7 @@ async fn acquire_once(
     config: &LockConfiguration,
     outer: Option<Arc<LockState>>,
 ) -> Result<Result<Lock, Refusal>, LockError> {
-    // The provider itself: through the pointer, each call would be boxed twice.
+    // The provider without its pointer: the `Arc` is a provider, too, and would box each call a second time.
     let store = &**provider;
     let info = store.info();
     let context = |error: LockError, name: &LockName| {
@@ -109,37 +110,37 @@ async fn acquire_once(
     if let Err(invalid) = config.name().check_chars(info.max_name_chars()) {
         return Err(context(invalid.into(), config.name()));
     }
-    let Some(active) = Active::begin() else {
+    let Some(ticket) = ShutdownTicket::issue() else {
         return Ok(Err(Refusal::shutting_down()));
     };
     let request = AcquireRequest::new(config.clone(), info.clock().boot());
-    let mut orphan = Orphan::new(provider, request, active);
+    let mut acquisition = InFlightAcquisition::new(provider, request, ticket);
     let question = Question {
         operation: Operation::Acquire,
         lock: config.name(),
         info,
         length: Some(config.at_most()),
     };
-    let call = store.acquire(orphan.request());
+    let call = store.acquire(acquisition.request());
     match question.ask(config.timeout(), call).await {
         Ok(Acquisition::Granted(lease)) => {
             let now = info.clock().boot();
-            let sent = orphan.request().requested_at();
+            let sent = acquisition.request().requested_at();
             let deadline = sent.saturating_add(lease.valid_for());
             if now >= deadline {
-                // Dropping the orphan gives the lock back.
+                // Dropping the acquisition gives the lock back.
                 let late = LockError::new(
                     ErrorKind::Timeout,
                     "the answer came after the lease had ended",
                 )
                 .with_remedy("give the lock a longer `at_most`");
-                return Err(context(late, orphan.request().name()));
+                return Err(context(late, acquisition.request().name()));
             }
-            let active = orphan.disarm();
-            let state = LockState::new(provider, config, lease, (deadline, now), outer, active);
+            let ticket = acquisition.answered();
+            let state = LockState::new(provider, config, lease, (deadline, now), outer, ticket);
             let lock = Lock(state);
             if running::is_closed() {
-                // Granted while the process began to shut down.
+                // The shutdown began while the store was asked.
                 lock.release_after_task().await;
                 return Ok(Err(Refusal::shutting_down()));
             }
@@ -149,15 +150,15 @@ async fn acquire_once(
         }
         Ok(Acquisition::Refused(refusal)) => {
             if refusal.is_in_doubt() {
-                orphan.give_up_quietly();
+                acquisition.take_back_quietly();
             } else {
-                drop(orphan.disarm());
+                drop(acquisition.answered());
             }
             Ok(Err(refusal))
         }
         Err(error) => {
             if !error.kind().is_ambiguous() {
-                drop(orphan.disarm());
+                drop(acquisition.answered());
             }
             Err(context(error, config.name()))
         }
@@ -171,7 +172,8 @@ impl Lock {
         self.0.name().clone()
     }
 
-    /// Whether the lease is live, by this node's own count: from before the store was asked, suspended time included.
+    /// Whether the lease is live, by this node's own count. The count begins before the store is asked, and goes on while
+    /// the machine is suspended.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.0.remaining().is_some()
@@ -183,9 +185,9 @@ impl Lock {
         self.0.remaining()
     }
 
-    /// A number that grows with every acquisition of this name, where the store can keep one.
+    /// The fencing token: a number that grows with every acquisition of this lock. `None` if the store keeps no tokens.
     ///
-    /// A resource that remembers the highest number it has seen can refuse the writes of a holder that lost its lock.
+    /// A resource that remembers the highest token it has seen can refuse the writes of a holder that lost its lock.
     #[must_use]
     pub fn fencing_token(&self) -> Option<u64> {
         self.0.fencing_token()
@@ -195,16 +197,17 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Lost`] if the lease had ended: nothing was changed then. A duration that is refused as by
-    /// [`LockConfiguration::new`], or the store's error; then the lease ends when it would have, or at the end asked
-    /// for if that is earlier.
+    /// - [`ErrorKind::Lost`] if the lease had ended, or if the store says that the lock is not this guard's any more.
+    /// - [`ErrorKind::InvalidDuration`] if a duration is refused as by [`LockConfiguration::new`]. The lease stays as it was.
+    /// - The store's error, if the store refused the extension or did not answer in time. The lease then ends when it would
+    ///   have ended without the call, or `at_most` after the call, whichever is earlier.
     ///
-    /// An extension that got no answer may still reach the store, at any later time. It changes nothing there once a later
-    /// extension or the release has.
+    /// The store may still carry out an extension that got no answer, at any later time. A request that arrives after a later
+    /// extension or after the release changes nothing.
     ///
     /// # Cancel safety
     ///
-    /// A dropped extension leaves the lease as an error does.
+    /// If the call is dropped, the lease ends as after a store's error.
     pub async fn extend(
         &mut self,
         at_most: impl ToDuration,
@@ -213,25 +216,25 @@ impl Lock {
         self.0.extend(at_most, at_least).await
     }
 
-    /// Whether dropping the guard releases the lock; `false` keeps the lock taken until `at_most`.
+    /// Sets whether dropping the guard releases the lock. With `false` the lock stays taken until its lease ends.
     pub fn release_on_drop(&mut self, release: bool) {
-        self.0.release_on_drop(release);
+        self.0.set_release_on_drop(release);
     }
 
-    /// Gives the lock back and waits until the store has confirmed it.
+    /// Releases the lock and waits until the store has confirmed that.
     ///
-    /// [`Ownership::Lost`] says that the lock was not this guard's any more, so the work may have overlapped with
-    /// another holder's.
+    /// The answer [`Ownership::Lost`] says that the lock was not this guard's any more: the work may have overlapped with
+    /// the work of another holder.
     ///
     /// # Errors
     ///
-    /// The store's error. The release is then tried again in the background until the lease ends.
+    /// The store's error. The release is then retried in the background until the lease ends.
     ///
     /// # Cancel safety
     ///
-    /// If dropped, the release goes on in the background.
+    /// If the call is dropped, the release goes on in the background.
     pub async fn unlock(self) -> Result<Ownership, LockError> {
-        self.0.release_on_drop(true);
+        self.0.set_release_on_drop(true);
         self.0.release_once().await
     }
 
@@ -239,10 +242,10 @@ impl Lock {
         &self.0
     }
 
-    /// Gives the lock back after a task: a failure is an event and no more.
+    /// Releases the lock after a task. A failure is reported as an event, and never changes the task's result.
     pub(crate) async fn release_after_task(self) {
         if let Err(error) = self.0.release_once().await {
-            // Dropping the guard tries again, in the background.
+            // Dropping the guard retries the release in the background.
             events::release_failed(&*self.0, self.0.taken_for(), &error);
         }
     }
@@ -250,7 +253,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.0.releases_on_drop() && !self.0.active().is_settled() {
+        if self.0.snapshot().releases_on_drop() && !self.0.is_given_back() {
             release::in_background(Arc::clone(&self.0));
         }
     }

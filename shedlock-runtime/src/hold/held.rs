@@ -1,9 +1,9 @@
-//! What the guard of a lock, its gate and the task that runs under it share.
+//! A held lock, as its guard, its gate and the task that runs under it share it.
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -11,64 +11,51 @@ use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::hold::running::{self, Active};
+use crate::hold::running::{Registration, ShutdownTicket};
+use crate::hold::state::{AtomicState, State, Transition};
 use crate::observe::event::LossReason;
-use crate::observe::events::{self, Holding, Subject};
+use crate::observe::events::{self, HeldLock as _, Holding, Subject};
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
 use crate::values::clock::BootInstant;
 use crate::values::config::LockConfiguration;
 use crate::values::name::LockName;
-use crate::values::options::KeepAlive;
+use crate::values::options::{KeepAlive, OnLost};
 
-mod ask;
-mod body;
 mod facts;
+mod shutdown;
+mod store_calls;
 
-pub(crate) use ask::Try;
+pub(crate) use store_calls::ExtendAttempt;
 
-/// A held lock.
+/// A held lock: which one, its lease, and what has become of it.
 pub(crate) struct LockState {
     provider: Arc<dyn LockProvider>,
     subject: Subject,
     at_most: Duration,
     keep_alive: KeepAlive,
-    lease: Mutex<Lease>,
-    /// The holder's own end of the lease, in [`BootInstant`] nanoseconds.
-    deadline: AtomicI64,
-    end: AtomicU8,
-    shut_down: AtomicBool,
-    lost_signal: Notify,
-    /// The task that runs a body under this lock.
-    gate: AtomicWaker,
-    is_running: AtomicBool,
-    /// Whether what runs is cancelled when the lock is lost.
-    cancels: AtomicBool,
+    /// How long one call to the store may take.
+    timeout: Duration,
     /// The lock that the same task held already when it took this one.
     outer: Option<Arc<LockState>>,
-    timeout: Duration,
+    /// The runtime that took the lock, for what goes on in the background.
     runtime: Option<Handle>,
-    /// One question at a time: the deadline is that of the last extension confirmed, and none follows the release.
-    asking: tokio::sync::Mutex<()>,
-    release_on_drop: AtomicBool,
-    active: Active,
-    /// Counts it among the locks that are held, until it ends.
+    lease: Mutex<Lease>,
+    /// The end of the lease by this node's own count, in [`BootInstant`] nanoseconds.
+    deadline: AtomicI64,
+    state: AtomicState,
+    lost_signal: Notify,
+    /// Wakes the task that runs a body under this lock.
+    gate: AtomicWaker,
+    /// Locked during each call to the store, so that the deadline is that of the last extension confirmed, and no extension
+    /// follows the release.
+    store_call: tokio::sync::Mutex<()>,
+    /// Counts the lock among those that are held.
     holding: Holding,
-    id: AtomicU64,
+    /// There once a shutdown can find the lock.
+    registration: OnceLock<Registration>,
+    ticket: ShutdownTicket,
 }
-
-/// Why a lock is not held any more; the first reason stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum End {
-    Lost = 1,
-    ShutDown = 2,
-    Released = 3,
-    /// The store took it away, before the lease was over.
-    Stolen = 4,
-}
-
-const LIVE: u8 = 0;
 
 impl LockState {
     /// The state of a lock whose answer came at `now`, by the provider's forward clock.
@@ -78,7 +65,7 @@ impl LockState {
         mut lease: Lease,
         (deadline, now): (BootInstant, BootInstant),
         outer: Option<Arc<Self>>,
-        active: Active,
+        ticket: ShutdownTicket,
     ) -> Arc<Self> {
         lease.set_acquired(now);
         let subject = Subject::of(config, provider.as_ref().info());
@@ -88,21 +75,17 @@ impl LockState {
             subject,
             at_most: config.at_most(),
             keep_alive: config.options().keep_alive,
+            timeout: config.timeout(),
+            outer,
+            runtime: Handle::try_current().ok(),
             lease: Mutex::new(lease),
             deadline: AtomicI64::new(deadline.as_nanos()),
-            end: AtomicU8::new(LIVE),
-            shut_down: AtomicBool::new(false),
+            state: AtomicState::granted(),
             lost_signal: Notify::new(),
             gate: AtomicWaker::new(),
-            is_running: AtomicBool::new(false),
-            cancels: AtomicBool::new(false),
-            outer,
-            timeout: config.timeout(),
-            runtime: Handle::try_current().ok(),
-            asking: tokio::sync::Mutex::new(()),
-            release_on_drop: AtomicBool::new(true),
-            active,
-            id: AtomicU64::new(0),
+            store_call: tokio::sync::Mutex::new(()),
+            registration: OnceLock::new(),
+            ticket,
         })
     }
 
@@ -127,13 +110,13 @@ impl LockState {
         self.at_most
     }
 
-    /// How the configuration wants it kept alive.
+    /// Whether and how often the configuration has the lease extended.
     pub(crate) fn keep_alive(&self) -> KeepAlive {
         self.keep_alive
     }
 
     fn lease(&self) -> MutexGuard<'_, Lease> {
-        // Nothing panics while it is locked, and a lease is whole at every moment.
+        // Nothing panics while the mutex is locked, and a lease is complete at every moment.
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,7 +138,7 @@ impl LockState {
         self.deadline().saturating_sub(self.at_most / 5)
     }
 
-    /// Believes in no later end than `end`, and has whoever waits for the end count anew.
+    /// Moves the deadline to `end` if that is earlier, and has those who wait for the deadline read it again.
     fn shorten(&self, end: BootInstant) {
         let end = end.as_nanos();
         if self.deadline.fetch_min(end, Ordering::AcqRel) > end {
@@ -164,96 +147,63 @@ impl LockState {
         }
     }
 
-    /// Notes why the lock is not held any more; false if that is known already.
-    fn end(&self, end: End) -> bool {
-        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
-        let noted = self.end.compare_exchange(LIVE, end as u8, success, failure);
-        if noted.is_ok() {
-            self.holding.end();
-            self.lost_signal.notify_waiters();
-            // Whoever gives it back has no body running.
-            if end != End::Released {
-                self.gate.wake();
-            }
-        }
-        noted.is_ok()
+    /// What has become of the lock by now.
+    pub(crate) fn snapshot(&self) -> State {
+        self.state.load()
     }
 
-    /// Notes that the lease is gone, and says so the first time.
+    /// Notes that the lease is gone; the first such note is an event.
     pub(crate) fn lose(&self, reason: LossReason, why: &str) {
-        let first = self.end(match reason {
-            LossReason::Deadline => End::Lost,
-            LossReason::Stolen => End::Stolen,
-        });
-        if first {
+        if self.announce_end(self.state.lose(reason)) {
+            self.gate.wake();
             events::lost(self, reason, why);
         }
     }
 
-    /// Whether the store has taken it away, so that its deadline means nothing any more.
-    pub(crate) fn was_stolen(&self) -> bool {
-        self.end.load(Ordering::Acquire) == End::Stolen as u8
+    /// Notes that the store was asked to take the lock back. The gate is not woken: a lock is released after its body.
+    fn note_release(&self) {
+        self.announce_end(self.state.release());
     }
 
-    /// Whether a shutdown is to leave it as it is, because its guard is to keep the lock.
-    pub(crate) fn is_left_alone(&self) -> bool {
-        let alone = !self.is_running() && !self.releases_on_drop();
-        if alone {
-            self.active.leave();
+    /// Tells those who wait for the end of the lease, if `transition` is that end.
+    fn announce_end(&self, transition: Transition) -> bool {
+        let ended = transition.ended_lease();
+        if ended {
+            self.holding.end();
+            self.lost_signal.notify_waiters();
         }
-        alone
+        ended
     }
 
-    /// Ends what runs under this lock; false if it had ended, or is to keep the lock.
-    pub(crate) fn shut_down(&self) -> bool {
-        if self.is_left_alone() {
-            return false;
-        }
-        // A body that goes on without its lock ends, too.
-        let first = !self.shut_down.swap(true, Ordering::AcqRel);
-        self.end(End::ShutDown);
-        self.gate.wake();
-        first
+    /// Notes that a body begins to run, and what becomes of the body if the lock is lost.
+    pub(crate) fn begin_body(&self, on_lost: OnLost) {
+        self.state.begin_body(on_lost);
     }
 
-    pub(crate) fn is_shut_down(&self) -> bool {
-        self.shut_down.load(Ordering::Acquire)
+    /// Notes that the body has been dropped.
+    pub(crate) fn end_body(&self) {
+        self.state.end_body();
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
-        self.end.load(Ordering::Acquire) != LIVE
-    }
-
-    /// Wakes the task that runs the body when the lock is lost or the process shuts down.
+    /// Has the task behind `waker` woken when the lock is lost or the process shuts down.
     pub(crate) fn wake_gate_by(&self, waker: &Waker) {
         self.gate.register(waker);
     }
 
-    pub(crate) fn releases_on_drop(&self) -> bool {
-        self.release_on_drop.load(Ordering::Acquire)
+    pub(crate) fn set_release_on_drop(&self, release: bool) {
+        self.state.set_release_on_drop(release);
     }
 
-    pub(crate) fn release_on_drop(&self, release: bool) {
-        self.release_on_drop.store(release, Ordering::Release);
+    /// Whether there is nothing more to give back.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.ticket.is_done()
     }
 
-    pub(crate) fn active(&self) -> &Active {
-        &self.active
-    }
-
-    pub(crate) fn id(&self) -> u64 {
-        self.id.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_id(&self, id: u64) {
-        self.id.store(id, Ordering::Release);
-    }
-
-    /// Waits until the lease has ended, by its deadline or by what the store said.
+    /// Waits until the lease has ended, by its deadline or because the store said so.
     pub(crate) async fn lost(&self) {
         loop {
             let mut signal = pin!(self.lost_signal.notified());
-            // Registered before the look, so that a loss in between is not missed.
+            // Registered before the lease is checked, so that a loss in between is not missed.
             signal.as_mut().enable();
             let Some(left) = self.remaining() else { return };
             let _ = tokio::time::timeout(left, signal).await;
@@ -267,7 +217,9 @@ impl LockState {
 
 impl Drop for LockState {
     fn drop(&mut self) {
-        running::forget(self.id());
+        if !self.snapshot().has_ended() {
+            self.holding.end();
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Giving locks back without anybody waiting: after a drop, and after an acquisition whose answer was lost.
+//! Giving locks back in the background: after a guard was dropped, and after an acquisition whose answer was lost.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +11,8 @@ use backon::ExponentialBackoff;
 use tokio::runtime::Handle;
 
 use crate::hold::held::LockState;
-use crate::hold::running::Active;
-use crate::observe::events::{self, Question, Subject};
+use crate::hold::running::ShutdownTicket;
+use crate::observe::events::{self, HeldLock as _, Question, Subject};
 use crate::seam::answer::Ownership;
 use crate::seam::lease::AcquireRequest;
 use crate::seam::provider::LockProvider;
@@ -21,32 +21,34 @@ use crate::values::clock::{BootInstant, Clock};
 use crate::values::config::DEFAULT_TIMEOUT;
 use crate::values::error::Operation;
 
-/// More locks than this are not given back at the same time while a store is away; their leases run out instead.
-const MOST_AT_ONCE: usize = 1_024;
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How many locks are given back in the background at the same time. While a store is away, the leases of further locks
+/// run out instead.
+const MAX_RELEASES: usize = 1_024;
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
 const NO_RUNTIME: &str = "there is no runtime to do it on";
-static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+static RELEASES: AtomicUsize = AtomicUsize::new(0);
 
-/// An acquisition on its way: unless disarmed, dropping it takes back what the store may have granted.
+/// An acquisition on its way to the store. Dropped before [`answered`](Self::answered) is called, it takes back what the
+/// store may have granted.
 ///
 /// It covers the three ways to miss an answer: a lost reply, a timeout and a caller that was cancelled.
-pub(crate) struct Orphan<'p> {
+pub(crate) struct InFlightAcquisition<'p> {
     provider: &'p Arc<dyn LockProvider>,
     request: AcquireRequest,
-    /// There while it is armed.
-    active: Option<Active>,
+    /// There until the acquisition is answered or taken back.
+    ticket: Option<ShutdownTicket>,
 }
 
-impl<'p> Orphan<'p> {
+impl<'p> InFlightAcquisition<'p> {
     pub(crate) fn new(
         provider: &'p Arc<dyn LockProvider>,
         request: AcquireRequest,
-        active: Active,
+        ticket: ShutdownTicket,
     ) -> Self {
         Self {
             provider,
             request,
-            active: Some(active),
+            ticket: Some(ticket),
         }
     }
 
@@ -54,34 +56,35 @@ impl<'p> Orphan<'p> {
         &self.request
     }
 
-    /// There is an answer, and an earlier request may still be on its way.
-    pub(crate) fn give_up_quietly(mut self) {
-        if let Some(active) = self.active.take() {
-            self.search(active, true);
+    /// Takes back what an earlier copy of the request may have been granted, without an event: the caller has an answer.
+    pub(crate) fn take_back_quietly(mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.take_back(ticket, true);
         }
     }
 
-    /// The answer has come.
+    /// Notes that the answer has come, so that nothing is taken back.
     ///
     /// # Panics
     ///
     /// If called twice.
-    pub(crate) fn disarm(&mut self) -> Active {
-        self.active.take().expect("a request has one answer")
+    pub(crate) fn answered(&mut self) -> ShutdownTicket {
+        self.ticket.take().expect("a request has one answer")
     }
 }
 
-impl Drop for Orphan<'_> {
+impl Drop for InFlightAcquisition<'_> {
     fn drop(&mut self) {
-        if let Some(active) = self.active.take() {
-            self.search(active, false);
+        if let Some(ticket) = self.ticket.take() {
+            self.take_back(ticket, false);
         }
     }
 }
 
-impl Orphan<'_> {
-    /// Looks for what the store may have granted, until the lease would be over; `quiet`, where the caller has an answer.
-    fn search(&self, active: Active, quiet: bool) {
+impl InFlightAcquisition<'_> {
+    /// Has the store take back what it may have granted, again and again until the lease would be over. Without an event
+    /// if `quiet`.
+    fn take_back(&self, ticket: ShutdownTicket, quiet: bool) {
         let Some(lease) = self.request.orphan() else {
             return;
         };
@@ -92,13 +95,13 @@ impl Orphan<'_> {
             events::indeterminate(&subject, left);
         }
         let provider = Arc::clone(self.provider);
-        // However long the lease is, the search asks as often, about.
-        let longest = (self.request.at_most() / 128).max(LONGEST_PAUSE);
+        // In proportion to the lease, so that a long lease costs the store no more requests than a short one.
+        let max_backoff = (self.request.at_most() / 128).max(MAX_BACKOFF);
         let about = subject.clone();
         let clearing = async move {
-            // The request may still be on its way, so "not yours" does not end the search before the lease does. But a
+            // The request may still be on its way, so the answer "not yours" is no reason to stop before the lease ends. A
             // shutdown waits for one answer only.
-            let mut tries = Tries::until(until, longest);
+            let mut retries = RetrySchedule::until(until, max_backoff);
             loop {
                 let question = Question {
                     operation: Operation::Release,
@@ -109,13 +112,13 @@ impl Orphan<'_> {
                 let call = provider.release(&lease, Duration::ZERO);
                 let answer = question.ask(DEFAULT_TIMEOUT, call).await;
                 if answer.is_ok() {
-                    active.settle();
+                    ticket.done();
                 }
                 if let Ok(Ownership::Ours) = answer {
                     return events::orphan_cleared(&about);
                 }
                 let clock = provider.as_ref().info().clock();
-                if !tries.go_on(answer.is_ok(), clock).await {
+                if !retries.wait_for_next(answer.is_ok(), clock).await {
                     return;
                 }
             }
@@ -125,7 +128,8 @@ impl Orphan<'_> {
     }
 }
 
-/// Releases a dropped guard's lock: at once where the store answers at once, else on the runtime that took it.
+/// Releases the lock of a dropped guard: at once if the store answers at the first poll, otherwise on the runtime that took
+/// the lock.
 pub(crate) fn in_background(state: Arc<LockState>) {
     let runtime = state.runtime().cloned();
     let held = Arc::clone(&state);
@@ -137,16 +141,19 @@ pub(crate) fn in_background(state: Arc<LockState>) {
             return;
         };
         events::release_failed(&*state, state.taken_for(), &error);
-        let mut tries = Tries::until(state.deadline(), LONGEST_PAUSE);
+        let mut retries = RetrySchedule::until(state.deadline(), MAX_BACKOFF);
         while state.release_once().await.is_err() {
-            if !tries.go_on(false, state.provider().info().clock()).await {
+            if !retries
+                .wait_for_next(false, state.provider().info().clock())
+                .await
+            {
                 return;
             }
         }
     });
-    // One poll inside a runtime sends the request, and completes it for a lock in memory. A driver may panic on a
-    // runtime that is shutting down, and a panic in `Drop` would abort the process. What was taken without a runtime needs
-    // none.
+    // One poll inside a runtime sends the request, and completes the release of a lock in memory. A driver may panic on a
+    // runtime that is shutting down, and a panic in `Drop` would abort the process. A lock that was taken without a runtime
+    // is released without one.
     if runtime.is_none() || Handle::try_current().is_ok() {
         let poll = || {
             // The timers of the release belong to the runtime that finishes it, whichever runtime this is.
@@ -183,25 +190,25 @@ fn hand_over(
     }));
 }
 
-/// The tries of one release, ever less often until its lease has ended.
-struct Tries {
+/// When a release that failed is tried again: ever less often, until the lease has ended.
+struct RetrySchedule {
     backoff: ExponentialBackoff,
     until: BootInstant,
 }
 
-impl Tries {
-    fn until(until: BootInstant, longest: Duration) -> Self {
-        let backoff = backoff(Duration::from_millis(20), longest);
+impl RetrySchedule {
+    fn until(until: BootInstant, max_backoff: Duration) -> Self {
+        let backoff = backoff(Duration::from_millis(20), max_backoff);
         Self { backoff, until }
     }
 
-    /// Waits before the next try; false if there is no sense in one.
-    async fn go_on(&mut self, answered: bool, clock: &dyn Clock) -> bool {
+    /// Waits until the next try is due; false if the lease has ended, so that no try is needed.
+    async fn wait_for_next(&mut self, answered: bool, clock: &dyn Clock) -> bool {
         let left = self.until.saturating_since(clock.boot());
         let (false, Some(pause)) = (left.is_zero(), self.backoff.next()) else {
             return false;
         };
-        // A store that answers need not be pressed; one that does not may come back at any moment.
+        // A store that gave no answer may come back at any moment, so it is asked at least once a second.
         let pause = if answered {
             pause
         } else {
@@ -212,14 +219,14 @@ impl Tries {
     }
 }
 
-/// A place among the releases at work.
+/// A place among the releases in the background, of which there are [`MAX_RELEASES`].
 struct Slot;
 
 impl Slot {
     fn take() -> Option<Self> {
-        AT_WORK
+        RELEASES
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-                (n < MOST_AT_ONCE).then_some(n + 1)
+                (n < MAX_RELEASES).then_some(n + 1)
             })
             .is_ok()
             .then_some(Self)
@@ -228,6 +235,6 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        AT_WORK.fetch_sub(1, Ordering::AcqRel);
+        RELEASES.fetch_sub(1, Ordering::AcqRel);
     }
 }

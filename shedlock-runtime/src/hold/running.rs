@@ -1,163 +1,188 @@
-//! What of this process holds locks or is about to: what a shutdown has to wait for.
+//! What of this process holds locks or is about to: what a shutdown has to wait for and to end.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
-use crate::hold::held::LockState;
+use crate::values::name::LockName;
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const CANCELLING: u8 = 2;
 
 static MODE: AtomicU8 = AtomicU8::new(OPEN);
-static ACTIVE: AtomicUsize = AtomicUsize::new(0);
+/// How many tickets are awaited.
+static AWAITED_TICKETS: AtomicUsize = AtomicUsize::new(0);
 static CHANGED: Notify = Notify::const_new();
-static HELD: Lazy<Mutex<Held>> = Lazy::new(Mutex::default);
+static TARGETS: Lazy<Mutex<Targets>> = Lazy::new(Mutex::default);
 
-/// The locks that a shutdown may have to end. A body that never waits is over before anybody could.
+/// A held lock, as a shutdown sees it.
+pub(crate) trait ShutdownTarget: Send + Sync {
+    /// Whether the lock is to be given back and is not yet.
+    fn is_awaited(&self) -> bool;
+
+    /// Ends what runs under the lock. False if a shutdown has done so before, or is to leave the lock alone.
+    fn shut_down(&self) -> bool;
+
+    /// Gives the lock back without its holder. `None` if a body runs under the lock, or if a shutdown is to leave it alone.
+    fn release(self: Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
+
+    /// Reports that the shutdown ends before the lock is given back, and says which lock it is.
+    fn report_abandoned(&self) -> LockName;
+}
+
+/// The locks that a shutdown may have to end. A lock whose body never waits is not among them: that body has ended before
+/// a shutdown could find it.
 #[derive(Default)]
-struct Held {
+struct Targets {
     last_id: u64,
-    states: HashMap<u64, Weak<LockState>>,
+    by_id: HashMap<u64, Weak<dyn ShutdownTarget>>,
 }
 
-fn held() -> MutexGuard<'static, Held> {
-    // Nothing panics while it is locked.
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+fn targets() -> MutexGuard<'static, Targets> {
+    // Nothing panics while the mutex is locked.
+    TARGETS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An acquisition on its way, or a lock that is not given back yet.
+/// The entry of a lock among those that a shutdown finds; dropped with the lock, it removes the entry.
 #[derive(Debug)]
-pub(crate) struct Active(AtomicU8);
+pub(crate) struct Registration(u64);
 
+impl Registration {
+    /// Lets a shutdown find `target`.
+    pub(crate) fn new(target: Weak<dyn ShutdownTarget>) -> Self {
+        let mut targets = targets();
+        targets.last_id += 1;
+        let id = targets.last_id;
+        targets.by_id.insert(id, target);
+        Self(id)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        targets().by_id.remove(&self.0);
+    }
+}
+
+/// What a shutdown waits for: an acquisition on its way, or a lock that is not given back yet.
+#[derive(Debug)]
+pub(crate) struct ShutdownTicket(AtomicU8);
+
+/// The shutdown waits for the ticket.
 const AWAITED: u8 = 0;
-const LEFT: u8 = 1;
-const SETTLED: u8 = 2;
+/// The shutdown does not wait, although the lock may still be given back.
+const DETACHED: u8 = 1;
+/// There is nothing to give back.
+const DONE: u8 = 2;
 
-impl Active {
-    /// Begins to hold a lock, unless the process is shutting down.
-    pub(crate) fn begin() -> Option<Self> {
-        // Counted first: a shutdown that does not see the count is seen here.
-        ACTIVE.fetch_add(1, Ordering::SeqCst);
-        let active = Self(AtomicU8::new(AWAITED));
-        (MODE.load(Ordering::SeqCst) == OPEN).then_some(active)
+impl ShutdownTicket {
+    /// A ticket for one more acquisition, unless the process is shutting down.
+    pub(crate) fn issue() -> Option<Self> {
+        // Counted before the mode is read: a shutdown that does not see the count has set the mode before that.
+        AWAITED_TICKETS.fetch_add(1, Ordering::SeqCst);
+        let ticket = Self(AtomicU8::new(AWAITED));
+        (MODE.load(Ordering::SeqCst) == OPEN).then_some(ticket)
     }
 
-    /// Whether a shutdown waits for it.
+    /// Whether a shutdown waits for this ticket.
     pub(crate) fn is_awaited(&self) -> bool {
         self.0.load(Ordering::Acquire) == AWAITED
     }
 
     /// Whether there is nothing more to give back.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.0.load(Ordering::Acquire) == SETTLED
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.load(Ordering::Acquire) == DONE
     }
 
-    /// There is nothing more to give back.
-    pub(crate) fn settle(&self) {
-        if self.0.swap(SETTLED, Ordering::AcqRel) == AWAITED {
-            settled();
+    /// Notes that there is nothing more to give back.
+    pub(crate) fn done(&self) {
+        if self.0.swap(DONE, Ordering::AcqRel) == AWAITED {
+            stop_waiting();
         }
     }
 
-    /// It is to stay as it is: its holder may still give it back, but a shutdown does not wait for that.
-    pub(crate) fn leave(&self) {
-        let left = self
-            .0
-            .compare_exchange(AWAITED, LEFT, Ordering::AcqRel, Ordering::Acquire);
-        if left.is_ok() {
-            settled();
+    /// Has a shutdown wait no longer for this ticket. The holder may still give the lock back.
+    pub(crate) fn detach(&self) {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        let detached = self.0.compare_exchange(AWAITED, DETACHED, success, failure);
+        if detached.is_ok() {
+            stop_waiting();
         }
     }
 }
 
-fn settled() {
-    ACTIVE.fetch_sub(1, Ordering::SeqCst);
+fn stop_waiting() {
+    AWAITED_TICKETS.fetch_sub(1, Ordering::SeqCst);
     if is_closed() {
         CHANGED.notify_waiters();
     }
 }
 
-impl Drop for Active {
+impl Drop for ShutdownTicket {
     fn drop(&mut self) {
         if *self.0.get_mut() == AWAITED {
-            settled();
+            stop_waiting();
         }
     }
 }
 
-/// Whether no more locks are taken.
+/// Whether this process takes no more locks.
 pub(crate) fn is_closed() -> bool {
     MODE.load(Ordering::SeqCst) != OPEN
 }
 
-/// Takes locks again.
+/// Whether a shutdown ends every lock that it finds.
+pub(crate) fn is_cancelling() -> bool {
+    MODE.load(Ordering::SeqCst) == CANCELLING
+}
+
+/// Has this process take locks again.
 pub(crate) fn open() {
     MODE.store(OPEN, Ordering::SeqCst);
 }
 
-/// Takes no more locks.
+/// Has this process take no more locks.
 pub(crate) fn close() {
     let _was = MODE.compare_exchange(OPEN, CLOSED, Ordering::SeqCst, Ordering::SeqCst);
 }
 
-/// Lets a shutdown find a lock. One that is registered too late for it is ended here.
-pub(crate) fn register(state: &Arc<LockState>) {
-    let mut held = held();
-    if state.id() == 0 {
-        held.last_id += 1;
-        let id = held.last_id;
-        state.set_id(id);
-        held.states.insert(id, Arc::downgrade(state));
-    }
-    drop(held);
-    if MODE.load(Ordering::SeqCst) == CANCELLING {
-        state.shut_down();
-    }
-}
-
-/// Forgets a lock that nobody refers to any more.
-pub(crate) fn forget(id: u64) {
-    if id != 0 {
-        held().states.remove(&id);
-    }
-}
-
-/// Ends every lock that is known, and those that will be.
+/// Ends every registered lock, and has each lock that is registered later end at once. Returns how many were ended now.
 pub(crate) fn cancel() -> usize {
     MODE.store(CANCELLING, Ordering::SeqCst);
-    let states = awaited();
-    states.iter().filter(|state| state.shut_down()).count()
+    let targets = awaited();
+    targets.iter().filter(|target| target.shut_down()).count()
 }
 
-/// The known locks that are to be given back and are not yet.
-pub(crate) fn awaited() -> Vec<Arc<LockState>> {
-    let states: Vec<_> = held().states.values().filter_map(Weak::upgrade).collect();
-    // Outside the mutex: the last reference to a state takes it again.
-    states
+/// The registered locks that are to be given back and are not yet.
+pub(crate) fn awaited() -> Vec<Arc<dyn ShutdownTarget>> {
+    let found: Vec<_> = targets().by_id.values().filter_map(Weak::upgrade).collect();
+    // Filtered after the mutex is unlocked: dropping the last reference to a lock removes its entry, which locks the mutex.
+    found
         .into_iter()
-        .filter(|state| state.active().is_awaited())
+        .filter(|target| target.is_awaited())
         .collect()
 }
 
-/// How much is going on.
-pub(crate) fn active() -> usize {
-    ACTIVE.load(Ordering::SeqCst)
+/// How many acquisitions are on their way, and how many locks are not given back.
+pub(crate) fn awaited_tickets() -> usize {
+    AWAITED_TICKETS.load(Ordering::SeqCst)
 }
 
-/// Waits until nothing is.
+/// Waits until no ticket is awaited.
 pub(crate) async fn idle() {
     loop {
-        let mut settled = std::pin::pin!(CHANGED.notified());
-        // Registered before the look, so that the last one is not missed.
-        settled.as_mut().enable();
-        if active() == 0 {
+        let mut changed = std::pin::pin!(CHANGED.notified());
+        // Registered before the count is read, so that the last change is not missed.
+        changed.as_mut().enable();
+        if awaited_tickets() == 0 {
             return;
         }
-        settled.await;
+        changed.await;
     }
 }

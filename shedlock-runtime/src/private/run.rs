@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::{Call, Job};
+use super::{Job, ResolvedCall};
 use crate::run::executor;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
@@ -15,11 +15,11 @@ macro_rules! attempt {
         // A panic shows no line of the user's: the name tells which function it is about.
         let resolved = $job.resolve();
         match resolved.map_err(|error| error.about(LockName::new($job.name()).ok())) {
-            Ok(Call::Nested) => {
+            Ok(ResolvedCall::Nested) => {
                 let body = $body.as_pin_mut().expect("it has not run yet");
                 return body.await;
             }
-            Ok(Call::Locked(provider, config)) => {
+            Ok(ResolvedCall::Locked(provider, config)) => {
                 let ran = executor::run(&provider, &config, ($body, $has_failed)).await;
                 ran.map_err(|error| error.at(provider.as_ref().info().id()))
             }

@@ -1,4 +1,4 @@
-//! Ending well: no new locks, no running bodies, nothing left behind in the store.
+//! The shutdown of a process: no new locks, no running bodies, no lock left in the store.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,26 +6,25 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::hold::running;
-use crate::observe::events;
+use crate::hold::running::{self, ShutdownTarget};
 use crate::observe::listener;
 use crate::process::registry::SchedulerLock;
 use crate::values::name::LockName;
 
-/// How long those who hold a guard have to drop it before its lock is given back without them.
+/// How long the holders of guards have to drop them, before their locks are released without them.
 const GRACE: Duration = Duration::from_millis(250);
-/// How long cancelling may take: a supervisor that sends SIGTERM sends SIGKILL soon.
+/// How long cancelling may take. It is short, because a supervisor that sends SIGTERM sends SIGKILL soon after.
 const CANCELLING: Duration = Duration::from_millis(850);
-/// How long listeners have to hear the last events.
+/// How long listeners have to be called with the last events.
 const LISTENING: Duration = Duration::from_millis(100);
 
 /// What [`SchedulerLock::shutdown`] does with the bodies that run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownPolicy {
-    /// They are dropped at their next await.
+    /// Drops every body at its next await.
     Cancel,
-    /// They may run on for so long; then those that are left are dropped.
+    /// Lets the bodies run for this long, and then drops those that are left at their next await.
     Await(Duration),
 }
 
@@ -35,29 +34,29 @@ pub enum ShutdownPolicy {
 pub struct ShutdownReport {
     /// How many bodies were cancelled, and guards released.
     pub cancelled: usize,
-    /// Locks that are not given back: their bodies block, or the store did not answer in time. They free themselves at
-    /// the end of their leases.
+    /// The locks that were not released, because their bodies block or the store did not answer in time. Each becomes free
+    /// when its lease ends.
     pub abandoned: Vec<LockName>,
-    /// How many locks are not given back and acquisitions not answered. These are the abandoned ones, and any body that
-    /// has blocked its thread since it began: such a one has not told anybody its name.
+    /// How many locks were not released, and how many acquisitions have no answer. The number includes the abandoned locks,
+    /// and also locks that are not in that list because their bodies have blocked their threads since they began.
     pub left: usize,
 }
 
 impl SchedulerLock {
-    /// Ends all locked work of this process: takes no new locks, ends the bodies that run, and gives every lock back.
+    /// Ends all locked work of this process: takes no new locks, ends the bodies that run, and releases every lock.
     ///
     /// From now on every locked call is skipped with [`SkipReason::ShuttingDown`](crate::SkipReason::ShuttingDown), until
     /// [`install`](crate::SchedulerLockBuilder::install) is called again. A cancelled body is dropped as by a timeout, whatever
-    /// its `on_lost`; its call returns [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), or is skipped where it cannot
-    /// say so. The lock of a guard held by hand is given back after a quarter of a second although its holder goes on;
+    /// its `on_lost`; its call returns [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown), or counts as skipped if its return
+    /// type cannot carry an error. The lock of a guard is released after a quarter of a second even if its holder goes on;
     /// [`Lock::is_held`](crate::Lock::is_held) is false then. Cancelling takes less than a second.
     ///
-    /// Call it on the runtime that runs the bodies, before that ends. Awaited inside of a locked body, it is dropped with
-    /// that body before it is over: spawn it there.
+    /// Call it on the runtime that runs the bodies, before that runtime ends. Within a locked body, spawn the shutdown as a
+    /// task: awaited there, it would be dropped with the body before it is over.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call leaves the process without new locks, and may leave bodies running.
+    /// If the call is dropped, the process still takes no new locks, and bodies may be left running.
     ///
     /// # Examples
     ///
@@ -86,14 +85,13 @@ impl SchedulerLock {
                 release_guards(until).await;
                 let _idle = ended(timeout_at(until, running::idle())).await;
             }
-            for state in running::awaited() {
-                let left = state.deadline().saturating_since(state.now());
-                let why = "it was not over in time for the shutdown";
-                events::abandoned(state.subject(), why, left);
-                report.abandoned.push(state.name().clone());
-            }
+            let abandoned = running::awaited();
+            report.abandoned = abandoned
+                .iter()
+                .map(|lock| lock.report_abandoned())
+                .collect();
         }
-        report.left = running::active();
+        report.left = running::awaited_tickets();
         let until = Instant::now() + LISTENING;
         while listener::are_behind() && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -106,18 +104,14 @@ async fn ended<T, E>(limited: impl Future<Output = Result<T, E>>) -> bool {
     limited.await.is_ok()
 }
 
-/// Gives the locks of guards back that nobody has dropped. A body that runs keeps its lock, and so does a guard that is
-/// not to release it.
+/// Gives back the locks of guards that nobody has dropped, until the time is up.
 async fn release_guards(until: Instant) {
     let mut releases = JoinSet::new();
-    for state in running::awaited() {
-        if !state.is_running() && !state.is_left_alone() {
-            releases.spawn(async move {
-                if let Err(error) = state.release_once().await {
-                    events::release_failed(&*state, state.taken_for(), &error);
-                }
-            });
-        }
+    for release in running::awaited()
+        .into_iter()
+        .filter_map(ShutdownTarget::release)
+    {
+        releases.spawn(release);
     }
     let _all = timeout_at(until, async {
         while releases.join_next().await.is_some() {}

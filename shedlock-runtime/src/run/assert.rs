@@ -1,10 +1,11 @@
-//! Behind `lock_assert!`: proof at run time that the task holds its lock, and the switch for unit tests.
+//! Behind `lock_assert!`: the check that the task holds its lock, and the switches that turn the check off in unit tests.
 
 use std::cell::Cell;
 use std::future::Future;
 
 use tokio::task::futures::TaskLocalFuture;
 
+use crate::observe::events::HeldLock as _;
 use crate::run::context;
 use crate::values::printable::Printable;
 

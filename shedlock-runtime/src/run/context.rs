@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::task::futures::TaskLocalFuture;
 
 use crate::hold::held::LockState;
+use crate::observe::events::HeldLock as _;
 use crate::seam::provider::LockProvider;
 
 tokio::task_local! {
@@ -19,7 +20,7 @@ pub(crate) fn innermost() -> Option<Arc<LockState>> {
     INNERMOST.try_with(Arc::clone).ok()
 }
 
-/// The locks of the running task, innermost first, until `found` takes one.
+/// Calls `found` with each lock of the running task, innermost first, until it returns something.
 pub(crate) fn find<R>(mut found: impl FnMut(&Arc<LockState>) -> Option<R>) -> Option<R> {
     INNERMOST
         .try_with(|innermost| {
@@ -51,14 +52,14 @@ pub(crate) fn enter<R>(state: Arc<LockState>, f: impl FnOnce() -> R) -> R {
     INNERMOST.sync_scope(state, f)
 }
 
-/// Runs `f` as [`enter`] does, from a destructor: on a thread that is ending there may be no task-local any more, and a
-/// panic in there would end the process.
+/// Runs `f` as [`enter`] does, for use in a destructor. On a thread that is ending the task-local may be gone; [`enter`] would
+/// panic then, and a panic in a destructor may abort the process.
 pub(crate) fn enter_to_drop(state: Arc<LockState>, f: impl FnOnce()) {
     drop(scope(state, OnDrop(Some(f))));
 }
 
-/// Is called when it is dropped, and never awaited: a scope drops its future as it polls it, and does without where it
-/// has to.
+/// A future that is never polled, and calls its function when it is dropped. A task-local scope drops its future within the
+/// scope, or outside of it if the task-local is gone.
 struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Future for OnDrop<F> {

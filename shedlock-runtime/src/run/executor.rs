@@ -5,9 +5,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use crate::hold::guard;
-use crate::observe::events;
+use crate::observe::events::{self, HeldLock as _};
 use crate::run::context;
-use crate::run::gate::{Gate, Judge};
+use crate::run::gate::{Gate, IsFailure};
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
@@ -45,9 +45,9 @@ impl LockingTaskExecutor {
 
     /// Runs `task` if the lock is free, and skips it otherwise.
     ///
-    /// A task that already holds this lock, with its lease still live, runs at once. The lock is given back when the
-    /// task returns, panics or is dropped; a failure to give it back is logged and never changes the result. Keep-alive, waiting
-    /// and what a loss does are the configuration's.
+    /// A task that already holds this lock with a live lease runs at once. The lock is released when the task returns,
+    /// panics or is dropped; a failed release is logged and never changes the result. Whether the lock is kept alive, how long
+    /// the call waits for it and what a loss does is set in `config`.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl LockingTaskExecutor {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call drops the task and gives the lock back in the background.
+    /// If the call is dropped, the task is dropped with it and the lock is released in the background.
     pub fn execute<F: Future>(
         &self,
         config: LockConfiguration,
@@ -64,10 +64,10 @@ impl LockingTaskExecutor {
         self.execute_and_judge(config, task, |_| false)
     }
 
-    /// As [`execute`](Self::execute), and has `has_failed` judge what the task returned: one that failed ends as
-    /// [`RunOutcome::Failed`](crate::RunOutcome::Failed) for listeners and metrics, and is no success.
+    /// Runs `task` as [`execute`](Self::execute) does, and asks `is_failure` about the value that the task returned. A failure
+    /// is reported to listeners and metrics as [`RunOutcome::Failed`](crate::RunOutcome::Failed) and not as a success.
     ///
-    /// The attribute does so for functions that return a `Result`.
+    /// The attribute does this for functions that return a `Result`.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl LockingTaskExecutor {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call drops the task and gives the lock back in the background.
+    /// If the call is dropped, the task is dropped with it and the lock is released in the background.
     ///
     /// # Examples
     ///
@@ -96,24 +96,24 @@ impl LockingTaskExecutor {
         &self,
         config: LockConfiguration,
         task: F,
-        has_failed: fn(&F::Output) -> bool,
+        is_failure: fn(&F::Output) -> bool,
     ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
-        // On the heap: beside what is pinned in it, an async block keeps what it was given, so the task would be in it twice.
+        // On the heap: an async block keeps both its captures and what is pinned in it, so it would contain the task twice.
         let task = Box::pin(task);
         async move {
             if context::holds(&*self.provider, config.name().as_str()) {
                 return Ok(Outcome::Executed(task.await));
             }
-            run(&self.provider, &config, (pin!(Some(task)), has_failed)).await
+            run(&self.provider, &config, (pin!(Some(task)), is_failure)).await
         }
     }
 }
 
-/// Runs `body`, which is there, under a lock that this task does not hold yet, and leaves its place empty if it did.
+/// Runs `body` under a lock that this task does not hold yet. The body must be there; it is taken out when it has run.
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
-    body: (Pin<&mut Option<F>>, Judge<F::Output>),
+    body: (Pin<&mut Option<F>>, IsFailure<F::Output>),
 ) -> Result<Outcome<F::Output>, LockError> {
     let span = events::run_span(config, provider.as_ref().info());
     // Pinned here, so that the span wraps a pointer and the future is not copied.

@@ -1,16 +1,15 @@
-//! What callers add to a provider.
+//! The methods that every provider gets for its callers.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::hold::guard::{self, Lock};
-use crate::hold::running;
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 
-/// What callers add to a provider; implemented for every provider that can be cloned, an [`Arc`] of any included.
+/// Methods for the callers of a provider. Every provider that can be cloned has them, and so has an [`Arc`] of any provider.
 #[async_trait]
 pub trait LockProviderExt: LockProvider {
     /// Takes the lock and returns its guard, or `None` if somebody else holds it.
@@ -19,12 +18,12 @@ pub trait LockProviderExt: LockProvider {
     ///
     /// # Errors
     ///
-    /// The store could not be asked, or did not answer in time. The lock is then not taken: should the store have
-    /// granted it all the same, a background task gives it back.
+    /// The store could not be asked, or did not answer in time. The lock is then not taken: if the store has granted it all
+    /// the same, a background task releases it.
     ///
     /// # Cancel safety
     ///
-    /// A future dropped before it ended holds no lock; what the store may have granted is given back in the background.
+    /// If the call is dropped, no lock is held: a background task releases what the store may have granted.
     ///
     /// # Examples
     ///
@@ -43,7 +42,7 @@ pub trait LockProviderExt: LockProvider {
     /// ```
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError>;
 
-    /// This provider behind the pointer that the registry keeps.
+    /// A clone of this provider as a trait object.
     fn to_shared(&self) -> Arc<dyn LockProvider>;
 }
 
@@ -52,7 +51,7 @@ impl<P: LockProvider + Clone> LockProviderExt for P {
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError> {
         match guard::acquire(&self.to_shared(), &config, None).await? {
             Ok(lock) => {
-                running::register(lock.state());
+                lock.state().register();
                 Ok(Some(lock))
             }
             Err(_refused) => Ok(None),

@@ -1,4 +1,5 @@
-//! The poll gate: a body is polled only while its lease is live, or is told that it is not.
+//! The poll gate: before each poll of a body its lease is checked. A body whose lease has ended is dropped, or polled on if
+//! its `on_lost` is "notify".
 
 use std::future::Future;
 use std::mem;
@@ -8,61 +9,59 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::hold::held::LockState;
-use crate::hold::running;
 use crate::observe::event::{LossReason, RunOutcome};
-use crate::observe::events;
+use crate::observe::events::{self, HeldLock as _};
 use crate::run::context;
 use crate::run::watch::Watch;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::options::OnLost;
 
-/// Tells a failure among what a body returns.
-pub(crate) type Judge<T> = fn(&T) -> bool;
+/// Whether a value that a body returned is a failure.
+pub(crate) type IsFailure<T> = fn(&T) -> bool;
 
 /// A body that runs as the holder of a lock.
 ///
-/// Before each poll the deadline is compared with the boot-time clock: a process that was stopped for longer than the
-/// lease does no further work. The body lives with the caller, so that no layer of futures copies it.
+/// Before each poll the deadline is compared with the boot-time clock, so a process that was stopped for longer than the
+/// lease does no further work. The gate borrows the body from the caller, so that no layer of futures copies it.
 pub(crate) struct Gate<'b, F: Future> {
     body: Pin<&'b mut Option<F>>,
-    /// Whether what the body returned is a failure.
-    judge: Judge<F::Output>,
+    is_failure: IsFailure<F::Output>,
     state: &'b Arc<LockState>,
     on_lost: OnLost,
-    /// How often the lease is extended.
+    /// How often the lease is extended; `None` if it is not.
     period: Option<Duration>,
-    /// The lease was found live a moment ago, when it was granted.
-    fresh: bool,
-    /// Made when the body first waits.
+    /// Whether the lease was granted a moment ago, so that the first poll needs no check.
+    just_granted: bool,
+    /// There once the body has had to wait.
     watch: Option<Box<Watch>>,
 }
 
 impl<'b, F: Future> Gate<'b, F> {
     pub(crate) fn new(
-        (body, judge): (Pin<&'b mut Option<F>>, Judge<F::Output>),
+        (body, is_failure): (Pin<&'b mut Option<F>>, IsFailure<F::Output>),
         state: &'b Arc<LockState>,
         on_lost: OnLost,
         period: Option<Duration>,
     ) -> Self {
-        state.begin(on_lost);
+        state.begin_body(on_lost);
         Self {
             body,
-            judge,
+            is_failure,
             state,
             on_lost,
             period,
-            fresh: true,
+            just_granted: true,
             watch: None,
         }
     }
 
-    /// For a lock that was taken a while ago, so that it may be lost already.
-    pub(crate) fn looking_first(mut self) -> Self {
-        self.fresh = false;
+    /// Checks the lease before the first poll, too: for a lock that was taken a while ago and may be lost already.
+    pub(crate) fn recheck_before_first_poll(mut self) -> Self {
+        self.just_granted = false;
         self
     }
 
-    /// The body is over: its destructors run under its lock, and nothing else does.
+    /// Drops the body as the holder of the lock, and ends the run.
     fn end(&mut self, outcome: RunOutcome) {
         let body = &mut self.body;
         if body.is_some() {
@@ -71,23 +70,24 @@ impl<'b, F: Future> Gate<'b, F> {
         self.finish(outcome);
     }
 
+    /// Ends the run of a body that has been dropped.
     fn finish(&mut self, outcome: RunOutcome) {
         if let Some(watch) = self.watch.take() {
             watch.end(self.state);
         }
-        self.state.set_running(false);
+        self.state.end_body();
         events::finished(&**self.state, outcome);
     }
 
-    /// Looks after the lease; says what ends the body, if something does.
-    fn look(&mut self, cx: &mut Context<'_>) -> Option<RunOutcome> {
-        if mem::take(&mut self.fresh) {
+    /// Does what is due for the lease, and checks it. Returns what ends the body, or `None` if the body is to be polled.
+    fn check_lease(&mut self, cx: &mut Context<'_>) -> Option<RunOutcome> {
+        if mem::take(&mut self.just_granted) {
             return None;
         }
         if let Some(watch) = &mut self.watch {
             watch.poll(self.state, cx);
         }
-        if self.state.is_shut_down() {
+        if self.state.snapshot().is_shut_down() {
             return Some(RunOutcome::ShutDown);
         }
         if self.state.remaining().is_some() {
@@ -98,19 +98,20 @@ impl<'b, F: Future> Gate<'b, F> {
         (self.on_lost == OnLost::Cancel).then_some(RunOutcome::Lost)
     }
 
-    /// Has the task woken for what is due, for a loss and for a shutdown.
-    fn rest(&mut self, cx: &mut Context<'_>) {
+    /// Has the task woken when something is due for the lease, when the lock is lost and when the process shuts down.
+    fn arm_wakeups(&mut self, cx: &mut Context<'_>) {
         let state = self.state;
         let watch = self.watch.get_or_insert_with(|| {
-            running::register(state);
+            state.register();
             Box::new(Watch::new(state, self.period))
         });
         watch.arm(state, cx);
-        let had_ended = state.has_ended();
+        let had_ended = state.snapshot().has_ended();
         state.wake_gate_by(cx.waker());
-        // What came before the waker was there woke nobody.
-        let cancelled = state.is_shut_down() || self.on_lost == OnLost::Cancel;
-        if state.has_ended() && (cancelled || !had_ended) {
+        // A loss or a shutdown before the waker was registered has woken nobody.
+        let now = state.snapshot();
+        let cancels = now.is_shut_down() || self.on_lost == OnLost::Cancel;
+        if now.has_ended() && (cancels || !had_ended) {
             cx.waker().wake_by_ref();
         }
     }
@@ -121,7 +122,7 @@ impl<F: Future> Future for Gate<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Some(outcome) = this.look(cx) {
+        if let Some(outcome) = this.check_lease(cx) {
             this.end(outcome);
             return Poll::Ready(Err(cancelled(this.state, outcome)));
         }
@@ -139,10 +140,10 @@ impl<F: Future> Future for Gate<'_, F> {
         match polled {
             Poll::Ready(value) => {
                 let late = this.state.now().saturating_since(this.state.deadline());
-                if !late.is_zero() && !this.state.was_stolen() {
+                if !late.is_zero() && !this.state.snapshot().was_stolen() {
                     events::overrun(&**this.state, late);
                 }
-                this.finish(if (this.judge)(&value) {
+                this.finish(if (this.is_failure)(&value) {
                     RunOutcome::Failed
                 } else {
                     RunOutcome::Completed
@@ -150,18 +151,19 @@ impl<F: Future> Future for Gate<'_, F> {
                 Poll::Ready(Ok(value))
             }
             Poll::Pending => {
-                this.rest(cx);
+                this.arm_wakeups(cx);
                 Poll::Pending
             }
         }
     }
 }
 
-// The destructors of a body that ended, panicked or was cancelled run under its lock: the gate is dropped before it.
+// The gate is dropped before the lock is released, so the destructors of a body that panicked or was dropped run under the
+// lock, too.
 impl<F: Future> Drop for Gate<'_, F> {
     fn drop(&mut self) {
-        // Also if its destructor has panicked.
-        if self.state.is_running() {
+        // A body is also still noted as running if its destructor has panicked within `poll`.
+        if self.state.snapshot().body().is_some() {
             self.end(if std::thread::panicking() {
                 RunOutcome::Panicked
             } else {
@@ -177,7 +179,7 @@ fn cancelled(state: &LockState, outcome: RunOutcome) -> LockError {
             ErrorKind::ShutDown,
             "the process is shutting down, so the task was cancelled",
         )
-    } else if state.was_stolen() {
+    } else if state.snapshot().was_stolen() {
         LockError::new(
             ErrorKind::Lost,
             "the lock was taken away while the task was running, so it was cancelled",

@@ -1,4 +1,4 @@
-//! About the lock that the running task holds: the innermost, where there are several.
+//! Functions about the lock that the running task holds. If it holds several, they are about the innermost one.
 //!
 //! # Examples
 //!
@@ -23,23 +23,25 @@
 use std::future::{Future, pending};
 use std::time::Duration;
 
+use crate::observe::events::HeldLock as _;
 use crate::run::context;
 use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 
-/// Whether the running task holds a lock whose lease is live by this node's count.
+/// Whether the running task holds a lock whose lease is live, by this node's own count.
 #[must_use]
 pub fn is_held() -> bool {
     remaining().is_some()
 }
 
-/// How long the lease lasts from now; `None` without a lock or after its end.
+/// How long the lease lasts from now; `None` if the task holds no lock or the lease has ended.
 #[must_use]
 pub fn remaining() -> Option<Duration> {
     context::innermost()?.remaining()
 }
 
-/// A number that grows with every acquisition of the lock's name, where the store can keep one.
+/// The fencing token: a number that grows with every acquisition of the lock. `None` if the task holds no lock, or if the
+/// store keeps no tokens.
 #[must_use]
 pub fn fencing_token() -> Option<u64> {
     context::innermost()?.fencing_token()
@@ -65,11 +67,12 @@ pub async fn extend(at_most: impl ToDuration, at_least: impl ToDuration) -> Resu
     }
 }
 
-/// Resolves when the lease has ended, by its deadline or because the store says so; never without a lock.
+/// Resolves when the lease has ended, by its deadline or because the store says so. In a task that holds no lock, it never
+/// resolves.
 ///
 /// # Cancel safety
 ///
-/// May be dropped at any time.
+/// The future may be dropped at any time.
 pub async fn lost() {
     match context::innermost() {
         Some(state) => state.lost().await,
@@ -79,7 +82,7 @@ pub async fn lost() {
 
 /// Carries the lock of the calling task into `future`, so that it can be spawned as a task of its own.
 ///
-/// The lock is still given back when the locked function ends: await the spawned task before.
+/// The lock is released when the locked function ends, so await the spawned task before that.
 pub fn scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let held = context::innermost();
     async move {

@@ -38,7 +38,7 @@ impl<T: SkipValue, E> SkipValue for Result<T, E> {
     }
 }
 
-/// A return type that can say "the store failed", or leaves it to the log.
+/// A return type that has a value for "the store failed". Types that cannot carry an error have it logged.
 #[diagnostic::on_unimplemented(
     message = "a failed lock has no value of type `{Self}` to return",
     label = "no value for a store error",
@@ -54,7 +54,7 @@ pub trait ErrorValue: Sized {
     fn error_value(error: LockError) -> Self;
 }
 
-// Without it the compiler speaks of `From` alone, and never of `on_error`.
+// Without this attribute the compiler's message is about `From` alone, and never names `on_error`.
 #[diagnostic::do_not_recommend]
 impl<T, E: From<LockError>> ErrorValue for Result<T, E> {
     fn error_value(error: LockError) -> Self {
@@ -95,7 +95,7 @@ pub fn report(error: &LockError) {
         ),
         "{error}"
     );
-    // That it was lost, or is being shut down, has been said.
+    // An error of a body that was cancelled is not logged: the loss or the shutdown was reported as an event.
     if error.operation() != Some(Operation::Run) {
         events::failed(error);
     }

@@ -1,6 +1,6 @@
-//! What a body that waits needs besides its own wake-ups: the next extension, the last moments of its lease.
+//! Wakes a body that waits for what is due for its lease: the next extension, a warning, the end of the lease.
 //!
-//! One entry in the runtime's timer wheel for each body, whatever is due next; no task.
+//! Each body has one timer, set for whatever is due next, and no task of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,20 +12,22 @@ use tokio::time::{Instant, Sleep};
 
 use crate::hold::held::LockState;
 use crate::observe::event::LossReason;
-use crate::observe::events;
+use crate::observe::events::{self, HeldLock as _};
 use crate::run::extension::Extension;
 use crate::values::clock::BootInstant;
 
-/// A task that is polled later than this, in parts of its lease, is reported.
-const LATE: u32 = 10;
-const LATE_AT_MOST: Duration = Duration::from_secs(1);
+/// A task that is polled later than a tenth of its lease is reported as starved.
+const TOLERATED_PARTS: u32 = 10;
+/// A task that is polled later than this is reported as starved, however long its lease is.
+const MAX_TOLERATED: Duration = Duration::from_secs(1);
 
+/// What is due for the lease of a body, and the timer that wakes the task for it.
 pub(crate) struct Watch {
     timer: Pin<Box<Sleep>>,
     extension: Option<Extension>,
-    /// When the task was to be woken at the latest.
+    /// When the task is to be woken at the latest.
     due: Option<BootInstant>,
-    /// The end of the lease that was announced, as nobody extends it.
+    /// The deadline that an event has announced, for a lease that is not extended.
     announced: Option<BootInstant>,
 }
 
@@ -39,17 +41,17 @@ impl Watch {
         }
     }
 
-    /// Does what is due, before the body is polled.
+    /// Does what is due for the lease, before the body is polled.
     pub(crate) fn poll(&mut self, state: &Arc<LockState>, cx: &mut Context<'_>) {
         let now = state.now();
         let late = self.due.take().map(|due| now.saturating_since(due));
-        let tolerated = (state.at_most() / LATE).min(LATE_AT_MOST);
+        let tolerated = (state.at_most() / TOLERATED_PARTS).min(MAX_TOLERATED);
         if let Some(late) = late.filter(|late| *late > tolerated) {
             events::starved(&**state, late);
         }
         if let Some(extension) = &mut self.extension {
             extension.poll(state, cx);
-            if !state.has_ended() && state.now() >= self.last_moment(state) {
+            if !state.snapshot().has_ended() && state.now() >= self.last_moment(state) {
                 let why = "it could not be extended before its end";
                 state.lose(LossReason::Deadline, why);
             }
@@ -61,9 +63,9 @@ impl Watch {
         }
     }
 
-    /// Has the task woken when something is due, if nothing wakes it before.
+    /// Has the task woken when the next thing is due.
     pub(crate) fn arm(&mut self, state: &LockState, cx: &mut Context<'_>) {
-        if state.has_ended() {
+        if state.snapshot().has_ended() {
             return;
         }
         let last = self.last_moment(state);
@@ -74,7 +76,7 @@ impl Watch {
         };
         self.due = Some(due);
         let at = Instant::now() + due.saturating_since(state.now());
-        // What is due moves with every extension; to within a millisecond, as fine as timers are.
+        // Timers count milliseconds. A smaller change, as the rounding of two clocks makes, is no reason to set the timer again.
         let set_for = self.timer.deadline();
         let moved = at.max(set_for).duration_since(at.min(set_for));
         if moved > Duration::from_millis(1) || self.timer.is_elapsed() {
@@ -85,13 +87,14 @@ impl Watch {
         }
     }
 
-    /// The body is over, and its lease is extended no more.
+    /// Stops the extensions, because the body is over.
     pub(crate) fn end(mut self, state: &LockState) {
         if let Some(extension) = &mut self.extension {
-            extension.leave(state);
+            extension.stop(state);
         }
     }
 
+    /// When the lease is given up.
     fn last_moment(&self, state: &LockState) -> BootInstant {
         let deadline = state.deadline();
         match self.extension {

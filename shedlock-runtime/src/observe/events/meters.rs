@@ -4,7 +4,6 @@
 
 use std::mem::size_of_val;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use metrics::{Key, Recorder, with_recorder};
@@ -118,14 +117,13 @@ impl Meters<'_> {
     }
 }
 
-/// Counts a lock among those that are held, from its making until [`end`](Self::end) or its drop.
+/// Counts a lock among those that are held, from [`begin`](Self::begin) to [`end`](Self::end). The caller ends it once.
 pub(crate) struct Holding(Option<Counted>);
 
 struct Counted {
     series: Arc<Series>,
     /// Where it was counted: another recorder must not be told of its end.
     recorder: usize,
-    ended: AtomicBool,
 }
 
 impl Holding {
@@ -137,31 +135,18 @@ impl Holding {
                 recorder.register_gauge(&series.held, &META).increment(1.0);
                 series::identity(recorder)
             });
-            Counted {
-                series,
-                recorder,
-                ended: AtomicBool::new(false),
-            }
+            Counted { series, recorder }
         }))
     }
 
     /// It is not held any more.
     pub(crate) fn end(&self) {
         let Some(counted) = &self.0 else { return };
-        if counted.ended.swap(true, Ordering::AcqRel) {
-            return;
-        }
         with_recorder(|recorder| {
             if series::identity(recorder) == counted.recorder {
                 let held = recorder.register_gauge(&counted.series.held, &META);
                 held.decrement(1.0);
             }
         });
-    }
-}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        self.end();
     }
 }

@@ -1,4 +1,4 @@
-//! What a held lock asks of its store.
+//! The calls to the store about a held lock: extensions and releases, one at a time.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,22 +6,23 @@ use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::timeout;
 
-use super::{End, LockState};
+use super::LockState;
 use crate::observe::event::LossReason;
-use crate::observe::events::{self, Question, Subject};
+use crate::observe::events::{self, HeldLock as _, Question, Subject};
 use crate::seam::answer::Ownership;
 use crate::values::config::check_at_most;
 use crate::values::duration::{InvalidDuration, ToDuration};
 use crate::values::error::{ErrorKind, LockError, Operation};
 
-/// How long the release of a process that ends waits for an extension.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a release waits for the answer to an extension while the process shuts down.
+const MAX_WAIT_IN_SHUTDOWN: Duration = Duration::from_millis(200);
 
-/// How long an extension by keep-alive takes at most, and how late it was.
+/// One attempt to extend a lease.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Try {
+pub(crate) struct ExtendAttempt {
+    /// How long the call to the store may take.
     pub(crate) limit: Duration,
-    /// `None` for an extension by hand.
+    /// How late keep-alive made the attempt; `None` for an extension by hand.
     pub(crate) late: Option<Duration>,
 }
 
@@ -32,7 +33,7 @@ impl LockState {
         at_most: impl ToDuration,
         at_least: impl ToDuration,
     ) -> Result<(), LockError> {
-        let by_hand = Try {
+        let by_hand = ExtendAttempt {
             limit: self.timeout,
             late: None,
         };
@@ -48,25 +49,26 @@ impl LockState {
         error.with_context(Operation::Extend, provider, Some(name))
     }
 
+    /// Moves the end of the lease to `at_most` from now, if the store still says that the lock is ours.
     pub(crate) async fn try_extend(
         &self,
         at_most: Duration,
         at_least: Duration,
-        Try { limit, late }: Try,
+        ExtendAttempt { limit, late }: ExtendAttempt,
     ) -> Result<(), LockError> {
-        let _one_at_a_time = self.asking.lock().await;
+        let _one_at_a_time = self.store_call.lock().await;
         let Some(left) = self.remaining() else {
             return Err(self.not_extended(lost()));
         };
         let end = self.now().saturating_add(at_most);
         if late.is_some() && end <= self.deadline() {
-            // It was extended further by hand while this one waited for its turn.
+            // While this attempt waited for its turn, the lease was extended further by hand.
             return Ok(());
         }
-        // The store may carry out a request whose answer is lost: an earlier end counts from now on.
+        // The store may carry out a request whose answer is lost, so an earlier end counts from now on.
         self.shorten(end);
         let mut lease = self.current_lease();
-        // For a wrapper that keeps the lease.
+        // A wrapper may store the lease that it is given, and release the lock by it later.
         lease.raise_at_least(self.now(), at_least);
         let question = self.question(Operation::Extend, Some(at_most));
         let call = self.provider().extend(&lease, at_most);
@@ -90,24 +92,24 @@ impl LockState {
         Err(self.not_extended(error))
     }
 
-    /// Waits for the answer to whatever the store was asked before, unless it takes too long.
-    async fn unasked(&self) -> Option<MutexGuard<'_, ()>> {
-        if let Ok(guard) = self.asking.try_lock() {
+    /// Waits until the previous call to the store has its answer; `None` if that takes too long.
+    async fn wait_for_previous_call(&self) -> Option<MutexGuard<'_, ()>> {
+        if let Ok(guard) = self.store_call.try_lock() {
             return Some(guard);
         }
-        let limit = if self.is_shut_down() {
-            self.timeout.min(PATIENCE)
+        let limit = if self.snapshot().is_shut_down() {
+            self.timeout.min(MAX_WAIT_IN_SHUTDOWN)
         } else {
             self.timeout
         };
-        // Seldom, so it makes no release larger.
-        Box::pin(timeout(limit, self.asking.lock())).await.ok()
+        // On the heap, because it is rare: within the future it would make every release larger.
+        Box::pin(timeout(limit, self.store_call.lock())).await.ok()
     }
 
-    /// Asks the store once to take the lock back, unless it has it.
+    /// Asks the store once to take the lock back, unless it has done so before.
     pub(crate) async fn release_once(&self) -> Result<Ownership, LockError> {
-        let _one_at_a_time = self.unasked().await;
-        if self.active.is_settled() {
+        let _one_at_a_time = self.wait_for_previous_call().await;
+        if self.is_given_back() {
             return Ok(Ownership::Ours);
         }
         let lease = self.current_lease();
@@ -136,9 +138,9 @@ impl LockState {
             Err(_) => {}
         }
         if answer.is_ok() {
-            self.active.settle();
+            self.ticket.done();
         }
-        self.end(End::Released);
+        self.note_release();
         answer.map_err(|error| {
             let name = Some(&self.subject.name);
             error.with_context(Operation::Release, self.subject.provider, name)

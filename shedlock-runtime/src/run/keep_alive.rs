@@ -1,4 +1,4 @@
-//! A guard whose lock is kept while its work is awaited.
+//! Keeping the lock of a guard alive while work is awaited.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,23 +8,25 @@ use crate::run::gate::Gate;
 use crate::values::error::LockError;
 use crate::values::options::{KeepAlive, OnLost};
 
-// Not in `guard`, which knows nothing of what runs under its lock.
+// Not in `hold::guard`: the layer of the guard does not know what runs under a lock.
 impl Lock {
     /// Awaits `work` while the lease is extended every half `at_most`, and drops it if the lock is lost.
     ///
-    /// For as long as it takes `work` holds the lock as a task does: `lock_assert!` passes in it, and
-    /// [`lock::lost`](crate::lock::lost) tells it. The extensions are made by the task that awaits, so that they end with it:
-    /// of a guard or a future that was forgotten nothing remains, and the store frees the lock. The guard still holds the
-    /// lock afterwards.
+    /// While it runs, `work` holds the lock as a locked function does: `lock_assert!` passes in it, and
+    /// [`lock::lost`](crate::lock::lost) resolves when the lock is lost. Afterwards the guard still holds the lock.
+    ///
+    /// The task that awaits makes the extensions, so they end with that task. If the guard or the future is forgotten, nothing
+    /// extends the lease any more, and the store frees the lock at its end.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Lost`](crate::ErrorKind::Lost) if the lock was lost, and [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown) if the process shuts down: `work` was dropped.
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms; `work` was not begun.
+    /// - [`ErrorKind::Lost`](crate::ErrorKind::Lost) if the lock was lost; `work` was dropped.
+    /// - [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown) if the process shuts down; `work` was dropped.
+    /// - [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms; `work` was not begun.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call drops `work`; the guard keeps the lock until its lease ends.
+    /// If the call is dropped, `work` is dropped with it; the guard keeps the lock until the lease ends.
     ///
     /// # Examples
     ///
@@ -46,7 +48,7 @@ impl Lock {
         &mut self,
         work: F,
     ) -> impl Future<Output = Result<F::Output, LockError>> {
-        // On the heap, as a task of an executor is.
+        // On the heap, so that the future of this call does not contain `work` twice; see `LockingTaskExecutor`.
         let work = Box::pin(work);
         async move {
             let at_most = self.state().at_most();
@@ -62,7 +64,7 @@ impl Lock {
                 OnLost::Cancel,
                 period.period(at_most),
             )
-            .looking_first()
+            .recheck_before_first_poll()
             .await
         }
     }
