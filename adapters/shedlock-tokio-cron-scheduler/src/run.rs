@@ -107,7 +107,7 @@ where
         let run = self.run(begun);
         let run = self
             .locks
-            .execute_and_judge(self.config.clone(), run, has_failed);
+            .execute_with_failure_check(self.config.clone(), run, has_failed);
         match run.await {
             Ok(Outcome::Executed(Ended::Failed(error))) => {
                 events::failed(self.config.name(), &error);

@@ -153,7 +153,7 @@ impl LossReason {
 pub enum RunOutcome {
     /// It returned, and no failure as far as can be told.
     Completed,
-    /// It returned an `Err`, or what [`execute_and_judge`](crate::LockingTaskExecutor::execute_and_judge) takes for a failure.
+    /// It returned an `Err`, or what [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) takes for a failure.
     Failed,
     /// It panicked.
     Panicked,

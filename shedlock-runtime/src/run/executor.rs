@@ -61,7 +61,7 @@ impl LockingTaskExecutor {
         config: LockConfiguration,
         task: F,
     ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
-        self.execute_and_judge(config, task, |_| false)
+        self.execute_with_failure_check(config, task, |_| false)
     }
 
     /// Runs `task` as [`execute`](Self::execute) does, and asks `is_failure` about the value that the task returned. A failure
@@ -87,12 +87,12 @@ impl LockingTaskExecutor {
     /// let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
     /// let config = LockConfiguration::new("nightly_report", "10m")?;
     /// let task = async { Err::<(), _>("the printer is out of paper") };
-    /// let outcome = executor.execute_and_judge(config, task, Result::is_err).await?;
+    /// let outcome = executor.execute_with_failure_check(config, task, Result::is_err).await?;
     /// assert_eq!(outcome.executed(), Some(Err("the printer is out of paper")));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn execute_and_judge<F: Future>(
+    pub fn execute_with_failure_check<F: Future>(
         &self,
         config: LockConfiguration,
         task: F,

@@ -97,7 +97,7 @@ async fn a_run_that_fails_is_counted_as_that_and_is_no_success() {
     let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
     let task = async { Err::<(), _>("out of paper") };
     let ran = executor
-        .execute_and_judge(config("m-failed", "10m"), task, Result::is_err)
+        .execute_with_failure_check(config("m-failed", "10m"), task, Result::is_err)
         .await;
     assert_eq!(ran.unwrap().executed(), Some(Err("out of paper")));
     let all = recorder.all("m-failed");
