@@ -13,7 +13,7 @@ use std::time::Duration;
 use syn::{Expr, Lit, LitStr};
 
 /// The runtime refuses to keep a shorter lease alive, at each call.
-const SHORTEST_KEPT: Duration = Duration::from_millis(300);
+const MIN_KEEP_ALIVE_LEASE: Duration = Duration::from_millis(300);
 
 /// Everything the expansion needs.
 pub(super) struct Plan {
@@ -173,7 +173,7 @@ fn keep_alive(
 ) -> Option<KeepAlive> {
     let lease = at_most.and_then(DurationValue::known);
     if let Some((text, at_most)) = lease
-        && at_most < SHORTEST_KEPT
+        && at_most < MIN_KEEP_ALIVE_LEASE
     {
         found.error(
             text,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::values::error::{ErrorKind, LockError};
 
 /// A lease shorter than this is over before a failed extension could be tried again.
-const SHORTEST_KEPT: Duration = Duration::from_millis(300);
+const MIN_KEEP_ALIVE_LEASE: Duration = Duration::from_millis(300);
 
 /// What happens to a body whose lease ends before it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ impl KeepAlive {
         let refused = |problem: &str, remedy: &str| {
             Err(LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy))
         };
-        if at_most < SHORTEST_KEPT {
+        if at_most < MIN_KEEP_ALIVE_LEASE {
             return refused(
                 "`keep_alive` needs an `at_most` of 300ms or more",
                 "give the lock a longer lease; it ends early when the job does",
