@@ -21,7 +21,7 @@ tokio::task_local! {
     static SCOPED: Arc<Scope>;
 }
 
-/// What locked functions fall back to.
+/// The providers and defaults of functions whose attributes do not name their own.
 #[derive(Debug, Clone)]
 pub(crate) struct Registry {
     default: Option<Arc<dyn LockProvider>>,
@@ -34,11 +34,11 @@ pub(crate) struct Registry {
 /// A stand-in for the registry in one task, for tests.
 #[derive(Debug)]
 pub(crate) struct Scope {
-    /// Answers for every provider, whichever the function asks for by name.
+    /// The registry in place of the installed one; its default provider stands in for every provider given by name.
     pub(crate) registry: Option<Arc<Registry>>,
-    /// Also answers for providers given as expressions.
+    /// Whether the registry also stands in for providers given as expressions.
     pub(crate) overrides: bool,
-    /// A lock that somebody else always holds.
+    /// The name of a lock that somebody else always holds.
     pub(crate) held: Option<String>,
     pub(crate) outer: Option<Arc<Scope>>,
 }
@@ -99,7 +99,9 @@ pub(crate) fn scoped<F: Future>(scope: Scope, future: F) -> impl Future<Output =
     SCOPED.scope(Arc::new(scope), future)
 }
 
-/// The registry's builder, behind `enable_scheduler_lock!`.
+/// Everything that concerns all locks of a process: their providers and defaults, listeners, and the shutdown.
+///
+/// The macro `enable_scheduler_lock!` calls [`builder`](Self::builder).
 ///
 /// # Examples
 ///
@@ -118,22 +120,24 @@ pub(crate) fn scoped<F: Future>(scope: Scope, future: F) -> impl Future<Output =
 pub struct SchedulerLock;
 
 impl SchedulerLock {
-    /// Starts with no provider and no defaults.
+    /// A builder of the registry, without providers and defaults.
     pub fn builder() -> SchedulerLockBuilder {
         SchedulerLockBuilder::default()
     }
 
-    /// Has `listener` hear of everything that happens to the locks of this process, until the result is dropped.
+    /// Calls `listener` with every event of the locks of this process, until the guard that is returned is dropped.
     ///
     /// # Errors
     ///
-    /// The operating system gave no thread for it.
+    /// The operating system gave no thread for the listener.
     pub fn listen(listener: impl LockListener) -> Result<ListenerGuard, LockError> {
         ListenerGuard::start(listener)
     }
 }
 
-/// See [`SchedulerLock::builder`].
+/// Builds the registry of a process: its providers and the defaults of its locked functions.
+///
+/// [`SchedulerLock::builder`] makes one, and has an example.
 #[derive(Debug, Default)]
 #[must_use = "nothing is registered before `install`"]
 pub struct SchedulerLockBuilder {
@@ -179,34 +183,35 @@ impl SchedulerLockBuilder {
         self
     }
 
-    /// The lease of functions without `at_most`; required.
+    /// The lease of functions that have no `at_most` of their own; required.
     pub fn default_at_most(mut self, at_most: impl ToDuration) -> Self {
         self.at_most = Some(at_most.to_duration());
         self
     }
 
-    /// The `at_least` of functions without one; zero by default.
+    /// The `at_least` of functions that have none of their own; zero by default.
     pub fn default_at_least(mut self, at_least: impl ToDuration) -> Self {
         self.at_least = Some(at_least.to_duration());
         self
     }
 
-    /// How long one question to the store may take for functions without a `timeout`; five seconds by default, and never
-    /// longer than a function's `at_most`.
+    /// How long one call to the store may take, for functions that have no `timeout` of their own; five seconds by default,
+    /// and never longer than a function's `at_most`.
     ///
-    /// Configurations made by hand have a limit of their own:
+    /// A configuration that is not made by an attribute has a limit of its own:
     /// [`LockConfiguration::with_timeout`](crate::LockConfiguration::with_timeout).
     pub fn default_timeout(mut self, timeout: impl ToDuration) -> Self {
         self.timeout = Some(timeout.to_duration());
         self
     }
 
-    /// Registers providers and defaults for the whole process, in place of what was registered before, and takes locks
-    /// again after a [`shutdown`](SchedulerLock::shutdown).
+    /// Registers providers and defaults for the whole process, in place of those registered before. After a
+    /// [`shutdown`](SchedulerLock::shutdown), the process takes locks again.
     ///
     /// # Errors
     ///
-    /// No provider, one of them given twice or with an empty name, no default `at_most`, or a duration that is refused.
+    /// [`ErrorKind::Configuration`] if there is no provider, if one is given twice or with an empty name, or if there is no
+    /// default `at_most`; [`ErrorKind::InvalidDuration`] if a duration is refused.
     pub fn install(self) -> Result<(), LockError> {
         let configuration = |problem: &str, remedy: &str| {
             LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy)
