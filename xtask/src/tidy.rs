@@ -4,6 +4,7 @@
 //! returns what is wrong, so that its tests can show it fail.
 
 mod cancel_safety;
+mod circles;
 mod imports;
 mod layers;
 mod manifests;
@@ -96,6 +97,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     let mut findings = Findings::default();
     imports::check(&members, &mut findings);
     layers::check(&root, &members, &mut findings)?;
+    circles::check(&root, &members, &mut findings)?;
     manifests::check(&root, &members, &mut findings);
     template::check(&root, &members, &mut findings);
     cancel_safety::check(&root, &members, &mut findings)?;

@@ -3,7 +3,7 @@
 use super::{Findings, Member, read, shown, source_files};
 use std::path::Path;
 
-const RUNTIME: &str = "shedlock-runtime";
+pub(super) const RUNTIME: &str = "shedlock-runtime";
 
 /// From the highest to the lowest. Folders of one row do not know each other.
 const ROWS: &[&[&str]] = &[
@@ -34,6 +34,12 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// The layer that a folder is, if it is one.
+pub(super) fn layer(folder: &str) -> Option<&'static str> {
+    let mut layers = ROWS.iter().copied().flatten().copied();
+    layers.find(|layer| *layer == folder)
 }
 
 /// The row of a folder, counted from the highest.
