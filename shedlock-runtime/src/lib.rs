@@ -1,10 +1,4 @@
-//! The engine of [ShedLock for Rust](https://docs.rs/shedlock): everything at run time that needs no driver.
-//!
-//! Programs use the `shedlock` crate, which re-exports this one. Authors of providers depend on it directly: on
-//! [`LockProvider`] for a store with a language of its own, or on [`RecordStore`] for one that compares and swaps.
-//!
-//! One idea carries everything: a lock is a record in a store, with an end and an owner; it is free when its end has
-//! come; acquire, extend and release are one conditional write each.
+#![doc = include_str!("../README.md")]
 
 mod hold;
 mod observe;
@@ -24,23 +18,26 @@ pub mod __private;
 pub use async_trait::async_trait;
 
 pub use hold::guard::Lock;
-pub use observe::event::{EventKind, Failure, LockEvent, LossReason, RunOutcome};
-pub use observe::intervention::Intervention;
+pub use observe::event::{EventKind, LockEvent, LossReason, RunOutcome};
 pub use observe::listener::{ListenerGuard, LockListener};
 pub use process::registry::{SchedulerLock, SchedulerLockBuilder};
 pub use process::shutdown::{ShutdownPolicy, ShutdownReport};
+pub use run::admin::LockAdmin;
 pub use run::executor::LockingTaskExecutor;
 pub use run::ext::LockProviderExt;
 pub use run::lock;
 pub use run::skip::{ErrorValue, SkipValue};
-pub use seam::admin::{LockAdmin, LockInfo, pause_length};
 pub use seam::answer::{Acquisition, Ownership, Refusal};
+pub use seam::capabilities::{Capabilities, Expiry, Fencing};
 pub use seam::info::ProviderInfo;
-pub use seam::lease::{AcquireRequest, Lease};
+pub use seam::lease::Lease;
+pub use seam::lock_info::LockInfo;
 pub use seam::provider::LockProvider;
+pub use seam::records::{LockRecords, Overrule, Selection};
+pub use seam::request::AcquireRequest;
 pub use stores::memory::InMemoryLockProvider;
 pub use stores::record::{
-    Conflict, LockRecord, RecordCatalogue, RecordLockProvider, RecordStore, Version,
+    LockRecord, NameEncoding, RecordLockProvider, RecordStore, Snapshot, Written,
 };
 pub use values::clock::{BootInstant, Clock, SystemClock, TokioClock};
 pub use values::config::LockConfiguration;
@@ -52,6 +49,7 @@ pub use values::options::OnLost;
 pub use values::outcome::{Outcome, SkipReason};
 pub use values::owner::{Owner, OwnerWrite, Standing, host_node_name, node_name};
 pub use values::printable::printable;
+pub use values::timestamp::{format_timestamp, parse_timestamp};
 pub use wrappers::{
     NamespacedLockProvider, ReleasedLocks, RoutingLockProvider, TimeoutLockProvider, TrackedLock,
     TrackingLockProvider,

@@ -2,5 +2,4 @@
 
 pub(crate) mod event;
 pub(crate) mod events;
-pub(crate) mod intervention;
 pub(crate) mod listener;

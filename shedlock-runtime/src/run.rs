@@ -1,5 +1,6 @@
 //! A body that runs under a lock.
 
+pub(crate) mod admin;
 pub(crate) mod assert;
 pub(crate) mod context;
 pub(crate) mod executor;

@@ -1,8 +1,11 @@
-//! What the author of a provider reads: the request, the lease, the answers, and what a provider says of itself.
+//! What the author of a provider reads: requests, leases, answers, operators' verbs, and what a provider says of itself.
 
-pub(crate) mod admin;
 pub(crate) mod answer;
+pub(crate) mod capabilities;
 pub(crate) mod info;
 pub(crate) mod lease;
+pub(crate) mod lock_info;
 pub(crate) mod provider;
-pub(crate) mod route;
+pub(crate) mod records;
+pub(crate) mod request;
+pub(crate) mod trail;

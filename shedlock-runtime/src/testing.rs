@@ -23,9 +23,11 @@ use crate::seam::provider::LockProvider;
 mod clock;
 mod faulty;
 mod fixed;
+mod records;
 
 pub use clock::ManualClock;
 pub use faulty::{Fault, FaultyProvider};
+pub use records::InMemoryRecordStore;
 
 /// The default lease in a test's own registry.
 const AT_MOST: Duration = Duration::from_secs(600);

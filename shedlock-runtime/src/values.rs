@@ -13,3 +13,4 @@ pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod owner;
 pub(crate) mod printable;
+pub(crate) mod timestamp;

@@ -2,8 +2,8 @@
 
 use crate::values::error::{ErrorKind, LockError};
 
-mod admin;
 mod namespace;
+mod records;
 mod routing;
 mod timeout;
 mod tracking;

@@ -3,11 +3,12 @@
 
 use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use shedlock_runtime::{
-    Intervention, ListenerGuard, LockEvent, LockName, ProviderInfo, SchedulerLock,
+    InMemoryLockProvider, ListenerGuard, LockAdmin as _, LockEvent, SchedulerLock, SystemClock,
 };
+use tokio::runtime::Builder;
 
 fn listen() -> (ListenerGuard, Receiver<()>) {
     let (sender, receiver) = channel();
@@ -19,7 +20,9 @@ fn listen() -> (ListenerGuard, Receiver<()>) {
 
 #[test]
 fn a_listener_that_comes_while_another_goes_hears() {
-    let (info, name) = (ProviderInfo::new("test"), LockName::new("job").unwrap());
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let provider = InMemoryLockProvider::with_clock(SystemClock);
+    let tomorrow = SystemTime::now() + Duration::from_secs(24 * 60 * 60);
     let (mut last, _) = listen();
     for round in 0..10_000 {
         let together = Barrier::new(2);
@@ -35,7 +38,8 @@ fn a_listener_that_comes_while_another_goes_hears() {
             together.wait();
             listen()
         });
-        Intervention::Resumed.tell(&info, &name);
+        let paused = runtime.block_on(provider.pause("job", tomorrow, "an event"));
+        paused.unwrap();
         let heard = events.recv_timeout(Duration::from_secs(10));
         assert!(heard.is_ok(), "round {round}");
         last = next;

@@ -1,12 +1,13 @@
 //! The conformance suite: every promise of shedlock that a single provider can show, as one `#[test]` each.
 //!
 //! A provider's author writes a [`Harness`], which says how to make providers over one store, and calls
-//! [`conformance!`](crate::conformance!). The more the harness can do to the store, the more is tested.
+//! [`conformance!`](crate::conformance!). The more the harness can do to the store, the more is tested. What the provider's
+//! [`Capabilities`](shedlock_runtime::Capabilities) do not promise is not asked for: the case says `NOT APPLICABLE`, and why.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use shedlock_runtime::{InMemoryLockProvider, LockProvider, async_trait};
-//! use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
+//! use shedlock_testkit::conformance::Harness;
 //!
 //! /// One store of the provider under test.
 //! struct InMemory(InMemoryLockProvider);
@@ -21,8 +22,8 @@
 //!
 //! #[async_trait]
 //! impl Harness for InMemory {
-//!     fn capabilities(&self) -> Capabilities {
-//!         Capabilities::default().with_fencing(Fencing::UntilRestart).answering_at_once()
+//!     fn answers_at_once(&self) -> bool {
+//!         true
 //!     }
 //!
 //!     async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
@@ -68,9 +69,7 @@ pub mod time;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-pub use self::harness::{
-    Broken, Capabilities, Disturbance, Fencing, Harness, IntoHarness, Peek, StoreClock, Stored,
-};
+pub use self::harness::{Broken, Disturbance, Harness, IntoHarness, Peek, Stored};
 pub use self::subject::Subject;
 
 /// A case that has not ended by then never will.
@@ -96,7 +95,7 @@ pub fn run<S: IntoHarness>(
             Ok(harness) => harness,
             Err(unavailable) => return crate::skip::skip_unavailable(test, &unavailable),
         };
-        case(&Subject::new(test, harness)).await;
+        case(&Subject::new(test, harness).await).await;
     };
     let limited = async {
         let outcome = tokio::time::timeout(CASE_TIMEOUT, work).await;

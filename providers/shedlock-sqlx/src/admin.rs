@@ -4,10 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    ErrorKind, Intervention, LockAdmin, LockError, LockInfo, LockName, Operation, OperatorMark,
-    pause_length,
+    ErrorKind, LockError, LockInfo, LockName, LockRecords, Operation, Overrule, Selection,
 };
-use shedlock_sql::AdminStatements;
 use sqlx::{ColumnIndex, Decode, Row};
 
 use crate::ask::LIMIT;
@@ -42,13 +40,7 @@ impl<DB: Store> SqlxLockProvider<DB> {
         Ok(matches!(reply, Reply::Changed(1..)))
     }
 
-    async fn try_pause(
-        &self,
-        lock: &LockName,
-        until: SystemTime,
-        mark: &str,
-    ) -> Result<(), LockError> {
-        pause_length(self.inner.info.clock(), until)?;
+    async fn pause(&self, lock: &LockName, until: SystemTime, mark: &str) -> Result<(), LockError> {
         let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
         let ask = Ask::Pause {
             lock,
@@ -76,71 +68,51 @@ impl<DB: Store> SqlxLockProvider<DB> {
 /// What changes the record of one lock is sent only once: after an error of the kinds `Timeout` and `Indeterminate` it may still be
 /// carried out, and `get` says whether it was.
 #[async_trait]
-impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
-    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
-        let mut locks = self.read(SET_UP_LIMIT, Operation::List, None).await?;
-        // By us: each server has an order of its own.
-        locks.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(locks)
-    }
-
-    async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let lock = self.inner.info.lock_name(Operation::Get, name)?;
-        let mut found = self.read(LIMIT, Operation::Get, Some(&lock)).await?;
-        Ok(found.pop())
-    }
-
-    async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let lock = self.inner.info.lock_name(Operation::ForceRelease, name)?;
-        let mark = OperatorMark::released(reason);
-        let change = Change::ForceRelease {
-            lock: &lock,
-            mark: &mark.to_string(),
-        };
-        let freed = self.steer(Operation::ForceRelease, &lock, change).await?;
-        if freed {
-            Intervention::ForceReleased(mark.reason()).tell(&self.inner.info, &lock);
+impl<DB: Store> LockRecords for SqlxLockProvider<DB> {
+    async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        match selection {
+            Selection::Name(name) => self.read(LIMIT, Operation::Get, Some(name)).await,
+            Selection::Prefix(prefix) => {
+                let mut locks = self.read(SET_UP_LIMIT, Operation::List, None).await?;
+                locks.retain(|lock| lock.name.starts_with(prefix));
+                Ok(locks)
+            }
         }
-        Ok(freed)
     }
 
-    async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let lock = self.inner.info.lock_name(Operation::Pause, name)?;
-        let (info, mark) = (&self.inner.info, OperatorMark::paused(reason));
-        let paused = self.try_pause(&lock, until, &mark.to_string()).await;
-        paused.map_err(|error| error.with_context(Operation::Pause, info.name(), Some(&lock)))?;
-        let reason = mark.reason();
-        Intervention::Paused { until, reason }.tell(info, &lock);
-        Ok(())
-    }
-
-    async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let lock = self.inner.info.lock_name(Operation::Resume, name)?;
-        let change = Change::Resume(&lock);
-        let resumed = self.steer(Operation::Resume, &lock, change).await?;
-        if resumed {
-            Intervention::Resumed.tell(&self.inner.info, &lock);
+    async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
+        match overrule {
+            Overrule::Release { mark } => {
+                let change = Change::ForceRelease {
+                    lock: name,
+                    mark: &mark.to_string(),
+                };
+                self.steer(Operation::ForceRelease, name, change).await
+            }
+            Overrule::Pause { mark, until } => {
+                self.pause(name, *until, &mark.to_string()).await?;
+                Ok(true)
+            }
+            Overrule::Resume => {
+                let change = Change::Resume(name);
+                self.steer(Operation::Resume, name, change).await
+            }
+            _ => Err(LockError::new(
+                ErrorKind::Unsupported,
+                format!("no statement for: {overrule}"),
+            )),
         }
-        Ok(resumed)
     }
 
-    async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
-        self.inner.info.check_prefix(Operation::Prune, prefix)?;
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         let ask = Ask::Change(Change::Prune {
             prefix,
             unused_for: unused_for.min(LONGEST),
         });
-        let mut pruned = 0;
-        loop {
-            let batch = self.ask_within(LIMIT, Operation::Prune, None, &ask).await;
-            let deleted = match batch.map_err(|error| self.needs_delete(error))? {
-                Reply::Changed(deleted) => deleted,
-                _ => 0,
-            };
-            pruned += deleted;
-            if deleted < AdminStatements::PRUNE_BATCH {
-                return Ok(pruned);
-            }
+        let forgotten = self.ask_within(LIMIT, Operation::Prune, None, &ask).await;
+        match forgotten.map_err(|error| self.needs_delete(error))? {
+            Reply::Changed(deleted) => Ok(deleted),
+            _ => Ok(0),
         }
     }
 }
@@ -185,15 +157,17 @@ where
         let (name, owner) = (text(0), text(1).unwrap_or_default());
         let (since, until, token) = (number(2), number(3), number(5));
         let now = row.try_get_unchecked(4)?;
-        let info = LockInfo::new(
-            name.as_deref().unwrap_or_default(),
-            &owner,
-            instant(since.unwrap_or_default()),
-            instant(until.unwrap_or_default()),
-            instant(now),
-        );
+        let name = name.as_deref().unwrap_or_default();
+        let since = since.map(instant);
+        let info = if let Some(until) = until {
+            LockInfo::from_record(name, &owner, since, instant(until), instant(now))
+        } else {
+            let mut info = LockInfo::from_remaining(name, &owner, Duration::ZERO);
+            info.since = since;
+            info
+        };
         let token = token.and_then(|token| u64::try_from(token).ok());
-        let info = info.with_token(token.filter(|token| *token > 0));
+        let info = info.with_fencing_token(token.filter(|token| *token > 0));
         Ok(match (until, since) {
             (None, _) => info.with_problem(match text(6) {
                 Some(kind) if kind != "null" => format!("the end of the lease is {kind}"),

@@ -1,6 +1,5 @@
 //! Asking the database: on which connection, how often, and for how long.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,6 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(5);
 /// What the clones of a provider share.
 pub(crate) struct Inner<DB: Store> {
     pub(crate) info: ProviderInfo,
-    pub(crate) node: Arc<str>,
     pub(crate) source: Source<DB>,
     /// As the program gave them.
     pub(crate) names: Names,

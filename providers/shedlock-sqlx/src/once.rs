@@ -37,7 +37,7 @@ impl<DB: Store> Inner<DB> {
             Ask::Acquire(attempt) => {
                 let again = attempt.may_have_been_sent();
                 // Asked for now that it is to be sent: an attempt without an owner has reached no store.
-                let write = attempt.write(&self.node).map_err(Fail::Refused)?;
+                let write = attempt.write(&self.info).map_err(Fail::Refused)?;
                 let mut run = run(attempt.name().as_str(), attempt.at_most());
                 run.values.owner = write.stored();
                 let verdict = DB::acquire(connection, &run, fencing, again).await;

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use shedlock_runtime::{
-    Clock, LockError, Operation, ProviderInfo, SystemClock, host_node_name, node_name,
+    Capabilities, Clock, Expiry, Fencing, LockError, Operation, ProviderInfo, SystemClock,
+    host_node_name, node_name,
 };
 use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names};
 use sqlx::Pool;
@@ -149,13 +150,21 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
     }
 
     fn assemble(self, names: Names, source: Source<DB>) -> SqlxLockProvider<DB> {
+        let expiry = match self.clock {
+            LockClock::Client => Expiry::ByClientClock,
+            _ => Expiry::ByStoreClock,
+        };
+        let capabilities = Capabilities::new()
+            .with_expiry(expiry)
+            .with_fencing(Fencing::Always)
+            .with_max_name_chars(MAX_NAME_CHARS);
         let info = ProviderInfo::new(DB::DIALECT.provider_name())
-            .with_max_name_chars(MAX_NAME_CHARS)
+            .with_node_name(&self.node)
+            .with_capabilities(capabilities)
             .with_clock(self.time_source);
         SqlxLockProvider {
             inner: Arc::new(Inner {
                 info,
-                node: self.node,
                 source,
                 table: ArcSwap::from_pointee(Table::unknown(names.clone(), self.clock)),
                 names,

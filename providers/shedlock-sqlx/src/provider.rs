@@ -43,7 +43,7 @@ impl<DB: Store> fmt::Debug for SqlxLockProvider<DB> {
         f.debug_struct("SqlxLockProvider")
             .field("database", &DB::DIALECT.provider_name())
             .field("table", &self.inner.names.table())
-            .field("node", &self.inner.node)
+            .field("node", self.inner.info.node_name())
             .field("connections", &self.inner.source)
             .finish_non_exhaustive()
     }

@@ -157,7 +157,7 @@ impl<DB: Store> Inner<DB> {
         self.learn(connection).await?;
         let is_in_2038 = || self.table.load().end.is_some_and(|end| end.is_in_2038);
         if end > UNTIL_2038 && is_in_2038() {
-            let beyond = InvalidDuration::BeyondColumn { limit: END_OF_2038 };
+            let beyond = InvalidDuration::TooFar { limit: END_OF_2038 };
             return Err(Fail::Refused(beyond.into()));
         }
         Ok(())

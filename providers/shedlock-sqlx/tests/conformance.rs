@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
+    BootInstant, Clock, ErrorKind, Fencing, LockAdmin, LockProvider, SystemClock, async_trait,
 };
 use shedlock_sqlx::{SqlxLockProvider, Store};
 use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Capabilities, Disturbance, Fencing, Harness, Peek};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 
 use place::{Place, Table, TestStore, Via, shared};
@@ -34,14 +34,11 @@ impl<DB: TestStore> Subject<DB> {
 
 #[async_trait]
 impl<DB: TestStore> Harness for Subject<DB> {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-            // A lease is rounded up to milliseconds, and one is added.
-            .with_slack(Duration::from_millis(5))
-            .with_fencing(match self.table {
-                Table::Ours => Fencing::Always,
-                Table::ShedLocks => Fencing::None,
-            })
+    fn fencing(&self) -> Option<Fencing> {
+        match self.table {
+            Table::Ours => None,
+            Table::ShedLocks => Some(Fencing::None),
+        }
     }
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {

@@ -6,7 +6,6 @@
 mod place;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use shedlock_runtime::{
     ErrorKind, LockProvider, NamespacedLockProvider, ProviderInfo, RoutingLockProvider,
@@ -14,7 +13,7 @@ use shedlock_runtime::{
 };
 use shedlock_sqlx::SqliteLockProvider;
 use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Capabilities, Fencing, Harness, Peek};
+use shedlock_testkit::conformance::{Broken, Harness, Peek};
 use sqlx::Sqlite;
 
 use place::{Place, Table, TestStore as _, Via};
@@ -50,11 +49,8 @@ impl Wrapped {
 
 #[async_trait]
 impl Harness for Wrapped {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-            .with_slack(Duration::from_millis(5))
-            .with_fencing(Fencing::Always)
-            .with_name_chars(self.wrapper.name_chars)
+    fn name_chars(&self) -> usize {
+        self.wrapper.name_chars
     }
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
@@ -122,7 +118,8 @@ const NAMESPACED: Wrapper = Wrapper {
 /// A time limit over a router: every other lock is in the other database.
 const ROUTED: Wrapper = Wrapper {
     wrap: |even, odd| {
-        let info = ProviderInfo::new("sqlite").with_max_name_chars(64);
+        let info =
+            ProviderInfo::new("sqlite").with_capabilities(even.info().capabilities().clone());
         let router =
             RoutingLockProvider::with_info(info, |name| (name.len() % 2).to_string().into());
         for (tenant, store) in [("0", even), ("1", odd)] {

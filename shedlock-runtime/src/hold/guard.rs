@@ -9,8 +9,8 @@ use crate::hold::release::{self, InFlightAcquisition};
 use crate::hold::running::{self, ShutdownTicket};
 use crate::observe::events::{self, HeldLock as _, Question, Subject};
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
-use crate::seam::lease::AcquireRequest;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::backoff::backoff;
 use crate::values::config::LockConfiguration;
 use crate::values::duration::ToDuration;
@@ -107,8 +107,8 @@ async fn acquire_once(
     let context = |error: LockError, name: &LockName| {
         error.with_context(Operation::Acquire, info.name(), Some(name))
     };
-    if let Err(invalid) = config.name().check_chars(info.max_name_chars()) {
-        return Err(context(invalid.into(), config.name()));
+    if let Err(beyond) = info.check(config) {
+        return Err(context(beyond, config.name()));
     }
     let Some(ticket) = ShutdownTicket::issue() else {
         return Ok(Err(Refusal::shutting_down()));

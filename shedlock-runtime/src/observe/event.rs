@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::outcome::SkipReason;
 
@@ -35,7 +35,7 @@ pub enum EventKind {
         /// How long the store took to say so.
         took: Duration,
         /// The fencing token, where the store keeps one.
-        token: Option<u64>,
+        fencing_token: Option<u64>,
     },
     /// The lock was not to be had, so the call is skipped.
     Skipped {
@@ -49,7 +49,7 @@ pub enum EventKind {
         took: Duration,
     },
     /// The store could not be asked for the lock: the body did not run.
-    Failed(Failure),
+    Failed(LockError),
     /// The store did not answer: what it may have granted is taken back.
     Indeterminate,
     /// It had granted the lock, and has it back.
@@ -66,7 +66,7 @@ pub enum EventKind {
     /// Keep-alive could not extend the lease, and tries again.
     ExtendFailed {
         /// Why.
-        failure: Failure,
+        error: LockError,
         /// What is left of the lease.
         left: Duration,
     },
@@ -104,7 +104,7 @@ pub enum EventKind {
     /// The lock could not be given back, and that is tried again.
     ReleaseFailed {
         /// Why.
-        failure: Failure,
+        error: LockError,
         /// When it frees itself.
         left: Duration,
     },
@@ -176,28 +176,6 @@ impl RunOutcome {
             Self::Dropped => "dropped",
             Self::Lost => "lost",
             Self::ShutDown => "shut_down",
-        }
-    }
-}
-
-/// An error, as an event carries it.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Failure {
-    /// What was being done.
-    pub operation: Option<Operation>,
-    /// What sort of failure it was.
-    pub kind: ErrorKind,
-    /// The error's message: one line, without secrets.
-    pub message: Arc<str>,
-}
-
-impl From<&LockError> for Failure {
-    fn from(error: &LockError) -> Self {
-        Self {
-            operation: error.operation(),
-            kind: error.kind(),
-            message: error.to_string().into(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{Instrument as _, Span};
 
-use crate::observe::event::{EventKind, Failure, LockEvent, LossReason, RunOutcome};
+use crate::observe::event::{EventKind, LockEvent, LossReason, RunOutcome};
 use crate::observe::listener;
 use crate::seam::answer::Refusal;
 use crate::seam::info::ProviderInfo;
@@ -16,10 +16,10 @@ use crate::values::name::LockName;
 mod asking_again;
 mod facts;
 mod format;
-mod intervened;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
+mod operator;
 mod rate_limit;
 mod store_call;
 mod stuck_holder;
@@ -103,7 +103,7 @@ pub(crate) fn acquired(lock: &dyn HeldLock, at_most: Duration, took: impl Fn() -
     tell(lock.subject(), || EventKind::Acquired {
         at_most,
         took: took(),
-        token: lock.fencing_token(),
+        fencing_token: lock.fencing_token(),
     });
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn skipped(
 
 /// An acquisition that failed. The log hears of it where the caller does not: see [`failed`].
 pub(crate) fn not_acquired(subject: &Subject, cause: &LockError) {
-    tell(subject, || EventKind::Failed(Failure::from(cause)));
+    tell(subject, || EventKind::Failed(cause.clone()));
 }
 
 pub(crate) fn extended(
@@ -149,7 +149,7 @@ pub(crate) fn extended(
 pub(crate) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
     log::extend_failed(lock, cause);
     tell(lock.subject(), || EventKind::ExtendFailed {
-        failure: Failure::from(cause),
+        error: cause.clone(),
         left: lock.remaining().unwrap_or_default(),
     });
 }
@@ -194,7 +194,7 @@ pub(crate) fn released(lock: &dyn HeldLock, free_in: impl Fn() -> Duration) {
 pub(crate) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockError) {
     log::release_failed(lock, left, cause);
     tell(lock.subject(), || EventKind::ReleaseFailed {
-        failure: Failure::from(cause),
+        error: cause.clone(),
         left,
     });
 }
@@ -216,7 +216,7 @@ pub(crate) fn abandoned(subject: &Subject, why: &str, left: Duration) {
     tell(subject, || EventKind::Abandoned);
 }
 
-pub(crate) fn intervened(subject: &Subject, kind: EventKind) {
-    intervened::log(subject, &kind);
+pub(crate) fn operator_acted(subject: &Subject, kind: EventKind) {
+    operator::log(subject, &kind);
     tell(subject, || kind);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::hold::guard::{self, Lock};
+use crate::seam::answer::Refusal;
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
@@ -42,6 +43,37 @@ pub trait LockProviderExt: LockProvider {
     /// ```
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError>;
 
+    /// Takes the lock and returns its guard, or says why the lock was refused and what is known of its holder.
+    ///
+    /// Otherwise as [`try_lock`](Self::try_lock).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_lock`](Self::try_lock).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`try_lock`](Self::try_lock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _, SkipReason};
+    ///
+    /// let provider = InMemoryLockProvider::new();
+    /// let config = LockConfiguration::new("mail", "5m")?;
+    /// let _lock = provider.lock(config.clone()).await?.expect("nobody holds it");
+    /// match provider.lock(config).await? {
+    ///     Ok(_lock) => unreachable!("it is held"),
+    ///     Err(refusal) => assert_eq!(refusal.reason, SkipReason::Held),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    async fn lock(&self, config: LockConfiguration) -> Result<Result<Lock, Refusal>, LockError>;
+
     /// A clone of this provider as a trait object.
     fn to_shared(&self) -> Arc<dyn LockProvider>;
 }
@@ -49,13 +81,15 @@ pub trait LockProviderExt: LockProvider {
 #[async_trait]
 impl<P: LockProvider + Clone> LockProviderExt for P {
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError> {
-        match guard::acquire(&self.to_shared(), &config, None).await? {
-            Ok(lock) => {
-                lock.state().register();
-                Ok(Some(lock))
-            }
-            Err(_refused) => Ok(None),
+        Ok(self.lock(config).await?.ok())
+    }
+
+    async fn lock(&self, config: LockConfiguration) -> Result<Result<Lock, Refusal>, LockError> {
+        let answer = guard::acquire(&self.to_shared(), &config, None).await?;
+        if let Ok(lock) = &answer {
+            lock.state().register();
         }
+        Ok(answer)
     }
 
     fn to_shared(&self) -> Arc<dyn LockProvider> {

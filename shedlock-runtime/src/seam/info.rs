@@ -1,39 +1,70 @@
 //! What a provider says of itself.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use crate::seam::capabilities::Capabilities;
 use crate::values::clock::{Clock, SystemClock};
+use crate::values::config::LockConfiguration;
 use crate::values::error::{LockError, Operation};
 use crate::values::name::LockName;
+use crate::values::owner::{host_node_name, node_name};
 
 /// What a provider is and can do: the same for all its clones.
+///
+/// `Display` shows the provider's name with the wrappers around it, the outermost first, as in `timeout(namespace(postgres))`.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Capabilities, ProviderInfo};
+///
+/// let info = ProviderInfo::new("redis")
+///     .with_node_name("web-2")
+///     .with_capabilities(Capabilities::new().with_max_name_bytes(512));
+/// assert_eq!(info.name(), "redis");
+/// assert_eq!(info.to_string(), "redis");
+/// ```
 #[derive(Debug, Clone)]
 pub struct ProviderInfo {
     id: u64,
     name: &'static str,
-    max_name_chars: usize,
+    node: Arc<str>,
     clock: Arc<dyn Clock>,
+    capabilities: Arc<Capabilities>,
     namespace: Option<Arc<str>>,
+    /// With the wrappers around it, if there are any.
+    stack: Option<Arc<str>>,
 }
 
 impl ProviderInfo {
-    /// A provider called `name` in messages, with the system's clocks and no limit on names of its own.
+    /// A provider called `name` in messages, on a node with the host's name, with the system's clocks and the default capabilities.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
         Self {
             id: next_id(),
             name,
-            max_name_chars: usize::MAX,
+            node: host_node_name(),
             clock: Arc::new(SystemClock),
+            capabilities: Arc::default(),
             namespace: None,
+            stack: None,
         }
     }
 
-    /// Refuses names of more than `max` characters before any I/O.
+    /// Declares what the store can do.
     #[must_use]
-    pub fn with_max_name_chars(mut self, max: usize) -> Self {
-        self.max_name_chars = max;
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = Arc::new(capabilities);
+        self
+    }
+
+    /// Calls this node `node` in records, as [`node_name`](crate::node_name) cleans it.
+    #[must_use]
+    pub fn with_node_name(mut self, node: &str) -> Self {
+        self.node = node_name(node);
         self
     }
 
@@ -50,10 +81,16 @@ impl ProviderInfo {
         self.name
     }
 
-    /// How many characters a lock's name may have.
+    /// The name of this node in records.
     #[must_use]
-    pub fn max_name_chars(&self) -> usize {
-        self.max_name_chars
+    pub fn node_name(&self) -> &Arc<str> {
+        &self.node
+    }
+
+    /// What the store can do and cannot.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     /// The clock by which the holder measures its deadline.
@@ -66,11 +103,11 @@ impl ProviderInfo {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if it cannot name a lock, or is too long for this store; the
-    /// error says what was being done, and where.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if `name` cannot name a lock in this store; the error says what was being
+    /// done, and where.
     pub fn lock_name(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
         let checked = LockName::new(name).and_then(|name| {
-            name.check_chars(self.max_name_chars)?;
+            self.capabilities.check_name(&name)?;
             Ok(name)
         });
         checked.map_err(|invalid| {
@@ -90,12 +127,52 @@ impl ProviderInfo {
         }
     }
 
-    /// The same description for a provider that stands in front of this one: another provider, by
-    /// [`is_same`](Self::is_same), with the same clock.
+    /// Refuses what the store cannot keep: a name, a lease, an `at_least`.
+    pub(crate) fn check(&self, config: &LockConfiguration) -> Result<(), LockError> {
+        let capabilities = self.capabilities();
+        capabilities.check_name(config.name())?;
+        capabilities.check_lease(config.at_most())?;
+        capabilities.check_keeps(config.at_least())?;
+        Ok(())
+    }
+
+    /// Refuses an extension that the store cannot keep.
+    pub(crate) fn check_extension(
+        &self,
+        at_most: Duration,
+        at_least: Duration,
+    ) -> Result<(), LockError> {
+        self.capabilities().check_lease(at_most)?;
+        self.capabilities().check_keeps(at_least)?;
+        Ok(())
+    }
+
+    /// The same description for a wrapper called `wrapper` that stands in front of this provider. By [`is_same`](Self::is_same) the two are
+    /// different providers: a wrapper whose locks are those of the provider behind it passes on that provider's description instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::ProviderInfo;
+    ///
+    /// let store = ProviderInfo::new("postgres");
+    /// let wrapper = store.wrapped_by("audited");
+    /// assert_eq!(wrapper.to_string(), "audited(postgres)");
+    /// assert_eq!(wrapper.name(), "postgres");
+    /// assert!(!wrapper.is_same(&store));
+    /// ```
     #[must_use]
-    pub fn with_new_identity(&self) -> Self {
+    pub fn wrapped_by(&self, wrapper: &str) -> Self {
         Self {
             id: next_id(),
+            ..self.shown_behind(wrapper)
+        }
+    }
+
+    /// The same provider, shown with `wrapper` around it.
+    pub(crate) fn shown_behind(&self, wrapper: &str) -> Self {
+        Self {
+            stack: Some(format!("{wrapper}({self})").into()),
             ..self.clone()
         }
     }
@@ -123,6 +200,12 @@ impl ProviderInfo {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.id == other.id
+    }
+}
+
+impl fmt::Display for ProviderInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.stack.as_deref().unwrap_or(self.name))
     }
 }
 

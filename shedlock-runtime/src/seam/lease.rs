@@ -1,233 +1,43 @@
-//! A request to take a lock, and the lease that it may win.
+//! The lease that a request has won.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
-use crate::seam::provider::LockProvider;
-use crate::seam::route::{Route, Routes};
+use crate::seam::info::ProviderInfo;
+use crate::seam::trail::Trail;
 use crate::values::clock::{BootInstant, Clock};
-use crate::values::config::LockConfiguration;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::owner::{Owner, OwnerWrite};
 
-/// One request to take a lock.
-#[derive(Debug, Clone)]
-pub struct AcquireRequest {
-    config: LockConfiguration,
-    requested_at: BootInstant,
-    /// Behind a pointer, so that a request under another name shares it; made when first asked for.
-    in_flight: OnceCell<Arc<InFlight>>,
-}
-
-/// What is found out on the way to the store, and needed to take back what a lost answer granted.
-#[derive(Debug, Default)]
-struct InFlight {
-    owner: OnceCell<Owner>,
-    routes: Routes,
-}
-
-impl AcquireRequest {
-    /// A request that counts its lease from `requested_at`, a reading taken before the store is asked.
-    #[must_use]
-    pub fn new(config: LockConfiguration, requested_at: BootInstant) -> Self {
-        Self {
-            config,
-            requested_at,
-            in_flight: OnceCell::new(),
-        }
-    }
-
-    /// What is asked for.
-    #[must_use]
-    pub fn config(&self) -> &LockConfiguration {
-        &self.config
-    }
-
-    /// The lock's name.
-    #[must_use]
-    pub fn name(&self) -> &LockName {
-        self.config.name()
-    }
-
-    /// The lease asked for.
-    #[must_use]
-    pub fn at_most(&self) -> Duration {
-        self.config.at_most()
-    }
-
-    /// When the request began, on the provider's forward clock.
-    #[must_use]
-    pub fn requested_at(&self) -> BootInstant {
-        self.requested_at
-    }
-
-    /// The owner of this request, the same each time it is asked for.
-    ///
-    /// It is made when first asked for: a request that never had an owner cannot have reached a store.
-    ///
-    /// # Errors
-    ///
-    /// As [`Owner::generate`].
-    pub fn owner(&self, node: &Arc<str>) -> Result<&Owner, LockError> {
-        self.in_flight()
-            .owner
-            .get_or_try_init(|| Owner::generate(node))
-    }
-
-    /// This request as a write, the same each time it is asked for: what a provider stores as the owner when it grants the lock, and
-    /// compares with the owner in the record; see [`OwnerWrite`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Owner::generate`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use shedlock_runtime::{AcquireRequest, BootInstant, LockConfiguration, Standing, node_name};
-    ///
-    /// let now = BootInstant::from_origin(Duration::ZERO);
-    /// let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
-    /// let node = node_name("web-2");
-    /// let write = request.write(&node)?;
-    /// // Asked again after a lost answer, it finds its own record.
-    /// let in_the_record = write.stored();
-    /// assert_eq!(request.write(&node)?.standing(in_the_record), Standing::Same);
-    /// # Ok::<(), shedlock_runtime::LockError>(())
-    /// ```
-    pub fn write(&self, node: &Arc<str>) -> Result<OwnerWrite, LockError> {
-        self.owner(node).map(Owner::first_write)
-    }
-
-    /// Whether this request has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
-    /// a provider may find that the first request was granted.
-    #[must_use]
-    pub fn may_have_been_sent(&self) -> bool {
-        self.known_owner().is_some()
-    }
-
-    /// What a provider answers if the record bears this request's owner, and its lease has ended or was released. The same request
-    /// was carried out before and has arrived a second time. To grant it again would take the lock for a holder that is gone.
-    ///
-    /// It is an error of kind [`Timeout`](ErrorKind::Timeout): if somebody does wait, the lease was shorter than the way to the store.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use shedlock_runtime::{Acquisition, AcquireRequest, ErrorKind, LockError, Standing, node_name};
-    ///
-    /// // Part of an `acquire`: the owner in the record, and whether its lease lives.
-    /// fn of_own_record(request: &AcquireRequest, owner: &str, lives: bool) -> Result<Option<Acquisition>, LockError> {
-    ///     match request.write(&node_name("web-2"))?.standing(owner) {
-    ///         Standing::Foreign => Ok(None),
-    ///         _ if lives => Ok(Some(Acquisition::Granted(request.grant(None)))),
-    ///         _ => Err(request.too_late()),
-    ///     }
-    /// }
-    /// # use shedlock_runtime::{BootInstant, LockConfiguration};
-    /// # let now = BootInstant::from_origin(std::time::Duration::ZERO);
-    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
-    /// # let own = request.write(&node_name("web-2"))?;
-    /// # assert!(of_own_record(&request, "app.example", true)?.is_none());
-    /// # assert!(of_own_record(&request, own.stored(), true)?.is_some());
-    /// # let late = of_own_record(&request, own.stored(), false).unwrap_err();
-    /// # assert_eq!(late.kind(), ErrorKind::Timeout);
-    /// # Ok::<(), LockError>(())
-    /// ```
-    #[must_use]
-    pub fn too_late(&self) -> LockError {
-        LockError::new(
-            ErrorKind::Timeout,
-            "the lease that this request was granted before has ended",
-        )
-        .with_remedy("give the lock a longer `at_most`")
-    }
-
-    /// The same request under another name, for a wrapper that gives its locks names of their own.
-    ///
-    /// Both have one owner, whichever is asked for it first: what a lost answer granted to the one, the other can give
-    /// back.
-    #[must_use]
-    pub fn renamed(&self, name: LockName) -> Self {
-        self.in_flight();
-        Self {
-            config: self.config.clone().with_name(name),
-            requested_at: self.requested_at,
-            in_flight: self.in_flight.clone(),
-        }
-    }
-
-    /// Where the router `router` has sent this request.
-    pub(crate) fn route(&self, router: u64) -> Option<Arc<dyn LockProvider>> {
-        Route::find(self.first_route(), router)
-    }
-
-    /// Notes where the router `router` sends this request; what it wins stays there.
-    pub(crate) fn set_route(&self, router: u64, to: &Arc<dyn LockProvider>) {
-        self.in_flight().routes.add(router, to);
-    }
-
-    /// The lease that this request won.
-    #[must_use]
-    pub fn grant(&self, fencing_token: Option<u64>) -> Lease {
-        Lease {
-            name: self.config.name().clone(),
-            owner: self.known_owner().cloned(),
-            fencing_token,
-            requested_at: self.requested_at,
-            acquired: self.requested_at,
-            at_least: self.config.at_least(),
-            valid_for: self.config.at_most(),
-            route: self.first_route().cloned(),
-        }
-    }
-
-    /// What a lost or late answer may have granted, or `None` if no store was reached.
-    pub(crate) fn orphan(&self) -> Option<Lease> {
-        let owner = self.known_owner()?.clone();
-        Some(Lease {
-            owner: Some(owner),
-            at_least: Duration::ZERO,
-            ..self.grant(None)
-        })
-    }
-
-    fn in_flight(&self) -> &InFlight {
-        self.in_flight.get_or_init(Arc::default)
-    }
-
-    fn known_owner(&self) -> Option<&Owner> {
-        self.in_flight.get()?.owner.get()
-    }
-
-    fn first_route(&self) -> Option<&Arc<Route>> {
-        self.in_flight.get()?.routes.first()
-    }
-
-    pub(crate) fn ends(&self) -> BootInstant {
-        self.requested_at.saturating_add(self.config.at_most())
-    }
-}
-
 /// What a provider grants: the right to a lock until it ends.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{AcquireRequest, LockConfiguration, ProviderInfo};
+///
+/// let info = ProviderInfo::new("toy");
+/// let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, info.clock().boot());
+/// let lease = request.grant(Some(33));
+/// assert_eq!(lease.name().as_str(), "mail");
+/// assert_eq!(lease.fencing_token(), Some(33));
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Lease {
-    name: LockName,
-    owner: Option<Owner>,
-    fencing_token: Option<u64>,
+    pub(super) name: LockName,
+    pub(super) trail: OnceCell<Arc<Trail>>,
+    pub(super) fencing_token: Option<u64>,
     /// The store granted the lock no sooner than this.
-    requested_at: BootInstant,
+    pub(super) requested_at: BootInstant,
     /// And no later than this.
-    acquired: BootInstant,
-    at_least: Duration,
-    valid_for: Duration,
-    /// The way to the provider that granted it, if there was a choice.
-    route: Option<Arc<Route>>,
+    pub(super) acquired: BootInstant,
+    pub(super) at_least: Duration,
+    pub(super) valid_for: Duration,
 }
 
 impl Lease {
@@ -240,7 +50,20 @@ impl Lease {
     /// The owner, if the provider asked the request for one.
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
-        self.owner.as_ref()
+        self.trail.get()?.owner.get()
+    }
+
+    /// Keeps `value` for the provider that `info` describes, in place of what it kept before, also on the request; see
+    /// [`AcquireRequest::note`](crate::AcquireRequest::note). All clones of this lease see it.
+    pub fn note<T: Any + Send + Sync>(&self, info: &ProviderInfo, value: T) {
+        let trail = self.trail.get_or_init(Arc::default);
+        trail.notes.set(info.id(), value);
+    }
+
+    /// What the provider that `info` describes has noted, on the request or here, if it is a `T`.
+    #[must_use]
+    pub fn noted<T: Any + Send + Sync>(&self, info: &ProviderInfo) -> Option<Arc<T>> {
+        self.trail.get()?.notes.get(info.id())
     }
 
     /// The next write of this lease, for an extension or a release; see [`OwnerWrite`].
@@ -265,15 +88,15 @@ impl Lease {
     ///     assert_eq!(extension.standing(release.stored()), Standing::Later);
     ///     Ok(())
     /// }
-    /// # use shedlock_runtime::{AcquireRequest, BootInstant, LockConfiguration, node_name};
-    /// # let now = BootInstant::from_origin(std::time::Duration::ZERO);
-    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
-    /// # let _owner = request.owner(&node_name("web-2"))?;
+    /// # use shedlock_runtime::{AcquireRequest, LockConfiguration, ProviderInfo};
+    /// # let info = ProviderInfo::new("toy");
+    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, info.clock().boot());
+    /// # let _owner = request.owner(&info)?;
     /// # example(&request.grant(None))?;
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn next_write(&self) -> Result<OwnerWrite, LockError> {
-        self.owner.as_ref().map(Owner::next_write).ok_or_else(|| {
+        self.owner().map(Owner::next_write).ok_or_else(|| {
             LockError::new(
                 ErrorKind::Other,
                 "the lease was granted by another provider",
@@ -299,17 +122,19 @@ impl Lease {
     ///     assert_eq!(late.next_write()?, release);
     ///     Ok(())
     /// }
-    /// # use shedlock_runtime::{AcquireRequest, BootInstant, LockConfiguration, node_name};
-    /// # let now = BootInstant::from_origin(std::time::Duration::ZERO);
-    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, now);
-    /// # let _owner = request.owner(&node_name("web-2"))?;
+    /// # use shedlock_runtime::{AcquireRequest, LockConfiguration, ProviderInfo};
+    /// # let info = ProviderInfo::new("toy");
+    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, info.clock().boot());
+    /// # let _owner = request.owner(&info)?;
     /// # example(&request.grant(None))?;
     /// # Ok::<(), LockError>(())
     /// ```
     #[must_use]
     pub fn replica(&self) -> Self {
         Self {
-            owner: self.owner.as_ref().map(Owner::replica),
+            trail: self.trail.get().map_or_else(OnceCell::new, |trail| {
+                OnceCell::with_value(Arc::new(trail.replica()))
+            }),
             ..self.clone()
         }
     }
@@ -358,18 +183,13 @@ impl Lease {
 
     /// Whether both are of one acquisition, however it was extended since.
     pub(crate) fn is_same_grant(&self, other: &Self) -> bool {
-        match (&self.owner, &other.owner) {
+        match (self.owner(), other.owner()) {
             (Some(one), Some(other)) => one == other,
             (None, None) => {
                 self.requested_at == other.requested_at && self.fencing_token == other.fencing_token
             }
             _ => false,
         }
-    }
-
-    /// Where the router `router` had sent the request that won this lease.
-    pub(crate) fn route(&self, router: u64) -> Option<Arc<dyn LockProvider>> {
-        Route::find(self.route.as_ref(), router)
     }
 
     pub(crate) fn valid_for(&self) -> Duration {

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
+use crate::seam::request::AcquireRequest;
 use crate::values::error::LockError;
 
 /// A store that keeps locks.

@@ -1,21 +1,24 @@
 //! Locks in this process's memory: for tests, examples and single-node programs.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
+use crate::seam::capabilities::{Capabilities, Fencing};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::clock::{BootInstant, Clock, TokioClock};
 use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
-mod admin;
+mod records;
 
 /// Below this many names nothing is gained by forgetting free ones.
 const KEEP_NAMES: usize = 1_024;
@@ -90,7 +93,9 @@ impl InMemoryLockProvider {
     /// No locks held, on a clock of the caller's.
     #[must_use]
     pub fn with_clock(clock: impl Clock) -> Self {
-        let info = ProviderInfo::new("memory").with_clock(clock);
+        let info = ProviderInfo::new("memory")
+            .with_clock(clock)
+            .with_capabilities(Capabilities::new().with_fencing(Fencing::UntilRestart));
         Self {
             info,
             locks: Arc::default(),
@@ -104,6 +109,13 @@ impl InMemoryLockProvider {
     fn locks(&self) -> MutexGuard<'_, Locks> {
         // A panic under this mutex is impossible: nothing in there runs foreign code.
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The provider's name with the wrappers around it, as [`ProviderInfo`] shows it.
+impl fmt::Display for InMemoryLockProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.fmt(f)
     }
 }
 

@@ -1,49 +1,163 @@
-//! The seam for compare-and-swap stores: read a record, write it if nobody else has.
+//! The seam for stores that compare and swap: read a record, write it if nobody else has.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
-use crate::seam::provider::LockProvider;
-use crate::values::error::{ErrorKind, LockError};
-use crate::values::name::LockName;
-use crate::values::owner::{Owner, Standing, host_node_name, node_name};
+use crate::values::error::LockError;
+use crate::values::owner::Owner;
 
-mod admin;
+mod encoding;
+#[cfg(feature = "json")]
+mod json;
+mod operator;
+mod provider;
 
-pub use admin::RecordCatalogue;
+pub use encoding::NameEncoding;
+pub use provider::RecordLockProvider;
 
-/// How often a lost race is run again before the lock counts as contended.
-const MOST_RACES: usize = 4;
+/// How many records of a list are read at the same time.
+const READS_AT_ONCE: usize = 16;
 
-/// A store that can read a record and write it on condition that it is unchanged.
+/// A store that can read a record, write it on condition that it is unchanged, delete it likewise, and list names.
 ///
-/// These two make a provider: [`RecordLockProvider`] does the rest. Expiry is judged by the client's UTC clock, as JVM
-/// nodes do in such stores; keep the nodes' clocks in step.
+/// These four make a whole provider: [`RecordLockProvider`] does the rest, operators included.
+///
+/// A lease ends by the store's clock if [`read`](Self::read) brings the store's time, and by the client's UTC clock otherwise, as with
+/// JVM nodes in such stores. The provider declares which, by [`Capabilities::with_expiry`](crate::Capabilities::with_expiry).
 ///
 /// # Cancel safety
 ///
-/// As for [`LockProvider`].
+/// As for [`LockProvider`](crate::LockProvider).
+///
+/// # Examples
+///
+/// A map in one process, whose records have revisions:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use std::collections::BTreeMap;
+/// use std::sync::Mutex;
+///
+/// use shedlock_runtime::{
+///     LockAdmin as _, LockConfiguration, LockError, LockProviderExt as _, LockRecord, ProviderInfo, RecordLockProvider, RecordStore,
+///     Snapshot, Written, async_trait,
+/// };
+///
+/// #[derive(Debug, Default)]
+/// struct Map(Mutex<BTreeMap<String, (LockRecord, u64)>>);
+///
+/// #[async_trait]
+/// impl RecordStore for Map {
+///     type Version = u64;
+///
+///     async fn read(&self, name: &str) -> Result<Snapshot<u64>, LockError> {
+///         Ok(match self.0.lock().unwrap().get(name) {
+///             Some((record, revision)) => Snapshot::record(record.clone(), *revision),
+///             None => Snapshot::absent(),
+///         })
+///     }
+///
+///     async fn write(&self, name: &str, record: &LockRecord, expected: Option<&u64>) -> Result<Written<u64>, LockError> {
+///         let mut map = self.0.lock().unwrap();
+///         if map.get(name).map(|(_, revision)| revision) != expected {
+///             return Ok(Written::Conflict);
+///         }
+///         let revision = expected.map_or(1, |revision| revision + 1);
+///         map.insert(name.to_owned(), (record.clone(), revision));
+///         Ok(Written::Done(revision))
+///     }
+///
+///     async fn delete(&self, name: &str, expected: &u64) -> Result<Written<()>, LockError> {
+///         let mut map = self.0.lock().unwrap();
+///         if map.get(name).map(|(_, revision)| revision) != Some(expected) {
+///             return Ok(Written::Conflict);
+///         }
+///         map.remove(name);
+///         Ok(Written::Done(()))
+///     }
+///
+///     async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError> {
+///         let map = self.0.lock().unwrap();
+///         Ok(map.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+///     }
+/// }
+///
+/// let provider = RecordLockProvider::new(ProviderInfo::new("map"), Map::default());
+/// let _lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?.expect("is free");
+/// assert!(provider.get("mail").await?.expect("has a record").is_held());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
-    /// The record of lock `name` and what it takes to replace it, or `None` if there is none.
-    async fn read(&self, name: &str) -> Result<Option<(LockRecord, Version)>, LockError>;
+    /// What tells one state of a record from another: an `ETag`, a revision, a generation. It is never printed.
+    type Version: Clone + Send + Sync + 'static;
+
+    /// The record of the lock `name`, with what it takes to replace it.
+    async fn read(&self, name: &str) -> Result<Snapshot<Self::Version>, LockError>;
 
     /// Writes `record` if the stored one still has version `expected`, or if there is none and `expected` is `None`.
-    async fn write_if(
+    async fn write(
         &self,
         name: &str,
         record: &LockRecord,
-        expected: Option<Version>,
-    ) -> Result<Result<Version, Conflict>, LockError>;
+        expected: Option<&Self::Version>,
+    ) -> Result<Written<Self::Version>, LockError>;
+
+    /// Deletes the record of the lock `name` if it still has version `expected`. One that is gone already is a conflict.
+    ///
+    /// A record that is made anew must not get a version that an earlier record of this name had: a write on its way that
+    /// expects that version would take the lock from its holder.
+    async fn delete(&self, name: &str, expected: &Self::Version) -> Result<Written<()>, LockError>;
+
+    /// The names of all locks that have a record and begin with `prefix`, in any order.
+    async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError>;
+
+    /// All records whose names begin with `prefix`, in any order; by default each is read by itself, some at the same time. A store
+    /// that lists records with their contents should do it here.
+    async fn list(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<(String, Snapshot<Self::Version>)>, LockError> {
+        let names = self.names(prefix).await?;
+        stream::iter(names)
+            .map(|name| async move {
+                let snapshot = self.read(&name).await?;
+                Ok((name, snapshot))
+            })
+            .buffer_unordered(READS_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// The number in `version`, in a store whose versions are numbers that grow for ever, also when a record is deleted and made anew.
+    /// The number of the write that took a lock is its fencing token then. By default a store has no such numbers, and the fencing token
+    /// is a number in the record.
+    fn revision(&self, _version: &Self::Version) -> Option<u64> {
+        None
+    }
 }
 
 /// What a store keeps of a lock.
+///
+/// `Debug` shows the holder's node, and not its secret.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// use shedlock_runtime::LockRecord;
+///
+/// let locked_at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+/// let record = LockRecord::new(locked_at + Duration::from_secs(60), locked_at, "web-2".to_owned(), 33);
+/// assert_eq!(record.fencing_token, 33);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockRecord {
@@ -53,7 +167,7 @@ pub struct LockRecord {
     pub locked_at: SystemTime,
     /// By whom, as stored: it contains the owner's secret.
     pub locked_by: String,
-    /// The fencing token; zero where the store or a JVM peer keeps none.
+    /// The fencing token; zero where the store or a JVM node keeps none.
     pub fencing_token: u64,
 }
 
@@ -74,8 +188,10 @@ impl LockRecord {
         }
     }
 
-    fn is_held(&self, now: SystemTime) -> bool {
-        self.lock_until > now
+    /// How long the lock stays taken after `now`, by the clock of the record's times; zero if it is free.
+    #[must_use]
+    pub fn remaining(&self, now: SystemTime) -> Duration {
+        self.lock_until.duration_since(now).unwrap_or_default()
     }
 }
 
@@ -90,224 +206,101 @@ impl fmt::Debug for LockRecord {
     }
 }
 
-/// What a store says of the state of a record: an `ETag`, a revision, a generation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version(String);
+/// What a read has found, and when.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use shedlock_runtime::Snapshot;
+///
+/// // There is no record, and the store's answer told the time.
+/// let snapshot: Snapshot<u64> = Snapshot::absent().at(SystemTime::now());
+/// # let _ = snapshot;
+/// ```
+#[derive(Clone)]
+pub struct Snapshot<V> {
+    found: Found<V>,
+    now: Option<SystemTime>,
+}
 
-impl Version {
-    /// The version as the store writes it.
+#[derive(Clone)]
+enum Found<V> {
+    Absent,
+    Record(LockRecord, V),
+    Unreadable(String),
+}
+
+impl<V> Snapshot<V> {
+    /// The lock has no record.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn absent() -> Self {
+        Self::from_found(Found::Absent)
     }
-}
 
-impl<T: ToString> From<T> for Version {
-    fn from(version: T) -> Self {
-        Self(version.to_string())
-    }
-}
-
-/// Somebody else wrote the record first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict;
-
-/// A [`LockProvider`] over any [`RecordStore`].
-#[derive(Debug)]
-pub struct RecordLockProvider<S> {
-    info: ProviderInfo,
-    node: Arc<str>,
-    store: Arc<S>,
-}
-
-// Derived, it would ask for `S: Clone`.
-impl<S> Clone for RecordLockProvider<S> {
-    fn clone(&self) -> Self {
-        Self {
-            info: self.info.clone(),
-            node: Arc::clone(&self.node),
-            store: Arc::clone(&self.store),
-        }
-    }
-}
-
-impl<S: RecordStore> RecordLockProvider<S> {
-    /// A provider described by `info`, with the host's name as the node.
+    /// The lock has this record in this version.
     #[must_use]
-    pub fn new(info: ProviderInfo, store: S) -> Self {
-        Self {
-            info,
-            node: host_node_name(),
-            store: Arc::new(store),
-        }
+    pub fn record(record: LockRecord, version: V) -> Self {
+        Self::from_found(Found::Record(record, version))
     }
 
-    /// Calls this node `node`.
+    /// What lies under the lock's key is no record of a lock: `problem` says why, as a lower-case fragment without a full stop. The lock
+    /// is not granted, operators see the problem, and nothing changes what lies there.
     #[must_use]
-    pub fn with_node_name(mut self, node: &str) -> Self {
-        self.node = node_name(node);
+    pub fn unreadable(problem: impl Into<String>) -> Self {
+        Self::from_found(Found::Unreadable(problem.into()))
+    }
+
+    /// Adds the store's time of day when it read, which then decides whether leases have ended.
+    #[must_use]
+    pub fn at(mut self, now: SystemTime) -> Self {
+        self.now = Some(now);
         self
     }
 
-    /// The store.
-    #[must_use]
-    pub fn store(&self) -> &S {
-        &self.store
+    fn from_found(found: Found<V>) -> Self {
+        Self { found, now: None }
     }
 
-    fn now(&self) -> SystemTime {
-        self.info.clock().utc()
+    /// The time by which the lease of this record is judged.
+    fn now(&self, info: &ProviderInfo) -> SystemTime {
+        self.now.unwrap_or_else(|| info.clock().utc())
     }
+}
 
-    /// Changes the record while it is `lease`'s and bears no later write; false if it is not so, or not as `change` wants it.
-    async fn change_own(
-        &self,
-        lease: &Lease,
-        change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
-    ) -> Result<bool, LockError> {
-        let write = lease.next_write()?;
-        let name = lease.name().as_str();
-        for _ in 0..MOST_RACES {
-            let Some((mut record, version)) = self.store.read(name).await? else {
-                return Ok(false);
-            };
-            let standing = write.standing(&record.locked_by);
-            if matches!(standing, Standing::Later | Standing::Foreign)
-                || !change(&mut record, self.now())?
-            {
-                return Ok(false);
-            }
-            if standing == Standing::Same {
-                // Written before, by this very request.
-                return Ok(true);
-            }
-            write.stored().clone_into(&mut record.locked_by);
-            let written = self.store.write_if(name, &record, Some(version));
-            if written.await?.is_ok() {
-                return Ok(true);
-            }
+// A version is never printed: it may hold the owner's secret.
+impl<V> fmt::Debug for Snapshot<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Found::Absent => f.write_str("absent")?,
+            Found::Record(record, _) => record.fmt(f)?,
+            Found::Unreadable(problem) => write!(f, "unreadable: {problem}")?,
         }
-        Err(raced())
-    }
-
-    /// Writes what `change` makes of the record; false if it makes nothing.
-    async fn change(
-        &self,
-        name: &LockName,
-        change: impl Fn(Option<LockRecord>, SystemTime) -> Result<Option<LockRecord>, LockError>
-        + Send
-        + Sync,
-    ) -> Result<bool, LockError> {
-        let name = name.as_str();
-        for _ in 0..MOST_RACES {
-            let (found, version) = self.store.read(name).await?.unzip();
-            let Some(record) = change(found, self.now())? else {
-                return Ok(false);
-            };
-            if self.store.write_if(name, &record, version).await?.is_ok() {
-                return Ok(true);
-            }
-        }
-        Err(raced())
+        self.now.map_or(Ok(()), |now| write!(f, " at {now:?}"))
     }
 }
 
-fn raced() -> LockError {
-    LockError::new(ErrorKind::Unavailable, "others kept changing the record")
-}
-
-#[async_trait]
-impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
-    fn info(&self) -> &ProviderInfo {
-        &self.info
-    }
-
-    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
-        let write = request.write(&self.node)?;
-        for _ in 0..MOST_RACES {
-            let found = self.store.read(request.name().as_str()).await?;
-            let now = self.now();
-            if let Some((record, _)) = &found {
-                let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
-                if is_ours && !record.is_held(now) {
-                    return Err(request.too_late());
-                }
-                if is_ours {
-                    return Ok(Acquisition::Granted(
-                        request.grant(Some(record.fencing_token)),
-                    ));
-                }
-            }
-            if let Some((record, _)) = &found
-                && record.is_held(now)
-            {
-                let remaining = record.lock_until.duration_since(now).unwrap_or_default();
-                return Ok(Acquisition::Refused(Refusal::from_stored(
-                    &record.locked_by,
-                    remaining,
-                )));
-            }
-            let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
-            let token = next_token(last_token, now);
-            let owner = write.stored().to_owned();
-            let record = LockRecord::new(after(now, request.at_most())?, now, owner, token);
-            let expected = found.map(|(_, version)| version);
-            if self
-                .store
-                .write_if(request.name().as_str(), &record, expected)
-                .await?
-                .is_ok()
-            {
-                return Ok(Acquisition::Granted(request.grant(Some(token))));
-            }
-        }
-        Ok(Acquisition::Refused(Refusal::contended()))
-    }
-
-    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        let changed = self.change_own(lease, |record, now| {
-            if !record.is_held(now) {
-                return Ok(false);
-            }
-            record.lock_until = after(now, at_most)?;
-            Ok(true)
-        });
-        Ok(if changed.await? {
-            Ownership::Ours
-        } else {
-            Ownership::Lost
-        })
-    }
-
-    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let changed = self.change_own(lease, |record, now| {
-            record.lock_until = after(now, keep_for)?;
-            Ok(true)
-        });
-        Ok(if changed.await? {
-            Ownership::Ours
-        } else {
-            Ownership::Lost
-        })
-    }
-}
-
-/// Greater than the last, and than any that a since deleted record can have had: those were not ahead of the clock.
-fn next_token(last: u64, now: SystemTime) -> u64 {
-    let micros = now
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_micros();
-    u64::try_from(micros)
-        .unwrap_or(u64::MAX)
-        .max(last.saturating_add(1))
-}
-
-fn after(instant: SystemTime, duration: Duration) -> Result<SystemTime, LockError> {
-    instant.checked_add(duration).ok_or_else(|| {
-        LockError::new(
-            ErrorKind::InvalidDuration,
-            "the lease would end beyond what the clock can say",
-        )
-    })
+/// The answer to a conditional write.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::Written;
+///
+/// // A store says of a write on condition that there is no record: "precondition failed".
+/// fn answer(status: u16, etag: &str) -> Written<String> {
+///     match status {
+///         412 => Written::Conflict,
+///         _ => Written::Done(etag.to_owned()),
+///     }
+/// }
+/// assert_eq!(answer(412, ""), Written::Conflict);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written<V> {
+    /// The record was written, and has this version now.
+    Done(V),
+    /// Somebody else has written or deleted the record first: nothing was changed.
+    Conflict,
 }

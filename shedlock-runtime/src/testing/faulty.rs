@@ -9,10 +9,10 @@ use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError, Operation};
-use crate::values::owner::host_node_name;
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         if let Some(delay) = self.take_late() {
             // The owner travels with the request, so it is made before the request is sent off.
-            request.owner(&host_node_name())?;
+            request.owner(self.info())?;
             let (inner, request) = (Arc::clone(&self.inner), request.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(delay).await;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::clock::TokioClock;
 use crate::values::error::LockError;
 

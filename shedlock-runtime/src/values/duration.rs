@@ -29,15 +29,27 @@ pub enum InvalidDuration {
     /// `at_most` is zero: the lock would be free again at once.
     #[error("`at_most` cannot be zero; it is how long the lock is held if its node dies")]
     ZeroAtMost,
-    /// `at_most` is positive but shorter than the stores can tell apart.
+    /// `at_most` is positive but shorter than any store can tell apart.
     #[error("`at_most` cannot be shorter than a millisecond, which is as fine as stores count")]
     TooShort,
     /// A limit on the time of a question is shorter than any store's answer.
     #[error("a time limit cannot be shorter than a millisecond: no store could answer in time")]
     LimitTooShort,
+    /// `at_most` is shorter than the shortest lease of this store.
+    #[error("`at_most` cannot be shorter than {} in this store", humantime::format_duration(*shortest))]
+    ShorterThanStore {
+        /// The shortest lease.
+        shortest: Duration,
+    },
+    /// A lease or an `at_least` is longer than this store keeps a lock taken.
+    #[error("this store keeps a lock taken for at most {} at a time", humantime::format_duration(*longest))]
+    LongerThanStore {
+        /// The longest lease.
+        longest: Duration,
+    },
     /// The lease would end past the last instant that the store's column can hold.
     #[error("the lease would end after {limit}, which is as far as the column goes")]
-    BeyondColumn {
+    TooFar {
         /// The last instant, for people.
         limit: &'static str,
     },

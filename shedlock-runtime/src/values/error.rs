@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::values::duration::InvalidDuration;
 use crate::values::name::{InvalidName, LockName};
@@ -30,9 +31,10 @@ const SHOWN_CHARS: usize = 64;
 /// assert_eq!(error.kind(), ErrorKind::InvalidDuration);
 /// assert!(!error.is_transient());
 /// ```
-pub struct LockError(Box<Inner>);
+#[derive(Clone)]
+pub struct LockError(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     kind: ErrorKind,
     operation: Option<Operation>,
@@ -40,7 +42,7 @@ struct Inner {
     provider: Option<&'static str>,
     problem: String,
     remedy: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     /// Which of the stores of one kind, where a call of the attribute knows: `ProviderInfo::id`.
     store: Option<u64>,
 }
@@ -49,7 +51,7 @@ impl LockError {
     /// An error of `kind`; `problem` is a lower-case fragment without a full stop.
     #[must_use]
     pub fn new(kind: ErrorKind, problem: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
+        Self(Arc::new(Inner {
             kind,
             operation: None,
             lock: None,
@@ -82,29 +84,30 @@ impl LockError {
         provider: &'static str,
         lock: Option<&LockName>,
     ) -> Self {
-        self.0.operation.get_or_insert(operation);
-        self.0.provider.get_or_insert(provider);
+        self.inner().operation.get_or_insert(operation);
+        self.inner().provider.get_or_insert(provider);
         if self.0.lock.is_none() {
-            self.0.lock = lock.cloned();
+            self.inner().lock = lock.cloned();
         }
         self
     }
 
     /// Adds what was being done, where there is no store to speak of.
     pub(crate) fn during(mut self, operation: Operation) -> Self {
-        self.0.operation.get_or_insert(operation);
+        self.inner().operation.get_or_insert(operation);
         self
     }
 
     /// Adds in which store it was.
     pub(crate) fn at(mut self, store: u64) -> Self {
-        self.0.store.get_or_insert(store);
+        self.inner().store.get_or_insert(store);
         self
     }
 
     /// Adds which lock it is about, unless the error knows already.
     pub(crate) fn about(mut self, lock: Option<LockName>) -> Self {
-        self.0.lock = self.0.lock.take().or(lock);
+        let inner = self.inner();
+        inner.lock = inner.lock.take().or(lock);
         self
     }
 
@@ -112,7 +115,7 @@ impl LockError {
     /// their own.
     #[must_use]
     pub fn renamed(mut self, lock: &LockName) -> Self {
-        if let Some(name) = &mut self.0.lock {
+        if let Some(name) = &mut self.inner().lock {
             name.clone_from(lock);
         }
         self
@@ -121,15 +124,20 @@ impl LockError {
     /// Adds what the reader should do.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.0.remedy = Some(remedy.into());
+        self.inner().remedy = Some(remedy.into());
         self
     }
 
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.inner().source = Some(source.into().into());
         self
+    }
+
+    /// The part to change: this error's own, also if it has been cloned.
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
     }
 
     /// What sort of failure it was.

@@ -59,6 +59,14 @@ pub enum InvalidName {
         /// What is counted: characters or bytes.
         unit: &'static str,
     },
+    /// The text contains a character that the store's keys cannot have.
+    #[error("a lock name here has only {alphabet}; found {found:?}")]
+    OutsideAlphabet {
+        /// The character.
+        found: char,
+        /// What the store's keys can have.
+        alphabet: &'static str,
+    },
 }
 
 impl LockName {
@@ -104,6 +112,18 @@ impl LockName {
                 len,
                 max,
                 unit: "characters",
+            }),
+        }
+    }
+
+    /// Refuses a name that a store with `max` bytes to a key could not keep.
+    pub(crate) fn check_bytes(&self, max: usize) -> Result<(), InvalidName> {
+        match self.as_str().len() {
+            len if len <= max => Ok(()),
+            len => Err(InvalidName::TooLong {
+                len,
+                max,
+                unit: "bytes",
             }),
         }
     }

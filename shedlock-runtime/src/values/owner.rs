@@ -126,6 +126,14 @@ impl Owner {
         split(stored).map_or(stored, |(node, _secret)| node)
     }
 
+    /// Whether a write wrote this that is not the acquisition itself: an extension, a release, or an operator's mark.
+    pub(crate) fn is_later_write(stored: &str) -> bool {
+        match Self::acquisition_of(stored) {
+            Some(acquisition) => acquisition != stored,
+            None => OperatorMark::parse(stored).is_some(),
+        }
+    }
+
     /// What all writes of one acquisition have in common, if one of ours wrote it.
     pub(crate) fn acquisition_of(stored: &str) -> Option<&str> {
         let (node, _secret) = split(stored)?;

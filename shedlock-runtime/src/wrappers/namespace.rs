@@ -1,5 +1,6 @@
 //! One store for many environments: each sees its own locks only.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use async_trait::async_trait;
 use super::check_part;
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::{InvalidName, LockName, MAX_BYTES};
 
@@ -79,12 +81,17 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
                 .with_remedy("put one namespace into the other instead"));
         }
         let prefix = format!("{namespace}{SEPARATOR}");
-        let max = inner.info().max_name_chars();
+        let capabilities = inner.info().capabilities();
+        let max = capabilities.max_name_chars();
         let left = match max {
             usize::MAX => usize::MAX,
             max => max.saturating_sub(prefix.chars().count()),
         };
-        if left == 0 || prefix.len() >= MAX_BYTES {
+        let bytes_left = capabilities
+            .max_name_bytes()
+            .min(MAX_BYTES)
+            .saturating_sub(prefix.len());
+        if left == 0 || bytes_left == 0 {
             let problem = format!(
                 "the namespace leaves no room for names in {}",
                 inner.info().name()
@@ -92,11 +99,15 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
             return Err(LockError::new(ErrorKind::Configuration, problem)
                 .with_remedy("choose a shorter one"));
         }
+        let capabilities = capabilities
+            .clone()
+            .with_max_name_chars(left)
+            .with_max_name_bytes(bytes_left);
         Ok(Self {
             info: inner
                 .info()
-                .with_new_identity()
-                .with_max_name_chars(left)
+                .wrapped_by("namespace")
+                .with_capabilities(capabilities)
                 .in_namespace(namespace),
             inner: Arc::new(inner),
             prefix: prefix.into(),
@@ -145,6 +156,13 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
 
     fn stored_lease(&self, lease: &Lease) -> Result<Lease, LockError> {
         Ok(lease.renamed(self.stored(lease.name())?))
+    }
+}
+
+/// The provider's name with the wrappers around it, as [`ProviderInfo`] shows it.
+impl<P: LockProvider> fmt::Display for NamespacedLockProvider<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.fmt(f)
     }
 }
 

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use super::check_part;
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
 
@@ -21,6 +22,9 @@ use tenants::{Tenants, check_clock, quoted};
 
 /// Tenants that are made on demand are named by data, which may be anything.
 const MOST_MADE: usize = 10_000;
+
+/// The provider that a request was sent to.
+struct Home(Arc<dyn LockProvider>);
 
 type Key = dyn for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync;
 type Make = dyn Fn(&str) -> Result<Arc<dyn LockProvider>, LockError> + Send + Sync;
@@ -235,22 +239,30 @@ impl RoutingLockProvider {
         Ok(self.tenants.get_or_insert(tenant, &provider))
     }
 
-    /// Decides where `request` goes, and what it wins stays.
+    /// Decides where `request` goes, and notes it: what the request wins stays there.
     fn send(&self, request: &AcquireRequest) -> Result<Arc<dyn LockProvider>, LockError> {
         let name = request.name();
         let provider = self.choose(name)?;
-        let fits = name.check_chars((*provider).info().max_name_chars());
-        fits.map_err(|invalid| told(Operation::Acquire, &*provider, name)(invalid.into()))?;
-        request.set_route(self.info.id(), &provider);
+        let fits = (*provider).info().check(request.config());
+        fits.map_err(with_context(Operation::Acquire, &*provider, name))?;
+        request.note(&self.info, Home(Arc::clone(&provider)));
         Ok(provider)
     }
 
     /// The provider that granted `lease`.
     fn home(&self, lease: &Lease) -> Result<Arc<dyn LockProvider>, LockError> {
-        lease.route(self.info.id()).ok_or_else(|| {
+        let home = lease.noted::<Home>(&self.info).ok_or_else(|| {
             let problem = "the lease was granted by another provider";
             LockError::new(ErrorKind::Other, problem)
-        })
+        })?;
+        Ok(Arc::clone(&home.0))
+    }
+}
+
+/// The provider's name with the wrappers around it, as [`ProviderInfo`] shows it.
+impl fmt::Display for RoutingLockProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.fmt(f)
     }
 }
 
@@ -263,29 +275,29 @@ impl LockProvider for RoutingLockProvider {
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         // A request that is made again goes where it went before: it may have been granted there.
-        let provider = match request.route(self.info.id()) {
-            Some(provider) => provider,
+        let provider = match request.noted::<Home>(&self.info) {
+            Some(home) => Arc::clone(&home.0),
             None => self.send(request)?,
         };
         let answer = (*provider).acquire(request).await;
-        answer.map_err(told(Operation::Acquire, &*provider, request.name()))
+        answer.map_err(with_context(Operation::Acquire, &*provider, request.name()))
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
         let answer = (*provider).extend(lease, at_most).await;
-        answer.map_err(told(Operation::Extend, &*provider, lease.name()))
+        answer.map_err(with_context(Operation::Extend, &*provider, lease.name()))
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
         let answer = (*provider).release(lease, keep_for).await;
-        answer.map_err(told(Operation::Release, &*provider, lease.name()))
+        answer.map_err(with_context(Operation::Release, &*provider, lease.name()))
     }
 }
 
 /// Has an error tell which store it is about: the tenant's, not the router.
-fn told(
+fn with_context(
     operation: Operation,
     provider: &dyn LockProvider,
     lock: &LockName,

@@ -1,5 +1,6 @@
 //! A time limit of a provider's own.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::duration::ToDuration;
 use crate::values::error::LockError;
 use crate::values::limit::{checked_limit, limited};
@@ -44,6 +46,7 @@ use crate::values::limit::{checked_limit, limited};
 #[derive(Debug)]
 pub struct TimeoutLockProvider<P> {
     inner: Arc<P>,
+    info: ProviderInfo,
     limit: Duration,
 }
 
@@ -52,6 +55,7 @@ impl<P> Clone for TimeoutLockProvider<P> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
+            info: self.info.clone(),
             limit: self.limit,
         }
     }
@@ -66,6 +70,7 @@ impl<P: LockProvider> TimeoutLockProvider<P> {
     pub fn new(inner: P, limit: impl ToDuration) -> Result<Self, LockError> {
         Ok(Self {
             limit: checked_limit(limit)?,
+            info: inner.info().shown_behind("timeout"),
             inner: Arc::new(inner),
         })
     }
@@ -83,12 +88,19 @@ impl<P: LockProvider> TimeoutLockProvider<P> {
     }
 }
 
+/// The provider's name with the wrappers around it, as [`ProviderInfo`] shows it.
+impl<P: LockProvider> fmt::Display for TimeoutLockProvider<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.fmt(f)
+    }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
     // The same locks, so the same provider.
     fn info(&self) -> &ProviderInfo {
-        self.inner.info()
+        &self.info
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {

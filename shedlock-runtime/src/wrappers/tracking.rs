@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
-use crate::seam::lease::{AcquireRequest, Lease};
+use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::seam::request::AcquireRequest;
 use crate::values::config::DEFAULT_TIMEOUT;
 use crate::values::error::{LockError, Operation};
 use crate::values::limit::limited;
@@ -56,6 +57,7 @@ const MOST_AT_ONCE: usize = 1_024;
 /// ```
 pub struct TrackingLockProvider<P> {
     inner: Arc<P>,
+    info: ProviderInfo,
     leases: Arc<Mutex<Leases>>,
 }
 
@@ -91,6 +93,7 @@ impl<P> Clone for TrackingLockProvider<P> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
+            info: self.info.clone(),
             leases: Arc::clone(&self.leases),
         }
     }
@@ -109,6 +112,7 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     #[must_use]
     pub fn new(inner: P) -> Self {
         Self {
+            info: inner.info().shown_behind("tracking"),
             inner: Arc::new(inner),
             leases: Arc::default(),
         }
@@ -220,12 +224,19 @@ impl ReleasedLocks {
     }
 }
 
+/// The provider's name with the wrappers around it, as [`ProviderInfo`] shows it.
+impl<P: LockProvider> fmt::Display for TrackingLockProvider<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info.fmt(f)
+    }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
     // The same locks, so the same provider.
     fn info(&self) -> &ProviderInfo {
-        self.inner.info()
+        &self.info
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {

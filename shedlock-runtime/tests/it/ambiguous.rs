@@ -4,61 +4,21 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::testing::{Fault, FaultyProvider, InMemoryRecordStore};
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, Conflict, ErrorKind, Lease, LockConfiguration, LockError,
-    LockProvider, LockProviderExt as _, LockRecord, LockingTaskExecutor, Operation, Ownership,
-    ProviderInfo, RecordLockProvider, RecordStore, Refusal, TokioClock, Version, async_trait,
-    node_name,
+    AcquireRequest, Acquisition, Capabilities, ErrorKind, Lease, LockConfiguration, LockError,
+    LockProvider, LockProviderExt as _, LockingTaskExecutor, Operation, Ownership, ProviderInfo,
+    RecordLockProvider, Refusal, TokioClock, async_trait,
 };
 
-/// One record, kept by versions.
-#[derive(Debug, Default)]
-pub(crate) struct OneRecord(std::sync::Mutex<Option<(LockRecord, u64)>>);
+pub(crate) type Store = FaultyProvider<RecordLockProvider<InMemoryRecordStore>>;
 
-#[async_trait]
-impl RecordStore for OneRecord {
-    async fn read(&self, _name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
-        tokio::task::yield_now().await;
-        Ok(self
-            .0
-            .lock()
-            .unwrap()
-            .clone()
-            .map(|(record, version)| (record, version.into())))
-    }
-
-    async fn write_if(
-        &self,
-        _name: &str,
-        record: &LockRecord,
-        expected: Option<Version>,
-    ) -> Result<Result<Version, Conflict>, LockError> {
-        tokio::task::yield_now().await;
-        let written = self.write(record, expected.as_ref());
-        tokio::task::yield_now().await;
-        Ok(written)
-    }
-}
-
-impl OneRecord {
-    fn write(&self, record: &LockRecord, expected: Option<&Version>) -> Result<Version, Conflict> {
-        let mut stored = self.0.lock().unwrap();
-        let found: Option<Version> = stored.as_ref().map(|(_, version)| (*version).into());
-        if found.as_ref() != expected {
-            return Err(Conflict);
-        }
-        let version = stored.as_ref().map_or(1, |(_, version)| version + 1);
-        *stored = Some((record.clone(), version));
-        Ok(version.into())
-    }
-}
-
-pub(crate) type Store = FaultyProvider<RecordLockProvider<OneRecord>>;
-
-pub(crate) fn store() -> (Store, RecordLockProvider<OneRecord>) {
-    let info = ProviderInfo::new("records").with_clock(TokioClock);
-    let records = RecordLockProvider::new(info, OneRecord::default());
+pub(crate) fn store() -> (Store, RecordLockProvider<InMemoryRecordStore>) {
+    let info = ProviderInfo::new("records")
+        .with_clock(TokioClock)
+        // Times are kept as they are.
+        .with_capabilities(Capabilities::new().with_grain(Duration::from_nanos(1)));
+    let records = RecordLockProvider::new(info, InMemoryRecordStore::new());
     (FaultyProvider::new(records.clone()), records)
 }
 
@@ -67,7 +27,7 @@ fn config() -> LockConfiguration {
 }
 
 /// Waits, in paused time, until somebody else can have the lock, and says how long that took.
-async fn free_after(records: &RecordLockProvider<OneRecord>) -> Duration {
+async fn free_after(records: &RecordLockProvider<InMemoryRecordStore>) -> Duration {
     let start = tokio::time::Instant::now();
     let lock = loop {
         match records.try_lock(config()).await.unwrap() {
@@ -120,7 +80,7 @@ async fn a_caller_that_is_cancelled_while_asking_leaves_no_orphan() {
 /// Refuses each request after a request without an answer, and keeps the request, so that the test delivers that request late.
 #[derive(Debug)]
 struct Doubtful {
-    records: RecordLockProvider<OneRecord>,
+    records: RecordLockProvider<InMemoryRecordStore>,
     asked: std::sync::Mutex<Option<AcquireRequest>>,
     says_so: bool,
 }
@@ -133,7 +93,7 @@ impl LockProvider for Doubtful {
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         // It has reached the store.
-        request.write(&node_name("one"))?;
+        request.write(self.info())?;
         *self.asked.lock().unwrap() = Some(request.clone());
         let refusal = Refusal::held();
         Ok(Acquisition::Refused(if self.says_so {
@@ -204,7 +164,7 @@ async fn a_request_that_arrives_after_the_caller_gave_up_is_taken_back_too() {
         faulty.calls(Operation::Release) > 3,
         "the search goes on while the request may be under way"
     );
-    while records.store().0.lock().unwrap().is_none() {
+    while records.store().all().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let cleared = free_after(&records).await;

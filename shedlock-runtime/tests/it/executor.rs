@@ -168,8 +168,8 @@ async fn a_failed_release_keeps_the_result_and_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
     use shedlock_runtime::{
-        AcquireRequest, Acquisition, Lease, LockError, LockProvider, Ownership, ProviderInfo,
-        async_trait,
+        AcquireRequest, Acquisition, Capabilities, Lease, LockError, LockProvider, Ownership,
+        ProviderInfo, async_trait,
     };
 
     #[derive(Debug)]
@@ -191,7 +191,8 @@ async fn a_name_too_long_for_the_store_is_refused_before_it_is_asked() {
         }
     }
 
-    let provider = Narrow(ProviderInfo::new("narrow").with_max_name_chars(64));
+    let narrow = Capabilities::new().with_max_name_chars(64);
+    let provider = Narrow(ProviderInfo::new("narrow").with_capabilities(narrow));
     let config = LockConfiguration::new("x".repeat(65), "1m").unwrap();
     let error = LockingTaskExecutor::new(provider)
         .execute(config, async {})

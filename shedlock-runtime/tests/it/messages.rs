@@ -124,7 +124,7 @@ async fn what_cannot_be_seen_is_written_out_and_kept_as_it_is() {
 fn the_node_of_another_is_shown_as_a_name_is() {
     let now = SystemTime::now();
     let later = now + Duration::from_secs(60);
-    let info = LockInfo::new("mail", TURNED, now, later, now);
+    let info = LockInfo::from_record("mail", TURNED, Some(now), later, now);
     assert!(
         info.to_string()
             .starts_with(&format!("mail: held by {SHOWN} since")),

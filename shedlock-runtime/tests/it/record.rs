@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::ManualClock;
 use shedlock_runtime::{
-    Clock as _, LockConfiguration, LockProviderExt as _, ProviderInfo, RecordLockProvider,
+    Capabilities, Clock as _, LockConfiguration, LockProviderExt as _, ProviderInfo,
+    RecordLockProvider,
 };
 
 use super::wrappers::Records;
@@ -18,7 +19,10 @@ async fn a_release_goes_by_the_clock_as_it_is() {
         for (is_back, step) in [(true, 60 * MINUTE), (false, 60 * MINUTE)] {
             let clock = ManualClock::new();
             let records = Records::default();
-            let info = ProviderInfo::new("records").with_clock(clock.clone());
+            let info = ProviderInfo::new("records")
+                .with_clock(clock.clone())
+                // Times are kept as they are.
+                .with_capabilities(Capabilities::new().with_grain(Duration::from_nanos(1)));
             let provider = RecordLockProvider::new(info, records.clone());
             let config = LockConfiguration::new("job", 120 * MINUTE).unwrap();
             let config = config.with_at_least(at_least).unwrap();
@@ -29,7 +33,7 @@ async fn a_release_goes_by_the_clock_as_it_is() {
             lock.unlock().await.unwrap();
 
             let left = at_least.saturating_sub(MINUTE);
-            let until = records.0.lock().unwrap()["job"].0.lock_until;
+            let until = records.0.get("job").unwrap().lock_until;
             let held = until.duration_since(clock.utc()).unwrap();
             assert_eq!(held, left, "{at_least:?}, back: {is_back}");
             clock.advance(left);

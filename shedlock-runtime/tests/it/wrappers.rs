@@ -1,13 +1,13 @@
 //! Providers around a provider.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
+use shedlock_runtime::testing::InMemoryRecordStore;
 use shedlock_runtime::{
-    Conflict, Lock, LockConfiguration, LockError, LockProvider, LockProviderExt as _, LockRecord,
-    ProviderInfo, RecordLockProvider, RecordStore, TokioClock, Version, async_trait,
+    Capabilities, Lock, LockConfiguration, LockError, LockProvider, LockProviderExt as _,
+    LockRecord, ProviderInfo, RecordLockProvider, RecordStore, Snapshot, TokioClock, Written,
+    async_trait,
 };
 
 mod compose;
@@ -21,26 +21,35 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// A store with owners, which has to be waited for, on tokio's clock.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Records(pub(crate) Arc<Mutex<HashMap<String, (LockRecord, u64)>>>);
+pub(crate) struct Records(pub(crate) InMemoryRecordStore);
 
 #[async_trait]
 impl RecordStore for Records {
-    async fn read(&self, name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
+    type Version = u64;
+
+    async fn read(&self, name: &str) -> Result<Snapshot<u64>, LockError> {
         round_trip().await;
-        let found = self.0.lock().unwrap().get(name).cloned();
-        Ok(found.map(|(record, version)| (record, version.into())))
+        self.0.read(name).await
     }
 
-    async fn write_if(
+    async fn write(
         &self,
         name: &str,
         record: &LockRecord,
-        expected: Option<Version>,
-    ) -> Result<Result<Version, Conflict>, LockError> {
+        expected: Option<&u64>,
+    ) -> Result<Written<u64>, LockError> {
         round_trip().await;
-        let written = self.write(name, record, expected.as_ref());
+        let written = self.0.write(name, record, expected).await;
         round_trip().await;
-        Ok(written)
+        written
+    }
+
+    async fn delete(&self, name: &str, expected: &u64) -> Result<Written<()>, LockError> {
+        self.0.delete(name, expected).await
+    }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError> {
+        self.0.names(prefix).await
     }
 }
 
@@ -52,32 +61,12 @@ async fn round_trip() {
 }
 
 impl Records {
-    fn write(
-        &self,
-        name: &str,
-        record: &LockRecord,
-        expected: Option<&Version>,
-    ) -> Result<Version, Conflict> {
-        let mut records = self.0.lock().unwrap();
-        let found = records.get(name).map(|(_, version)| *version);
-        if found.map(Version::from).as_ref() != expected {
-            return Err(Conflict);
-        }
-        let version = found.unwrap_or(0) + 1;
-        records.insert(name.to_owned(), (record.clone(), version));
-        Ok(version.into())
-    }
-
     /// The stored names of the locks that are taken.
     fn taken(&self) -> Vec<String> {
         let now = shedlock_runtime::Clock::utc(&TokioClock);
-        let records = self.0.lock().unwrap();
-        let taken = records
-            .iter()
-            .filter(|(_, (record, _))| record.lock_until > now);
-        let mut names: Vec<_> = taken.map(|(name, _)| name.clone()).collect();
-        names.sort();
-        names
+        let all = self.0.all().into_iter();
+        let taken = all.filter(|(_, record)| record.lock_until > now);
+        taken.map(|(name, _)| name).collect()
     }
 }
 
@@ -92,7 +81,12 @@ fn store() -> (Store, Records) {
 fn over(records: &Records) -> Store {
     let info = ProviderInfo::new("records")
         .with_clock(TokioClock)
-        .with_max_name_chars(64);
+        .with_capabilities(
+            Capabilities::new()
+                // Times are kept as they are.
+                .with_grain(Duration::from_nanos(1))
+                .with_max_name_chars(64),
+        );
     RecordLockProvider::new(info, records.clone())
 }
 

@@ -101,7 +101,7 @@ async fn each_outcome_is_heard_in_order_by_all_with_what_it_is_about() {
     let ten = Duration::from_secs(10);
     let five = Duration::from_secs(5);
     assert!(
-        matches!(heard[0].kind, EventKind::Acquired { at_most, token: Some(_), .. } if at_most == ten)
+        matches!(heard[0].kind, EventKind::Acquired { at_most, fencing_token: Some(_), .. } if at_most == ten)
     );
     let EventKind::Extended {
         at_most,
@@ -133,19 +133,19 @@ async fn each_outcome_is_heard_in_order_by_all_with_what_it_is_about() {
     };
     assert_eq!((*reason, node.is_some()), (SkipReason::Held, true));
     assert!(remaining.is_some_and(|left| left.as_secs() == 13 || left.as_secs() == 14));
-    let EventKind::Failed(failure) = &heard[5].kind else {
+    let EventKind::Failed(error) = &heard[5].kind else {
         panic!("{heard:?}");
     };
-    assert_eq!(failure.operation, Some(Operation::Acquire));
-    assert_eq!(failure.kind, ErrorKind::Unavailable);
-    assert!(failure.message.contains("`heard-a7`"), "{failure:?}");
-    let EventKind::ExtendFailed { failure, left } = &heard[7].kind else {
+    assert_eq!(error.operation(), Some(Operation::Acquire));
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.lock(), Some("heard-a7"), "{error:?}");
+    let EventKind::ExtendFailed { error, left } = &heard[7].kind else {
         panic!("{heard:?}");
     };
-    assert_eq!(failure.operation, Some(Operation::Extend));
+    assert_eq!(error.operation(), Some(Operation::Extend));
     assert!(*left <= five && *left > Duration::from_secs(4), "{left:?}");
     assert!(
-        matches!(&heard[10].kind, EventKind::ReleaseFailed { failure, .. } if failure.kind == ErrorKind::Timeout)
+        matches!(&heard[10].kind, EventKind::ReleaseFailed { error, .. } if error.kind() == ErrorKind::Timeout)
     );
     assert!(matches!(
         heard[13].kind,

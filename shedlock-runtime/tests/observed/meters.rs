@@ -328,8 +328,8 @@ async fn the_locks_that_are_held_balance() {
     assert_eq!(held(), 0.0, "released");
 
     drop(take().await);
-    assert_eq!(held(), 0.0, "dropped");
     seconds(1).await;
+    assert_eq!(held(), 0.0, "dropped");
 
     let mut lock = take().await;
     lock.release_on_drop(false);
@@ -367,8 +367,8 @@ async fn the_locks_that_are_held_balance() {
     let task = run(&store, config("m-held", "10s"), seconds(60));
     let aborted = tokio::time::timeout(Duration::from_secs(1), task).await;
     assert!(aborted.is_err());
-    assert_eq!(held(), 0.0, "aborted");
     seconds(1).await;
+    assert_eq!(held(), 0.0, "aborted");
 
     let panicked = run(&store, config("m-held", "10s"), async {
         panic!("a body of a test")
@@ -379,6 +379,7 @@ async fn the_locks_that_are_held_balance() {
             .await
             .is_err()
     );
+    seconds(1).await;
     assert_eq!(held(), 0.0, "panicked");
     assert_eq!(
         recorder.all("m-held")["shedlock_body_seconds_count outcome=panicked provider=records"],

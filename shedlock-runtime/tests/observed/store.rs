@@ -1,22 +1,19 @@
 //! A store for these tests that is given owners, as a server is.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shedlock_runtime::testing::{Fault, FaultyProvider};
+use shedlock_runtime::testing::{Fault, FaultyProvider, InMemoryRecordStore};
 use shedlock_runtime::{
-    Conflict, ErrorKind, LockConfiguration, LockError, LockProvider, LockProviderExt, LockRecord,
-    LockingTaskExecutor, ProviderInfo, RecordLockProvider, RecordStore, TokioClock, Version,
-    async_trait,
+    Capabilities, ErrorKind, LockConfiguration, LockError, LockProvider, LockProviderExt,
+    LockRecord, LockingTaskExecutor, ProviderInfo, RecordLockProvider, RecordStore, Snapshot,
+    TokioClock, Written, async_trait,
 };
-
-type Stored = HashMap<String, (LockRecord, u64)>;
 
 /// Records by name, and every owner that was ever written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Records {
-    stored: Arc<Mutex<Stored>>,
+    stored: InMemoryRecordStore,
     owners: Arc<Mutex<Vec<String>>>,
 }
 
@@ -31,40 +28,44 @@ impl Records {
 
     /// Forgets a lock, as an operator with a shell does.
     pub(crate) fn delete(&self, name: &str) {
-        self.stored.lock().unwrap().remove(name);
+        self.stored.remove(name);
     }
 }
 
 #[async_trait]
 impl RecordStore for Records {
-    async fn read(&self, name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
-        let stored = self.stored.lock().unwrap();
-        let found = stored.get(name).cloned();
-        Ok(found.map(|(record, version)| (record, version.into())))
+    type Version = u64;
+
+    async fn read(&self, name: &str) -> Result<Snapshot<u64>, LockError> {
+        self.stored.read(name).await
     }
 
-    async fn write_if(
+    async fn write(
         &self,
         name: &str,
         record: &LockRecord,
-        expected: Option<Version>,
-    ) -> Result<Result<Version, Conflict>, LockError> {
-        let mut stored = self.stored.lock().unwrap();
-        let found = stored.get(name).map(|(_, version)| *version);
-        if found.map(Version::from) != expected {
-            return Ok(Err(Conflict));
-        }
-        let version = found.unwrap_or_default() + 1;
+        expected: Option<&u64>,
+    ) -> Result<Written<u64>, LockError> {
         self.owners.lock().unwrap().push(record.locked_by.clone());
-        stored.insert(name.to_owned(), (record.clone(), version));
-        Ok(Ok(version.into()))
+        self.stored.write(name, record, expected).await
+    }
+
+    async fn delete(&self, name: &str, expected: &u64) -> Result<Written<()>, LockError> {
+        self.stored.delete(name, expected).await
+    }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError> {
+        self.stored.names(prefix).await
     }
 }
 
 pub(crate) type Store = FaultyProvider<RecordLockProvider<Records>>;
 
 pub(crate) fn store() -> (Store, Records) {
-    let info = ProviderInfo::new("records").with_clock(TokioClock);
+    let info = ProviderInfo::new("records")
+        .with_clock(TokioClock)
+        // Times are kept as they are.
+        .with_capabilities(Capabilities::new().with_grain(Duration::from_nanos(1)));
     let records = Records::default();
     let provider = RecordLockProvider::new(info, records.clone());
     (FaultyProvider::new(provider), records)

@@ -24,7 +24,7 @@ fn check(line: &Seen, provider: &str, span: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_question_and_its_answer_is_a_line_on_the_providers_own_target() {
+async fn each_question_and_its_answer_is_a_line_on_a_target_of_their_own() {
     start();
     let memory = InMemoryLockProvider::new();
     let mut lock = memory.try_lock(config("wire", "10m")).await.unwrap();
@@ -47,13 +47,13 @@ async fn each_question_and_its_answer_is_a_line_on_the_providers_own_target() {
     let lines = wire("wire");
     let spans = ["shedlock.acquire", "shedlock.extend", "shedlock.acquire"];
     for (line, span) in lines.iter().zip(spans) {
-        assert_eq!(line.target, "shedlock::provider::memory");
+        assert_eq!(line.target, "shedlock::provider");
         check(line, "memory", span);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_of_somebody_elses_shares_a_target_and_says_who_holds_the_lock() {
+async fn a_refusal_says_who_holds_the_lock() {
     start();
     let (store, _records) = store();
     hold(&store, "wire-held", "10m").await;
@@ -61,7 +61,7 @@ async fn a_provider_of_somebody_elses_shares_a_target_and_says_who_holds_the_loc
         .await
         .unwrap();
     let refused = wire("wire-held").remove(1);
-    assert_eq!(refused.target, "shedlock::provider::other");
+    assert_eq!(refused.target, "shedlock::provider");
     check(&refused, "records", "shedlock.acquire");
     let node = host_node_name();
     let expected = format!("acquire `wire-held` for 1m: refused: held by {node} for 10m");

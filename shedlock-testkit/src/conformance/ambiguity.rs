@@ -51,7 +51,7 @@ async fn must_fail(provider: impl LockProvider, lock: &str) -> LockError {
 
 /// A lost reply is an error, and what the store granted is soon free again.
 pub async fn a_lost_grant_is_given_back(subject: &Subject) {
-    if subject.capabilities().answers_at_once {
+    if subject.harness().answers_at_once() {
         return subject.not_applicable("no reply can be lost");
     }
     let (one, two) = (faulty(subject).await, subject.node("two").await);
@@ -70,7 +70,7 @@ pub async fn a_lost_grant_is_given_back(subject: &Subject) {
 
 /// So it is when the caller gave up first.
 pub async fn a_cancelled_acquisition_leaves_nothing(subject: &Subject) {
-    if subject.capabilities().answers_at_once {
+    if subject.harness().answers_at_once() {
         return subject.not_applicable("no acquisition can be interrupted");
     }
     let (one, two) = subject.two_nodes().await;

@@ -219,7 +219,7 @@ pub async fn is_over_after_a_long_run(subject: &Subject) {
     let lock = fresh("at-least-long-run");
     let held = one.seize_for(&lock, LONG, subject.short()).await;
     super::subject::until(
-        held.answered + subject.short() + subject.capabilities().slack + Duration::from_millis(20),
+        held.answered + subject.short() + subject.slack() + Duration::from_millis(20),
     )
     .await;
     two.must_be_refused(&lock).await;

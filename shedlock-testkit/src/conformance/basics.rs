@@ -108,12 +108,12 @@ pub async fn a_new_node_sees_what_others_did(subject: &Subject) {
     late.must_be_free(&lock).await;
 }
 
-/// A lease as long as the runtime allows does not wrap around, and its lock can be released.
+/// A lease as long as the provider allows does not wrap around, and its lock can be released.
 pub async fn the_longest_lease_is_held(subject: &Subject) {
-    const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+    let longest = subject.capabilities().longest_lease();
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("longest");
-    let config = config(&lock, LONGEST, Duration::ZERO);
+    let config = config(&lock, longest, Duration::ZERO);
     // A store may refuse what it cannot keep; what it grants, it keeps.
     match one.provider().acquire(&one.request(config)).await {
         Ok(acquired) => {

@@ -12,7 +12,7 @@ pub async fn moves_the_end(subject: &Subject) {
     let lock = fresh("extend");
     let held = one.seize(&lock, subject.roomy()).await;
     one.extend(&held, LONG).await;
-    until(held.answered + subject.roomy() + subject.capabilities().slack).await;
+    until(held.answered + subject.roomy() + subject.slack()).await;
     two.must_be_refused(&lock).await;
     one.release(&held).await;
     two.must_be_free(&lock).await;
@@ -27,7 +27,7 @@ pub async fn works_again_and_again(subject: &Subject) {
         one.extend(&held, subject.roomy() * times).await;
     }
     one.extend(&held, LONG).await;
-    until(held.answered + subject.roomy() + subject.capabilities().slack).await;
+    until(held.answered + subject.roomy() + subject.slack()).await;
     two.must_be_refused(&lock).await;
     one.release(&held).await;
     two.must_be_free(&lock).await;
@@ -64,10 +64,7 @@ pub async fn after_expiry_is_lost(subject: &Subject) {
     let lock = fresh("extend-expired");
     let held = one.seize(&lock, subject.short()).await;
     // The store counts from when it was asked, so no later than this.
-    until(
-        held.answered + subject.short() + subject.capabilities().slack + Duration::from_millis(20),
-    )
-    .await;
+    until(held.answered + subject.short() + subject.slack() + Duration::from_millis(20)).await;
     assert_eq!(
         one.try_extend(&held, LONG).await,
         Ownership::Lost,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::harness::{Disturbance, Fencing};
+use shedlock_runtime::Fencing;
+
+use super::harness::Disturbance;
 use super::subject::{Held, LONG, Subject, fresh};
 
 /// Looks at the tokens of one lock as they are granted.
@@ -29,7 +31,7 @@ impl Tokens {
 
 /// Whether the harness declares at least this; says so if not.
 fn declared(subject: &Subject, wanted: Fencing) -> bool {
-    let declared = subject.capabilities().fencing;
+    let declared = subject.fencing();
     if declared < wanted {
         subject.not_applicable(&format!(
             "the provider's fencing is declared as `{declared:?}`"
@@ -41,7 +43,7 @@ fn declared(subject: &Subject, wanted: Fencing) -> bool {
 /// Without fencing there are no tokens that somebody might rely on.
 pub async fn is_declared_if_there_is_any(subject: &Subject) {
     let held = subject.node("one").await.seize(&fresh("token"), LONG).await;
-    let declared = subject.capabilities().fencing != Fencing::None;
+    let declared = subject.fencing() != Fencing::None;
     assert_eq!(
         held.lease.fencing_token().is_some(),
         declared,

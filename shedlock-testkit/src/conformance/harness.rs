@@ -1,21 +1,31 @@
 //! What the suite must know about a provider and its store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
+use shedlock_runtime::{ErrorKind, Fencing, LockAdmin, LockProvider, async_trait};
 
 use crate::Unavailable;
 
 /// One store and the way to its providers. Each case gets a harness of its own.
 ///
-/// Only [`node`](Self::node) is required. The more of the rest a harness can do, the more the suite can show; a case that
+/// What the store can do is read from the provider's [`Capabilities`](shedlock_runtime::Capabilities). Only [`node`](Self::node) is required. The more of the rest a harness can do, the more the suite can show; a case that
 /// needs what it cannot do says so and passes.
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {
-    /// What the provider promises beyond the contract, and the store's grain.
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+    /// Whether every call ends at its first poll, as in memory. No reply can be lost then, and nothing arrives late.
+    fn answers_at_once(&self) -> bool {
+        false
+    }
+
+    /// How long fencing tokens grow in this store, where the provider cannot know: a table may lack the column. By default what the
+    /// provider declares.
+    fn fencing(&self) -> Option<Fencing> {
+        None
+    }
+
+    /// How many characters a name must be able to have. JVM nodes use up to 64; a wrapper that adds to names leaves fewer.
+    fn name_chars(&self) -> usize {
+        64
     }
 
     /// A provider as another program would make it: over the same store as all nodes of this harness, with connections and
@@ -33,7 +43,7 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
-    /// A node whose time of day is wrong by an hour, ahead or behind; see [`Capabilities::clock`].
+    /// A node whose time of day is wrong by an hour, ahead or behind; where the store's clock decides: see [`Expiry`](shedlock_runtime::Expiry).
     async fn node_with_wrong_clock(
         &self,
         _name: &str,
@@ -79,104 +89,6 @@ pub trait Harness: Send + Sync + 'static {
     async fn broken(&self) -> Vec<Broken> {
         Vec::new()
     }
-}
-
-/// What a provider promises beyond the contract, and the store's grain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// Whose clock decides when a lease ends.
-    pub clock: StoreClock,
-    /// Whether acquisitions are numbered.
-    pub fencing: Fencing,
-    /// The shortest lease that the suite should let expire. The store may have a coarser grain than the default.
-    pub short_lease: Duration,
-    /// How much later than its end a dead holder's lease may be free: the store's stated grain.
-    pub slack: Duration,
-    /// Whether every call ends at its first poll, as in memory. No reply can be lost then.
-    pub answers_at_once: bool,
-    /// How many characters a name may have at least. JVM nodes use up to 64; a wrapper that adds to names leaves fewer.
-    pub name_chars: usize,
-}
-
-impl Default for Capabilities {
-    /// The store's clock to the millisecond, no fencing tokens, calls that have to wait for an answer.
-    fn default() -> Self {
-        Self {
-            clock: StoreClock::Store,
-            fencing: Fencing::None,
-            short_lease: Duration::from_millis(300),
-            slack: Duration::ZERO,
-            answers_at_once: false,
-            name_chars: 64,
-        }
-    }
-}
-
-impl Capabilities {
-    /// Sets whose clock decides.
-    #[must_use]
-    pub fn with_clock(mut self, clock: StoreClock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Sets whether acquisitions are numbered.
-    #[must_use]
-    pub fn with_fencing(mut self, fencing: Fencing) -> Self {
-        self.fencing = fencing;
-        self
-    }
-
-    /// Sets the shortest lease that the suite should let expire.
-    #[must_use]
-    pub fn with_short_lease(mut self, lease: Duration) -> Self {
-        self.short_lease = lease;
-        self
-    }
-
-    /// Sets how much later than its end a lease may be free.
-    #[must_use]
-    pub fn with_slack(mut self, slack: Duration) -> Self {
-        self.slack = slack;
-        self
-    }
-
-    /// Sets how many characters a name may have at least.
-    #[must_use]
-    pub fn with_name_chars(mut self, chars: usize) -> Self {
-        self.name_chars = chars;
-        self
-    }
-
-    /// Says that every call ends at its first poll.
-    #[must_use]
-    pub fn answering_at_once(mut self) -> Self {
-        self.answers_at_once = true;
-        self
-    }
-}
-
-/// Whose clock decides when a lease ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreClock {
-    /// The store's. A node with a wrong time of day must then do no harm.
-    Store,
-    /// Each node's own: the documentation says that the nodes' clocks must agree.
-    Client,
-}
-
-/// Whether acquisitions of a name are numbered in growing order, and how long that lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fencing {
-    /// They are not: no lease has a token.
-    None,
-    /// The numbers grow as long as the store runs.
-    UntilRestart,
-    /// They also survive a restart of the store.
-    UntilDeletion,
-    /// They also survive the deletion of the lock's record.
-    Always,
 }
 
 /// What the store says of a lock.

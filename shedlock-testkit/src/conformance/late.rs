@@ -63,7 +63,7 @@ async fn must_still_hold(subject: &Subject, lock: &str, before: &Peek, after: Du
 }
 
 fn nothing_is_late(subject: &Subject) -> bool {
-    let at_once = subject.capabilities().answers_at_once;
+    let at_once = subject.harness().answers_at_once();
     if at_once {
         subject.not_applicable("no request is on its way for any time");
     }
@@ -101,7 +101,7 @@ pub async fn an_acquisition_while_at_least_lasts(subject: &Subject) {
 
 /// It arrives when the lock was given back.
 pub async fn an_acquisition_after_its_release(subject: &Subject) {
-    if nothing_is_late(subject) {
+    if nothing_is_late(subject) || !subject.keeps_free_records() {
         return;
     }
     let (one, two) = subject.two_nodes().await;
@@ -114,13 +114,13 @@ pub async fn an_acquisition_after_its_release(subject: &Subject) {
 
 /// It arrives when the lease has run out.
 pub async fn an_acquisition_after_its_lease(subject: &Subject) {
-    if nothing_is_late(subject) {
+    if nothing_is_late(subject) || !subject.keeps_free_records() {
         return;
     }
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("late-acquire-expiry");
     let (request, _lease) = won(&one, &lock, subject.short(), Duration::ZERO).await;
-    until(Instant::now() + subject.short() + subject.capabilities().slack + 4 * NOISE).await;
+    until(Instant::now() + subject.short() + subject.slack() + 4 * NOISE).await;
     must_not_be_granted(&one, &request).await;
     two.must_be_free(&lock).await;
 }
@@ -211,7 +211,7 @@ pub async fn a_release_a_second_time(subject: &Subject) {
     let (_, lease) = won(&one, &lock, LONG, subject.short()).await;
     let again = lease.replica();
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
-    until(Instant::now() + subject.short() + subject.capabilities().slack + 4 * NOISE).await;
+    until(Instant::now() + subject.short() + subject.slack() + 4 * NOISE).await;
     let _either = one.provider().release(&again, LONG).await;
     two.must_be_free(&lock).await;
 }

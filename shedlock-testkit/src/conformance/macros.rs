@@ -126,6 +126,7 @@ macro_rules! __conformance_cases {
                 the_holder_stops_before_another_starts
                 a_wrong_clock_changes_nothing
                 fractions_are_not_cut_off
+                a_lease_beyond_the_limits_never_reaches_the_store
             }
             names {
                 odd_names_are_distinct_locks
@@ -161,7 +162,8 @@ macro_rules! __conformance_cases {
                 a_store_that_is_away_is_an_error
             }
             admin {
-                lists_what_is_held_free_and_paused
+                lists_what_is_held_and_paused
+                lists_what_is_free
                 an_unknown_name_is_none
                 a_held_lock_says_who_and_how_long
                 a_free_lock_says_since_when
@@ -172,6 +174,7 @@ macro_rules! __conformance_cases {
             }
             forcing {
                 a_forced_release_frees_at_once
+                the_reason_is_kept_until_the_next_acquisition
                 a_forced_release_ends_at_least
                 the_old_holder_is_told
                 the_reason_is_kept_cleaned_and_cut

@@ -134,7 +134,9 @@ pub async fn odd_names_are_distinct_locks(subject: &Subject) {
 pub async fn short_and_long_names_work(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     // The runtime takes no name of more than 1024 bytes, whatever the provider says.
-    let max = one.provider().info().max_name_chars();
+    let capabilities = one.provider().info().capabilities().clone();
+    let max = capabilities.max_name_chars();
+    let most = capabilities.max_name_bytes().min(1024);
     let tail = fresh("");
     let long = |fill: char, limit: usize| {
         let chars = max
@@ -143,10 +145,10 @@ pub async fn short_and_long_names_work(subject: &Subject) {
         format!("{}{tail}", String::from(fill).repeat(chars))
     };
     for lock in [
-        long('x', 1024),
-        long('🦀', 1024),
-        long('é', 1024),
-        long(' ', 1024),
+        long('x', most),
+        long('🦀', most),
+        long('é', most),
+        long(' ', most),
     ] {
         let held = one.seize(&lock, LONG).await;
         two.must_be_refused(&lock).await;
@@ -166,11 +168,11 @@ pub async fn short_and_long_names_work(subject: &Subject) {
 pub async fn a_name_too_long_never_reaches_the_store(subject: &Subject) {
     let provider = subject.harness().node("one").await;
     Node::of(Arc::clone(&provider)).warm_up().await;
-    let max = provider.info().max_name_chars();
+    let max = provider.info().capabilities().max_name_chars();
     if max >= 1024 {
         return subject.not_applicable("the provider takes names as long as the runtime does");
     }
-    let wanted = subject.capabilities().name_chars;
+    let wanted = subject.harness().name_chars();
     assert!(
         max >= wanted,
         "names of up to {wanted} characters are in use, and {max} are allowed"

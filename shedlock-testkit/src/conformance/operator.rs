@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use shedlock_runtime::{LockAdmin, LockInfo, SkipReason};
+use shedlock_runtime::{Expiry, LockAdmin, LockInfo, SkipReason};
 
 use super::subject::{LONG, Node, Subject, config};
 
@@ -15,6 +15,8 @@ const TOLERANCE: Duration = Duration::from_millis(50);
 pub(super) struct Operator {
     admin: Arc<dyn LockAdmin>,
     slack: Duration,
+    /// Whether the store may be unable to say when a lock was taken, and when it will be free.
+    may_tell_no_times: bool,
 }
 
 impl Subject {
@@ -24,8 +26,12 @@ impl Subject {
             self.not_applicable("the provider is no `LockAdmin`");
             return None;
         };
-        let slack = self.capabilities().slack;
-        Some(Operator { admin, slack })
+        let slack = self.slack();
+        Some(Operator {
+            admin,
+            slack,
+            may_tell_no_times: self.capabilities().expiry() == Expiry::ByStore,
+        })
     }
 }
 
@@ -87,25 +93,42 @@ impl Operator {
     pub(super) fn assert_between(
         &self,
         what: &str,
-        instant: SystemTime,
+        instant: Option<SystemTime>,
         earliest: SystemTime,
         latest: SystemTime,
     ) {
+        let Some(instant) = instant else {
+            assert!(self.may_tell_no_times, "{what} is unknown");
+            return;
+        };
         assert!(
             instant + TOLERANCE >= earliest && instant <= latest + TOLERANCE + self.slack,
             "{what} is {instant:?}, and was to be between {earliest:?} and {latest:?}"
         );
     }
 
-    /// A lock must be said to be taken until then, for as long as that is from now.
-    pub(super) fn assert_remaining(&self, info: &LockInfo, asked: SystemTime) {
-        let says = info.until.duration_since(asked).unwrap_or_default();
+    /// A lock that was taken for `length` at some time since `asked` must be said to be taken for what is left of it.
+    pub(super) fn assert_remaining(&self, info: &LockInfo, asked: SystemTime, length: Duration) {
         let looked = self.utc().duration_since(asked).unwrap_or_default();
         assert!(
-            info.remaining <= says + TOLERANCE && info.remaining + looked + TOLERANCE >= says,
-            "{:?} are said to remain, looked at within {looked:?}, of {says:?}",
+            info.remaining <= length + TOLERANCE + self.slack
+                && info.remaining + looked + TOLERANCE + self.slack >= length,
+            "{:?} are said to remain, looked at within {looked:?}, of {length:?}",
             info.remaining
         );
+    }
+
+    /// What is known of a lock that must be free; `None` from a store that keeps no record of it.
+    pub(super) async fn find_free(&self, lock: &str, subject: &Subject) -> Option<LockInfo> {
+        let found = self.find(lock).await;
+        let is_free = |info: &LockInfo| !info.paused && !info.is_held();
+        assert!(found.as_ref().is_none_or(is_free), "{found:?}");
+        assert_eq!(
+            found.is_some(),
+            subject.capabilities().keeps_free_records(),
+            "the capabilities say so"
+        );
+        found
     }
 }
 

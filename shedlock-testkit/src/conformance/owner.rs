@@ -153,7 +153,7 @@ pub async fn a_second_release_harms_nobody(subject: &Subject) {
 
 /// The same attempt asked again, as after a lost reply, is granted again.
 pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
-    if subject.capabilities().answers_at_once {
+    if subject.harness().answers_at_once() {
         return subject.not_applicable("no reply can be lost");
     }
     let (one, two) = subject.two_nodes().await;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, Lease, Lock, LockConfiguration, LockProvider,
-    LockProviderExt as _, Ownership, Refusal, SkipReason,
+    AcquireRequest, Acquisition, Capabilities, Fencing, Lease, Lock, LockConfiguration,
+    LockProvider, LockProviderExt as _, Ownership, Refusal, SkipReason,
 };
 
-use super::harness::{Capabilities, Harness, Peek};
+use super::harness::{Harness, Peek};
 
 /// A lease that no case outlives.
 pub(super) const LONG: Duration = Duration::from_secs(600);
@@ -35,8 +35,9 @@ impl std::fmt::Debug for Subject {
 }
 
 impl Subject {
-    pub(super) fn new(test: &'static str, harness: impl Harness) -> Self {
-        let capabilities = harness.capabilities();
+    pub(super) async fn new(test: &'static str, harness: impl Harness) -> Self {
+        let provider = harness.node("capabilities").await;
+        let capabilities = provider.info().capabilities().clone();
         Self {
             harness: Box::new(harness),
             capabilities,
@@ -52,11 +53,16 @@ impl Subject {
         &self.capabilities
     }
 
+    pub(super) fn fencing(&self) -> Fencing {
+        let declared = self.capabilities.fencing();
+        self.harness.fencing().unwrap_or(declared)
+    }
+
     /// A node that has spoken to the store before, so that no case measures how a connection is made.
     pub(super) async fn node(&self, name: &str) -> Node {
         let node = Node {
             provider: self.harness.node(name).await,
-            slack: self.capabilities.slack,
+            slack: self.slack(),
         };
         node.warm_up().await;
         node
@@ -68,15 +74,32 @@ impl Subject {
 
     /// A lease that ends soon.
     pub(super) fn short(&self) -> Duration {
-        self.capabilities.short_lease
+        let shortest = self.capabilities.shortest_lease();
+        shortest.max(Duration::from_millis(300))
+    }
+
+    /// How much later than its end a dead holder's lease may be free: the step in which the store counts.
+    pub(super) fn slack(&self) -> Duration {
+        self.capabilities.grain().max(Duration::from_millis(5))
+    }
+
+    /// Whether records of free locks stay; says so if the case cannot show anything without.
+    pub(super) fn keeps_free_records(&self) -> bool {
+        let keeps = self.capabilities.keeps_free_records();
+        if !keeps {
+            self.not_applicable("the store keeps no record of a free lock");
+        }
+        keeps
     }
 
     /// A lease that ends soon, but not before a few calls have been made.
     pub(super) fn roomy(&self) -> Duration {
-        self.capabilities
-            .short_lease
-            .max(Duration::from_millis(500))
-            * 4
+        self.short().max(Duration::from_millis(500)) * 4
+    }
+
+    /// Whether `shown` is the token of the last acquisition, which a store that keeps no free records need not know.
+    pub(super) fn is_shown(&self, shown: Option<u64>, token: Option<u64>) -> bool {
+        shown == token || (shown.is_none() && !self.capabilities.keeps_free_records())
     }
 
     pub(super) async fn peek(&self, lock: &str) -> Peek {

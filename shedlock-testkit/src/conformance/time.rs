@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
-use shedlock_runtime::{LockProviderExt as _, Operation};
+use shedlock_runtime::{ErrorKind, Expiry, LockProviderExt as _, Operation};
 
-use super::harness::StoreClock;
 use super::subject::{LONG, NOISE, Node, Subject, assert_kept, config, fresh};
 
 /// The holder's deadline counts from before the request was sent: a slow reply costs the holder, not the others.
@@ -87,7 +86,7 @@ pub async fn the_holder_stops_before_another_starts(subject: &Subject) {
 
 /// A node whose clock is ahead cannot take a live lock, and one whose clock is behind can take a dead one.
 pub async fn a_wrong_clock_changes_nothing(subject: &Subject) {
-    if subject.capabilities().clock == StoreClock::Client {
+    if subject.capabilities().expiry() == Expiry::ByClientClock {
         return subject.not_applicable("the nodes' clocks decide, as the documentation says");
     }
     let right = subject.node("right").await;
@@ -145,4 +144,31 @@ pub async fn fractions_are_not_cut_off(subject: &Subject) {
         }
     });
     join_all(leases).await;
+}
+
+/// A lease that the store cannot keep, by what the provider declares, is refused before the store is asked.
+pub async fn a_lease_beyond_the_limits_never_reaches_the_store(subject: &Subject) {
+    let capabilities = subject.capabilities();
+    let (shortest, longest) = (capabilities.shortest_lease(), capabilities.longest_lease());
+    let (least, most) = (
+        Duration::from_millis(1),
+        Duration::from_secs(36_500 * 24 * 60 * 60),
+    );
+    if shortest <= least && longest >= most {
+        return subject.not_applicable("the provider takes every lease that the runtime takes");
+    }
+    let counted = FaultyProvider::new(subject.harness().node("one").await);
+    let below = shortest.saturating_sub(Duration::from_nanos(1)).max(least);
+    let above = longest.saturating_add(Duration::from_nanos(1)).min(most);
+    for at_most in [below, above] {
+        if (shortest..=longest).contains(&at_most) {
+            continue;
+        }
+        let config = config(&fresh("limits"), at_most, Duration::ZERO);
+        match counted.try_lock(config).await {
+            Ok(_) => panic!("a lease of {at_most:?} was taken to the store"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidDuration, "{error:?}"),
+        }
+    }
+    assert_eq!(counted.calls(Operation::Acquire), 0);
 }

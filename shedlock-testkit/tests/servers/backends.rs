@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(30);
 async fn one_postgres_backend_stands_still_while_others_go_on() {
     let server = server_or_skip!(Postgres::start().await);
     let url = server.fresh_database().await;
-    assert_eq!(server.backends(&url).await, []);
+    assert_eq!(server.backends(&url).await, [0_u32; 0]);
     let asked = url.clone();
     let slow = tokio::task::spawn_blocking(move || {
         psql(&asked, "SELECT pg_sleep(0.3); SELECT pg_backend_pid()")
@@ -61,7 +61,7 @@ async fn one_postgres_backend_stands_still_while_others_go_on() {
 async fn mariadb_names_its_connections() {
     let server = server_or_skip!(MariaDb::shared().await);
     let url = server.fresh_database().await;
-    assert_eq!(server.connections(&url).await, []);
+    assert_eq!(server.connections(&url).await, [0_u32; 0]);
     let asked = url.clone();
     let guest = tokio::task::spawn_blocking(move || mariadb(&asked, "SELECT SLEEP(60)"));
     let connection = timeout(SOON, async {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::{
-    Conflict, ErrorKind, LockError, LockProvider, LockRecord, ProviderInfo, RecordLockProvider,
-    RecordStore, Version, async_trait,
+    Capabilities, ErrorKind, Expiry, Fencing, LockError, LockProvider, LockRecord, ProviderInfo,
+    RecordLockProvider, RecordStore, Snapshot, Written, async_trait,
 };
-use shedlock_testkit::conformance::{Capabilities, Fencing, Harness, StoreClock};
+use shedlock_testkit::conformance::Harness;
 use tempfile::TempDir;
 
 #[derive(Debug)]
@@ -34,15 +34,18 @@ impl Files {
 
 #[async_trait]
 impl RecordStore for Files {
-    async fn read(&self, name: &str) -> Result<Option<(LockRecord, Version)>, LockError> {
+    /// The number in the name of a record's file.
+    type Version = u64;
+
+    async fn read(&self, name: &str) -> Result<Snapshot<u64>, LockError> {
         let directory = self.of(name);
         let Some(version) = latest(&directory).map_err(failed)? else {
-            return Ok(None);
+            return Ok(Snapshot::absent());
         };
         let text = fs::read_to_string(directory.join(version.to_string())).map_err(failed)?;
         let fields: Vec<&str> = text.split('\n').collect();
         let [until, at, token, owner] = fields[..] else {
-            return Err(failed("not a record"));
+            return Ok(Snapshot::unreadable("not a record"));
         };
         let record = LockRecord::new(
             instant(until),
@@ -50,39 +53,43 @@ impl RecordStore for Files {
             owner.to_owned(),
             token.parse().map_err(failed)?,
         );
-        Ok(Some((record, version.into())))
+        Ok(Snapshot::record(record, version))
     }
 
-    async fn write_if(
+    async fn write(
         &self,
         name: &str,
         record: &LockRecord,
-        expected: Option<Version>,
-    ) -> Result<Result<Version, Conflict>, LockError> {
+        expected: Option<&u64>,
+    ) -> Result<Written<u64>, LockError> {
         let directory = self.of(name);
         fs::create_dir_all(&directory).map_err(failed)?;
-        let last: u64 = expected
-            .map_or(Ok(0), |version| version.as_str().parse())
-            .map_err(failed)?;
+        // A number that is taken is found below; one whose forerunner was deleted, here.
+        if latest(&directory).map_err(failed)?.as_ref() != expected {
+            return Ok(Written::Conflict);
+        }
+        let next = expected.map_or(1, |last| last + 1);
         let nanos = |instant: SystemTime| instant.duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let (until, at) = (nanos(record.lock_until), nanos(record.locked_at));
+        let (token, owner) = (record.fencing_token, &record.locked_by);
         // Whole before it has its name, which only one can give.
         let draft = directory.join(format!("draft-{:016x}", fastrand::u64(..)));
-        fs::write(
-            &draft,
-            format!(
-                "{until}\n{at}\n{}\n{}",
-                record.fencing_token, record.locked_by
-            ),
-        )
-        .map_err(failed)?;
-        let linked = fs::hard_link(&draft, directory.join((last + 1).to_string()));
+        fs::write(&draft, format!("{until}\n{at}\n{token}\n{owner}")).map_err(failed)?;
+        let linked = fs::hard_link(&draft, directory.join(next.to_string()));
         fs::remove_file(&draft).map_err(failed)?;
         match linked {
-            Ok(()) => Ok(Ok((last + 1).into())),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Err(Conflict)),
+            Ok(()) => Ok(Written::Done(next)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Written::Conflict),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    async fn delete(&self, _name: &str, _expected: &u64) -> Result<Written<()>, LockError> {
+        Err(failed("no version is ever deleted"))
+    }
+
+    async fn names(&self, _prefix: &str) -> Result<Vec<String>, LockError> {
+        Err(failed("the names are not listed"))
     }
 }
 
@@ -114,17 +121,20 @@ fn failed(error: impl ToString) -> LockError {
 struct Shared(TempDir);
 
 fn node(directory: &Path, name: &str) -> Arc<dyn LockProvider> {
-    let info = ProviderInfo::new("files").with_max_name_chars(64);
-    Arc::new(RecordLockProvider::new(info, Files(directory.to_owned())).with_node_name(name))
+    let capabilities = Capabilities::new()
+        .with_expiry(Expiry::ByClientClock)
+        .with_fencing(Fencing::UntilDeletion)
+        .with_max_name_chars(64);
+    let info = ProviderInfo::new("files")
+        .with_node_name(name)
+        .with_capabilities(capabilities);
+    Arc::new(RecordLockProvider::new(info, Files(directory.to_owned())))
 }
 
 #[async_trait]
 impl Harness for Shared {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-            .with_clock(StoreClock::Client)
-            .with_fencing(Fencing::UntilDeletion)
-            .answering_at_once()
+    fn answers_at_once(&self) -> bool {
+        true
     }
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {

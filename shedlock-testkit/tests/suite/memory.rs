@@ -4,16 +4,14 @@ use std::future::ready;
 use std::sync::Arc;
 
 use shedlock_runtime::{InMemoryLockProvider, LockAdmin, LockProvider, SystemClock, async_trait};
-use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
+use shedlock_testkit::conformance::Harness;
 
 struct Memory(InMemoryLockProvider);
 
 #[async_trait]
 impl Harness for Memory {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-            .with_fencing(Fencing::UntilRestart)
-            .answering_at_once()
+    fn answers_at_once(&self) -> bool {
+        true
     }
 
     async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {

@@ -1,7 +1,7 @@
 //! A store with a clock, a table and connections, in memory; right, or wrong in one way.
 
-mod admin;
 mod provider;
+mod records;
 mod world;
 
 use std::future::ready;
@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{
-    Broken, Capabilities, Disturbance, Fencing, Harness, Peek, Stored,
-};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
 
 use self::provider::Toy;
 use self::world::{Mode, Row, World};
@@ -36,12 +34,10 @@ pub(crate) enum Bug {
     ExtensionMakesTheRow,
     ExtensionWithoutOwner,
     FoldsCase,
-    InterventionsAreSilent,
     ForcedReleaseKeepsTheOwner,
     ForcedReleaseWaitsForAtLeast,
     LateAttemptsTakeTheLock,
     LateWritesCount,
-    ListIsUnsorted,
     ListShowsTheSecret,
     LooksOnlyAtTheHost,
     LossIsNotSaid,
@@ -57,7 +53,7 @@ pub(crate) enum Bug {
     PruneIgnoresThePrefix,
     PruneLooksThenDeletes,
     PruneTakesWildcards,
-    ReasonIsKeptRaw,
+    ReasonIsCut,
     RefusalWrites,
     ReleaseIgnored,
     ReleaseWithoutOwner,
@@ -100,10 +96,6 @@ impl ToyHarness {
 
 #[async_trait]
 impl Harness for ToyHarness {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default().with_fencing(Fencing::Always)
-    }
-
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
         Arc::new(self.toy(name))
     }

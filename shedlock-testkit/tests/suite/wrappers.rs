@@ -7,7 +7,7 @@ use shedlock_runtime::{
     InMemoryLockProvider, LockAdmin, LockProvider, NamespacedLockProvider, ProviderInfo,
     RoutingLockProvider, TimeoutLockProvider, TokioClock, TrackingLockProvider, async_trait,
 };
-use shedlock_testkit::conformance::{Capabilities, Fencing, Harness};
+use shedlock_testkit::conformance::Harness;
 
 /// Two stores, for the router; the other wrappers use the first.
 type Stores = [InMemoryLockProvider; 2];
@@ -25,10 +25,8 @@ enum Wrap {
 
 #[async_trait]
 impl Harness for Wrapped {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-            .with_fencing(Fencing::UntilRestart)
-            .answering_at_once()
+    fn answers_at_once(&self) -> bool {
+        true
     }
 
     async fn node(&self, _name: &str) -> Arc<dyn LockProvider> {
@@ -66,7 +64,10 @@ fn limited([store, _]: &Stores) -> Arc<dyn LockAdmin> {
 
 /// Every other lock is in the other store.
 fn routed([even, odd]: &Stores) -> Arc<dyn LockProvider> {
-    let info = ProviderInfo::new("tenants").with_clock(TokioClock);
+    // As the stores behind it.
+    let info = ProviderInfo::new("tenants")
+        .with_clock(TokioClock)
+        .with_capabilities(even.info().capabilities().clone());
     let router = RoutingLockProvider::with_info(info, |name| (name.len() % 2).to_string().into());
     router.insert("0", even.clone()).unwrap();
     router.insert("1", odd.clone()).unwrap();

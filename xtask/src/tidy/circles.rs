@@ -6,9 +6,6 @@ use std::path::Path;
 use super::layers::{self, RUNTIME};
 use super::{Findings, Member, read, source_files};
 
-/// Layers that have a circle; none may be added.
-const NOT_YET: &[&str] = &["seam"];
-
 /// The modules that each module of a layer names. A file in a module's folder is part of that module.
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
@@ -30,14 +27,10 @@ pub(super) fn check(
             }
         }
         for (layer, arrows) in layers {
-            match (circle(&arrows), NOT_YET.contains(&layer)) {
-                (Some(circle), false) => findings.error(format!(
+            if let Some(circle) = circle(&arrows) {
+                findings.error(format!(
                     "`{RUNTIME}/src/{layer}`: a circle of modules: {circle}"
-                )),
-                (None, true) => findings.error(format!(
-                    "`{layer}` has no circle any more: remove it from `xtask/src/tidy/circles.rs`"
-                )),
-                _ => {}
+                ));
             }
         }
     }

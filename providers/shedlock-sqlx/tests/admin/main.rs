@@ -62,17 +62,19 @@ async fn works(provider: &impl LockAdmin) {
     assert_eq!(shown, [(held, true, false), (paused, true, true)]);
     for (info, length) in listed.iter().zip([Duration::from_mins(10), HOUR]) {
         assert!(info.problem.is_none(), "{info:?}");
-        let lasts = info.until.duration_since(info.since).unwrap_or_default();
+        let (Some(since), Some(until)) = (info.since, info.until) else {
+            panic!("{info:?}");
+        };
+        let lasts = until.duration_since(since).unwrap_or_default();
         let near = |a: Duration, b: Duration| a.abs_diff(b) < Duration::from_mins(1);
         assert!(
             near(lasts, length) && near(info.remaining, length),
             "{info:?}"
         );
-        let since = info.since.duration_since(SystemTime::now());
+        let ahead = since.duration_since(SystemTime::now());
         assert!(
-            since.is_ok_and(|ahead| ahead < Duration::from_mins(1))
-                || info
-                    .since
+            ahead.is_ok_and(|ahead| ahead < Duration::from_mins(1))
+                || since
                     .elapsed()
                     .is_ok_and(|ago| ago < Duration::from_mins(1)),
             "in UTC: {info:?}"
@@ -80,8 +82,8 @@ async fn works(provider: &impl LockAdmin) {
         let alone = provider.get(&info.name).await.expect("it can be read");
         let alone = alone.expect("it is known");
         assert_eq!(
-            (&alone.node, alone.since, alone.until, alone.token),
-            (&info.node, info.since, info.until, info.token)
+            (&alone.node, alone.since, alone.until, alone.fencing_token),
+            (&info.node, info.since, info.until, info.fencing_token)
         );
     }
     let reason = listed[1].reason.as_deref();

@@ -29,8 +29,13 @@ async fn a_row_of_another_make_is_shown<DB: TestStore>(place: Place<DB>) {
     let info = listed(&place.provider(Via::Url), "jvm").await;
     let in_2020 = SystemTime::UNIX_EPOCH + Duration::from_hours(438_288);
     assert_eq!(
-        (info.node.as_str(), info.since, info.until, info.token),
-        ("app.example", in_2020, in_2020, None)
+        (
+            info.node.as_str(),
+            info.since,
+            info.until,
+            info.fencing_token
+        ),
+        ("app.example", Some(in_2020), Some(in_2020), None)
     );
     assert!(!info.is_held() && info.problem.is_none(), "{info:?}");
 }
@@ -167,9 +172,9 @@ async fn sqlite_values_of_any_type() {
     assert_eq!(told.as_deref(), Some("the end of the lease is text"));
     let told = problem("blob").await;
     assert_eq!(told.as_deref(), Some("the end of the lease is blob"));
-    assert_eq!(listed(&provider, "token").await.token, None);
+    assert_eq!(listed(&provider, "token").await.fencing_token, None);
     let seven = listed(&provider, "7").await;
-    assert_eq!((seven.node.as_str(), seven.token), ("8", Some(9)));
+    assert_eq!((seven.node.as_str(), seven.fencing_token), ("8", Some(9)));
     let mended = provider.force_release("text", "").await;
     assert!(mended.expect("it is known"));
     assert_eq!(skipped(&provider, "text").await, None);

@@ -71,7 +71,7 @@ async fn a_token_column_may_come_and_go<DB: TestStore>(place: Place<DB>) {
             .await
             .expect("a lock can be paused");
         let paused = provider.get("a").await.expect("the row can be read");
-        let token = paused.expect("it is known").token;
+        let token = paused.expect("it is known").fencing_token;
         assert_eq!(token.is_some(), table == Table::Ours);
         assert!(provider.resume("a").await.expect("it is paused"));
         provider

@@ -41,6 +41,8 @@ impl LockState {
         let at_most = at_most.to_duration().map_err(refused)?;
         let at_least = at_least.to_duration().map_err(refused)?;
         check_at_most(at_most).map_err(refused)?;
+        let keeps = self.provider().info().check_extension(at_most, at_least);
+        keeps.map_err(|beyond| self.not_extended(beyond))?;
         self.try_extend(at_most, at_least, by_hand).await
     }
 

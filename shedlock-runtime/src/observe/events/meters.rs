@@ -8,9 +8,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use metrics::{Key, Recorder, with_recorder};
 
-use self::series::{META, Op, Series};
+use self::series::{META, Series};
 use super::Subject;
 use crate::observe::event::{EventKind, LockEvent, RunOutcome};
+use crate::values::error::Operation;
 
 mod describe;
 mod groups;
@@ -60,9 +61,9 @@ impl Meters<'_> {
                 self.count(&series.skipped(*reason));
                 self.seconds(&series.acquire_seconds, *took);
             }
-            EventKind::Failed(failure) => {
+            EventKind::Failed(error) => {
                 self.count(&series.attempts);
-                self.count(&series.errors(failure.kind, Op::Acquire));
+                self.count(&series.errors(error.kind(), Operation::Acquire));
             }
             EventKind::Extended { left, late, .. } => {
                 self.count(&series.extended);
@@ -71,9 +72,9 @@ impl Meters<'_> {
                     self.seconds(&series.extension_delay, *late);
                 }
             }
-            EventKind::ExtendFailed { failure, .. } => {
+            EventKind::ExtendFailed { error, .. } => {
                 self.count(&series.not_extended);
-                self.count(&series.errors(failure.kind, Op::Extend));
+                self.count(&series.errors(error.kind(), Operation::Extend));
             }
             EventKind::Expiring { left } => self.set(&series.lease_remaining, left.as_secs_f64()),
             EventKind::Lost(reason) => self.count(&series.lost(*reason)),
@@ -89,9 +90,9 @@ impl Meters<'_> {
                 self.count(&series.released);
                 self.seconds(&series.hold_seconds, *held);
             }
-            EventKind::ReleaseFailed { failure, .. } => {
+            EventKind::ReleaseFailed { error, .. } => {
                 self.count(&series.not_released);
-                self.count(&series.errors(failure.kind, Op::Release));
+                self.count(&series.errors(error.kind(), Operation::Release));
             }
             EventKind::Abandoned => self.count(&series.not_released),
             EventKind::Indeterminate

@@ -114,11 +114,10 @@ impl Operation {
             Self::Connect | Self::EnsureSchema | Self::CheckSchema | Self::List | Self::Prune
         )
     }
-}
 
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The words in messages; for what is asked about one held lock, also the label in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
             Self::Connect => "connect",
             Self::Acquire => "acquire",
             Self::Extend => "extend",
@@ -132,6 +131,12 @@ impl fmt::Display for Operation {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Prune => "prune the locks",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::seam::lease::AcquireRequest;
+    use crate::seam::request::AcquireRequest;
     use crate::values::config::LockConfiguration;
 
     const SECOND: Duration = Duration::from_secs(1);

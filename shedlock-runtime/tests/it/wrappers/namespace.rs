@@ -121,7 +121,7 @@ async fn errors_tell_the_programs_name() {
     let (inner, _records) = store();
     let faulty = FaultyProvider::new(inner);
     // A router below names the lock itself, as it knows it.
-    let info = faulty.info().with_new_identity();
+    let info = faulty.info().wrapped_by("routing");
     let router = shedlock_runtime::RoutingLockProvider::with_info(info, |_| "only".into());
     router.insert("only", faulty.clone()).unwrap();
     let staging = NamespacedLockProvider::new(router, "staging").unwrap();

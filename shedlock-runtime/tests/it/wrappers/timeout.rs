@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     AcquireRequest, Acquisition, ErrorKind, Lease, LockAdmin, LockConfiguration, LockError,
-    LockInfo, LockProvider, LockProviderExt as _, NamespacedLockProvider, Operation, Ownership,
-    ProviderInfo, TimeoutLockProvider, async_trait,
+    LockInfo, LockName, LockProvider, LockProviderExt as _, LockRecords, NamespacedLockProvider,
+    Operation, Overrule, Ownership, ProviderInfo, Selection, TimeoutLockProvider, async_trait,
 };
 use tokio::time::Instant;
 
@@ -220,28 +220,16 @@ impl LockProvider for Silent {
 }
 
 #[async_trait]
-impl LockAdmin for Silent {
-    async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
+impl LockRecords for Silent {
+    async fn records(&self, _: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
         pending().await
     }
 
-    async fn get(&self, _: &str) -> Result<Option<LockInfo>, LockError> {
+    async fn overrule(&self, _: &LockName, _: &Overrule<'_>) -> Result<bool, LockError> {
         pending().await
     }
 
-    async fn force_release(&self, _: &str, _: &str) -> Result<bool, LockError> {
-        pending().await
-    }
-
-    async fn pause(&self, _: &str, _: SystemTime, _: &str) -> Result<(), LockError> {
-        pending().await
-    }
-
-    async fn resume(&self, _: &str) -> Result<bool, LockError> {
-        pending().await
-    }
-
-    async fn prune_prefix(&self, _: &str, _: Duration) -> Result<u64, LockError> {
+    async fn forget(&self, _: &str, _: Duration) -> Result<u64, LockError> {
         pending().await
     }
 }

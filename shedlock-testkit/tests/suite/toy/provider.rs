@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, Lease, LockError, LockProvider, Owner, OwnerWrite, Ownership,
-    ProviderInfo, Refusal, SkipReason, Standing, async_trait, node_name,
+    AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockProvider, Owner,
+    OwnerWrite, Ownership, ProviderInfo, Refusal, SkipReason, Standing, async_trait,
 };
 
 use super::Bug;
@@ -21,7 +21,6 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Toy {
     pub(super) info: ProviderInfo,
-    node: Arc<str>,
     pub(super) world: Arc<World>,
     pub(super) bug: Option<Bug>,
     /// How wrong this node's clock is: what to add, and then what to take away.
@@ -33,7 +32,7 @@ pub(crate) struct Toy {
 
 impl fmt::Debug for Toy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Toy({})", self.node)?;
+        write!(f, "Toy({})", self.info.node_name())?;
         if self.has(Bug::PrintsTheSecret) {
             write!(f, " {}", self.last_owner.lock().unwrap())?;
         }
@@ -44,8 +43,13 @@ impl fmt::Debug for Toy {
 impl Toy {
     pub(super) fn new(name: &str, world: Arc<World>, bug: Option<Bug>) -> Self {
         Self {
-            info: ProviderInfo::new("toy").with_max_name_chars(64),
-            node: node_name(name),
+            info: ProviderInfo::new("toy")
+                .with_node_name(name)
+                .with_capabilities(
+                    Capabilities::new()
+                        .with_fencing(Fencing::Always)
+                        .with_max_name_chars(64),
+                ),
             connection: AtomicU64::new(world.connections.load(Ordering::SeqCst)),
             world,
             bug,
@@ -188,7 +192,7 @@ impl LockProvider for Toy {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
-        let write = request.write(&self.node)?;
+        let write = request.write(&self.info)?;
         if self.has(Bug::PrintsTheSecret) {
             write
                 .stored()

@@ -9,7 +9,7 @@ use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 
 use super::describe;
 use crate::observe::event::{LossReason, RunOutcome};
-use crate::values::error::ErrorKind;
+use crate::values::error::{ErrorKind, Operation};
 use crate::values::name::LockName;
 use crate::values::outcome::SkipReason;
 use crate::values::printable::printable;
@@ -20,25 +20,8 @@ pub(super) const META: Metadata<'static> =
 /// The recorder that has heard what the metrics mean.
 static DESCRIBED_TO: AtomicUsize = AtomicUsize::new(0);
 
-/// What was being done when the store failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Op {
-    Acquire,
-    Extend,
-    Release,
-}
-
-impl Op {
-    const ALL: [Self; 3] = [Self::Acquire, Self::Extend, Self::Release];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Acquire => "acquire",
-            Self::Extend => "extend",
-            Self::Release => "release",
-        }
-    }
-}
+/// What can fail that is counted.
+const ASKED: [Operation; 3] = [Operation::Acquire, Operation::Extend, Operation::Release];
 
 /// The keys of all series of a template in a provider, made once: a key is an allocation and a hash.
 pub(super) struct Series {
@@ -48,7 +31,7 @@ pub(super) struct Series {
     skipped: [(SkipReason, Key); 4],
     /// The kinds of errors that come and go by themselves, and those that may keep a job from its first run; others get a
     /// series with their first error.
-    errors: Vec<((ErrorKind, Op), Key)>,
+    errors: Vec<((ErrorKind, Operation), Key)>,
     lost: [(LossReason, Key); 2],
     pub(super) overruns: Key,
     pub(super) extended: Key,
@@ -98,11 +81,11 @@ impl Series {
         ];
         let errors = passing
             .iter()
-            .flat_map(|kind| Op::ALL.map(|op| (*kind, op)));
+            .flat_map(|kind| ASKED.map(|operation| (*kind, operation)));
         let lasting = [ErrorKind::Schema, ErrorKind::Permission, ErrorKind::Other];
         let errors = errors
-            .chain(lasting.map(|kind| (kind, Op::Acquire)))
-            .map(|(kind, op)| ((kind, op), error_key(&base, kind, op)));
+            .chain(lasting.map(|kind| (kind, Operation::Acquire)))
+            .map(|(kind, operation)| ((kind, operation), error_key(&base, kind, operation)));
         Self {
             attempts: key("shedlock.attempts", &[]),
             acquired: key("shedlock.acquired", &[]),
@@ -148,9 +131,9 @@ impl Series {
         })
     }
 
-    pub(super) fn errors(&self, kind: ErrorKind, op: Op) -> Cow<'_, Key> {
-        find(&self.errors, &(kind, op), || {
-            error_key(&self.base, kind, op)
+    pub(super) fn errors(&self, kind: ErrorKind, operation: Operation) -> Cow<'_, Key> {
+        find(&self.errors, &(kind, operation), || {
+            error_key(&self.base, kind, operation)
         })
     }
 
@@ -226,8 +209,8 @@ fn key(name: &'static str, base: &[Label; 2], more: &[(&'static str, &'static st
     Key::from_parts(name, base.iter().cloned().chain(more).collect::<Vec<_>>())
 }
 
-fn error_key(base: &[Label; 2], kind: ErrorKind, op: Op) -> Key {
-    let labels = [("kind", kind.as_str()), ("op", op.as_str())];
+fn error_key(base: &[Label; 2], kind: ErrorKind, operation: Operation) -> Key {
+    let labels = [("kind", kind.as_str()), ("op", operation.as_str())];
     key("shedlock.errors", base, &labels)
 }
 

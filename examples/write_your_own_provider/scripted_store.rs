@@ -1,0 +1,150 @@
+//! A store that runs a script as one step, and judges by its own clock: as Redis does. The closures are the scripts.
+
+use std::time::{Duration, SystemTime};
+
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockInfo, LockName,
+    LockProvider, LockRecords, OperatorMark, Overrule, Ownership, ProviderInfo, Selection,
+    Standing, async_trait,
+};
+
+use crate::servers::{Row, Scripted, Server};
+
+#[derive(Debug, Clone)]
+pub(crate) struct ScriptedProvider {
+    info: ProviderInfo,
+    server: Server<Scripted>,
+}
+
+impl ScriptedProvider {
+    pub(crate) fn new(server: Server<Scripted>, info: ProviderInfo) -> Self {
+        let capabilities = Capabilities::new()
+            .with_fencing(Fencing::Always)
+            .with_max_name_bytes(512);
+        Self {
+            info: info.with_capabilities(capabilities),
+            server,
+        }
+    }
+
+    /// Moves the end of a lease; one that has ended may be too late for that.
+    async fn change(
+        &self,
+        lease: &Lease,
+        duration: Duration,
+        must_be_live: bool,
+    ) -> Result<Ownership, LockError> {
+        let (write, key) = (lease.next_write()?, lease.name().as_str());
+        let script = |db: &mut Scripted, now| {
+            let found = db.rows.get_mut(key);
+            let Some(row) = found.filter(|row| !must_be_live || row.until > now) else {
+                return Ownership::Lost;
+            };
+            match write.standing(&row.owner) {
+                Standing::Foreign | Standing::Later => return Ownership::Lost,
+                Standing::Same => return Ownership::Ours,
+                Standing::Earlier => {}
+            }
+            row.until = now + duration;
+            write.stored().clone_into(&mut row.owner);
+            Ownership::Ours
+        };
+        Ok(self.server.ask(script).await)
+    }
+}
+
+fn left(row: &Row, now: SystemTime) -> Duration {
+    row.until.duration_since(now).unwrap_or_default()
+}
+
+fn describe(name: &str, row: &Row, now: SystemTime) -> LockInfo {
+    let info = LockInfo::from_record(name, &row.owner, Some(row.since), row.until, now);
+    info.with_fencing_token(Some(row.token).filter(|token| *token > 0))
+}
+
+#[async_trait]
+impl LockProvider for ScriptedProvider {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let (write, key) = (request.write(&self.info)?, request.name().as_str());
+        let script = |db: &mut Scripted, now| {
+            let is_ours = |row: &Row| write.standing(&row.owner) != Standing::Foreign;
+            let stays = |row: &&Row| row.until > now || is_ours(row);
+            if let Some(row) = db.rows.get(key).filter(stays) {
+                return Err((row.clone(), now));
+            }
+            db.counter += 1;
+            let (owner, until) = (write.stored().to_owned(), now + request.at_most());
+            let row = Row::new((now, until), owner, db.counter);
+            db.rows.insert(key.to_owned(), row);
+            Ok(db.counter)
+        };
+        match self.server.ask(script).await {
+            Ok(token) => Ok(Acquisition::Granted(request.grant(Some(token)))),
+            Err((row, now)) => {
+                let left = left(&row, now);
+                request.answer_from_record(&self.info, &row.owner, left, Some(row.token))
+            }
+        }
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
+        self.change(lease, at_most, true).await
+    }
+
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.change(lease, keep_for, false).await
+    }
+}
+
+#[async_trait]
+impl LockRecords for ScriptedProvider {
+    async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        let script = |db: &mut Scripted, now| {
+            let found = db.rows.iter().filter(|(name, _)| selection.contains(name));
+            found.map(|(name, row)| describe(name, row, now)).collect()
+        };
+        Ok(self.server.ask(script).await)
+    }
+
+    async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
+        let key = name.as_str();
+        let is_paused = |row: &Row| OperatorMark::parse(&row.owner).is_some_and(|it| it.is_pause());
+        let script = |db: &mut Scripted, now| {
+            let token = db.rows.get(key).map_or(0, |row| row.token);
+            let found = db.rows.get(key).filter(|row| row.until > now);
+            let (until, since, owner) = match (overrule, found) {
+                (Overrule::Pause { mark, until }, _) => {
+                    Overrule::pause_length(*until, now)?;
+                    (*until, now, mark.to_string())
+                }
+                (Overrule::Release { mark }, Some(row)) => (now, row.since, mark.to_string()),
+                (Overrule::Resume, Some(row)) if is_paused(row) => {
+                    (now, row.since, row.owner.clone())
+                }
+                _ => return Ok(false),
+            };
+            let row = Row::new((since, until), owner, token);
+            db.rows.insert(key.to_owned(), row);
+            Ok(true)
+        };
+        self.server.ask(script).await
+    }
+
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let script = |db: &mut Scripted, now: SystemTime| {
+            let before = db.rows.len();
+            let is_old = |row: &Row| {
+                now.duration_since(row.until)
+                    .is_ok_and(|it| it >= unused_for)
+            };
+            db.rows
+                .retain(|name, row| !(name.starts_with(prefix) && is_old(row)));
+            (before - db.rows.len()) as u64
+        };
+        Ok(self.server.ask(script).await)
+    }
+}

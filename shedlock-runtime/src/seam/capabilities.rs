@@ -1,0 +1,346 @@
+//! What a store can do and cannot: declared by its provider, read by the runtime, the conformance suite and people.
+
+use std::time::Duration;
+
+use crate::values::duration::{InvalidDuration, LONGEST};
+use crate::values::name::{InvalidName, LockName};
+
+/// What a store can do and cannot.
+///
+/// A provider declares it in its [`ProviderInfo`](crate::ProviderInfo). The runtime refuses, before any I/O, a lock that the store cannot
+/// keep. The conformance suite skips what the store does not promise, and says so.
+///
+/// The default is a store like a database: its clock ends leases, to the millisecond; it has no fencing tokens, keeps the records of free
+/// locks, and takes any name.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::{Capabilities, Expiry, Fencing, ProviderInfo};
+///
+/// // A cache that counts whole seconds, and forgets a key when its time is over.
+/// let capabilities = Capabilities::new()
+///     .with_expiry(Expiry::ByStore)
+///     .with_grain(Duration::from_secs(1))
+///     .with_fencing(Fencing::None)
+///     .with_max_name_bytes(250)
+///     .without_free_records();
+/// let info = ProviderInfo::new("memcached").with_capabilities(capabilities);
+/// assert_eq!(info.capabilities().shortest_lease(), Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Capabilities {
+    expiry: Expiry,
+    grain: Duration,
+    shortest_lease: Duration,
+    longest_lease: Duration,
+    max_name_chars: usize,
+    max_name_bytes: usize,
+    alphabet: Option<NameAlphabet>,
+    fencing: Fencing,
+    keeps_free_records: bool,
+    pushes_releases: bool,
+}
+
+/// What ends a lease that its holder does not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expiry {
+    /// A condition in the store, judged by the store's clock. A node whose time of day is wrong does no harm.
+    ByStoreClock,
+    /// The store itself, which deletes the record when its time to live is over. A node whose time of day is wrong does no harm.
+    ByStore,
+    /// Each node's own clock: the nodes' times of day must agree, to within a small part of the shortest lease.
+    ByClientClock,
+}
+
+/// How long the fencing tokens of one name grow.
+///
+/// Variants are in ascending order, so that a test can ask for "at least".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Fencing {
+    /// Leases have no token.
+    None,
+    /// Tokens grow until the store restarts.
+    UntilRestart,
+    /// Tokens grow until the lock's record is deleted; a restart of the store does not matter.
+    UntilDeletion,
+    /// Tokens always grow: the store's own revision is the token, or a deleted record leaves one that later tokens exceed.
+    Always,
+}
+
+/// The characters that names may have in a store which takes only some.
+#[derive(Debug, Clone, Copy)]
+struct NameAlphabet {
+    description: &'static str,
+    allows: fn(char) -> bool,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Capabilities {
+    /// The default that the type's documentation describes.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            expiry: Expiry::ByStoreClock,
+            grain: Duration::from_millis(1),
+            shortest_lease: Duration::from_millis(1),
+            longest_lease: LONGEST,
+            max_name_chars: usize::MAX,
+            max_name_bytes: usize::MAX,
+            alphabet: None,
+            fencing: Fencing::None,
+            keeps_free_records: true,
+            pushes_releases: false,
+        }
+    }
+
+    /// Declares what ends a lease.
+    #[must_use]
+    pub const fn with_expiry(mut self, expiry: Expiry) -> Self {
+        self.expiry = expiry;
+        self
+    }
+
+    /// Declares the step in which the store counts a lease; a lease shorter than one step is refused.
+    #[must_use]
+    pub fn with_grain(mut self, grain: Duration) -> Self {
+        self.grain = grain;
+        self.shortest_lease = self.shortest_lease.max(grain);
+        self
+    }
+
+    /// Declares the shortest lease; anything shorter is refused before any I/O.
+    #[must_use]
+    pub const fn with_shortest_lease(mut self, shortest: Duration) -> Self {
+        self.shortest_lease = shortest;
+        self
+    }
+
+    /// Declares the longest lease; anything longer is refused before any I/O.
+    #[must_use]
+    pub const fn with_longest_lease(mut self, longest: Duration) -> Self {
+        self.longest_lease = longest;
+        self
+    }
+
+    /// Declares how many characters a name may have; a longer name is refused before any I/O.
+    #[must_use]
+    pub const fn with_max_name_chars(mut self, max: usize) -> Self {
+        self.max_name_chars = max;
+        self
+    }
+
+    /// Declares how many bytes of UTF-8 a name may have; a longer name is refused before any I/O.
+    #[must_use]
+    pub const fn with_max_name_bytes(mut self, max: usize) -> Self {
+        self.max_name_bytes = max;
+        self
+    }
+
+    /// Declares which characters a name may have; `description` completes the sentence "a lock name here has only ...".
+    ///
+    /// A store whose keys cannot hold every character should rather encode names, with [`NameEncoding`](crate::NameEncoding).
+    #[must_use]
+    pub const fn with_name_alphabet(
+        mut self,
+        description: &'static str,
+        allows: fn(char) -> bool,
+    ) -> Self {
+        self.alphabet = Some(NameAlphabet {
+            description,
+            allows,
+        });
+        self
+    }
+
+    /// Declares how long fencing tokens grow.
+    #[must_use]
+    pub const fn with_fencing(mut self, fencing: Fencing) -> Self {
+        self.fencing = fencing;
+        self
+    }
+
+    /// Declares that a lock which is free has no record: nothing tells then who held it last, or why an operator released it.
+    #[must_use]
+    pub const fn without_free_records(mut self) -> Self {
+        self.keeps_free_records = false;
+        self
+    }
+
+    /// Declares that the store can tell a waiting client when a lock becomes free.
+    #[must_use]
+    pub const fn with_pushed_releases(mut self) -> Self {
+        self.pushes_releases = true;
+        self
+    }
+
+    /// What ends a lease that its holder does not end.
+    #[must_use]
+    pub const fn expiry(&self) -> Expiry {
+        self.expiry
+    }
+
+    /// The step in which the store counts a lease.
+    #[must_use]
+    pub const fn grain(&self) -> Duration {
+        self.grain
+    }
+
+    /// The shortest lease that the store can keep.
+    #[must_use]
+    pub const fn shortest_lease(&self) -> Duration {
+        self.shortest_lease
+    }
+
+    /// The longest lease that the store can keep.
+    #[must_use]
+    pub const fn longest_lease(&self) -> Duration {
+        self.longest_lease
+    }
+
+    /// How many characters a name may have.
+    #[must_use]
+    pub const fn max_name_chars(&self) -> usize {
+        self.max_name_chars
+    }
+
+    /// How many bytes of UTF-8 a name may have.
+    #[must_use]
+    pub const fn max_name_bytes(&self) -> usize {
+        self.max_name_bytes
+    }
+
+    /// How long fencing tokens grow.
+    #[must_use]
+    pub const fn fencing(&self) -> Fencing {
+        self.fencing
+    }
+
+    /// Whether a lock that is free keeps its record.
+    #[must_use]
+    pub const fn keeps_free_records(&self) -> bool {
+        self.keeps_free_records
+    }
+
+    /// Whether the store can tell a waiting client when a lock becomes free.
+    #[must_use]
+    pub const fn pushes_releases(&self) -> bool {
+        self.pushes_releases
+    }
+
+    /// `duration` in whole steps of [`grain`](Self::grain), rounded up: no lease may end in the store before it ends for its holder.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shedlock_runtime::Capabilities;
+    ///
+    /// let seconds = Capabilities::new().with_grain(Duration::from_secs(1));
+    /// assert_eq!(seconds.steps(Duration::from_millis(1500)), 2);
+    /// assert_eq!(seconds.steps(Duration::from_secs(2)), 2);
+    /// ```
+    #[must_use]
+    pub fn steps(&self, duration: Duration) -> u64 {
+        let grain = self.grain.as_nanos().max(1);
+        u64::try_from(duration.as_nanos().div_ceil(grain)).unwrap_or(u64::MAX)
+    }
+
+    /// Refuses a name that the store cannot keep.
+    pub(crate) fn check_name(&self, name: &LockName) -> Result<(), InvalidName> {
+        name.check_chars(self.max_name_chars)?;
+        name.check_bytes(self.max_name_bytes)?;
+        let Some(alphabet) = &self.alphabet else {
+            return Ok(());
+        };
+        match name.as_str().chars().find(|c| !(alphabet.allows)(*c)) {
+            None => Ok(()),
+            Some(found) => Err(InvalidName::OutsideAlphabet {
+                found,
+                alphabet: alphabet.description,
+            }),
+        }
+    }
+
+    /// Refuses a lease that the store cannot keep.
+    pub(crate) fn check_lease(&self, at_most: Duration) -> Result<(), InvalidDuration> {
+        if at_most < self.shortest_lease {
+            return Err(InvalidDuration::ShorterThanStore {
+                shortest: self.shortest_lease,
+            });
+        }
+        self.check_keeps(at_most)
+    }
+
+    /// Refuses a time for which the store cannot keep a lock taken: a lease, or what is left of `at_least`.
+    pub(crate) fn check_keeps(&self, duration: Duration) -> Result<(), InvalidDuration> {
+        if duration > self.longest_lease {
+            return Err(InvalidDuration::LongerThanStore {
+                longest: self.longest_lease,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_held_against_every_limit() {
+        let narrow = Capabilities::new()
+            .with_max_name_chars(4)
+            .with_max_name_bytes(6)
+            .with_name_alphabet("lower-case letters", char::is_lowercase);
+        let check = |name: &str| narrow.check_name(&LockName::new(name).unwrap());
+        assert_eq!(check("mail"), Ok(()));
+        let refused = |name: &str| check(name).unwrap_err().to_string();
+        assert_eq!(
+            refused("mails"),
+            "a lock name can have at most 4 characters here; this one has 5"
+        );
+        assert_eq!(
+            refused("éééé"),
+            "a lock name can have at most 6 bytes here; this one has 8"
+        );
+        assert_eq!(
+            refused("m-l"),
+            "a lock name here has only lower-case letters; found '-'"
+        );
+    }
+
+    #[test]
+    fn a_lease_is_held_against_both_limits() {
+        let seconds = Capabilities::new()
+            .with_grain(Duration::from_secs(1))
+            .with_longest_lease(Duration::from_secs(60));
+        assert!(seconds.check_lease(Duration::from_secs(1)).is_ok());
+        assert!(seconds.check_lease(Duration::from_secs(60)).is_ok());
+        let refused = |millis| {
+            seconds
+                .check_lease(Duration::from_millis(millis))
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refused(999),
+            "`at_most` cannot be shorter than 1s in this store"
+        );
+        assert_eq!(
+            refused(60_001),
+            "this store keeps a lock taken for at most 1m at a time"
+        );
+        assert!(seconds.check_keeps(Duration::ZERO).is_ok());
+    }
+}

@@ -1,0 +1,168 @@
+//! What a store knows of a lock, for operators.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use humantime::format_duration;
+
+use crate::values::moment::Moment;
+use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
+use crate::values::owner::Owner;
+use crate::values::printable::{Printable, printable};
+
+/// What a store knows of a lock.
+///
+/// All times are the store's, where it has a clock.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// use shedlock_runtime::LockInfo;
+///
+/// let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+/// let until = now + Duration::from_secs(90);
+/// let info = LockInfo::from_record("mail", "app.example", Some(now), until, now).with_fencing_token(Some(33));
+/// assert!(info.is_held());
+/// assert_eq!(
+///     info.to_string(),
+///     "mail: held by app.example since 2023-11-14T22:13:20Z until 2023-11-14T22:14:50Z (1m 30s left), token 33"
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockInfo {
+    /// Its name, as it is; [`printable`] shows it.
+    pub name: String,
+    /// Who holds it or held it last; empty where the store does not know, or where an operator had the last word.
+    pub node: String,
+    /// Since when, where the store knows.
+    pub since: Option<SystemTime>,
+    /// When it is free again, or became free; `None` where the record does not say.
+    pub until: Option<SystemTime>,
+    /// How long it stays taken if nobody extends or releases it; zero if it is free.
+    pub remaining: Duration,
+    /// The fencing token of the last acquisition, where the store keeps one.
+    pub fencing_token: Option<u64>,
+    /// Whether an operator has paused it and the pause lasts.
+    pub paused: bool,
+    /// What the operator said who paused or released it last, as it is.
+    pub reason: Option<String>,
+    /// What is wrong with its record, if anything; what the record does not say is then empty, zero or `None`.
+    pub problem: Option<String>,
+}
+
+impl LockInfo {
+    /// What a record says whose lease ends at `until`. The time is `now` by the same clock.
+    #[must_use]
+    pub fn from_record(
+        name: impl Into<String>,
+        stored_owner: &str,
+        since: Option<SystemTime>,
+        until: SystemTime,
+        now: SystemTime,
+    ) -> Self {
+        let remaining = until.duration_since(now).unwrap_or_default();
+        Self {
+            since,
+            until: Some(until),
+            ..Self::from_remaining(name, stored_owner, remaining)
+        }
+    }
+
+    /// What a record says that the store deletes by itself after `remaining`, in a store that tells no times of day.
+    #[must_use]
+    pub fn from_remaining(
+        name: impl Into<String>,
+        stored_owner: &str,
+        remaining: Duration,
+    ) -> Self {
+        let (name, mark) = (name.into(), OperatorMark::parse(stored_owner));
+        Self {
+            // Whoever writes to the store past us may write anything.
+            problem: LockName::new(&name).err().map(|error| error.to_string()),
+            name,
+            node: match &mark {
+                Some(_) => String::new(),
+                None => printable(Owner::node_of(stored_owner)).into_owned(),
+            },
+            since: None,
+            until: None,
+            remaining,
+            fencing_token: None,
+            paused: !remaining.is_zero() && mark.as_ref().is_some_and(OperatorMark::is_pause),
+            reason: mark.map(|mark| mark.reason().to_owned()),
+        }
+    }
+
+    /// A record that says nothing of use, because of `problem`.
+    #[must_use]
+    pub fn unreadable(name: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::from_remaining(name, "", Duration::ZERO).with_problem(problem)
+    }
+
+    /// Adds the fencing token.
+    #[must_use]
+    pub fn with_fencing_token(mut self, token: Option<u64>) -> Self {
+        self.fencing_token = token;
+        self
+    }
+
+    /// Adds what is wrong with the record; the first problem stays.
+    #[must_use]
+    pub fn with_problem(mut self, problem: impl Into<String>) -> Self {
+        self.problem.get_or_insert_with(|| problem.into());
+        self
+    }
+
+    /// Whether it is taken: by a holder, by the `at_least` of a run that ended, or by a pause.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.remaining.is_zero()
+    }
+}
+
+/// One line for an operator: what, who, since and until when; with names and reasons as [`printable`] shows them.
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", Printable(&self.name))?;
+        self.write_state(f)?;
+        if let Some(token) = self.fencing_token {
+            write!(f, ", token {token}")?;
+        }
+        if let Some(reason) = self.reason.as_deref().filter(|reason| !reason.is_empty()) {
+            write!(f, ", {}", Printable(reason))?;
+        }
+        if let Some(problem) = &self.problem {
+            write!(f, "; {}", Printable(problem))?;
+        }
+        Ok(())
+    }
+}
+
+impl LockInfo {
+    fn write_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_held() {
+            f.write_str("free")?;
+            return self
+                .until
+                .map_or(Ok(()), |until| write!(f, " since {}", Moment(until)));
+        }
+        if self.paused {
+            f.write_str("paused")?;
+        } else {
+            let by = if self.node.is_empty() { "" } else { " by " };
+            write!(f, "held{by}{}", Printable(&self.node))?;
+            if let Some(since) = self.since {
+                write!(f, " since {}", Moment(since))?;
+            }
+        }
+        if let Some(until) = self.until {
+            write!(f, " until {}", Moment(until))?;
+        }
+        let left = Duration::from_secs(self.remaining.as_secs());
+        write!(f, " ({} left)", format_duration(left))
+    }
+}

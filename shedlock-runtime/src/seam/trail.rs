@@ -1,0 +1,98 @@
+//! What a request and the lease that it wins have in common: the owner, and what providers write on them for themselves.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use once_cell::sync::OnceCell;
+
+use crate::values::owner::Owner;
+
+/// What is found out on the way to the store, and needed there again: the request and its copies under other names share it with the
+/// lease that they win.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    pub(crate) owner: OnceCell<Owner>,
+    pub(crate) notes: Notes,
+}
+
+impl Trail {
+    /// A copy whose owner numbers its writes by itself, and whose notes are changed by nobody else.
+    pub(crate) fn replica(&self) -> Self {
+        Self {
+            owner: self
+                .owner
+                .get()
+                .map_or_else(OnceCell::new, |owner| OnceCell::with_value(owner.replica())),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+type Value = Arc<dyn Any + Send + Sync>;
+
+/// One note for each provider on the way to the store.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Vec<(u64, Value)>>);
+
+impl Notes {
+    /// Sets the note of the provider with identity `by`.
+    pub(crate) fn set<T: Any + Send + Sync>(&self, by: u64, value: T) {
+        let value: Value = Arc::new(value);
+        let mut all = self.lock();
+        match all.iter_mut().find(|(author, _)| *author == by) {
+            Some((_, note)) => *note = value,
+            None => all.push((by, value)),
+        }
+    }
+
+    /// The note of the provider with identity `by`, if it is a `T`.
+    pub(crate) fn get<T: Any + Send + Sync>(&self, by: u64) -> Option<Arc<T>> {
+        let found = {
+            let all = self.lock();
+            let (_, note) = all.iter().find(|(author, _)| *author == by)?;
+            Arc::clone(note)
+        };
+        found.downcast().ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Value)>> {
+        // Only the code above runs while it is locked, and none of it panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A copy that later changes do not reach.
+impl Clone for Notes {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.lock().clone()))
+    }
+}
+
+// What a note says is its author's own: it may hold what must not be printed.
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} notes", self.lock().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_provider_has_one_note_of_its_own() {
+        let notes = Notes::default();
+        notes.set(1, 10_u64);
+        notes.set(2, "other");
+        notes.set(1, 11_u64);
+        assert_eq!(notes.get::<u64>(1).as_deref(), Some(&11));
+        assert_eq!(notes.get::<&str>(2).as_deref(), Some(&"other"));
+        assert!(notes.get::<&str>(1).is_none());
+        assert!(notes.get::<u64>(3).is_none());
+
+        let copy = notes.clone();
+        notes.set(1, 12_u64);
+        assert_eq!(copy.get::<u64>(1).as_deref(), Some(&11));
+    }
+}

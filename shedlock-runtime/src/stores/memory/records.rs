@@ -1,0 +1,107 @@
+//! What an operator reads and overrules in memory.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use super::{InMemoryLockProvider, Record};
+use crate::seam::lock_info::LockInfo;
+use crate::seam::provider::LockProvider as _;
+use crate::seam::records::{LockRecords, Overrule, Selection};
+use crate::values::clock::BootInstant;
+use crate::values::error::LockError;
+use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
+
+impl InMemoryLockProvider {
+    /// The record as an operator sees it: records keep readings of the forward clock, people want the time of day.
+    fn describe(&self, name: &LockName, record: &Record) -> LockInfo {
+        let (now, utc) = (self.now(), self.info().clock().utc());
+        let time_of_day = |instant: BootInstant| {
+            let ahead = instant.saturating_since(now);
+            let behind = now.saturating_since(instant);
+            let late = utc.checked_add(ahead).unwrap_or(utc);
+            late.checked_sub(behind).unwrap_or(SystemTime::UNIX_EPOCH)
+        };
+        let mark = record.mark.as_ref().map(ToString::to_string);
+        LockInfo::from_record(
+            name.as_str(),
+            mark.as_deref().unwrap_or_default(),
+            Some(time_of_day(record.locked_at)),
+            time_of_day(record.free_since()),
+            utc,
+        )
+        .with_fencing_token((record.token > 0).then_some(record.token))
+    }
+
+    /// Ends a lease or a pause now, if there is one that `wanted` accepts.
+    fn end(
+        &self,
+        name: &LockName,
+        wanted: impl Fn(&Record) -> bool,
+        mark: Option<&OperatorMark>,
+    ) -> bool {
+        let now = self.now();
+        let mut locks = self.locks();
+        let record = locks.records.get_mut(name);
+        let Some(record) = record.filter(|record| record.lock_until > now && wanted(record)) else {
+            return false;
+        };
+        record.lock_until = now;
+        if let Some(mark) = mark {
+            record.mark = Some(Box::new(mark.clone()));
+        }
+        true
+    }
+
+    fn pause_for(&self, name: &LockName, length: Duration, mark: &OperatorMark) {
+        let now = self.now();
+        let mut locks = self.locks();
+        locks.forget_free(now);
+        let token = locks.records.get(name).map_or(0, |record| record.token);
+        let paused = Record {
+            lock_until: now.saturating_add(length),
+            locked_at: now,
+            token,
+            mark: Some(Box::new(mark.clone())),
+        };
+        locks.records.insert(name.clone(), paused);
+    }
+}
+
+#[async_trait]
+impl LockRecords for InMemoryLockProvider {
+    async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        let locks = self.locks();
+        let infos = locks
+            .records
+            .iter()
+            .filter(|(name, _)| selection.contains(name.as_str()))
+            .map(|(name, record)| self.describe(name, record));
+        Ok(infos.collect())
+    }
+
+    async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
+        Ok(match overrule {
+            Overrule::Release { mark } => self.end(name, |_| true, Some(mark)),
+            Overrule::Resume => self.end(name, Record::is_paused, None),
+            Overrule::Pause { mark, until } => {
+                let length = Overrule::pause_length(*until, self.info.clock().utc())?;
+                self.pause_for(name, length, mark);
+                true
+            }
+        })
+    }
+
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let now = self.now();
+        let mut locks = self.locks();
+        let before = locks.records.len();
+        locks.records.retain(|name, record| {
+            !name.as_str().starts_with(prefix)
+                || record.lock_until > now
+                || now.saturating_since(record.free_since()) < unused_for
+        });
+        Ok((before - locks.records.len()) as u64)
+    }
+}

@@ -1,0 +1,81 @@
+//! A record as JSON text, with ShedLock's names of fields.
+
+use serde_json::{Value, json};
+
+use super::LockRecord;
+use crate::values::timestamp::{format_timestamp, parse_timestamp};
+
+impl LockRecord {
+    /// The record as JSON: `lockUntil`, `lockedAt`, `lockedBy` as JVM nodes name them, and our `fencingToken`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use shedlock_runtime::LockRecord;
+    ///
+    /// let locked_at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    /// let record = LockRecord::new(locked_at + Duration::from_secs(60), locked_at, "web-2".to_owned(), 33);
+    /// let json = record.to_json();
+    /// assert!(json.contains(r#""lockUntil":"2023-11-14T22:14:20.000Z""#));
+    /// assert_eq!(LockRecord::from_json(&json), Ok(record));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json!({
+            "lockUntil": format_timestamp(self.lock_until),
+            "lockedAt": format_timestamp(self.locked_at),
+            "lockedBy": self.locked_by,
+            "fencingToken": self.fencing_token,
+        })
+        .to_string()
+    }
+
+    /// The record in a text that [`to_json`](Self::to_json) or a JVM node has written. Other fields are passed over; a missing
+    /// `fencingToken` is zero.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text, for [`Snapshot::unreadable`](crate::Snapshot::unreadable).
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| format!("not a lock's record: {error}"))?;
+        let text = |field: &str| {
+            let text = value.get(field).and_then(Value::as_str);
+            text.ok_or_else(|| format!("not a lock's record: `{field}` is not a text"))
+        };
+        let time = |field: &str| {
+            let time = parse_timestamp(text(field)?);
+            time.ok_or_else(|| format!("not a lock's record: `{field}` is not a time"))
+        };
+        Ok(Self::new(
+            time("lockUntil")?,
+            time("lockedAt")?,
+            text("lockedBy")?.to_owned(),
+            value
+                .get("fencingToken")
+                .and_then(Value::as_u64)
+                .unwrap_or(0),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let problem = |text| LockRecord::from_json(text).unwrap_err();
+        assert!(problem("cache entry").starts_with("not a lock's record: expected value"));
+        assert_eq!(
+            problem("{}"),
+            "not a lock's record: `lockUntil` is not a text"
+        );
+        assert_eq!(
+            problem(r#"{"lockUntil":"soon"}"#),
+            "not a lock's record: `lockUntil` is not a time"
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! What an operator reads and overrules in a store that compares and swaps.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use super::provider::{MOST_RACES, next_token, raced, rounded_down, unreadable};
+use super::{Found, LockRecord, RecordLockProvider, RecordStore, Snapshot, Written};
+use crate::seam::lock_info::LockInfo;
+use crate::seam::records::{LockRecords, Overrule, Selection};
+use crate::values::error::LockError;
+use crate::values::name::LockName;
+use crate::values::operator_mark::OperatorMark;
+
+/// How many records one call forgets at most.
+const MOST_FORGOTTEN: u64 = 1_000;
+
+impl<S: RecordStore> RecordLockProvider<S> {
+    /// What the record of `name` says, if it has one.
+    fn describe(&self, name: &str, snapshot: &Snapshot<S::Version>) -> Option<LockInfo> {
+        match &snapshot.found {
+            Found::Absent => None,
+            Found::Unreadable(problem) => Some(LockInfo::unreadable(name, problem)),
+            Found::Record(record, version) => {
+                let now = snapshot.now(&self.info);
+                let (since, until) = (Some(record.locked_at), record.lock_until);
+                let info = LockInfo::from_record(name, &record.locked_by, since, until, now);
+                Some(info.with_fencing_token(self.token(record, version)))
+            }
+        }
+    }
+}
+
+/// What `overrule` makes of a record, or `None` if the record is not as it demands.
+fn overruled(
+    overrule: &Overrule<'_>,
+    found: Option<LockRecord>,
+    now: SystemTime,
+    grain: Duration,
+) -> Result<Option<LockRecord>, LockError> {
+    let ended = rounded_down(now, grain);
+    let is_taken = |record: &LockRecord| !record.remaining(now).is_zero();
+    Ok(match overrule {
+        Overrule::Release { mark } => found.filter(is_taken).map(|record| LockRecord {
+            lock_until: ended,
+            locked_by: mark.to_string(),
+            ..record
+        }),
+        Overrule::Resume => {
+            let is_pause = |owner: &str| OperatorMark::parse(owner).is_some_and(|it| it.is_pause());
+            let paused = found.filter(|record| is_taken(record) && is_pause(&record.locked_by));
+            paused.map(|record| LockRecord {
+                lock_until: ended,
+                ..record
+            })
+        }
+        Overrule::Pause { mark, until } => {
+            Overrule::pause_length(*until, now)?;
+            let token = found.map_or_else(|| next_token(0, now), |record| record.fencing_token);
+            Some(LockRecord::new(*until, ended, mark.to_string(), token))
+        }
+    })
+}
+
+#[async_trait]
+impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
+    async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        let found = match selection {
+            Selection::Name(name) => {
+                let name = name.as_str();
+                vec![(name.to_owned(), self.store.read(name).await?)]
+            }
+            Selection::Prefix(prefix) => self.store.list(prefix).await?,
+        };
+        let describe =
+            |(name, snapshot): &(String, Snapshot<S::Version>)| self.describe(name, snapshot);
+        Ok(found.iter().filter_map(describe).collect())
+    }
+
+    async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
+        let name = name.as_str();
+        for _ in 0..MOST_RACES {
+            let snapshot = self.store.read(name).await?;
+            let now = snapshot.now(&self.info);
+            let (found, version) = match snapshot.found {
+                Found::Absent => (None, None),
+                Found::Record(mut record, version) => {
+                    record.fencing_token = self.token(&record, &version).unwrap_or_default();
+                    (Some(record), Some(version))
+                }
+                Found::Unreadable(problem) => return Err(unreadable(problem)),
+            };
+            let Some(record) = overruled(overrule, found, now, self.grain())? else {
+                return Ok(false);
+            };
+            let written = self.store.write(name, &record, version.as_ref()).await?;
+            if matches!(written, Written::Done(_)) {
+                return Ok(true);
+            }
+        }
+        Err(raced())
+    }
+
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let mut forgotten = 0;
+        for (name, snapshot) in self.store.list(prefix).await? {
+            let now = snapshot.now(&self.info);
+            let Found::Record(record, version) = snapshot.found else {
+                continue;
+            };
+            let free_for = now.duration_since(record.lock_until);
+            if free_for.is_ok_and(|free_for| free_for >= unused_for) {
+                let deleted = self.store.delete(&name, &version).await?;
+                forgotten += u64::from(deleted == Written::Done(()));
+            }
+            if forgotten == MOST_FORGOTTEN {
+                break;
+            }
+        }
+        Ok(forgotten)
+    }
+}
