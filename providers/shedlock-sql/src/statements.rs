@@ -230,4 +230,6 @@ pub fn lease_micros(duration: Duration) -> i64 {
 }
 
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod tests;
