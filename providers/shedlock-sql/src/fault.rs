@@ -2,6 +2,10 @@
 
 use crate::dialect::Dialect;
 
+/// A setting of PostgreSQL that does not exist: a statement that finds itself in somebody else's transaction reads it, to fail with an
+/// error that nothing else gives.
+pub(crate) const INSIDE_A_TRANSACTION: &str = "shedlock.inside_a_transaction_of_others";
+
 /// What an error reported by the database means; [`cure`](Self::cure) says what helps.
 ///
 /// # Examples
@@ -139,7 +143,7 @@ fn postgres(code: &str, message: &str) -> Fault {
         "22008" => Fault::OutOfRange,
         "3D000" => Fault::Login,
         // The statement has found out by itself; or the transaction was aborted before.
-        "42704" if message.contains("shedlock.inside_a_transaction") => Fault::ForeignTransaction,
+        "42704" if message.contains(INSIDE_A_TRANSACTION) => Fault::ForeignTransaction,
         "25P02" | "25001" => Fault::ForeignTransaction,
         // Prepared statement: already exists, does not exist.
         "42P05" | "26000" => Fault::Pooler,

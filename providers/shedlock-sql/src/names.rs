@@ -264,39 +264,6 @@ impl Names {
         format!("run: ALTER TABLE {table} ADD COLUMN {column} {definition}")
     }
 
-    /// Puts the quoted names where the template has theirs in braces.
-    pub(crate) fn fill_in(&self, template: &str) -> String {
-        let quote = |name: &str| self.dialect.quote(name);
-        let mut values = vec![("table", self.quoted_table())];
-        let keys = [
-            "name",
-            "lock_until",
-            "locked_at",
-            "locked_by",
-            "fencing_token",
-        ];
-        values.extend(keys.into_iter().zip(self.column_names().map(quote)));
-        values.extend(self.texts());
-        let mut filled = String::with_capacity(template.len() * 2);
-        let mut rest = template;
-        // In one pass: a name that itself looks like a placeholder stays a name.
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let (key, after) = after.split_once('}').unwrap_or((after, ""));
-            if let Some((_, value)) = values.iter().find(|(known, _)| *known == key) {
-                filled.push_str(value);
-            } else {
-                // Not ours: a brace in the template itself.
-                filled.push('{');
-                filled.push_str(key);
-                filled.push('}');
-            }
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
-    }
-
     fn column_names(&self) -> [&str; 5] {
         let columns = &self.columns;
         [

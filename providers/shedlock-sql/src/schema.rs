@@ -18,6 +18,7 @@ use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+use crate::statements::TokenColumn;
 use facts::{Column, Facts, TableKind};
 use types::Kind;
 
@@ -28,7 +29,7 @@ pub use inspection::Inspection;
 pub struct Description {
     facts: Facts,
     /// A lock without an end, or taken in the future.
-    future: Option<String>,
+    suspicious_row: Option<String>,
     /// What the server said when it was to plan the statement that takes a lock, if it refused.
     refusal: Option<String>,
 }
@@ -87,10 +88,10 @@ impl Description {
         self
     }
 
-    /// Takes in the lock that [`Statements::future`](crate::Statements::future) found.
+    /// Takes in the lock that [`Statements::suspicious_row`](crate::Statements::suspicious_row) found.
     #[must_use]
-    pub fn with_future(mut self, lock: Option<String>) -> Self {
-        self.future = lock;
+    pub fn with_suspicious_row(mut self, lock: Option<String>) -> Self {
+        self.suspicious_row = lock;
         self
     }
 
@@ -115,8 +116,11 @@ impl Description {
 
     /// Whether the table has a column for the fencing token.
     #[must_use]
-    pub fn has_token(&self, names: &Names) -> bool {
-        self.column(names.columns().fencing_token()).is_some()
+    pub fn token_column(&self, names: &Names) -> TokenColumn {
+        match self.column(names.columns().fencing_token()) {
+            Some(_) => TokenColumn::Present,
+            None => TokenColumn::Missing,
+        }
     }
 
     /// Judges the table and the session.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use shedlock_runtime::{ErrorKind, LockError, ProviderInfo};
-use shedlock_sql::{Cure, Fault, LockClock, Names};
+use shedlock_sql::{Cure, Fault, LockClock, Names, TokenColumn};
 
 use crate::connections::{self, Checkout, Reach, Replaced, Source};
 use crate::error;
@@ -259,9 +259,12 @@ impl<DB: Store> Inner<DB> {
         error: sqlx::Error,
     ) -> Answer {
         let table = self.table.load_full();
-        if fault == Some(Fault::MissingColumn) && table.has_token && ask.names_the_token() {
+        if fault == Some(Fault::MissingColumn)
+            && table.column == TokenColumn::Present
+            && ask.names_the_token()
+        {
             connection.give_back();
-            self.change_table(|table| table.has_token = false);
+            self.change_table(|table| table.column = TokenColumn::Missing);
             return None;
         }
         // The table is not as it was: look again next time.

@@ -3,7 +3,7 @@
 //! Each question is one message, without values to bind and without a name: behind a pooler, what is prepared by name stays on
 //! a connection that others get next, and the next message may go to another connection.
 
-use shedlock_sql::{Cure, Description, Inspection, Names, Statements};
+use shedlock_sql::{Cure, Description, Inspection, Names, Sending, Statements};
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Row, Type};
 
 use crate::store::Backend;
@@ -19,7 +19,7 @@ pub(crate) async fn postgres(
     if !described.wants_trial(names) {
         return Ok(described);
     }
-    let acquire = statements.acquire_on(described.has_token(names), false);
+    let acquire = statements.acquire(described.token_column(names), Sending::First);
     let values = shedlock_sql::Values {
         name: "",
         first: "",
@@ -60,7 +60,7 @@ pub(crate) async fn sqlite(
         return Ok(described);
     }
     // Nothing is bound: nothing is run.
-    let acquire = statements.acquire_on(described.has_token(names), false);
+    let acquire = statements.acquire(described.token_column(names), Sending::First);
     try_out::<sqlx::Sqlite>(connection, described, acquire.text()).await
 }
 
@@ -90,9 +90,9 @@ where
             described = described.with_definition(definition);
         }
     }
-    let future = statements.future.text().to_string();
+    let future = statements.suspicious_row.text().to_string();
     let locks = found::<DB, _>(texts::<DB, 1>(connection, future).await)?;
-    Ok(described.with_future(locks.into_iter().next().map(|[lock]| lock)))
+    Ok(described.with_suspicious_row(locks.into_iter().next().map(|[lock]| lock)))
 }
 
 /// Has the statement that takes a lock planned, and not run.

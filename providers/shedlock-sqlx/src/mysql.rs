@@ -5,7 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use shedlock_runtime::{LockError, LockInfo};
-use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
+use shedlock_sql::{
+    Description, Dialect, Fault, MySqlAcquired, MySqlPaused, Names, Sending, Statement, Statements,
+    TokenColumn,
+};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
 use sqlx::{
@@ -37,18 +40,6 @@ use crate::{describe, url};
 /// # }
 /// ```
 pub type MySqlLockProvider = SqlxLockProvider<MySql>;
-
-/// The codes of `sql/mysql/acquire.sql`.
-const LOST_RACE: u64 = 0;
-const OTHER_NAME: u64 = 1;
-const HELD: u64 = 3;
-const TOO_LATE: u64 = 400_000_000_000_000;
-const PAUSED: u64 = 500_000_000_000_000 + HELD;
-const GRANTED: u64 = 1_000_000_000_000_000;
-
-/// The codes of `sql/mysql/pause.sql`.
-const END_HAS_PASSED: u64 = 0;
-const IS_PAUSED: u64 = 2;
 
 impl Store for MySql {}
 
@@ -151,39 +142,42 @@ impl Backend for MySql {
     async fn acquire(
         connection: &mut MySqlConnection,
         run: &Run<'_>,
-        fencing: bool,
-        again: bool,
+        fencing: TokenColumn,
+        again: Sending,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing, again);
+        let statement = run.statements.acquire(fencing, again);
         let done = run
             .query::<MySql>(statement)
             .execute(&mut *connection)
             .await?;
-        Ok(match done.last_insert_id() {
-            token if token >= GRANTED => Verdict::Granted {
-                token: fencing.then_some(token),
+        let answer = MySqlAcquired::from_insert_id(done.last_insert_id());
+        Ok(match answer {
+            MySqlAcquired::Granted { token } => Verdict::Granted {
+                token: (fencing == TokenColumn::Present).then_some(token),
             },
             // A row was written, or looked at under its lock, and a trigger may have taken the answer away.
             _ if done.rows_affected() > 0 => {
                 let holder = holder(connection, run, fencing).await?;
                 holder.unwrap_or(Verdict::Contended)
             }
-            LOST_RACE => Verdict::Contended,
-            paused if paused >= PAUSED => Verdict::Paused {
-                remaining: Some(Duration::from_millis(paused - PAUSED)),
+            MySqlAcquired::LostRace => Verdict::Contended,
+            MySqlAcquired::Paused { remaining } => Verdict::Paused {
+                remaining: Some(remaining),
             },
-            TOO_LATE => Verdict::TooLate,
-            held => Verdict::Held {
+            MySqlAcquired::TooLate => Verdict::TooLate,
+            MySqlAcquired::Held { remaining } => Verdict::Held {
                 owner: String::new(),
-                remaining: Duration::from_millis(held.saturating_sub(HELD)),
+                remaining,
             },
+            MySqlAcquired::NoEnd => Verdict::without_end(),
+            MySqlAcquired::OtherName => Verdict::other_name(),
         })
     }
 
     async fn holder(
         connection: &mut MySqlConnection,
         run: &Run<'_>,
-        fencing: bool,
+        fencing: TokenColumn,
     ) -> Result<Option<Verdict>, sqlx::Error> {
         let verdict = holder(connection, run, fencing).await?;
         Ok(verdict.filter(|verdict| matches!(verdict, Verdict::Held { .. })))
@@ -202,17 +196,17 @@ impl Backend for MySql {
     async fn pause(
         connection: &mut MySqlConnection,
         run: &Run<'_>,
-        fencing: bool,
+        fencing: TokenColumn,
     ) -> Result<Paused, sqlx::Error> {
-        let statement = run.statements.admin.pause_on(fencing);
+        let statement = run.statements.admin.pause(fencing);
         let done = run
             .query::<MySql>(statement)
             .execute(&mut *connection)
             .await?;
-        Ok(match done.last_insert_id() {
-            IS_PAUSED => Paused::Done,
-            OTHER_NAME => Paused::OtherName,
-            END_HAS_PASSED if done.rows_affected() == 0 => Paused::Passed,
+        Ok(match MySqlPaused::from_insert_id(done.last_insert_id()) {
+            Some(MySqlPaused::Written) => Paused::Done,
+            Some(MySqlPaused::OtherName) => Paused::OtherName,
+            Some(MySqlPaused::EndHasPassed) if done.rows_affected() == 0 => Paused::Passed,
             // A trigger has taken the answer away.
             _ => match holder(connection, run, fencing).await? {
                 Some(Verdict::Unusable { .. }) => Paused::OtherName,
@@ -250,9 +244,9 @@ impl Backend for MySql {
 async fn holder(
     connection: &mut MySqlConnection,
     run: &Run<'_>,
-    fencing: bool,
+    fencing: TokenColumn,
 ) -> Result<Option<Verdict>, sqlx::Error> {
-    let query = run.query::<MySql>(run.statements.holder_on(fencing));
+    let query = run.query::<MySql>(run.statements.holder(fencing));
     let rows = query.fetch_all(connection).await?;
     let Some(row) = rows.first() else {
         return Ok(None);

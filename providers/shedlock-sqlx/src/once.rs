@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use shedlock_runtime::{LockName, OwnerWrite};
-use shedlock_sql::{Fault, LockClock, Names, Statement, Statements, Values, lease_micros};
+use shedlock_sql::{Fault, LockClock, Names, Sending, Statement, Statements, Values, lease_micros};
 
 use crate::ask::Inner;
 use crate::connections::Checkout;
@@ -32,10 +32,10 @@ impl<DB: Store> Inner<DB> {
         let prepares = self.prepares(connection);
         let grain = table.grain();
         let run = |name, duration| self.run((statements, prepares), name, (duration, grain));
-        let fencing = table.has_token;
+        let fencing = table.column;
         let answer = match ask {
             Ask::Acquire(attempt) => {
-                let again = attempt.may_have_been_sent();
+                let again = Sending::from_request(attempt);
                 // Asked for now that it is to be sent: an attempt without an owner has reached no store.
                 let write = attempt.write(&self.node).map_err(Fail::Refused)?;
                 let mut run = run(attempt.name().as_str(), attempt.at_most());
@@ -54,8 +54,8 @@ impl<DB: Store> Inner<DB> {
             Ask::Read(lock) => {
                 let admin = &statements.admin;
                 let (statement, name) = match lock {
-                    Some(lock) => (admin.get_on(fencing), lock.as_str()),
-                    None => (admin.list_on(fencing), ""),
+                    Some(lock) => (admin.read_one(fencing), lock.as_str()),
+                    None => (admin.read_all(fencing), ""),
                 };
                 let run = run(name, Duration::ZERO);
                 let rows = Box::pin(DB::read(connection, statement, &run)).await;

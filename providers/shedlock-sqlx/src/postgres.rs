@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shedlock_runtime::{LockError, LockInfo, OperatorMark};
-use shedlock_sql::{Description, Dialect, Names, Statement, Statements};
+use shedlock_sql::{Description, Dialect, Names, Sending, Statement, Statements, TokenColumn};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, PgRow, Postgres};
@@ -141,10 +141,10 @@ impl Backend for Postgres {
     async fn acquire(
         connection: &mut PgConnection,
         run: &Run<'_>,
-        fencing: bool,
-        again: bool,
+        fencing: TokenColumn,
+        again: Sending,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing, again);
+        let statement = run.statements.acquire(fencing, again);
         let rows = fetch(connection, statement, run).await?;
         let Some(row) = rows.first() else {
             return Ok(Verdict::Refused);
@@ -179,9 +179,9 @@ impl Backend for Postgres {
     async fn holder(
         connection: &mut PgConnection,
         run: &Run<'_>,
-        fencing: bool,
+        fencing: TokenColumn,
     ) -> Result<Option<Verdict>, sqlx::Error> {
-        let rows = fetch(connection, run.statements.holder_on(fencing), run).await?;
+        let rows = fetch(connection, run.statements.holder(fencing), run).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };

@@ -9,7 +9,7 @@ use shedlock_runtime::{
     AcquireRequest, Acquisition, ErrorKind, Lease, LockError, LockName, LockProvider, Operation,
     Ownership, ProviderInfo, Refusal,
 };
-use shedlock_sql::{Cure, Fault, SchemaReport};
+use shedlock_sql::{Cure, Fault, SchemaReport, TokenColumn};
 use sqlx::Pool;
 
 use crate::ask::{Inner, LIMIT, unexpected};
@@ -168,8 +168,11 @@ impl<DB: Store> SqlxLockProvider<DB> {
             let probe = inner.table.load().statements(true).probe.text().to_string();
             let answer = DB::execute(&mut connection, probe).await;
             let fault = answer.as_ref().err().and_then(error::fault::<DB>);
-            let has_token = fault != Some(Fault::MissingColumn);
-            inner.change_table(|table| table.has_token = has_token);
+            let column = match fault {
+                Some(Fault::MissingColumn) => TokenColumn::Missing,
+                _ => TokenColumn::Present,
+            };
+            inner.change_table(|table| table.column = column);
             inner.learn(&mut connection).await.ok()?;
             (answer.is_ok() || fault.is_some_and(|fault| fault.cure() == Cure::None)).then_some(())
         };

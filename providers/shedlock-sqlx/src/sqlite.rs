@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockError, LockInfo};
-use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
+use shedlock_sql::{
+    Description, Dialect, Fault, Names, Sending, Statement, Statements, TokenColumn,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite,
@@ -144,10 +146,10 @@ impl Backend for Sqlite {
     async fn acquire(
         connection: &mut SqliteConnection,
         run: &Run<'_>,
-        fencing: bool,
-        again: bool,
+        fencing: TokenColumn,
+        again: Sending,
     ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing, again);
+        let statement = run.statements.acquire(fencing, again);
         // To the last row: SQLite commits after it, and the commit may fail.
         let mut granted = run
             .query::<Sqlite>(statement)
@@ -179,7 +181,7 @@ impl Backend for Sqlite {
     async fn holder(
         connection: &mut SqliteConnection,
         run: &Run<'_>,
-        _fencing: bool,
+        _fencing: TokenColumn,
     ) -> Result<Option<Verdict>, sqlx::Error> {
         let verdict = holder(connection, run).await?;
         Ok(verdict.filter(|verdict| matches!(verdict, Verdict::Held { .. })))
@@ -224,7 +226,7 @@ async fn holder(
     connection: &mut SqliteConnection,
     run: &Run<'_>,
 ) -> Result<Option<Verdict>, sqlx::Error> {
-    let query = run.query::<Sqlite>(&run.statements.holder);
+    let query = run.query::<Sqlite>(run.statements.holder(TokenColumn::Present));
     let rows = query.fetch_all(&mut *connection).await?;
     let Some(row) = rows.first() else {
         return Ok(None);

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use shedlock_runtime::{LockError, LockInfo};
-use shedlock_sql::{Description, Dialect, Fault, Names, Param, Statement, Statements, Values};
+use shedlock_sql::{
+    Description, Dialect, Fault, Names, Param, Sending, Statement, Statements, TokenColumn, Values,
+};
 use sqlx::Pool;
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
@@ -112,15 +114,15 @@ pub trait Backend: Database + HasStatementCache {
     fn acquire(
         connection: &mut Self::Connection,
         run: &Run<'_>,
-        fencing: bool,
-        again: bool,
+        fencing: TokenColumn,
+        again: Sending,
     ) -> impl Future<Output = Result<Verdict, sqlx::Error>> + Send;
 
     /// Who holds the lock, as far as can be told without waiting for anybody: asked when the table was busy.
     fn holder(
         connection: &mut Self::Connection,
         run: &Run<'_>,
-        fencing: bool,
+        fencing: TokenColumn,
     ) -> impl Future<Output = Result<Option<Verdict>, sqlx::Error>> + Send;
 
     /// Runs a statement that changes rows, and says how many.
@@ -134,10 +136,10 @@ pub trait Backend: Database + HasStatementCache {
     fn pause(
         connection: &mut Self::Connection,
         run: &Run<'_>,
-        fencing: bool,
+        fencing: TokenColumn,
     ) -> impl Future<Output = Result<Paused, sqlx::Error>> + Send {
         async move {
-            let statement = run.statements.admin.pause_on(fencing);
+            let statement = run.statements.admin.pause(fencing);
             Ok(match Self::change(connection, statement, run).await? {
                 0 => Paused::Passed,
                 _ => Paused::Done,

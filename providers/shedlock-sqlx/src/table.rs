@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use shedlock_runtime::{ErrorKind, InvalidDuration, LockError};
-use shedlock_sql::{Fault, LockClock, Names, Session, Statements};
+use shedlock_sql::{Fault, LockClock, Names, Session, Statements, TokenColumn};
 
 use crate::ask::Inner;
 use crate::question::{Ask, Change, Fail};
@@ -25,8 +25,8 @@ pub(crate) struct Table {
     is_found: bool,
     /// Whether statements tell by themselves that they are inside somebody else's transaction.
     pub(crate) statements_tell: bool,
-    /// Whether it was last seen with the fencing token's column.
-    pub(crate) has_token: bool,
+    /// As it was last seen.
+    pub(crate) column: TokenColumn,
     /// What its column of ends keeps, if that is known.
     end: Option<End>,
 }
@@ -48,7 +48,7 @@ impl Table {
             names,
             is_found: false,
             statements_tell: false,
-            has_token: true,
+            column: TokenColumn::Present,
             end: None,
         }
     }
@@ -93,7 +93,7 @@ impl<DB: Store> Inner<DB> {
                 self.table.rcu(|table| Table {
                     is_found,
                     statements_tell,
-                    has_token: table.has_token,
+                    column: table.column,
                     end: table.end,
                     ..Table::unknown(names.clone(), self.clock)
                 });
@@ -189,7 +189,7 @@ impl<DB: Store> Inner<DB> {
     /// Forgets what the columns were like.
     pub(crate) fn forget_columns(&self) {
         self.change_table(|table| {
-            table.has_token = true;
+            table.column = TokenColumn::Present;
             table.end = None;
         });
     }

@@ -2,6 +2,7 @@
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+use crate::statements::template::{one_line, without_comments};
 
 /// The questions to a server about one table: texts without places for values, each of which is one message.
 ///
@@ -26,7 +27,7 @@ impl Inspection {
     /// The questions about the table of these `names`.
     #[must_use]
     pub fn of(names: &Names) -> Self {
-        let text = |file| names.fill_in(&without_comments(file));
+        let text = |file| names.fill_in(&one_line(&without_comments(file)));
         let (catalogue, mixing, definition) = match names.dialect() {
             Dialect::Postgres => (include_str!("../../sql/postgres/catalogue.sql"), None, None),
             Dialect::MySql => (
@@ -46,12 +47,6 @@ impl Inspection {
             definition: definition.map(text),
         }
     }
-}
-
-fn without_comments(file: &str) -> String {
-    let lines = file.lines().map(str::trim);
-    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
-    code.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! What answers of the statements mean.
+
+pub(crate) mod mysql;
