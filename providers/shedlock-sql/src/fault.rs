@@ -13,11 +13,11 @@ pub(crate) const INSIDE_A_TRANSACTION: &str = "shedlock.inside_a_transaction_of_
 /// ```
 /// use shedlock_sql::{Cure, Dialect, Fault};
 ///
-/// let deadlock = Fault::of(Dialect::Postgres, "40P01", "deadlock detected");
+/// let deadlock = Fault::from_code(Dialect::Postgres, "40P01", "deadlock detected");
 /// assert_eq!((deadlock, deadlock.cure()), (Fault::Contention, Cure::AskAgain));
 ///
 /// // After a failover, a connection to the former primary.
-/// let former = Fault::of(Dialect::MySql, "1290", "running with the --read-only option");
+/// let former = Fault::from_code(Dialect::MySql, "1290", "running with the --read-only option");
 /// assert_eq!((former, former.cure()), (Fault::ReadOnly, Cure::NewConnection));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Fault {
     /// What `code` means: an `SQLSTATE` for PostgreSQL, an error number for the others. A few codes have several meanings, so
     /// the `message` is read too.
     #[must_use]
-    pub fn of(dialect: Dialect, code: &str, message: &str) -> Self {
+    pub fn from_code(dialect: Dialect, code: &str, message: &str) -> Self {
         match dialect {
             Dialect::Postgres => postgres(code, message),
             Dialect::MySql => code
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn codes_are_read_per_dialect() {
-        let of = |dialect, code| Fault::of(dialect, code, "");
+        let of = |dialect, code| Fault::from_code(dialect, code, "");
         assert_eq!(of(Dialect::Postgres, "40001"), Fault::Contention);
         assert_eq!(of(Dialect::Postgres, "28P01"), Fault::Login);
         assert_eq!(of(Dialect::Postgres, "57P01"), Fault::Goodbye);
@@ -238,19 +238,19 @@ mod tests {
         assert_eq!(of(Dialect::Sqlite, "517"), Fault::Contention);
         assert_eq!(of(Dialect::Sqlite, "1032"), Fault::Outdated);
         assert_eq!(of(Dialect::Sqlite, "8"), Fault::ReadOnly);
-        let missing = Fault::of(Dialect::Sqlite, "1", "no such table: shedlock");
+        let missing = Fault::from_code(Dialect::Sqlite, "1", "no such table: shedlock");
         assert_eq!(missing, Fault::MissingTable);
     }
 
     #[test]
     fn codes_of_several_meanings_are_told_apart_by_their_message() {
-        let of = |code, message| Fault::of(Dialect::Postgres, code, message);
+        let of = |code, message| Fault::from_code(Dialect::Postgres, code, message);
         assert_eq!(
             of("0A000", "cached plan must not change result type"),
             Fault::Outdated
         );
         assert_eq!(of("0A000", "something else"), Fault::Other);
-        let overflow = Fault::of(Dialect::MySql, "1690", "BIGINT value is out of range");
+        let overflow = Fault::from_code(Dialect::MySql, "1690", "BIGINT value is out of range");
         assert_eq!(overflow, Fault::Other);
     }
 }

@@ -2,9 +2,9 @@
 
 mod admin;
 mod fragments;
+mod statement;
 pub(crate) mod template;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::AcquireRequest;
@@ -15,6 +15,7 @@ use fragments::Setting;
 use template::{Builder, Variant};
 
 pub use admin::AdminStatements;
+pub use statement::{Param, Statement, Values};
 
 /// Whose clock decides when a lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,92 +43,6 @@ pub enum Session {
     /// - MySQL: a statement fails so if autocommit is off. Whether there is a transaction, the provider has to ask.
     /// - SQLite: the provider has to ask for both.
     Shared,
-}
-
-/// A value that a statement asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Param {
-    /// The lock's name, or what the names of the locks to prune begin with; text.
-    Name,
-    /// The owner as the acquisition stored it, without a number; text. Extensions and releases ask for it:
-    /// [`OwnerWrite::first`](shedlock_runtime::OwnerWrite::first).
-    First,
-    /// The owner as this write stores it, or what an operator leaves in its place; text:
-    /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
-    Owner,
-    /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to
-    /// PostgreSQL, an interval of so many microseconds.
-    Lease,
-    /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
-    Now,
-    /// When a pause ends, in microseconds since 1970, a 64-bit integer.
-    Until,
-}
-
-/// The values of one operation.
-#[derive(Debug, Clone, Copy)]
-pub struct Values<'a> {
-    /// See [`Param::Name`].
-    pub name: &'a str,
-    /// See [`Param::First`].
-    pub first: &'a str,
-    /// See [`Param::Owner`].
-    pub owner: &'a str,
-    /// See [`Param::Lease`].
-    pub lease: i64,
-    /// See [`Param::Now`].
-    pub now: i64,
-    /// See [`Param::Until`].
-    pub until: i64,
-}
-
-/// One statement: its text and the values to bind, in order.
-#[derive(Debug, Clone)]
-pub struct Statement {
-    text: Arc<str>,
-    params: Vec<Param>,
-    /// What stands before each place for a value, and that value; then what stands behind the last.
-    pieces: Vec<(String, Param)>,
-    rest: String,
-}
-
-impl Statement {
-    /// The text, with the dialect's own placeholders.
-    #[must_use]
-    pub fn text(&self) -> &Arc<str> {
-        &self.text
-    }
-
-    /// What to bind, in order.
-    #[must_use]
-    pub fn params(&self) -> &[Param] {
-        &self.params
-    }
-
-    /// The text with the values in it as PostgreSQL's literals, for its simple protocol: behind a pooler, a statement and
-    /// its values must come in one message.
-    #[must_use]
-    pub fn with_postgres_literals(&self, values: &Values<'_>) -> String {
-        let mut text = String::with_capacity(self.text.len() * 2);
-        for (before, param) in &self.pieces {
-            text.push_str(before);
-            match param {
-                Param::Name => text.push_str(&Dialect::Postgres.literal(values.name)),
-                Param::First => text.push_str(&Dialect::Postgres.literal(values.first)),
-                Param::Owner => text.push_str(&Dialect::Postgres.literal(values.owner)),
-                Param::Lease => {
-                    text.push_str("INTERVAL '");
-                    text.push_str(&values.lease.to_string());
-                    text.push_str(" microseconds'");
-                }
-                Param::Now => text.push_str(&values.now.to_string()),
-                Param::Until => text.push_str(&values.until.to_string()),
-            }
-        }
-        text.push_str(&self.rest);
-        text
-    }
 }
 
 /// Whether the table has a column for fencing tokens.

@@ -1,217 +1,87 @@
 //! What an operator can do to locks in a database.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    ErrorKind, Intervention, LockAdmin, LockError, LockInfo, LockName, Operation, OperatorMark,
-    pause_length,
+    Intervention, LockAdmin, LockError, LockInfo, LockName, Operation, OperatorMark, pause_length,
 };
-use shedlock_sql::AdminStatements;
-use sqlx::{ColumnIndex, Decode, Row};
+use shedlock_sql::{Overrule, Records};
 
-use crate::ask::LIMIT;
-use crate::error;
-use crate::provider::{SET_UP_LIMIT, SqlxLockProvider};
-use crate::question::{Ask, Change, Reply};
-use crate::store::{Paused, Store, Verdict};
+use crate::database::SqlDatabase;
+use crate::provider::SqlxLockProvider;
 
-impl<DB: Store> SqlxLockProvider<DB> {
-    async fn read(
-        &self,
-        limit: Duration,
-        operation: Operation,
-        lock: Option<&LockName>,
-    ) -> Result<Vec<LockInfo>, LockError> {
-        let ask = Ask::Read(lock);
-        Ok(match self.ask_within(limit, operation, lock, &ask).await? {
-            Reply::Locks(locks) => locks,
-            _ => Vec::new(),
-        })
-    }
-
-    /// Changes the row of one lock, and says whether there was one to change.
-    async fn steer(
+impl<DB: SqlDatabase> SqlxLockProvider<DB> {
+    async fn overrule(
         &self,
         operation: Operation,
         lock: &LockName,
-        change: Change<'_>,
+        how: Overrule<'_>,
     ) -> Result<bool, LockError> {
-        let ask = Ask::Change(change);
-        let reply = self.ask_within(LIMIT, operation, Some(lock), &ask).await?;
-        Ok(matches!(reply, Reply::Changed(1..)))
-    }
-
-    async fn try_pause(
-        &self,
-        lock: &LockName,
-        until: SystemTime,
-        mark: &str,
-    ) -> Result<(), LockError> {
-        pause_length(self.inner.info.clock(), until)?;
-        let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ask = Ask::Pause {
-            lock,
-            mark,
-            until: whole_millis(until),
-        };
-        match self
-            .ask_within(LIMIT, Operation::Pause, Some(lock), &ask)
-            .await?
-        {
-            Reply::Paused(Paused::Passed) => {
-                let passed = "the end of the pause has passed by the database's clock";
-                let passed = LockError::new(ErrorKind::InvalidDuration, passed);
-                Err(passed.with_remedy("compare that clock with this machine's"))
-            }
-            Reply::Paused(Paused::OtherName) => match Verdict::other_name() {
-                Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        }
+        let changed = self.locks.overrule(lock, &how).await;
+        changed.map_err(|error| self.in_context(error, operation, Some(lock)))
     }
 }
 
 /// What changes the record of one lock is sent only once: after an error of the kinds `Timeout` and `Indeterminate` it may still be
 /// carried out, and `get` says whether it was.
 #[async_trait]
-impl<DB: Store> LockAdmin for SqlxLockProvider<DB> {
+impl<DB: SqlDatabase> LockAdmin for SqlxLockProvider<DB> {
     async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
-        let mut locks = self.read(SET_UP_LIMIT, Operation::List, None).await?;
+        let locks = self.locks.records(Records::Prefix("")).await;
+        let mut locks = locks.map_err(|error| self.in_context(error, Operation::List, None))?;
         // By us: each server has an order of its own.
         locks.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(locks)
     }
 
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
-        let lock = self.inner.info.lock_name(Operation::Get, name)?;
-        let mut found = self.read(LIMIT, Operation::Get, Some(&lock)).await?;
-        Ok(found.pop())
+        let lock = self.locks.info().lock_name(Operation::Get, name)?;
+        let found = self.locks.records(Records::One(&lock)).await;
+        let found = found.map_err(|error| self.in_context(error, Operation::Get, Some(&lock)));
+        Ok(found?.pop())
     }
 
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
-        let lock = self.inner.info.lock_name(Operation::ForceRelease, name)?;
+        let operation = Operation::ForceRelease;
+        let lock = self.locks.info().lock_name(operation, name)?;
         let mark = OperatorMark::released(reason);
-        let change = Change::ForceRelease {
-            lock: &lock,
-            mark: &mark.to_string(),
-        };
-        let freed = self.steer(Operation::ForceRelease, &lock, change).await?;
+        let text = mark.to_string();
+        let release = Overrule::Release { mark: &text };
+        let freed = self.overrule(operation, &lock, release).await?;
         if freed {
-            Intervention::ForceReleased(mark.reason()).tell(&self.inner.info, &lock);
+            Intervention::ForceReleased(mark.reason()).tell(self.locks.info(), &lock);
         }
         Ok(freed)
     }
 
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
-        let lock = self.inner.info.lock_name(Operation::Pause, name)?;
-        let (info, mark) = (&self.inner.info, OperatorMark::paused(reason));
-        let paused = self.try_pause(&lock, until, &mark.to_string()).await;
-        paused.map_err(|error| error.with_context(Operation::Pause, info.name(), Some(&lock)))?;
+        let info = self.locks.info();
+        let lock = info.lock_name(Operation::Pause, name)?;
+        pause_length(info.clock(), until)
+            .map_err(|error| self.in_context(error, Operation::Pause, Some(&lock)))?;
+        let mark = OperatorMark::paused(reason);
+        let text = mark.to_string();
+        let pause = Overrule::Pause { mark: &text, until };
+        self.overrule(Operation::Pause, &lock, pause).await?;
         let reason = mark.reason();
         Intervention::Paused { until, reason }.tell(info, &lock);
         Ok(())
     }
 
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
-        let lock = self.inner.info.lock_name(Operation::Resume, name)?;
-        let change = Change::Resume(&lock);
-        let resumed = self.steer(Operation::Resume, &lock, change).await?;
+        let lock = self.locks.info().lock_name(Operation::Resume, name)?;
+        let resumed = self.overrule(Operation::Resume, &lock, Overrule::Resume);
+        let resumed = resumed.await?;
         if resumed {
-            Intervention::Resumed.tell(&self.inner.info, &lock);
+            Intervention::Resumed.tell(self.locks.info(), &lock);
         }
         Ok(resumed)
     }
 
     async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
-        self.inner.info.check_prefix(Operation::Prune, prefix)?;
-        let ask = Ask::Change(Change::Prune {
-            prefix,
-            unused_for: unused_for.min(LONGEST),
-        });
-        let mut pruned = 0;
-        loop {
-            let batch = self.ask_within(LIMIT, Operation::Prune, None, &ask).await;
-            let deleted = match batch.map_err(|error| self.needs_delete(error))? {
-                Reply::Changed(deleted) => deleted,
-                _ => 0,
-            };
-            pruned += deleted;
-            if deleted < AdminStatements::PRUNE_BATCH {
-                return Ok(pruned);
-            }
-        }
+        self.locks.info().check_prefix(Operation::Prune, prefix)?;
+        let forgotten = self.locks.forget(prefix, unused_for).await;
+        forgotten.map_err(|error| self.in_context(error, Operation::Prune, None))
     }
-}
-
-/// No database reckons further back than this, and no lock is older.
-const LONGEST: Duration = Duration::from_hours(36_500 * 24);
-
-impl<DB: Store> SqlxLockProvider<DB> {
-    /// Nothing else deletes rows, so a user who may do all the rest may lack this.
-    fn needs_delete(&self, error: LockError) -> LockError {
-        match error.kind() {
-            ErrorKind::Permission => {
-                error.with_remedy(format!("run: {}", self.inner.names.grant_delete()))
-            }
-            _ => error,
-        }
-    }
-}
-
-/// Up to a column's milliseconds, so that none ends a pause early.
-fn whole_millis(since_1970: Duration) -> Duration {
-    let millis = since_1970.as_nanos().div_ceil(1_000_000);
-    Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
-}
-
-/// What the rows of a statement that reads say of their locks.
-pub(crate) fn locks<R>(rows: &[R]) -> Result<Vec<LockInfo>, sqlx::Error>
-where
-    R: Row,
-    usize: ColumnIndex<R>,
-    String: for<'r> Decode<'r, R::Database>,
-    i64: for<'r> Decode<'r, R::Database>,
-{
-    let lock = |row: &R| {
-        // Anybody may have written the row: a value that cannot be read must not hide all others.
-        let text = |at: usize| {
-            row.try_get_unchecked::<Option<String>, _>(at)
-                .ok()
-                .flatten()
-        };
-        let number = |at: usize| row.try_get_unchecked::<Option<i64>, _>(at).ok().flatten();
-        let (name, owner) = (text(0), text(1).unwrap_or_default());
-        let (since, until, token) = (number(2), number(3), number(5));
-        let now = row.try_get_unchecked(4)?;
-        let info = LockInfo::new(
-            name.as_deref().unwrap_or_default(),
-            &owner,
-            instant(since.unwrap_or_default()),
-            instant(until.unwrap_or_default()),
-            instant(now),
-        );
-        let token = token.and_then(|token| u64::try_from(token).ok());
-        let info = info.with_token(token.filter(|token| *token > 0));
-        Ok(match (until, since) {
-            (None, _) => info.with_problem(match text(6) {
-                Some(kind) if kind != "null" => format!("the end of the lease is {kind}"),
-                _ => "the end of the lease is NULL".to_owned(),
-            }),
-            (_, None) => info.with_problem("the start of the lease is not a time"),
-            _ => info,
-        })
-    };
-    rows.iter().map(lock).collect()
-}
-
-fn instant(micros: i64) -> SystemTime {
-    let distance = Duration::from_micros(micros.unsigned_abs());
-    let instant = if micros < 0 {
-        UNIX_EPOCH.checked_sub(distance)
-    } else {
-        UNIX_EPOCH.checked_add(distance)
-    };
-    instant.unwrap_or(UNIX_EPOCH)
 }

@@ -26,7 +26,7 @@ impl Inspection {
 
     /// The questions about the table of these `names`.
     #[must_use]
-    pub fn of(names: &Names) -> Self {
+    pub fn from_names(names: &Names) -> Self {
         let text = |file| names.fill_in(&one_line(&without_comments(file)));
         let (catalogue, mixing, definition) = match names.dialect() {
             Dialect::Postgres => (include_str!("../../sql/postgres/catalogue.sql"), None, None),
@@ -58,7 +58,7 @@ mod tests {
     fn the_texts_have_the_names_in_them_and_no_places() {
         for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
             let names = Names::new(dialect, "a'b.c`d", ColumnNames::default()).unwrap();
-            let asked = Inspection::of(&names);
+            let asked = Inspection::from_names(&names);
             for text in [Some(asked.catalogue), asked.mixing, asked.definition]
                 .into_iter()
                 .flatten()
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn each_kind_of_row_is_one_that_is_read() {
         for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
-            let asked = Inspection::of(&Names::shedlock(dialect));
+            let asked = Inspection::from_names(&Names::shedlock(dialect));
             let text = asked.catalogue;
             let kinds: Vec<_> = text
                 .split("SELECT '")

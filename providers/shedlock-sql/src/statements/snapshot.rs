@@ -25,7 +25,7 @@ fn texts(dialect: Dialect) -> String {
             );
         }
     }
-    let asked = Inspection::of(&names);
+    let asked = Inspection::from_names(&names);
     for text in [Some(asked.catalogue), asked.mixing, asked.definition]
         .into_iter()
         .flatten()

@@ -17,10 +17,10 @@ impl Facts {
         let [fact, name, more @ ..] = row;
         let name = name.clone();
         match fact.as_str() {
-            "table" => self.table = Some(Table::of(name, more)),
+            "table" => self.table = Some(Table::from_row(name, more)),
             "view" => self.view = some(&more[0]),
-            "column" => self.columns.push(Column::of(name, more)),
-            "key" => self.keys.push(KeyPart::of(name, more)),
+            "column" => self.columns.push(Column::from_row(name, more)),
+            "key" => self.keys.push(KeyPart::from_row(name, more)),
             "row number" => self.row_number = Some(name),
             "trigger" => {
                 let trigger = (name, some(&more[0]));
@@ -40,7 +40,7 @@ impl Facts {
                 column: some(&more[0]),
                 definition: some(&more[1]),
             }),
-            "policy" => self.policies.push(Policy::of(name, more)),
+            "policy" => self.policies.push(Policy::from_row(name, more)),
             "elsewhere" => self.elsewhere.push(name),
             "mixing" => self.is_mixing = true,
             "session" => self.session.take(&name, &more[0]),
@@ -53,7 +53,7 @@ impl Facts {
 type More = [String; Inspection::FACT - 2];
 
 impl Table {
-    fn of(schema: String, [kind, storage, guarded, partitioned, engine]: &More) -> Self {
+    fn from_row(schema: String, [kind, storage, guarded, partitioned, engine]: &More) -> Self {
         Self {
             schema,
             kind: match kind.as_str() {
@@ -89,7 +89,7 @@ impl Table {
 }
 
 impl Column {
-    fn of(name: String, [kind, collation, must_be_filled, source, _]: &More) -> Self {
+    fn from_row(name: String, [kind, collation, must_be_filled, source, _]: &More) -> Self {
         Self {
             name,
             kind: kind.clone(),
@@ -105,7 +105,7 @@ impl Column {
 }
 
 impl KeyPart {
-    fn of(key: String, [column, collation, deferrable, constraint, primary]: &More) -> Self {
+    fn from_row(key: String, [column, collation, deferrable, constraint, primary]: &More) -> Self {
         Self {
             key,
             column: some(column),
@@ -118,7 +118,7 @@ impl KeyPart {
 }
 
 impl Policy {
-    fn of(name: String, [command, permissive, reads_all, writes_all, _]: &More) -> Self {
+    fn from_row(name: String, [command, permissive, reads_all, writes_all, _]: &More) -> Self {
         Self {
             name,
             command: match command.as_str() {
