@@ -1,5 +1,7 @@
 //! What a provider crate writes over its driver: connections, and how a statement is sent on one.
 
+mod handed;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -8,12 +10,116 @@ use shedlock_runtime::LockError;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::names::Names;
-use crate::statements::{Statement, Values};
+
+pub use handed::{BoundStatement, Done, NoConnection, Reach, Replaced};
 
 /// A driver for one kind of database. [`SqlLocks`](crate::SqlLocks) asks through it.
 ///
 /// A driver keeps no statement and judges no answer. It hands out connections, sends what it is given, and says which
 /// [`Fault`] an error is.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use shedlock_runtime::{AcquireRequest, ErrorKind, LockConfiguration, LockError};
+/// use shedlock_sql::{
+///     BoundStatement, Connection, Dialect, Done, Driver, Fault, Names, NoConnection, Reach, Replaced, Row, SqlLocks,
+///     SqlOptions, explain,
+/// };
+///
+/// /// A driver whose server is away.
+/// struct Away;
+///
+/// /// A connection, a row or an error of a database that was never reached.
+/// #[derive(Debug)]
+/// struct Never;
+///
+/// impl Driver for Away {
+///     type Error = std::io::Error;
+///     type Connection = Never;
+///     const DIALECT: Dialect = Dialect::Postgres;
+///
+///     async fn checkout(
+///         &self,
+///         _limit: Duration,
+///         _part: Duration,
+///         _replaced: &mut Replaced,
+///     ) -> Result<Never, NoConnection<std::io::Error>> {
+///         Err(NoConnection::Failed(std::io::ErrorKind::ConnectionRefused.into()))
+///     }
+///     fn close(&self, _connection: Never, replaced: &mut Replaced, _reach: Reach) {
+///         replaced.add_one();
+///     }
+///     fn fault(_error: &std::io::Error) -> Option<Fault> {
+///         None
+///     }
+///     fn message(error: &std::io::Error) -> String {
+///         error.to_string()
+///     }
+///     fn failed(_names: &Names, error: std::io::Error) -> LockError {
+///         explain::broken().with_source(error)
+///     }
+///     fn unreachable(_names: &Names, error: std::io::Error) -> LockError {
+///         explain::unreachable().with_source(error)
+///     }
+/// }
+///
+/// impl Connection for Never {
+///     type Error = std::io::Error;
+///     type Row = Never;
+///     fn give_back(self) {}
+///     fn is_shared(&self) -> bool {
+///         false
+///     }
+///     fn is_new(&self) -> bool {
+///         true
+///     }
+///     fn may_be_dead(&self) -> bool {
+///         false
+///     }
+///     fn can_prepare(&self) -> bool {
+///         true
+///     }
+///     async fn fetch(&mut self, _statement: &BoundStatement<'_>) -> Result<Vec<Never>, Self::Error> {
+///         Ok(Vec::new())
+///     }
+///     async fn execute(&mut self, _statement: &BoundStatement<'_>) -> Result<Done, Self::Error> {
+///         Ok(Done::default())
+///     }
+///     async fn query(&mut self, _text: String) -> Result<Vec<Never>, Self::Error> {
+///         Ok(Vec::new())
+///     }
+///     async fn is_inside_transaction(&mut self) -> Result<bool, Self::Error> {
+///         Ok(false)
+///     }
+/// }
+///
+/// impl Row for Never {
+///     type Error = std::io::Error;
+///     fn text(&self, _column: usize) -> Result<Option<&str>, Self::Error> {
+///         Ok(None)
+///     }
+///     fn integer(&self, _column: usize) -> Result<Option<i64>, Self::Error> {
+///         Ok(None)
+///     }
+///     fn float(&self, _column: usize) -> Result<Option<f64>, Self::Error> {
+///         Ok(None)
+///     }
+///     fn boolean(&self, _column: usize) -> Result<Option<bool>, Self::Error> {
+///         Ok(None)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), LockError> {
+/// let locks = SqlLocks::new(Away, Names::shedlock(Dialect::Postgres), SqlOptions::default());
+/// let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, locks.info().clock().boot());
+/// let error = locks.acquire(&request).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Unavailable);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Driver: Send + Sync + Sized + 'static {
     /// What fails: a statement, or the way to the server.
     type Error: std::error::Error + Send + Sync + 'static;
@@ -63,7 +169,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     fn unreachable(names: &Names, error: Self::Error) -> LockError;
 }
 
-/// One connection of a [`Driver`].
+/// One connection of a [`Driver`], whose example shows one.
 pub trait Connection: Send + Sized {
     /// What fails.
     type Error;
@@ -109,6 +215,17 @@ pub trait Connection: Send + Sized {
 }
 
 /// A row of an answer. A NULL is `None`; a value of another type is an error.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::Row;
+///
+/// /// The owner in the second column, if the row says so.
+/// fn owner<R: Row>(row: &R) -> Result<String, R::Error> {
+///     Ok(row.text(1)?.unwrap_or_default().to_owned())
+/// }
+/// ```
 pub trait Row {
     /// What fails: there is no such column, or it has another type.
     type Error;
@@ -140,75 +257,4 @@ pub trait Row {
     ///
     /// There is no such column, or it cannot be read.
     fn boolean(&self, column: usize) -> Result<Option<bool>, Self::Error>;
-}
-
-/// A statement and the values to bind.
-#[derive(Debug, Clone, Copy)]
-pub struct BoundStatement<'a> {
-    /// The text, and which values it asks for.
-    pub statement: &'a Statement,
-    /// The values.
-    pub values: &'a Values<'a>,
-    /// Whether to prepare the statement by name. Otherwise it goes in one message with its values.
-    pub is_prepared: bool,
-}
-
-/// What a statement without rows has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Done {
-    /// How many rows were found or changed.
-    pub rows: u64,
-    /// MySQL's insert id, by which statements answer; zero elsewhere.
-    pub insert_id: u64,
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub enum NoConnection<E> {
-    /// All of the user's pool are in use.
-    Exhausted,
-    /// All of the provider's own wait for an answer.
-    Waiting,
-    /// None could be had in time.
-    Slow(Duration),
-    /// None could be opened.
-    Failed(E),
-}
-
-/// How many connections one call has given up.
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_sql::Replaced;
-///
-/// let mut replaced = Replaced::default();
-/// replaced.add_one();
-/// assert_eq!(replaced.count(), 1);
-/// ```
-#[derive(Debug, Default)]
-pub struct Replaced(u32);
-
-impl Replaced {
-    /// Counts one more.
-    pub fn add_one(&mut self) {
-        self.0 += 1;
-    }
-
-    /// How many there were.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.0
-    }
-}
-
-/// How many connections are of no use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Only this one: somebody left it inside a transaction.
-    One,
-    /// Probably all that were made before: the server was restarted, say.
-    All,
-    /// All that were made before, and a new one too, unless the primary is elsewhere by now.
-    Server,
 }

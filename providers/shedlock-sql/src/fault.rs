@@ -68,13 +68,22 @@ pub enum Fault {
     Other,
 }
 
-/// What helps after an error. A provider limits how often it tries; see [`Fault::cure`].
+/// What helps after an error; see [`Fault::cure`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Cure, Fault};
+///
+/// assert_eq!(Fault::Contention.cure(), Cure::AskAgain);
+/// assert_eq!(Fault::MissingTable.cure(), Cure::None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cure {
     /// Nothing helps: the error is the answer. The connection is good.
     None,
     /// Asking again, on this connection too, after a pause. If others are there to the end of the call's time, the store is busy,
-    /// which says nothing about who holds the lock: [`Statements::holder`](crate::Statements::holder) asks.
+    /// which says nothing about who holds the lock: [`Statements::holder`](crate::Statements::holder) asks for that.
     AskAgain,
     /// Closing this connection and asking again on a new one. If that gives the error too, the error is the answer.
     NewConnection,

@@ -20,7 +20,7 @@ pub use driver::{BoundStatement, Connection, Done, Driver, NoConnection, Reach, 
 pub use fault::{Cure, Fault};
 pub use locks::{Overrule, Records, SqlLocks, SqlOptions};
 pub use names::{ColumnNames, DEFAULT_TABLE, Names};
-pub use schema::{Description, Inspection, SchemaReport};
+pub use schema::SchemaReport;
 pub use statements::{
     AdminStatements, LockClock, Param, Sending, Session, Statement, Statements, TokenColumn,
     Values, lease_micros,

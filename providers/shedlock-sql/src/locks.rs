@@ -44,7 +44,7 @@ const MAX_NAME_CHARS: usize = 64;
 /// Locks in one table, asked for through a [`Driver`].
 ///
 /// A provider crate writes the driver, and passes each function of [`LockProvider`](shedlock_runtime::LockProvider) on to the one of
-/// the same name here. Which statement is sent, what an answer means, what is done after an error and how often is decided here.
+/// the same name here. Which statement is sent, what an answer means, what is done after an error and how often is decided here. The example of [`Driver`] makes one.
 pub struct SqlLocks<D: Driver> {
     info: ProviderInfo,
     node: Arc<str>,
@@ -284,3 +284,6 @@ fn in_doubt(answer: Acquisition) -> Acquisition {
         granted @ Acquisition::Granted(_) => granted,
     }
 }
+
+#[cfg(test)]
+mod tests;

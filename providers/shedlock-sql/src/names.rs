@@ -12,6 +12,16 @@ pub use columns::ColumnNames;
 pub const DEFAULT_TABLE: &str = "shedlock";
 
 /// The names of one table in one dialect, checked and quoted.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{ColumnNames, Dialect, Names};
+///
+/// let names = Names::new(Dialect::Postgres, "app.shedlock", ColumnNames::default())?;
+/// assert_eq!(names.quoted_table(), r#""app"."shedlock""#);
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Names {
     dialect: Dialect,

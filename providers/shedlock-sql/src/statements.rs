@@ -18,6 +18,14 @@ pub use admin::AdminStatements;
 pub use statement::{Param, Statement, Values};
 
 /// Whose clock decides when a lease ends.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::LockClock;
+///
+/// assert_eq!(LockClock::default(), LockClock::Database);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LockClock {
@@ -30,6 +38,21 @@ pub enum LockClock {
 
 /// Whose session runs the statements. It decides whether they check that they are in nobody's transaction, and whether an acquisition
 /// limits its own wait for a row.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Session, Statements};
+///
+/// let names = Names::shedlock(Dialect::Postgres);
+/// let release = |session| {
+///     let statements = Statements::new(&names, LockClock::Database, session);
+///     statements.release.text().to_string()
+/// };
+/// // In somebody else's transaction this one fails.
+/// assert!(release(Session::Shared).contains("statement_timestamp()"));
+/// assert!(!release(Session::Own).contains("statement_timestamp()"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Session {

@@ -13,6 +13,15 @@ use crate::answers::{self, PauseAnswer, records};
 use crate::driver::Driver;
 
 /// Whose records to read.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::Records;
+///
+/// let all = Records::Prefix("");
+/// assert!(matches!(all, Records::Prefix(prefix) if prefix.is_empty()));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Records<'a> {
     /// The one of this lock, if there is one.
@@ -22,6 +31,17 @@ pub enum Records<'a> {
 }
 
 /// What an operator's word does to the record of a lock.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::OperatorMark;
+/// use shedlock_sql::Overrule;
+///
+/// let mark = OperatorMark::released("the node is gone").to_string();
+/// let release = Overrule::Release { mark: &mark };
+/// assert!(format!("{release:?}").contains("the node is gone"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Overrule<'a> {
     /// Frees the lock, whoever holds it.

@@ -7,7 +7,7 @@ use shedlock_runtime::{Clock, SystemClock, host_node_name};
 
 use crate::statements::LockClock;
 
-/// What can be chosen about [`SqlLocks`].
+/// What can be chosen about [`SqlLocks`](crate::SqlLocks).
 ///
 /// # Examples
 ///

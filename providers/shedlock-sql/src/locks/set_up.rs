@@ -38,7 +38,10 @@ impl<D: Driver> SqlLocks<D> {
     ///
     /// # Errors
     ///
-    /// As [`Description::check`]; or the database cannot be asked.
+    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with everything that must be changed, and how;
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) or
+    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if nothing but the session is wrong. Otherwise the database
+    /// could not be asked.
     ///
     /// # Cancel safety
     ///

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::dialect::Dialect;
 
-/// A value that a statement asks for. A driver matches on all of them, and binds each.
+/// A value that a statement asks for. A driver matches on all of them, and binds each, as in the example of
+/// [`BoundStatement`](crate::BoundStatement).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Param {
-    /// The lock's name, or what the names of the locks to prune begin with; text.
+    /// A text: the name of the lock, or the prefix of the names to forget.
     Name,
     /// The owner as the acquisition stored it, without a number; text. Extensions and releases ask for it:
     /// [`OwnerWrite::first`](shedlock_runtime::OwnerWrite::first).
@@ -15,10 +16,10 @@ pub enum Param {
     /// The owner as this write stores it, or what an operator leaves in its place; text:
     /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
     Owner,
-    /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to
-    /// PostgreSQL, an interval of so many microseconds.
+    /// A duration, reckoned by [`lease_micros`](crate::lease_micros): the length of a lease, how long a release keeps the lock, or how
+    /// long a lock must have been free to be forgotten. A 64-bit integer; for PostgreSQL, an interval of this many microseconds.
     Lease,
-    /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
+    /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`](crate::LockClock::Client) only.
     Now,
     /// When a pause ends, in microseconds since 1970, a 64-bit integer.
     Until,
@@ -68,6 +69,18 @@ impl<'a> Values<'a> {
 }
 
 /// One statement: its text and the values to bind, in order.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Param, Session, Statements};
+///
+/// let names = Names::shedlock(Dialect::Postgres);
+/// let statements = Statements::new(&names, LockClock::Database, Session::Own);
+/// let extend = &statements.extend;
+/// assert!(extend.text().contains("\"locked_by\" = $1"));
+/// assert_eq!(extend.params()[0], Param::Owner);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Statement {
     pub(super) text: Arc<str>,

@@ -16,36 +16,110 @@ impl Facts {
     pub(in crate::schema) fn take(&mut self, row: &[String; Inspection::FACT]) {
         let [fact, name, more @ ..] = row;
         let name = name.clone();
-        match fact.as_str() {
-            "table" => self.table = Some(Table::from_row(name, more)),
-            "view" => self.view = some(&more[0]),
-            "column" => self.columns.push(Column::from_row(name, more)),
-            "key" => self.keys.push(KeyPart::from_row(name, more)),
-            "row number" => self.row_number = Some(name),
-            "trigger" => {
+        let Some(fact) = FactKind::parse(fact) else {
+            return;
+        };
+        match fact {
+            FactKind::Table => self.table = Some(Table::from_row(name, more)),
+            FactKind::View => self.view = some(&more[0]),
+            FactKind::Column => self.columns.push(Column::from_row(name, more)),
+            FactKind::Key => self.keys.push(KeyPart::from_row(name, more)),
+            FactKind::RowNumber => self.row_number = Some(name),
+            FactKind::Trigger => {
                 let trigger = (name, some(&more[0]));
                 // One for each event.
                 if !self.triggers.contains(&trigger) {
                     self.triggers.push(trigger);
                 }
             }
-            "rule" => self.rules.push(name),
-            "foreign key" => self.foreign_keys.push(ForeignKey {
+            FactKind::Rule => self.rules.push(name),
+            FactKind::ForeignKey => self.foreign_keys.push(ForeignKey {
                 name: some(&name),
                 column: more[0].clone(),
                 refers_to: more[1].clone(),
             }),
-            "check" => self.checks.push(Check {
+            FactKind::Check => self.checks.push(Check {
                 name,
                 column: some(&more[0]),
                 definition: some(&more[1]),
             }),
-            "policy" => self.policies.push(Policy::from_row(name, more)),
-            "elsewhere" => self.elsewhere.push(name),
-            "mixing" => self.is_mixing = true,
-            "session" => self.session.take(&name, &more[0]),
-            _ => {}
+            FactKind::Policy => self.policies.push(Policy::from_row(name, more)),
+            FactKind::Elsewhere => self.elsewhere.push(name),
+            FactKind::Mixing => self.is_mixing = true,
+            FactKind::Session => self.session.take(&name, &more[0]),
         }
+    }
+}
+
+/// The kinds of rows, as the files `catalogue.sql` and `mixing.sql` call them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::schema) enum FactKind {
+    Table,
+    View,
+    Column,
+    Key,
+    RowNumber,
+    Trigger,
+    Rule,
+    ForeignKey,
+    Check,
+    Policy,
+    Elsewhere,
+    Mixing,
+    Session,
+}
+
+impl FactKind {
+    pub(in crate::schema) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "table" => Self::Table,
+            "view" => Self::View,
+            "column" => Self::Column,
+            "key" => Self::Key,
+            "row number" => Self::RowNumber,
+            "trigger" => Self::Trigger,
+            "rule" => Self::Rule,
+            "foreign key" => Self::ForeignKey,
+            "check" => Self::Check,
+            "policy" => Self::Policy,
+            "elsewhere" => Self::Elsewhere,
+            "mixing" => Self::Mixing,
+            "session" => Self::Session,
+            _ => return None,
+        })
+    }
+}
+
+/// What is said of a session, as the files `catalogue.sql` call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::schema) enum Setting {
+    User,
+    Database,
+    Zone,
+    ZoneOfOthers,
+    Autocommit,
+    Standby,
+    ReadOnly,
+    ForeignKeys,
+    Commits,
+    Journal,
+}
+
+impl Setting {
+    pub(in crate::schema) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "user" => Self::User,
+            "database" => Self::Database,
+            "zone" => Self::Zone,
+            "zone of others" => Self::ZoneOfOthers,
+            "autocommit" => Self::Autocommit,
+            "standby" => Self::Standby,
+            "read-only" => Self::ReadOnly,
+            "foreign keys" => Self::ForeignKeys,
+            "commits" => Self::Commits,
+            "journal" => Self::Journal,
+            _ => return None,
+        })
     }
 }
 
@@ -138,21 +212,24 @@ impl Policy {
 impl Session {
     fn take(&mut self, name: &str, value: &str) {
         let value_is = is(value);
-        match name {
-            "user" => value.clone_into(&mut self.user),
-            "database" => value.clone_into(&mut self.database),
-            "zone" => value.clone_into(&mut self.zone),
-            "zone of others" => value.clone_into(&mut self.zone_of_others),
-            "autocommit" => self.has_autocommit_off = !value_is,
+        let Some(setting) = Setting::parse(name) else {
+            return;
+        };
+        match setting {
+            Setting::User => value.clone_into(&mut self.user),
+            Setting::Database => value.clone_into(&mut self.database),
+            Setting::Zone => value.clone_into(&mut self.zone),
+            Setting::ZoneOfOthers => value.clone_into(&mut self.zone_of_others),
+            Setting::Autocommit => self.has_autocommit_off = !value_is,
             // A standby is read-only too.
-            "standby" if value_is => self.access = Access::Standby,
-            "read-only" if value_is && self.access == Access::Write => {
+            Setting::Standby if value_is => self.access = Access::Standby,
+            Setting::ReadOnly if value_is && self.access == Access::Write => {
                 self.access = Access::ReadOnly;
             }
-            "foreign keys" => self.has_foreign_keys_off = !value_is,
-            "commits" => self.commits = value.to_lowercase(),
-            "journal" => self.journal = value.to_lowercase(),
-            _ => {}
+            Setting::ForeignKeys => self.has_foreign_keys_off = !value_is,
+            Setting::Commits => self.commits = value.to_lowercase(),
+            Setting::Journal => self.journal = value.to_lowercase(),
+            Setting::Standby | Setting::ReadOnly => {}
         }
     }
 }
