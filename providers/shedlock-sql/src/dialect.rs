@@ -1,8 +1,17 @@
 //! The dialects, and how each quotes a name.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Whose SQL.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::Dialect;
+///
+/// assert_eq!(Dialect::MySql.to_string(), "mysql");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
@@ -23,6 +32,29 @@ impl Dialect {
             Self::MySql => "mysql",
             Self::Sqlite => "sqlite",
         }
+    }
+
+    /// How long a statement waits for others before it says that they are busy. Sessions that a provider makes are to be set so:
+    /// PostgreSQL's `lock_timeout`, MySQL's `innodb_lock_wait_timeout`, which counts whole seconds, SQLite's busy timeout.
+    #[must_use]
+    pub const fn row_wait(self) -> Duration {
+        match self {
+            Self::Postgres => Duration::from_millis(500),
+            Self::MySql => Duration::from_secs(1),
+            Self::Sqlite => Duration::from_millis(250),
+        }
+    }
+
+    /// Whether "busy" is over soon or never, so that asking again is right for as long as there is time. Elsewhere the server waits
+    /// for others by itself.
+    pub(crate) const fn is_busy_briefly(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+
+    /// Whether the database itself refuses what would let two nodes hold one lock: a table without a key, a column that keeps
+    /// another time than it was given. Otherwise the table is looked at before a provider first takes a lock.
+    pub(crate) const fn refuses_bad_tables(self) -> bool {
+        matches!(self, Self::Sqlite)
     }
 
     /// How many bytes a name of a table or column may have; servers cut longer ones or refuse them.

@@ -2,6 +2,10 @@
 
 use crate::dialect::Dialect;
 
+/// A setting of PostgreSQL that does not exist: a statement that finds itself in somebody else's transaction reads it, to fail with an
+/// error that nothing else gives.
+pub(crate) const INSIDE_A_TRANSACTION: &str = "shedlock.inside_a_transaction_of_others";
+
 /// What an error reported by the database means; [`cure`](Self::cure) says what helps.
 ///
 /// # Examples
@@ -9,11 +13,11 @@ use crate::dialect::Dialect;
 /// ```
 /// use shedlock_sql::{Cure, Dialect, Fault};
 ///
-/// let deadlock = Fault::of(Dialect::Postgres, "40P01", "deadlock detected");
+/// let deadlock = Fault::from_code(Dialect::Postgres, "40P01", "deadlock detected");
 /// assert_eq!((deadlock, deadlock.cure()), (Fault::Contention, Cure::AskAgain));
 ///
 /// // After a failover, a connection to the former primary.
-/// let former = Fault::of(Dialect::MySql, "1290", "running with the --read-only option");
+/// let former = Fault::from_code(Dialect::MySql, "1290", "running with the --read-only option");
 /// assert_eq!((former, former.cure()), (Fault::ReadOnly, Cure::NewConnection));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +68,22 @@ pub enum Fault {
     Other,
 }
 
-/// What helps after an error. A provider limits how often it tries; see [`Fault::cure`].
+/// What helps after an error; see [`Fault::cure`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Cure, Fault};
+///
+/// assert_eq!(Fault::Contention.cure(), Cure::AskAgain);
+/// assert_eq!(Fault::MissingTable.cure(), Cure::None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cure {
     /// Nothing helps: the error is the answer. The connection is good.
     None,
     /// Asking again, on this connection too, after a pause. If others are there to the end of the call's time, the store is busy,
-    /// which says nothing about who holds the lock: [`Statements::holder`](crate::Statements::holder) asks.
+    /// which says nothing about who holds the lock: [`Statements::holder`](crate::Statements::holder) asks for that.
     AskAgain,
     /// Closing this connection and asking again on a new one. If that gives the error too, the error is the answer.
     NewConnection,
@@ -80,7 +93,7 @@ impl Fault {
     /// What `code` means: an `SQLSTATE` for PostgreSQL, an error number for the others. A few codes have several meanings, so
     /// the `message` is read too.
     #[must_use]
-    pub fn of(dialect: Dialect, code: &str, message: &str) -> Self {
+    pub fn from_code(dialect: Dialect, code: &str, message: &str) -> Self {
         match dialect {
             Dialect::Postgres => postgres(code, message),
             Dialect::MySql => code
@@ -139,7 +152,7 @@ fn postgres(code: &str, message: &str) -> Fault {
         "22008" => Fault::OutOfRange,
         "3D000" => Fault::Login,
         // The statement has found out by itself; or the transaction was aborted before.
-        "42704" if message.contains("shedlock.inside_a_transaction") => Fault::ForeignTransaction,
+        "42704" if message.contains(INSIDE_A_TRANSACTION) => Fault::ForeignTransaction,
         "25P02" | "25001" => Fault::ForeignTransaction,
         // Prepared statement: already exists, does not exist.
         "42P05" | "26000" => Fault::Pooler,
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn codes_are_read_per_dialect() {
-        let of = |dialect, code| Fault::of(dialect, code, "");
+        let of = |dialect, code| Fault::from_code(dialect, code, "");
         assert_eq!(of(Dialect::Postgres, "40001"), Fault::Contention);
         assert_eq!(of(Dialect::Postgres, "28P01"), Fault::Login);
         assert_eq!(of(Dialect::Postgres, "57P01"), Fault::Goodbye);
@@ -234,19 +247,19 @@ mod tests {
         assert_eq!(of(Dialect::Sqlite, "517"), Fault::Contention);
         assert_eq!(of(Dialect::Sqlite, "1032"), Fault::Outdated);
         assert_eq!(of(Dialect::Sqlite, "8"), Fault::ReadOnly);
-        let missing = Fault::of(Dialect::Sqlite, "1", "no such table: shedlock");
+        let missing = Fault::from_code(Dialect::Sqlite, "1", "no such table: shedlock");
         assert_eq!(missing, Fault::MissingTable);
     }
 
     #[test]
     fn codes_of_several_meanings_are_told_apart_by_their_message() {
-        let of = |code, message| Fault::of(Dialect::Postgres, code, message);
+        let of = |code, message| Fault::from_code(Dialect::Postgres, code, message);
         assert_eq!(
             of("0A000", "cached plan must not change result type"),
             Fault::Outdated
         );
         assert_eq!(of("0A000", "something else"), Fault::Other);
-        let overflow = Fault::of(Dialect::MySql, "1690", "BIGINT value is out of range");
+        let overflow = Fault::from_code(Dialect::MySql, "1690", "BIGINT value is out of range");
         assert_eq!(overflow, Fault::Other);
     }
 }

@@ -1,19 +1,27 @@
-//! The SQL of [ShedLock for Rust](https://docs.rs/shedlock): statements, table definitions and what a server's error codes
-//! mean, per dialect and without a driver.
+//! Locks in a table, for [ShedLock for Rust](https://docs.rs/shedlock), over any driver: statements, what their answers and a server's
+//! error codes mean, and when to ask again.
 //!
-//! Programs use a provider crate such as `shedlock-sqlx`. Authors of a provider over another SQL driver start here: check
-//! the names once with [`Names::new`], build the [`Statements`] once, bind [`Statement::params`] in their order.
+//! Programs use a provider crate such as `shedlock-sqlx`. Authors of a provider over another SQL driver implement [`Driver`] and
+//! [`Connection`], and pass each function of [`LockProvider`](shedlock_runtime::LockProvider) on to [`SqlLocks`].
 
+mod answers;
 mod dialect;
+mod driver;
+pub mod explain;
 mod fault;
+mod locks;
 mod names;
 mod schema;
 mod statements;
+pub mod url;
 
 pub use dialect::Dialect;
+pub use driver::{BoundStatement, Connection, Done, Driver, NoConnection, Reach, Replaced, Row};
 pub use fault::{Cure, Fault};
+pub use locks::{SqlLocks, SqlOptions};
 pub use names::{ColumnNames, DEFAULT_TABLE, Names};
-pub use schema::{Description, Inspection, SchemaReport};
+pub use schema::SchemaReport;
 pub use statements::{
-    AdminStatements, LockClock, Param, Session, Statement, Statements, Values, lease_micros,
+    AdminStatements, LockClock, Param, Sending, Session, Statement, Statements, TokenColumn,
+    Values, lease_micros,
 };

@@ -1,73 +1,27 @@
 //! The names of the table and its columns, checked and quoted once.
 
+mod columns;
 mod texts;
 
 use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
+pub use columns::ColumnNames;
 
 /// What ShedLock calls the table.
 pub const DEFAULT_TABLE: &str = "shedlock";
 
-/// What the columns are called; ShedLock's names by default.
+/// The names of one table in one dialect, checked and quoted.
 ///
 /// # Examples
 ///
 /// ```
-/// use shedlock_sql::ColumnNames;
+/// use shedlock_sql::{ColumnNames, Dialect, Names};
 ///
-/// let columns = ColumnNames::default().with_name("job").with_lock_until("until");
-/// assert_eq!(columns.locked_by(), "locked_by");
+/// let names = Names::new(Dialect::Postgres, "app.shedlock", ColumnNames::default())?;
+/// assert_eq!(names.quoted_table(), r#""app"."shedlock""#);
+/// # Ok::<(), shedlock_runtime::LockError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnNames {
-    name: String,
-    lock_until: String,
-    locked_at: String,
-    locked_by: String,
-    fencing_token: String,
-}
-
-impl Default for ColumnNames {
-    fn default() -> Self {
-        Self {
-            name: "name".to_owned(),
-            lock_until: "lock_until".to_owned(),
-            locked_at: "locked_at".to_owned(),
-            locked_by: "locked_by".to_owned(),
-            fencing_token: "fencing_token".to_owned(),
-        }
-    }
-}
-
-macro_rules! column {
-    ($($field:ident, $with:ident, $what:literal;)*) => {$(
-        #[doc = concat!("The column of ", $what, ".")]
-        #[must_use]
-        pub fn $field(&self) -> &str {
-            &self.$field
-        }
-
-        #[doc = concat!("Names the column of ", $what, ".")]
-        #[must_use]
-        pub fn $with(mut self, column: impl Into<String>) -> Self {
-            self.$field = column.into();
-            self
-        }
-    )*};
-}
-
-impl ColumnNames {
-    column! {
-        name, with_name, "the lock's name, the primary key";
-        lock_until, with_lock_until, "the end of the lease";
-        locked_at, with_locked_at, "the start of the lease";
-        locked_by, with_locked_by, "the owner";
-        fencing_token, with_fencing_token, "the fencing token, which a table may lack";
-    }
-}
-
-/// The names of one table in one dialect, checked and quoted.
 #[derive(Debug, Clone)]
 pub struct Names {
     dialect: Dialect,
@@ -262,39 +216,6 @@ impl Names {
     pub(crate) fn add(&self, column: &str, definition: &str) -> String {
         let (table, column) = (self.quoted_table(), self.dialect.quote(column));
         format!("run: ALTER TABLE {table} ADD COLUMN {column} {definition}")
-    }
-
-    /// Puts the quoted names where the template has theirs in braces.
-    pub(crate) fn fill_in(&self, template: &str) -> String {
-        let quote = |name: &str| self.dialect.quote(name);
-        let mut values = vec![("table", self.quoted_table())];
-        let keys = [
-            "name",
-            "lock_until",
-            "locked_at",
-            "locked_by",
-            "fencing_token",
-        ];
-        values.extend(keys.into_iter().zip(self.column_names().map(quote)));
-        values.extend(self.texts());
-        let mut filled = String::with_capacity(template.len() * 2);
-        let mut rest = template;
-        // In one pass: a name that itself looks like a placeholder stays a name.
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let (key, after) = after.split_once('}').unwrap_or((after, ""));
-            if let Some((_, value)) = values.iter().find(|(known, _)| *known == key) {
-                filled.push_str(value);
-            } else {
-                // Not ours: a brace in the template itself.
-                filled.push('{');
-                filled.push_str(key);
-                filled.push('}');
-            }
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
     }
 
     fn column_names(&self) -> [&str; 5] {

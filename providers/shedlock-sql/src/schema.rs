@@ -18,22 +18,35 @@ use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+use crate::statements::TokenColumn;
 use facts::{Column, Facts, TableKind};
 use types::Kind;
 
-pub use inspection::Inspection;
+pub(crate) use inspection::Inspection;
 
 /// What a server says of a table: the answers to an [`Inspection`].
 #[derive(Debug, Clone, Default)]
-pub struct Description {
+pub(crate) struct Description {
     facts: Facts,
     /// A lock without an end, or taken in the future.
-    future: Option<String>,
+    suspicious_row: Option<String>,
     /// What the server said when it was to plan the statement that takes a lock, if it refused.
     refusal: Option<String>,
 }
 
-/// What is odd about a table that works.
+/// What is odd about a table that works; from [`SqlLocks::check_schema`](crate::SqlLocks::check_schema).
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::SchemaReport;
+///
+/// fn show(report: &SchemaReport) {
+///     for warning in report.warnings() {
+///         println!("{warning}");
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use = "it says what is odd about the table"]
 pub struct SchemaReport {
@@ -69,8 +82,7 @@ impl Findings {
 
 impl Description {
     /// What the rows of [`Inspection::catalogue`] and [`Inspection::mixing`] say. A NULL is an empty text.
-    #[must_use]
-    pub fn read(rows: &[[String; Inspection::FACT]]) -> Self {
+    pub(crate) fn read(rows: &[[String; Inspection::FACT]]) -> Self {
         let mut description = Self::default();
         for row in rows {
             description.facts.take(row);
@@ -79,31 +91,27 @@ impl Description {
     }
 
     /// Takes in what [`Inspection::definition`] gave.
-    #[must_use]
-    pub fn with_definition(mut self, definition: &str) -> Self {
+    pub(crate) fn with_definition(mut self, definition: &str) -> Self {
         if definition.starts_with("CREATE TEMPORARY ") {
             self.facts.make_temporary();
         }
         self
     }
 
-    /// Takes in the lock that [`Statements::future`](crate::Statements::future) found.
-    #[must_use]
-    pub fn with_future(mut self, lock: Option<String>) -> Self {
-        self.future = lock;
+    /// Takes in the lock that [`Statements::suspicious_row`](crate::Statements::suspicious_row) found.
+    pub(crate) fn with_suspicious_row(mut self, lock: Option<String>) -> Self {
+        self.suspicious_row = lock;
         self
     }
 
     /// Takes in what the server said when it was asked to `EXPLAIN` the statement that takes a lock, if it refused.
-    #[must_use]
-    pub fn with_refusal(mut self, refusal: Option<String>) -> Self {
+    pub(crate) fn with_refusal(mut self, refusal: Option<String>) -> Self {
         self.refusal = refusal;
         self
     }
 
     /// Whether the catalogue does not tell whether locks can be taken, so that an `EXPLAIN` has to.
-    #[must_use]
-    pub fn wants_trial(&self, names: &Names) -> bool {
+    pub(crate) fn wants_trial(&self, names: &Names) -> bool {
         match names.dialect() {
             // The keys are those of a table behind it.
             Dialect::Postgres => self.is(&TableKind::View),
@@ -114,9 +122,11 @@ impl Description {
     }
 
     /// Whether the table has a column for the fencing token.
-    #[must_use]
-    pub fn has_token(&self, names: &Names) -> bool {
-        self.column(names.columns().fencing_token()).is_some()
+    pub(crate) fn token_column(&self, names: &Names) -> TokenColumn {
+        match self.column(names.columns().fencing_token()) {
+            Some(_) => TokenColumn::Present,
+            None => TokenColumn::Missing,
+        }
     }
 
     /// Judges the table and the session.
@@ -125,7 +135,7 @@ impl Description {
     ///
     /// With all that must be changed, and how: of [`ErrorKind::Schema`]; or, if nothing but the session is wrong, of
     /// [`ErrorKind::ReadOnly`] or [`ErrorKind::Configuration`].
-    pub fn check(&self, names: &Names) -> Result<SchemaReport, LockError> {
+    pub(crate) fn check(&self, names: &Names) -> Result<SchemaReport, LockError> {
         if self.is_empty() {
             let problem = format!("the table `{}` does not exist", names.table());
             let ddl: Vec<_> = names.ddl().split_whitespace().map(str::to_owned).collect();
@@ -143,26 +153,23 @@ impl Description {
             self.check_trial(&mut findings);
         }
         self.check_session(names, &mut findings);
-        findings.told(names)
+        findings.into_report(names)
     }
 
     /// Whether there is no such table, or none that this user may see.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.facts.columns.is_empty() && self.facts.table.is_none()
     }
 
     /// Whether the column of the leases' ends ends itself, on 2038-01-19.
-    #[must_use]
-    pub fn ends_in_2038(&self, names: &Names) -> bool {
+    pub(crate) fn ends_in_2038(&self, names: &Names) -> bool {
         let column = self.column(names.columns().lock_until());
         names.dialect() == Dialect::MySql
             && column.is_some_and(|column| column.kind.to_lowercase().starts_with("timestamp"))
     }
 
     /// How much the column of the leases' ends may take away from an end, because it keeps whole seconds, say.
-    #[must_use]
-    pub fn grain(&self, names: &Names) -> Duration {
+    pub(crate) fn grain(&self, names: &Names) -> Duration {
         let column = self.column(names.columns().lock_until());
         column.map_or(Duration::ZERO, |column| {
             types::grain(names.dialect(), &column.kind.to_lowercase())
@@ -197,7 +204,7 @@ impl Description {
 }
 
 impl Findings {
-    fn told(self, names: &Names) -> Result<SchemaReport, LockError> {
+    fn into_report(self, names: &Names) -> Result<SchemaReport, LockError> {
         let Self {
             mut problems,
             session,

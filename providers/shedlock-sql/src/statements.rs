@@ -1,18 +1,31 @@
 //! The statements as text, built once per provider from files with places for names and values.
 
 mod admin;
-mod template;
+mod fragments;
+mod statement;
+pub(crate) mod template;
 
-use std::sync::Arc;
 use std::time::Duration;
+
+use shedlock_runtime::AcquireRequest;
 
 use crate::dialect::Dialect;
 use crate::names::Names;
-use template::Builder;
+use fragments::Setting;
+use template::{Builder, Variant};
 
 pub use admin::AdminStatements;
+pub use statement::{Param, Statement, Values};
 
 /// Whose clock decides when a lease ends.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::LockClock;
+///
+/// assert_eq!(LockClock::default(), LockClock::Database);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LockClock {
@@ -25,6 +38,21 @@ pub enum LockClock {
 
 /// Whose session runs the statements. It decides whether they check that they are in nobody's transaction, and whether an acquisition
 /// limits its own wait for a row.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Session, Statements};
+///
+/// let names = Names::shedlock(Dialect::Postgres);
+/// let release = |session| {
+///     let statements = Statements::new(&names, LockClock::Database, session);
+///     statements.release.text().to_string()
+/// };
+/// // In somebody else's transaction this one fails.
+/// assert!(release(Session::Shared).contains("statement_timestamp()"));
+/// assert!(!release(Session::Own).contains("statement_timestamp()"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Session {
@@ -40,136 +68,124 @@ pub enum Session {
     Shared,
 }
 
-/// A value that a statement asks for.
+/// Whether the table has a column for fencing tokens.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Sending, Session, Statements, TokenColumn};
+///
+/// let names = Names::shedlock(Dialect::Postgres);
+/// let statements = Statements::new(&names, LockClock::Database, Session::Own);
+/// let acquire = |column| statements.acquire(column, Sending::First).text();
+/// assert!(acquire(TokenColumn::Present).contains("fencing_token"));
+/// assert!(!acquire(TokenColumn::Missing).contains("fencing_token"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Param {
-    /// The lock's name, or what the names of the locks to prune begin with; text.
-    Name,
-    /// The owner as the acquisition stored it, without a number; text. Extensions and releases ask for it:
-    /// [`OwnerWrite::first`](shedlock_runtime::OwnerWrite::first).
-    First,
-    /// The owner as this write stores it, or what an operator leaves in its place; text:
-    /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
-    Owner,
-    /// `at_most`, what is left of `at_least`, or how long a lock must have been free, as [`lease_micros`]: a 64-bit integer; to
-    /// PostgreSQL, an interval of so many microseconds.
-    Lease,
-    /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`] only.
-    Now,
-    /// When a pause ends, in microseconds since 1970, a 64-bit integer.
-    Until,
+pub enum TokenColumn {
+    /// The table has the column.
+    Present,
+    /// The table lacks the column, as the one in ShedLock's documentation does.
+    Missing,
 }
 
-/// The values of one operation.
-#[derive(Debug, Clone, Copy)]
-pub struct Values<'a> {
-    /// See [`Param::Name`].
-    pub name: &'a str,
-    /// See [`Param::First`].
-    pub first: &'a str,
-    /// See [`Param::Owner`].
-    pub owner: &'a str,
-    /// See [`Param::Lease`].
-    pub lease: i64,
-    /// See [`Param::Now`].
-    pub now: i64,
-    /// See [`Param::Until`].
-    pub until: i64,
-}
+impl TokenColumn {
+    /// In the order of [`index`](Self::index).
+    const BOTH: [Self; 2] = [Self::Present, Self::Missing];
 
-/// One statement: its text and the values to bind, in order.
-#[derive(Debug, Clone)]
-pub struct Statement {
-    text: Arc<str>,
-    params: Vec<Param>,
-    /// What stands before each place for a value, and that value; then what stands behind the last.
-    pieces: Vec<(String, Param)>,
-    rest: String,
-}
-
-impl Statement {
-    /// The text, with the dialect's own placeholders.
-    #[must_use]
-    pub fn text(&self) -> &Arc<str> {
-        &self.text
-    }
-
-    /// What to bind, in order.
-    #[must_use]
-    pub fn params(&self) -> &[Param] {
-        &self.params
-    }
-
-    /// The text with the values in it as PostgreSQL's literals, for its simple protocol: behind a pooler, a statement and
-    /// its values must come in one message.
-    #[must_use]
-    pub fn with_postgres_literals(&self, values: &Values<'_>) -> String {
-        let mut text = String::with_capacity(self.text.len() * 2);
-        for (before, param) in &self.pieces {
-            text.push_str(before);
-            match param {
-                Param::Name => text.push_str(&Dialect::Postgres.literal(values.name)),
-                Param::First => text.push_str(&Dialect::Postgres.literal(values.first)),
-                Param::Owner => text.push_str(&Dialect::Postgres.literal(values.owner)),
-                Param::Lease => {
-                    text.push_str("INTERVAL '");
-                    text.push_str(&values.lease.to_string());
-                    text.push_str(" microseconds'");
-                }
-                Param::Now => text.push_str(&values.now.to_string()),
-                Param::Until => text.push_str(&values.until.to_string()),
-            }
+    const fn index(self) -> usize {
+        match self {
+            Self::Present => 0,
+            Self::Missing => 1,
         }
-        text.push_str(&self.rest);
-        text
+    }
+}
+
+/// Whether the same request for a lock may have been sent before, as
+/// [`AcquireRequest::may_have_been_sent`](shedlock_runtime::AcquireRequest::may_have_been_sent) knows.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Sending, Session, Statements, TokenColumn};
+///
+/// let names = Names::shedlock(Dialect::Sqlite);
+/// let statements = Statements::new(&names, LockClock::Database, Session::Own);
+/// let acquire = |sending| statements.acquire(TokenColumn::Present, sending).text();
+/// assert!(acquire(Sending::First).len() < acquire(Sending::Repeated).len());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sending {
+    /// It was not. The statement is faster, and takes nothing if it arrives late, after its repetition.
+    First,
+    /// It may have been: the statement looks for a lease that the earlier request was granted.
+    Repeated,
+}
+
+impl Sending {
+    /// In the order of [`index`](Self::index).
+    const BOTH: [Self; 2] = [Self::First, Self::Repeated];
+
+    const fn index(self) -> usize {
+        match self {
+            Self::First => 0,
+            Self::Repeated => 1,
+        }
+    }
+
+    /// How this request is sent.
+    #[must_use]
+    pub fn from_request(request: &AcquireRequest) -> Self {
+        if request.may_have_been_sent() {
+            Self::Repeated
+        } else {
+            Self::First
+        }
     }
 }
 
 /// All that a provider runs on the table.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Param, Session, Statements};
+///
+/// let names = Names::shedlock(Dialect::Sqlite);
+/// let statements = Statements::new(&names, LockClock::Database, Session::Own);
+/// let release = &statements.release;
+/// assert!(release.text().starts_with("UPDATE `main`.`shedlock` SET `lock_until` = CASE"));
+/// assert_eq!(release.params(), [Param::Owner, Param::Lease, Param::Name, Param::First]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Statements {
-    /// On a table without the fencing token's column and with it, each sent for the first time and sent again.
     acquire: [[Statement; 2]; 2],
+    holder: [Statement; 2],
     /// Moves the end of a live lease.
     pub extend: Statement,
     /// Ends a lease, or leaves it until `at_least`.
     pub release: Statement,
-    /// Says who holds the lock and for how long, without waiting for a row: asked when the table was busy to the end of a call, when
-    /// a trigger has taken the answer of [`acquire_on`](Self::acquire_on) away, and for a refusal in SQLite. On a table with the fencing
-    /// token's column.
-    pub holder: Statement,
-    /// The same on a table without.
-    pub holder_plain: Statement,
     /// Fails where the fencing token's column is missing; never gives a row.
     pub probe: Statement,
     /// Gives the name of a lock without an end, or taken in the future, if there is one: signs of a wrong hand, clock or
     /// time zone.
-    pub future: Statement,
+    pub suspicious_row: Statement,
     /// What an operator does.
     pub admin: AdminStatements,
 }
 
 impl Statements {
-    /// Takes the lock, on a table with the fencing token's column or without.
-    ///
-    /// `again` says that the same request may have been sent before, as
-    /// [`AcquireRequest::may_have_been_sent`](shedlock_runtime::AcquireRequest::may_have_been_sent) knows: then the statement looks for a lease that
-    /// the earlier one was granted. The statement for the first time is faster. If it arrives late, after its repetition, it takes
-    /// nothing.
+    /// Takes the lock.
     #[must_use]
-    pub fn acquire_on(&self, fencing: bool, again: bool) -> &Statement {
-        &self.acquire[usize::from(fencing)][usize::from(again)]
+    pub fn acquire(&self, column: TokenColumn, sending: Sending) -> &Statement {
+        &self.acquire[column.index()][sending.index()]
     }
 
-    /// Says who holds the lock, on a table with the fencing token's column or without.
+    /// Says who holds the lock and for how long, without waiting for a row: asked when the table was busy to the end of a call, when
+    /// a trigger has taken the answer of [`acquire`](Self::acquire) away, and for a refusal in SQLite.
     #[must_use]
-    pub fn holder_on(&self, fencing: bool) -> &Statement {
-        if fencing {
-            &self.holder
-        } else {
-            &self.holder_plain
-        }
+    pub fn holder(&self, column: TokenColumn) -> &Statement {
+        &self.holder[column.index()]
     }
 
     /// The statements on the table of these `names`, for sessions of this kind.
@@ -182,36 +198,40 @@ impl Statements {
                     include_str!(concat!("../sql/", $dialect, "/extend.sql")),
                     include_str!(concat!("../sql/", $dialect, "/release.sql")),
                     include_str!(concat!("../sql/", $dialect, "/holder.sql")),
-                    include_str!(concat!("../sql/", $dialect, "/future.sql")),
+                    include_str!(concat!("../sql/", $dialect, "/suspicious_row.sql")),
                 ]
             };
         }
-        let [acquire, extend, release, holder, future] = match names.dialect() {
+        let dialect = names.dialect();
+        let [acquire, extend, release, holder, suspicious_row] = match dialect {
             Dialect::Postgres => files!("postgres"),
             Dialect::MySql => files!("mysql"),
             Dialect::Sqlite => files!("sqlite"),
         };
-        let builder = Builder {
+        let builder = |clock| Builder {
             names,
-            clock,
-            session,
+            setting: Setting {
+                dialect,
+                clock,
+                session,
+            },
         };
-        let build = |text, fencing| builder.build(text, fencing);
-        let by_the_database = Builder {
-            clock: LockClock::Database,
-            ..builder
+        let with_token = Variant::on(TokenColumn::Present);
+        let build = |text| builder(clock).build(text, with_token);
+        let acquiring = |column, sending| {
+            let variant = Variant::on(column);
+            builder(clock).build(acquire, Variant { sending, ..variant })
         };
+        let holding = |column| builder(clock).build(holder, Variant::on(column));
         Self {
-            acquire: [false, true].map(|fencing| {
-                [false, true].map(|again| builder.build_acquisition(acquire, fencing, again))
-            }),
-            extend: build(extend, true),
-            release: build(release, true),
-            holder: build(holder, true),
-            holder_plain: build(holder, false),
-            probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0", true),
-            future: by_the_database.build(future, true),
-            admin: AdminStatements::new(builder),
+            acquire: TokenColumn::BOTH
+                .map(|column| Sending::BOTH.map(|sending| acquiring(column, sending))),
+            holder: TokenColumn::BOTH.map(holding),
+            extend: build(extend),
+            release: build(release),
+            probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0"),
+            suspicious_row: builder(LockClock::Database).build(suspicious_row, with_token),
+            admin: AdminStatements::new(builder(clock)),
         }
     }
 }
@@ -229,5 +249,7 @@ pub fn lease_micros(duration: Duration) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
+#[cfg(test)]
+mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -7,30 +7,25 @@
     allow(dead_code, reason = "some parts serve one database")
 )]
 
-mod admin;
-mod ask;
 mod connections;
-mod describe;
+mod database;
+mod driver;
 mod error;
-mod explain;
 #[cfg(feature = "mysql")]
 mod mysql;
-mod once;
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod provider;
-mod question;
+mod records;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod store;
-mod table;
-mod url;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/night.md")]
 pub mod night {}
 
+pub use database::SqlDatabase;
 pub use shedlock_sql::{ColumnNames, LockClock, SchemaReport};
 pub use sqlx;
 
@@ -42,4 +37,3 @@ pub use postgres::PostgresLockProvider;
 pub use provider::SqlxLockProvider;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockProvider;
-pub use store::Store;

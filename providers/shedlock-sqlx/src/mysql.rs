@@ -2,20 +2,17 @@
 
 use std::str::FromStr as _;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use shedlock_runtime::{LockError, LockInfo};
-use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
+use shedlock_runtime::LockError;
+use shedlock_sql::{BoundStatement, Dialect, Done, Fault, Row, url};
 use sqlx::error::DatabaseError;
-use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError};
+use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlDatabaseError, MySqlRow};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection, Row as _,
 };
 
-use crate::admin::locks;
+use crate::database::{Backend, SqlDatabase, SqlxRow, is_inside_transaction, query};
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Found, Paused, Run, Store, Verdict, is_inside_transaction};
-use crate::{describe, url};
 
 /// Keeps locks in a table of a MySQL or MariaDB database.
 ///
@@ -38,30 +35,15 @@ use crate::{describe, url};
 /// ```
 pub type MySqlLockProvider = SqlxLockProvider<MySql>;
 
-/// The codes of `sql/mysql/acquire.sql`.
-const LOST_RACE: u64 = 0;
-const OTHER_NAME: u64 = 1;
-const HELD: u64 = 3;
-const TOO_LATE: u64 = 400_000_000_000_000;
-const PAUSED: u64 = 500_000_000_000_000 + HELD;
-const GRANTED: u64 = 1_000_000_000_000_000;
-
-/// The codes of `sql/mysql/pause.sql`.
-const END_HAS_PASSED: u64 = 0;
-const IS_PAUSED: u64 = 2;
-
-impl Store for MySql {}
+impl SqlDatabase for MySql {}
 
 impl Backend for MySql {
     type Lease = i64;
+    type AnswerRow = SqlxRow<MySqlRow>;
 
     const DIALECT: Dialect = Dialect::MySql;
-    const KEPT: usize = 4;
+    const OWN_CONNECTIONS: usize = 4;
     const IS_REMOTE: bool = true;
-    const BUSY_IS_BRIEF: bool = false;
-    // MySQL counts whole seconds.
-    const WAITS: Duration = Duration::from_secs(1);
-    const REFUSES_BAD_TABLES: bool = false;
 
     fn lease(micros: i64) -> i64 {
         micros
@@ -72,7 +54,7 @@ impl Backend for MySql {
         // instant in the one and another in the other.
         let (_, query) = url.split_once('?').unwrap_or_default();
         let zone_is_given = query.contains("timezone=") || query.contains("time-zone=");
-        let of = |server: String| {
+        let parse = |server: String| {
             let options = MySqlConnectOptions::from_str(&server)
                 .map_err(|error| url::invalid(Dialect::MySql, url, &error))?
                 .disable_statement_logging();
@@ -88,7 +70,7 @@ impl Backend for MySql {
         };
         url::servers(Dialect::MySql, url)?
             .into_iter()
-            .map(of)
+            .map(parse)
             .collect()
     }
 
@@ -118,25 +100,8 @@ impl Backend for MySql {
         Ok(["0", "OFF"].contains(&read_only.as_str()))
     }
 
-    async fn find(connection: &mut MySqlConnection, names: &Names) -> Result<Found, sqlx::Error> {
-        let row = connection.fetch_one(sqlx::raw_sql("SELECT DATABASE(), VERSION()"));
-        let row = row.await?;
-        let version: String = row.try_get_unchecked(1)?;
-        let database: Option<String> = row.try_get_unchecked(0)?;
-        Ok(Found::Table {
-            schema: database.filter(|_| names.schema().is_none()),
-            // MySQL has no variable that tells.
-            statements_tell: version.contains("MariaDB"),
-        })
-    }
-
     async fn is_inside_transaction(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
         is_inside_transaction(connection, "DO 0").await
-    }
-
-    async fn is_autocommit_off(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        let row = connection.fetch_one(sqlx::raw_sql("SELECT @@autocommit"));
-        row.await?.try_get_unchecked::<i64, _>(0).map(|on| on == 0)
     }
 
     fn fault(error: &dyn DatabaseError) -> Fault {
@@ -145,137 +110,55 @@ impl Backend for MySql {
             .as_error()
             .downcast_ref::<MySqlDatabaseError>()
             .map(|error| error.number().to_string());
-        Fault::of(Dialect::MySql, &number.unwrap_or_default(), error.message())
+        Fault::from_code(Dialect::MySql, &number.unwrap_or_default(), error.message())
     }
 
-    async fn acquire(
+    async fn fetch(
         connection: &mut MySqlConnection,
-        run: &Run<'_>,
-        fencing: bool,
-        again: bool,
-    ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing, again);
-        let done = run
-            .query::<MySql>(statement)
-            .execute(&mut *connection)
-            .await?;
-        Ok(match done.last_insert_id() {
-            token if token >= GRANTED => Verdict::Granted {
-                token: fencing.then_some(token),
-            },
-            // A row was written, or looked at under its lock, and a trigger may have taken the answer away.
-            _ if done.rows_affected() > 0 => {
-                let holder = holder(connection, run, fencing).await?;
-                holder.unwrap_or(Verdict::Contended)
-            }
-            LOST_RACE => Verdict::Contended,
-            paused if paused >= PAUSED => Verdict::Paused {
-                remaining: Some(Duration::from_millis(paused - PAUSED)),
-            },
-            TOO_LATE => Verdict::TooLate,
-            held => Verdict::Held {
-                owner: String::new(),
-                remaining: Duration::from_millis(held.saturating_sub(HELD)),
-            },
-        })
-    }
-
-    async fn holder(
-        connection: &mut MySqlConnection,
-        run: &Run<'_>,
-        fencing: bool,
-    ) -> Result<Option<Verdict>, sqlx::Error> {
-        let verdict = holder(connection, run, fencing).await?;
-        Ok(verdict.filter(|verdict| matches!(verdict, Verdict::Held { .. })))
-    }
-
-    async fn change(
-        connection: &mut MySqlConnection,
-        statement: &Statement,
-        run: &Run<'_>,
-    ) -> Result<u64, sqlx::Error> {
-        // sqlx counts the rows that were found, also if their values stayed the same.
-        let done = run.query::<MySql>(statement).execute(connection).await?;
-        Ok(done.rows_affected())
-    }
-
-    async fn pause(
-        connection: &mut MySqlConnection,
-        run: &Run<'_>,
-        fencing: bool,
-    ) -> Result<Paused, sqlx::Error> {
-        let statement = run.statements.admin.pause_on(fencing);
-        let done = run
-            .query::<MySql>(statement)
-            .execute(&mut *connection)
-            .await?;
-        Ok(match done.last_insert_id() {
-            IS_PAUSED => Paused::Done,
-            OTHER_NAME => Paused::OtherName,
-            END_HAS_PASSED if done.rows_affected() == 0 => Paused::Passed,
-            // A trigger has taken the answer away.
-            _ => match holder(connection, run, fencing).await? {
-                Some(Verdict::Unusable { .. }) => Paused::OtherName,
-                _ => Paused::Done,
-            },
-        })
-    }
-
-    async fn read(
-        connection: &mut MySqlConnection,
-        statement: &Statement,
-        run: &Run<'_>,
-    ) -> Result<Vec<LockInfo>, sqlx::Error> {
-        let query = run.query::<MySql>(statement);
-        locks(&query.fetch_all(connection).await?)
-    }
-
-    async fn describe(
-        connection: &mut MySqlConnection,
-        names: &Names,
-        statements: &Statements,
-    ) -> Result<Description, sqlx::Error> {
-        describe::mysql(connection, names, statements).await
+        bound: &BoundStatement<'_>,
+    ) -> Result<Vec<SqlxRow<MySqlRow>>, sqlx::Error> {
+        let rows = query::<MySql>(bound).fetch_all(connection);
+        Ok(SqlxRow::from_rows(rows.await?))
     }
 
     async fn execute(
         connection: &mut MySqlConnection,
-        statement: String,
-    ) -> Result<(), sqlx::Error> {
-        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+        bound: &BoundStatement<'_>,
+    ) -> Result<Done, sqlx::Error> {
+        let done = query::<MySql>(bound).execute(connection).await?;
+        Ok(Done {
+            // sqlx counts the rows that were found, also if their values stayed the same.
+            rows: done.rows_affected(),
+            insert_id: done.last_insert_id(),
+        })
+    }
+
+    async fn query(
+        connection: &mut MySqlConnection,
+        text: String,
+    ) -> Result<Vec<SqlxRow<MySqlRow>>, sqlx::Error> {
+        let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
+        Ok(SqlxRow::from_rows(rows.await?))
     }
 }
 
-/// What the row says, where the statement that wrote it could not: a live lease or none, ours or another's.
-async fn holder(
-    connection: &mut MySqlConnection,
-    run: &Run<'_>,
-    fencing: bool,
-) -> Result<Option<Verdict>, sqlx::Error> {
-    let query = run.query::<MySql>(run.statements.holder_on(fencing));
-    let rows = query.fetch_all(connection).await?;
-    let Some(row) = rows.first() else {
-        return Ok(None);
-    };
-    let is_same: Option<i64> = row.try_get_unchecked(2)?;
-    let left: Option<i64> = row.try_get_unchecked(1)?;
-    let is_ours: Option<i64> = row.try_get_unchecked(3)?;
-    let owner: Option<String> = row.try_get_unchecked(0)?;
-    let remaining = Duration::from_micros(left.unwrap_or_default().max(0).unsigned_abs());
-    Ok(Some(match (is_same, left) {
-        (Some(0) | None, _) => Verdict::other_name(),
-        (_, None) => Verdict::without_end(),
-        (_, Some(1..)) if is_ours == Some(1) => {
-            let token: Option<i64> = row.try_get_unchecked(4)?;
-            Verdict::Granted {
-                token: token.and_then(|token| token.try_into().ok()),
-            }
-        }
-        (_, Some(1..)) => Verdict::Held {
-            owner: owner.unwrap_or_default(),
-            remaining,
-        },
-        _ if is_ours == Some(1) => Verdict::TooLate,
-        _ => Verdict::Contended,
-    }))
+// Servers differ in the type that an expression has.
+impl Row for SqlxRow<MySqlRow> {
+    type Error = sqlx::Error;
+
+    fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error> {
+        self.0.try_get_unchecked(column)
+    }
+
+    fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.0.try_get_unchecked(column)
+    }
+
+    fn float(&self, column: usize) -> Result<Option<f64>, sqlx::Error> {
+        self.0.try_get_unchecked(column)
+    }
+
+    fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error> {
+        self.0.try_get_unchecked(column)
+    }
 }

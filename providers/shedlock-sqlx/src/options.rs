@@ -2,43 +2,30 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
-use shedlock_runtime::{
-    Capabilities, Clock, Expiry, Fencing, LockError, Operation, ProviderInfo, SystemClock,
-    host_node_name, node_name,
-};
-use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names};
+use shedlock_runtime::{Clock, LockError, Operation};
+use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, SqlLocks, SqlOptions};
 use sqlx::Pool;
 
-use crate::ask::Inner;
 use crate::connections::Source;
+use crate::database::SqlDatabase;
 use crate::provider::SqlxLockProvider;
-use crate::store::Store;
-use crate::table::Table;
-
-/// ShedLock's `VARCHAR(64)`.
-const MAX_NAME_CHARS: usize = 64;
 
 /// Options of a provider; from [`SqlxLockProvider::builder`] or [`SqlxLockProvider::builder_from_url`].
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
-pub struct SqlxLockProviderBuilder<DB: Store> {
+pub struct SqlxLockProviderBuilder<DB: SqlDatabase> {
     origin: Origin<DB>,
     table: String,
     columns: ColumnNames,
-    node: Arc<str>,
-    clock: LockClock,
-    time_source: Arc<dyn Clock>,
-    persistent: Option<bool>,
+    options: SqlOptions,
 }
 
-enum Origin<DB: Store> {
+enum Origin<DB: SqlDatabase> {
     Pool(Pool<DB>),
     Url(String),
 }
 
-impl<DB: Store> SqlxLockProviderBuilder<DB> {
+impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
     pub(crate) fn from_pool(pool: Pool<DB>) -> Self {
         Self::with_defaults(Origin::Pool(pool))
     }
@@ -52,10 +39,7 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
             origin,
             table: DEFAULT_TABLE.to_owned(),
             columns: ColumnNames::default(),
-            node: host_node_name(),
-            clock: LockClock::default(),
-            time_source: Arc::new(SystemClock),
-            persistent: None,
+            options: SqlOptions::default(),
         }
     }
 
@@ -81,19 +65,19 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
 
     /// Calls this node `name`; by default it has the host's name.
     pub fn node_name(mut self, name: &str) -> Self {
-        self.node = node_name(name);
+        self.options = self.options.with_node_name(name);
         self
     }
 
     /// Says whose clock decides when a lease ends; by default the database's.
     pub fn clock(mut self, clock: LockClock) -> Self {
-        self.clock = clock;
+        self.options = self.options.with_clock(clock);
         self
     }
 
     /// Measures the holder's deadline, and the time with [`LockClock::Client`], by `time`; by default the machine's.
     pub fn time_source(mut self, time: impl Clock) -> Self {
-        self.time_source = Arc::new(time);
+        self.options = self.options.with_time_source(Arc::new(time));
         self
     }
 
@@ -104,7 +88,7 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
     /// a pool by the first error that such a pooler gives. With `false`, each statement goes in one message with its values;
     /// give that for a pool of `sqlx` behind a pooler. Only PostgreSQL heeds it.
     pub fn persistent_statements(mut self, persistent: bool) -> Self {
-        self.persistent = Some(persistent);
+        self.options = self.options.with_persistent_statements(persistent);
         self
     }
 
@@ -131,11 +115,8 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
     /// A dropped call has connected to nothing that stays.
     pub async fn connect(self) -> Result<SqlxLockProvider<DB>, LockError> {
         let built = self.build()?;
-        let name = DB::DIALECT.provider_name();
-        built
-            .warm_up()
-            .await
-            .map_err(|error| error.with_context(Operation::Connect, name, None))?;
+        let connected = built.locks.warm_up().await;
+        connected.map_err(|error| built.in_context(error, Operation::Connect, None))?;
         Ok(built)
     }
 
@@ -143,46 +124,26 @@ impl<DB: Store> SqlxLockProviderBuilder<DB> {
         let columns = std::mem::take(&mut self.columns);
         let names = Names::new(DB::DIALECT, &self.table, columns)?;
         let source = match &self.origin {
-            Origin::Pool(pool) => Source::pool(pool.clone()),
-            Origin::Url(url) => Source::own(DB::options(url)?),
+            Origin::Pool(pool) => Source::from_pool(pool.clone()),
+            Origin::Url(url) => Source::from_servers(DB::options(url)?),
         };
         Ok(self.assemble(names, source))
     }
 
     fn assemble(self, names: Names, source: Source<DB>) -> SqlxLockProvider<DB> {
-        let expiry = match self.clock {
-            LockClock::Client => Expiry::ByClientClock,
-            _ => Expiry::ByStoreClock,
-        };
-        let capabilities = Capabilities::new()
-            .with_expiry(expiry)
-            .with_fencing(Fencing::Always)
-            .with_max_name_chars(MAX_NAME_CHARS);
-        let info = ProviderInfo::new(DB::DIALECT.provider_name())
-            .with_node_name(&self.node)
-            .with_capabilities(capabilities)
-            .with_clock(self.time_source);
         SqlxLockProvider {
-            inner: Arc::new(Inner {
-                info,
-                source,
-                table: ArcSwap::from_pointee(Table::unknown(names.clone(), self.clock)),
-                names,
-                clock: self.clock,
-                persistent: self.persistent,
-                is_pooled: AtomicBool::new(false),
-            }),
+            locks: Arc::new(SqlLocks::new(source, names, self.options)),
         }
     }
 }
 
 /// A provider on `pool` with nothing chosen.
-pub(crate) fn defaults<DB: Store>(pool: Pool<DB>) -> SqlxLockProvider<DB> {
+pub(crate) fn defaults<DB: SqlDatabase>(pool: Pool<DB>) -> SqlxLockProvider<DB> {
     SqlxLockProviderBuilder::from_pool(pool.clone())
-        .assemble(Names::shedlock(DB::DIALECT), Source::pool(pool))
+        .assemble(Names::shedlock(DB::DIALECT), Source::from_pool(pool))
 }
 
-impl<DB: Store> fmt::Debug for SqlxLockProviderBuilder<DB> {
+impl<DB: SqlDatabase> fmt::Debug for SqlxLockProviderBuilder<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match &self.origin {
             Origin::Pool(_) => "a pool",
@@ -192,9 +153,7 @@ impl<DB: Store> fmt::Debug for SqlxLockProviderBuilder<DB> {
             .field("origin", &origin)
             .field("table", &self.table)
             .field("columns", &self.columns)
-            .field("node", &self.node)
-            .field("clock", &self.clock)
-            .field("persistent", &self.persistent)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }

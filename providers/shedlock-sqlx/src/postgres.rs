@@ -2,10 +2,9 @@
 
 use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use shedlock_runtime::{LockError, LockInfo, OperatorMark};
-use shedlock_sql::{Description, Dialect, Names, Statement, Statements};
+use shedlock_runtime::LockError;
+use shedlock_sql::{BoundStatement, Dialect, Done, Row, url};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, PgRow, Postgres};
@@ -14,10 +13,8 @@ use sqlx::{
     Row as _,
 };
 
-use crate::admin::locks;
+use crate::database::{Backend, SqlDatabase, SqlxRow, is_inside_transaction, query};
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Found, Run, Store, Verdict, is_inside_transaction};
-use crate::{describe, url};
 
 /// Keeps locks in a table of a PostgreSQL database.
 ///
@@ -38,17 +35,15 @@ use crate::{describe, url};
 /// ```
 pub type PostgresLockProvider = SqlxLockProvider<Postgres>;
 
-impl Store for Postgres {}
+impl SqlDatabase for Postgres {}
 
 impl Backend for Postgres {
     type Lease = PgInterval;
+    type AnswerRow = SqlxRow<PgRow>;
 
     const DIALECT: Dialect = Dialect::Postgres;
-    const KEPT: usize = 4;
+    const OWN_CONNECTIONS: usize = 4;
     const IS_REMOTE: bool = true;
-    const BUSY_IS_BRIEF: bool = false;
-    const WAITS: Duration = Duration::from_millis(500);
-    const REFUSES_BAD_TABLES: bool = false;
 
     fn lease(micros: i64) -> PgInterval {
         PgInterval {
@@ -59,7 +54,7 @@ impl Backend for Postgres {
     }
 
     fn options(url: &str) -> Result<Vec<PgConnectOptions>, LockError> {
-        let of = |server: String| {
+        let parse = |server: String| {
             let options = PgConnectOptions::from_str(&server)
                 .map_err(|error| url::invalid(Dialect::Postgres, url, &error))?
                 .disable_statement_logging()
@@ -76,7 +71,7 @@ impl Backend for Postgres {
         };
         url::servers(Dialect::Postgres, url)?
             .into_iter()
-            .map(of)
+            .map(parse)
             .collect()
     }
 
@@ -109,122 +104,64 @@ impl Backend for Postgres {
         Ok(row.try_get::<&str, _>(0)? == "off")
     }
 
-    async fn find(connection: &mut PgConnection, names: &Names) -> Result<Found, sqlx::Error> {
-        let statements_tell = true;
-        if names.schema().is_some() {
-            return Ok(Found::Table {
-                schema: None,
-                statements_tell,
-            });
-        }
-        let find = AssertSqlSafe(names.find_schema());
-        let row = connection.fetch_optional(sqlx::raw_sql(find)).await?;
-        let Some(row) = row else {
-            return Ok(Found::Table {
-                schema: None,
-                statements_tell,
-            });
-        };
-        Ok(match row.try_get(0)? {
-            Some(schema) => Found::Table {
-                schema: Some(schema),
-                statements_tell,
-            },
-            None => Found::Temporary,
-        })
-    }
-
     async fn is_inside_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         is_inside_transaction(connection, "").await
     }
 
-    async fn acquire(
+    async fn fetch(
         connection: &mut PgConnection,
-        run: &Run<'_>,
-        fencing: bool,
-        again: bool,
-    ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing, again);
-        let rows = fetch(connection, statement, run).await?;
-        let Some(row) = rows.first() else {
-            return Ok(Verdict::Refused);
+        bound: &BoundStatement<'_>,
+    ) -> Result<Vec<SqlxRow<PgRow>>, sqlx::Error> {
+        let rows = if bound.is_prepared {
+            query::<Postgres>(bound).fetch_all(connection).await?
+        } else {
+            connection.fetch_all(in_one_message(bound)).await?
         };
-        // Columns of owners are of one type or another, and all of them are text.
-        let owner: &str = row.try_get_unchecked(1)?;
-        let left: Option<f64> = row.try_get(2)?;
-        if OperatorMark::parse(owner).is_some_and(|mark| mark.is_pause()) {
-            return Ok(Verdict::Paused {
-                remaining: left.and_then(seconds),
-            });
-        }
-        let reaches_its_end: Option<bool> = row.try_get(0)?;
-        let (Some(reaches_its_end), Some(left)) = (reaches_its_end, left) else {
-            return Ok(Verdict::without_end());
+        Ok(SqlxRow::from_rows(rows))
+    }
+
+    async fn execute(
+        connection: &mut PgConnection,
+        bound: &BoundStatement<'_>,
+    ) -> Result<Done, sqlx::Error> {
+        let done = if bound.is_prepared {
+            query::<Postgres>(bound).execute(connection).await?
+        } else {
+            connection.execute(in_one_message(bound)).await?
         };
-        if reaches_its_end && left <= 0.0 {
-            return Ok(Verdict::TooLate);
-        }
-        if reaches_its_end {
-            // The lock is ours whatever the column holds.
-            let token = row.try_get::<Option<i64>, _>(3).unwrap_or(None);
-            let token = token.and_then(|token| token.try_into().ok());
-            return Ok(Verdict::Granted { token });
-        }
-        Ok(Verdict::Unusable {
-            problem: "the column that keeps the end of the lease cuts it".to_owned(),
-            remedy: "make it of type TIMESTAMP".to_owned(),
+        Ok(Done {
+            rows: done.rows_affected(),
+            insert_id: 0,
         })
     }
 
-    async fn holder(
+    async fn query(
         connection: &mut PgConnection,
-        run: &Run<'_>,
-        fencing: bool,
-    ) -> Result<Option<Verdict>, sqlx::Error> {
-        let rows = fetch(connection, run.statements.holder_on(fencing), run).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let left = seconds(row.try_get(1)?);
-        Ok(Some(Verdict::Held {
-            owner: row
-                .try_get_unchecked::<Option<String>, _>(0)?
-                .unwrap_or_default(),
-            remaining: left.unwrap_or(Duration::MAX),
-        }))
+        text: String,
+    ) -> Result<Vec<SqlxRow<PgRow>>, sqlx::Error> {
+        let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
+        Ok(SqlxRow::from_rows(rows.await?))
+    }
+}
+
+impl Row for SqlxRow<PgRow> {
+    type Error = sqlx::Error;
+
+    // Columns of owners are of one type or another, and all of them are text.
+    fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error> {
+        self.0.try_get_unchecked(column)
     }
 
-    async fn change(
-        connection: &mut PgConnection,
-        statement: &Statement,
-        run: &Run<'_>,
-    ) -> Result<u64, sqlx::Error> {
-        let done = if run.persistent {
-            run.query::<Postgres>(statement).execute(connection).await?
-        } else {
-            connection.execute(simple(statement, run)).await?
-        };
-        Ok(done.rows_affected())
+    fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.0.try_get(column)
     }
 
-    async fn read(
-        connection: &mut PgConnection,
-        statement: &Statement,
-        run: &Run<'_>,
-    ) -> Result<Vec<LockInfo>, sqlx::Error> {
-        locks(&fetch(connection, statement, run).await?)
+    fn float(&self, column: usize) -> Result<Option<f64>, sqlx::Error> {
+        self.0.try_get(column)
     }
 
-    async fn describe(
-        connection: &mut PgConnection,
-        names: &Names,
-        statements: &Statements,
-    ) -> Result<Description, sqlx::Error> {
-        describe::postgres(connection, names, statements).await
-    }
-
-    async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
-        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+    fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error> {
+        self.0.try_get(column)
     }
 }
 
@@ -243,27 +180,9 @@ fn is_refused_option(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| codes.contains(&&*code))
 }
 
-/// A count of seconds; nothing for one that has no end.
-fn seconds(left: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(left.max(0.0)).ok()
-}
-
-/// Runs a statement to its end: the server commits after the last row, and the commit may fail.
-async fn fetch(
-    connection: &mut PgConnection,
-    statement: &Statement,
-    run: &Run<'_>,
-) -> Result<Vec<PgRow>, sqlx::Error> {
-    if run.persistent {
-        let query = run.query::<Postgres>(statement);
-        query.fetch_all(connection).await
-    } else {
-        connection.fetch_all(simple(statement, run)).await
-    }
-}
-
 /// The statement with its values in one message: a pooler may give the next message to another connection.
-fn simple(statement: &Statement, run: &Run<'_>) -> RawSql {
+fn in_one_message(bound: &BoundStatement<'_>) -> RawSql {
     // The values are quoted by `with_postgres_literals`.
-    sqlx::raw_sql(AssertSqlSafe(statement.with_postgres_literals(&run.values)))
+    let text = bound.statement.with_postgres_literals(bound.values);
+    sqlx::raw_sql(AssertSqlSafe(text))
 }

@@ -1,55 +1,48 @@
-//! The provider: what each answer of the database means to a lock.
+//! The provider: `shedlock-sql` over sqlx.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, ErrorKind, Lease, LockError, LockName, LockProvider, Operation,
-    Ownership, ProviderInfo, Refusal,
+    AcquireRequest, Acquisition, Lease, LockError, LockName, LockProvider, Operation, Ownership,
+    ProviderInfo,
 };
-use shedlock_sql::{Cure, Fault, SchemaReport};
+use shedlock_sql::{SchemaReport, SqlLocks};
 use sqlx::Pool;
 
-use crate::ask::{Inner, LIMIT, unexpected};
-use crate::connections::Replaced;
-use crate::error;
+use crate::connections::Source;
+use crate::database::SqlDatabase;
 use crate::options::{self, SqlxLockProviderBuilder};
-use crate::question::{Ask, Change, Reply};
-use crate::store::{Store, Verdict};
-
-/// What setting up may take, or reading all rows: another session may be at the table.
-pub(crate) const SET_UP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Keeps locks in a table of a database that [`sqlx`] can talk to.
 ///
 /// Use it by the name of your database: `PostgresLockProvider`, `MySqlLockProvider`, `SqliteLockProvider`. A clone shares
 /// the connections.
-pub struct SqlxLockProvider<DB: Store> {
-    pub(crate) inner: Arc<Inner<DB>>,
+pub struct SqlxLockProvider<DB: SqlDatabase> {
+    pub(crate) locks: Arc<SqlLocks<Source<DB>>>,
 }
 
-impl<DB: Store> Clone for SqlxLockProvider<DB> {
+impl<DB: SqlDatabase> Clone for SqlxLockProvider<DB> {
     fn clone(&self) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
+            locks: Arc::clone(&self.locks),
         }
     }
 }
 
-impl<DB: Store> fmt::Debug for SqlxLockProvider<DB> {
+impl<DB: SqlDatabase> fmt::Debug for SqlxLockProvider<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlxLockProvider")
             .field("database", &DB::DIALECT.provider_name())
-            .field("table", &self.inner.names.table())
-            .field("node", self.inner.info.node_name())
-            .field("connections", &self.inner.source)
+            .field("locks", &self.locks)
+            .field("connections", self.locks.driver())
             .finish_non_exhaustive()
     }
 }
 
-impl<DB: Store> SqlxLockProvider<DB> {
+impl<DB: SqlDatabase> SqlxLockProvider<DB> {
     /// A provider on the caller's pool, with ShedLock's table and column names.
     ///
     /// Each statement runs on a connection of the pool, outside any transaction. The pool's settings hold, its pings
@@ -63,8 +56,8 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for a URL that is not valid or a login that is refused;
-    /// [`ErrorKind::Unavailable`] if the database cannot be reached. That the table is missing is
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid or a login that is refused;
+    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if the database cannot be reached. That the table is missing is
     /// no error yet.
     ///
     /// # Cancel safety
@@ -95,15 +88,8 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// The table is made or not; the call can be made again.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
-        self.inner.forget_columns();
-        self.ask_within(
-            SET_UP_LIMIT,
-            Operation::EnsureSchema,
-            None,
-            &Ask::EnsureTable,
-        )
-        .await
-        .map(drop)
+        let made = self.locks.ensure_schema().await;
+        made.map_err(|error| self.in_context(error, Operation::EnsureSchema, None))
     }
 
     /// Looks at the table and the session: whether columns are missing or of wrong types, whether the name is the primary
@@ -114,164 +100,42 @@ impl<DB: Store> SqlxLockProvider<DB> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Schema`] with everything that must be changed, and how; [`ErrorKind::Configuration`] or
-    /// [`ErrorKind::ReadOnly`] if nothing but the session is wrong. Otherwise the database could not be asked.
+    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with everything that must be changed, and how; [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) or
+    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if nothing but the session is wrong. Otherwise the database could not be asked.
     ///
     /// # Cancel safety
     ///
     /// Nothing is changed in any case.
     pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
-        let described = self
-            .ask_within(SET_UP_LIMIT, Operation::CheckSchema, None, &Ask::Describe)
-            .await?;
-        let Reply::Described(description) = described else {
-            return Ok(SchemaReport::default());
-        };
-        let inner = &*self.inner;
-        let report = description.check(&inner.table.load().names);
-        report.map_err(|error| error.with_context(Operation::CheckSchema, inner.info.name(), None))
+        let report = self.locks.check_schema().await;
+        report.map_err(|error| self.in_context(error, Operation::CheckSchema, None))
     }
 
-    /// Asks what no runtime limits: setting up, and what operators do.
-    pub(crate) async fn ask_within(
+    pub(crate) fn in_context(
         &self,
-        limit: Duration,
+        error: LockError,
         operation: Operation,
         lock: Option<&LockName>,
-        ask: &Ask<'_>,
-    ) -> Result<Reply, LockError> {
-        let inner = &*self.inner;
-        // What is left over is for saying what is wrong.
-        let answer = tokio::time::timeout(limit, inner.ask(ask, limit / 10 * 9)).await;
-        let answer = match answer {
-            Ok(Ok(Reply::Busy(busy))) => Err(busy),
-            Ok(answer) => answer,
-            Err(_elapsed) => {
-                let problem = format!("no answer within {limit:?}");
-                Err(LockError::new(ErrorKind::Timeout, problem))
-            }
-        };
-        answer.map_err(|error| error.with_context(operation, inner.info.name(), lock))
-    }
-
-    /// Opens a connection, and looks which table it is and whether that has a column for fencing tokens, so that the first
-    /// acquisition need not find out.
-    pub(crate) async fn warm_up(&self) -> Result<(), LockError> {
-        let inner = &*self.inner;
-        let began = Instant::now();
-        let none = |none| error::no_connection::<DB>(&inner.names, none, began);
-        let mut replaced = Replaced::default();
-        let checkout = inner.source.checkout(LIMIT, LIMIT, &mut replaced).await;
-        let mut connection = checkout.map_err(none)?;
-        let look = async {
-            inner.find(&mut connection).await.ok()?;
-            let probe = inner.table.load().statements(true).probe.text().to_string();
-            let answer = DB::execute(&mut connection, probe).await;
-            let fault = answer.as_ref().err().and_then(error::fault::<DB>);
-            let has_token = fault != Some(Fault::MissingColumn);
-            inner.change_table(|table| table.has_token = has_token);
-            inner.learn(&mut connection).await.ok()?;
-            (answer.is_ok() || fault.is_some_and(|fault| fault.cure() == Cure::None)).then_some(())
-        };
-        // Whether the answers are good or bad, the first statement that needs them asks again.
-        if let Ok(Some(())) = tokio::time::timeout(LIMIT, look).await {
-            connection.give_back();
-        }
-        Ok(())
-    }
-
-    /// What to answer when others were at the table to the end of the time: somebody holds the lock only if that can be seen.
-    async fn busy(
-        &self,
-        request: &AcquireRequest,
-        limit: Duration,
-        busy: LockError,
-    ) -> Result<Acquisition, LockError> {
-        let holder = Ask::Holder(request.name());
-        match tokio::time::timeout(limit, self.inner.ask(&holder, limit)).await {
-            Ok(Ok(Reply::Holder(Some(verdict)))) => answered(request, verdict),
-            _ => Err(busy),
-        }
+    ) -> LockError {
+        error.with_context(operation, self.locks.info().name(), lock)
     }
 }
 
 #[async_trait]
-impl<DB: Store> LockProvider for SqlxLockProvider<DB> {
+impl<DB: SqlDatabase> LockProvider for SqlxLockProvider<DB> {
     fn info(&self) -> &ProviderInfo {
-        &self.inner.info
+        self.locks.info()
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
-        let inner = &*self.inner;
-        // Before the runtime gives up: "no connection" is a better answer than "no answer".
-        let limit = request.config().timeout() / 10 * 9;
-        match inner.ask(&Ask::Acquire(request), limit).await? {
-            Reply::Verdict {
-                verdict,
-                is_in_doubt: false,
-            } => answered(request, verdict),
-            Reply::Verdict { verdict, .. } => {
-                answered(request, verdict).map(|answer| match answer {
-                    Acquisition::Refused(refusal) => {
-                        Acquisition::Refused(refusal.after_a_request_without_answer())
-                    }
-                    granted @ Acquisition::Granted(_) => granted,
-                })
-            }
-            Reply::Busy(busy) => self.busy(request, limit / 10, busy).await,
-            _ => Err(unexpected()),
-        }
+        self.locks.acquire(request).await
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        let write = lease.next_write()?;
-        let change = Change::Extend {
-            lock: lease.name(),
-            write: &write,
-            at_most,
-        };
-        Ok(if self.inner.change(change).await? {
-            Ownership::Ours
-        } else {
-            Ownership::Lost
-        })
+        self.locks.extend(lease, at_most).await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let write = lease.next_write()?;
-        let change = Change::Release {
-            lock: lease.name(),
-            write: &write,
-            keep_for,
-        };
-        Ok(if self.inner.change(change).await? {
-            Ownership::Ours
-        } else {
-            Ownership::Lost
-        })
-    }
-}
-
-/// What the database's words mean to a request.
-fn answered(request: &AcquireRequest, verdict: Verdict) -> Result<Acquisition, LockError> {
-    match verdict {
-        Verdict::Granted { token } => Ok(Acquisition::Granted(request.grant(token))),
-        // Not every database says who.
-        Verdict::Held { owner, remaining } if owner.is_empty() => Ok(Acquisition::Refused(
-            Refusal::held().with_remaining(remaining),
-        )),
-        Verdict::Held { owner, remaining } => Ok(Acquisition::Refused(Refusal::from_stored(
-            &owner, remaining,
-        ))),
-        Verdict::Paused { remaining } => {
-            let mut refusal = Refusal::paused();
-            refusal.remaining = remaining;
-            Ok(Acquisition::Refused(refusal))
-        }
-        // Nearly always: a lost race is over before the losers are told.
-        Verdict::Refused => Ok(Acquisition::Refused(Refusal::held())),
-        Verdict::Contended => Ok(Acquisition::Refused(Refusal::contended())),
-        Verdict::TooLate => Err(request.too_late()),
-        Verdict::Unusable { problem, remedy } => Err(error::unusable(problem, remedy)),
+        self.locks.release(lease, keep_for).await
     }
 }

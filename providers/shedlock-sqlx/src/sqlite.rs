@@ -3,20 +3,17 @@
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, LockError, LockInfo};
-use shedlock_sql::{Description, Dialect, Fault, Names, Statement, Statements};
-use sqlx::sqlite::SqliteConnectOptions;
+use shedlock_runtime::{ErrorKind, LockError};
+use shedlock_sql::{BoundStatement, Dialect, Done, Row, url};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite,
     SqliteConnection, SqlitePool,
 };
 
-use crate::admin::locks;
+use crate::database::{Backend, Home, SqlDatabase, SqlxRow, is_inside_transaction, query};
 use crate::provider::SqlxLockProvider;
-use crate::store::{Backend, Found, Home, Run, Store, Verdict, is_inside_transaction};
-use crate::{describe, error, url};
 
 /// Keeps locks in a table of a SQLite database.
 ///
@@ -44,21 +41,16 @@ use crate::{describe, error, url};
 /// ```
 pub type SqliteLockProvider = SqlxLockProvider<Sqlite>;
 
-/// One step of waiting for another writer; the provider asks again for as long as there is time.
-const BUSY: Duration = Duration::from_millis(250);
-
-impl Store for Sqlite {}
+impl SqlDatabase for Sqlite {}
 
 impl Backend for Sqlite {
     type Lease = i64;
+    type AnswerRow = SqlxRow<SqliteRow>;
 
     const DIALECT: Dialect = Dialect::Sqlite;
     // One writer at a time: a second connection would wait for the first.
-    const KEPT: usize = 1;
+    const OWN_CONNECTIONS: usize = 1;
     const IS_REMOTE: bool = false;
-    const BUSY_IS_BRIEF: bool = true;
-    const WAITS: Duration = BUSY;
-    const REFUSES_BAD_TABLES: bool = true;
 
     fn lease(micros: i64) -> i64 {
         micros
@@ -81,7 +73,7 @@ impl Backend for Sqlite {
         Ok(vec![
             options
                 .create_if_missing(!reads_only)
-                .busy_timeout(BUSY)
+                .busy_timeout(Dialect::Sqlite.row_wait())
                 .disable_statement_logging(),
         ])
     }
@@ -97,8 +89,8 @@ impl Backend for Sqlite {
         identity(options.get_filename())
     }
 
-    fn of_our_own(options: &SqliteConnectOptions) -> SqliteConnectOptions {
-        let options = options.clone().busy_timeout(BUSY);
+    fn own_options(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+        let options = options.clone().busy_timeout(Dialect::Sqlite.row_wait());
         options.disable_statement_logging()
     }
 
@@ -126,125 +118,56 @@ impl Backend for Sqlite {
         }))
     }
 
-    // An unqualified name means the schema `main`: see `Names::quoted_table`.
-    async fn find(
-        _connection: &mut SqliteConnection,
-        _names: &Names,
-    ) -> Result<Found, sqlx::Error> {
-        Ok(Found::Table {
-            schema: Some("main".to_owned()),
-            statements_tell: false,
-        })
-    }
-
     async fn is_inside_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
         is_inside_transaction(connection, "").await
     }
 
-    async fn acquire(
+    async fn fetch(
         connection: &mut SqliteConnection,
-        run: &Run<'_>,
-        fencing: bool,
-        again: bool,
-    ) -> Result<Verdict, sqlx::Error> {
-        let statement = run.statements.acquire_on(fencing, again);
-        // To the last row: SQLite commits after it, and the commit may fail.
-        let mut granted = run
-            .query::<Sqlite>(statement)
-            .fetch_all(&mut *connection)
-            .await;
-        if granted.as_ref().err().and_then(error::fault::<Sqlite>) == Some(Fault::MissingKey) {
-            // SQLite complains from memory: another process may have made the key. To read anything makes it look.
-            connection
-                .execute("SELECT COUNT(*) FROM sqlite_schema")
-                .await?;
-            granted = run
-                .query::<Sqlite>(statement)
-                .fetch_all(&mut *connection)
-                .await;
-        }
-        let granted = granted?;
-        if let Some(row) = granted.first() {
-            if row.try_get::<Option<i64>, _>(0)? != Some(1) {
-                return Ok(Verdict::TooLate);
-            }
-            // The lock is ours whatever the column holds.
-            let token = row.try_get::<Option<i64>, _>(1).unwrap_or(None);
-            let token = token.and_then(|token| token.try_into().ok());
-            return Ok(Verdict::Granted { token });
-        }
-        Ok(holder(connection, run).await?.unwrap_or(Verdict::Contended))
-    }
-
-    async fn holder(
-        connection: &mut SqliteConnection,
-        run: &Run<'_>,
-        _fencing: bool,
-    ) -> Result<Option<Verdict>, sqlx::Error> {
-        let verdict = holder(connection, run).await?;
-        Ok(verdict.filter(|verdict| matches!(verdict, Verdict::Held { .. })))
-    }
-
-    async fn change(
-        connection: &mut SqliteConnection,
-        statement: &Statement,
-        run: &Run<'_>,
-    ) -> Result<u64, sqlx::Error> {
-        let done = run.query::<Sqlite>(statement).execute(connection).await?;
-        Ok(done.rows_affected())
-    }
-
-    async fn read(
-        connection: &mut SqliteConnection,
-        statement: &Statement,
-        run: &Run<'_>,
-    ) -> Result<Vec<LockInfo>, sqlx::Error> {
-        let query = run.query::<Sqlite>(statement);
-        locks(&query.fetch_all(connection).await?)
-    }
-
-    async fn describe(
-        connection: &mut SqliteConnection,
-        names: &Names,
-        statements: &Statements,
-    ) -> Result<Description, sqlx::Error> {
-        describe::sqlite(connection, names, statements).await
+        bound: &BoundStatement<'_>,
+    ) -> Result<Vec<SqlxRow<SqliteRow>>, sqlx::Error> {
+        let rows = query::<Sqlite>(bound).fetch_all(connection);
+        Ok(SqlxRow::from_rows(rows.await?))
     }
 
     async fn execute(
         connection: &mut SqliteConnection,
-        statement: String,
-    ) -> Result<(), sqlx::Error> {
-        connection.execute(AssertSqlSafe(statement)).await.map(drop)
+        bound: &BoundStatement<'_>,
+    ) -> Result<Done, sqlx::Error> {
+        let done = query::<Sqlite>(bound).execute(connection).await?;
+        Ok(Done {
+            rows: done.rows_affected(),
+            insert_id: 0,
+        })
+    }
+
+    async fn query(
+        connection: &mut SqliteConnection,
+        text: String,
+    ) -> Result<Vec<SqlxRow<SqliteRow>>, sqlx::Error> {
+        let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text)));
+        Ok(SqlxRow::from_rows(rows.await?))
     }
 }
 
-/// Whose the row is, and for how long.
-async fn holder(
-    connection: &mut SqliteConnection,
-    run: &Run<'_>,
-) -> Result<Option<Verdict>, sqlx::Error> {
-    let query = run.query::<Sqlite>(&run.statements.holder);
-    let rows = query.fetch_all(&mut *connection).await?;
-    let Some(row) = rows.first() else {
-        return Ok(None);
-    };
-    if row.try_get::<Option<i64>, _>(3)? != Some(1) {
-        return Ok(Some(Verdict::other_name()));
+impl Row for SqlxRow<SqliteRow> {
+    type Error = sqlx::Error;
+
+    fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error> {
+        self.0.try_get_unchecked(column)
     }
-    let kind: String = row.try_get(2)?;
-    Ok(Some(match row.try_get::<Option<i64>, _>(1)? {
-        None if kind == "null" => Verdict::without_end(),
-        None => Verdict::Unusable {
-            problem: format!("the end of the lease is {kind}; expected integer milliseconds"),
-            remedy: "set the row's `lock_until` to 0, or delete the row".to_owned(),
-        },
-        Some(millis) if millis > 0 => Verdict::Held {
-            owner: row.try_get::<Option<String>, _>(0)?.unwrap_or_default(),
-            remaining: Duration::from_millis(millis.unsigned_abs()),
-        },
-        Some(_ended) => Verdict::Contended,
-    }))
+
+    fn integer(&self, column: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.0.try_get(column)
+    }
+
+    fn float(&self, column: usize) -> Result<Option<f64>, sqlx::Error> {
+        self.0.try_get(column)
+    }
+
+    fn boolean(&self, column: usize) -> Result<Option<bool>, sqlx::Error> {
+        self.0.try_get(column)
+    }
 }
 
 /// Which file has this name now: SQLite goes on in the one that it has open, also after that was deleted or replaced.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use shedlock_runtime::{
     BootInstant, Clock, ErrorKind, Fencing, LockAdmin, LockProvider, SystemClock, async_trait,
 };
-use shedlock_sqlx::{SqlxLockProvider, Store};
+use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::Unavailable;
 use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
@@ -19,7 +19,7 @@ use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use place::{Place, Table, TestStore, Via, shared};
 
 /// One database of the suite.
-struct Subject<DB: Store> {
+struct Subject<DB: SqlDatabase> {
     place: Place<DB>,
     table: Table,
     via: Via,

@@ -12,7 +12,7 @@ use shedlock_runtime::{
     AcquireRequest, Acquisition, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _,
     Ownership,
 };
-use shedlock_sqlx::{SqlxLockProvider, Store};
+use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Kind, MariaDb, Postgres, Server};
 use sqlx::pool::PoolOptions;
@@ -46,7 +46,7 @@ async fn is_free<P: LockProvider + Clone>(provider: &P, name: &str) -> bool {
 }
 
 /// Contenders on many names at once: each name is granted once, and nobody sees an error.
-async fn race<DB: Store>(provider: impl Fn(usize) -> SqlxLockProvider<DB>, names: usize) {
+async fn race<DB: SqlDatabase>(provider: impl Fn(usize) -> SqlxLockProvider<DB>, names: usize) {
     const CONTENDERS: usize = 16;
     let start = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
     let contenders = (0..CONTENDERS).map(|number| {
@@ -216,7 +216,7 @@ async fn an_exhausted_pool_is_told_in_time() {
 }
 
 /// A server of the test's own is killed and comes back while a lock is held.
-async fn survives_a_restart<DB: Store, K: Kind>(server: Server<K>, url: String) {
+async fn survives_a_restart<DB: SqlDatabase, K: Kind>(server: Server<K>, url: String) {
     let connect = || SqlxLockProvider::<DB>::connect(&url);
     let (one, two) = (
         connect().await.expect("there"),
@@ -278,7 +278,7 @@ async fn mariadb_comes_back() {
 }
 
 /// A server that stands still costs no more than the time limit, and nothing stays behind.
-async fn survives_a_standstill<DB: Store, K: Kind>(server: Server<K>, url: String) {
+async fn survives_a_standstill<DB: SqlDatabase, K: Kind>(server: Server<K>, url: String) {
     let connect = || SqlxLockProvider::<DB>::connect(&url);
     let (one, two) = (
         connect().await.expect("there"),
@@ -410,7 +410,7 @@ async fn a_database_that_takes_no_writes() {
     .await;
 }
 
-async fn takes_no_writes<DB: Store>(provider: SqlxLockProvider<DB>, words: &str) {
+async fn takes_no_writes<DB: SqlDatabase>(provider: SqlxLockProvider<DB>, words: &str) {
     let error = provider.try_lock(config("a")).await.expect_err("no writes");
     assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error:?}");
     assert!(error.is_transient());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shedlock_runtime::{LockAdmin, LockProvider};
 use shedlock_sqlx::sqlx::{self, Connection as _, Row as _, SqliteConnection};
-use shedlock_sqlx::{LockClock, SqlxLockProvider, Store};
+use shedlock_sqlx::{LockClock, SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::servers::{MariaDb, Postgres, Unavailable};
 use shedlock_tests::jvm::{JavaClock, JavaNode, NodeOptions};
 use tempfile::TempDir;
@@ -165,12 +165,12 @@ impl Site {
     }
 }
 
-async fn ensure_schema<DB: Store>(url: &str) {
+async fn ensure_schema<DB: SqlDatabase>(url: &str) {
     let provider = connect::<DB>(url, LockClock::Database).await;
     provider.ensure_schema().await.unwrap();
 }
 
-async fn connect<DB: Store>(url: &str, clock: LockClock) -> SqlxLockProvider<DB> {
+async fn connect<DB: SqlDatabase>(url: &str, clock: LockClock) -> SqlxLockProvider<DB> {
     let builder = SqlxLockProvider::<DB>::builder_from_url(url).clock(clock);
     builder.connect().await.unwrap()
 }

@@ -166,7 +166,10 @@ macro_rules! same_statements {
                 let $borrowed = &mut self.handle;
                 let [first, next] = &$crate::clients::owner();
                 let acquire = Self::bind(
-                    self.statements.acquire_on(true, false),
+                    self.statements.acquire(
+                        shedlock_sql::TokenColumn::Present,
+                        shedlock_sql::Sending::First,
+                    ),
                     &self.name,
                     [first, first],
                     10,
@@ -183,7 +186,10 @@ macro_rules! same_statements {
                 let $borrowed = &mut self.handle;
                 let [first, _] = &$crate::clients::owner();
                 let acquire = Self::bind(
-                    self.statements.acquire_on(true, false),
+                    self.statements.acquire(
+                        shedlock_sql::TokenColumn::Present,
+                        shedlock_sql::Sending::First,
+                    ),
                     &self.name,
                     [first, first],
                     10,

@@ -12,11 +12,11 @@ FROM (
         IF(table_type = 'TEMPORARY', 'temporary', NULL) AS b, CAST(NULL AS CHAR) AS c,
         IF(create_options LIKE '%partitioned%', 'true', NULL) AS d, CAST(engine AS CHAR) AS e
     FROM information_schema.tables
-    WHERE table_schema = {schema_text} AND table_name = {bare_text}
+    WHERE table_schema = {'schema} AND table_name = {'bare_table}
     UNION ALL
     SELECT 'view', NULL, CAST(view_definition AS CHAR), NULL, NULL, NULL, NULL
     FROM information_schema.views
-    WHERE table_schema = {schema_text} AND table_name = {bare_text} AND is_updatable = 'YES'
+    WHERE table_schema = {'schema} AND table_name = {'bare_table} AND is_updatable = 'YES'
     UNION ALL
     SELECT
         'column', CAST(column_name AS CHAR), CAST(column_type AS CHAR), CAST(collation_name AS CHAR),
@@ -31,26 +31,26 @@ FROM (
         END,
         NULL
     FROM information_schema.columns
-    WHERE table_schema = {schema_text} AND table_name = {bare_text}
+    WHERE table_schema = {'schema} AND table_name = {'bare_table}
     UNION ALL
     -- Nothing in the column's place is a part of it, or an expression.
     SELECT 'key', CAST(index_name AS CHAR), IF(sub_part IS NULL, CAST(column_name AS CHAR), NULL), NULL, NULL, NULL, NULL
     FROM information_schema.statistics
-    WHERE table_schema = {schema_text} AND table_name = {bare_text} AND non_unique = 0
+    WHERE table_schema = {'schema} AND table_name = {'bare_table} AND non_unique = 0
     UNION ALL
     SELECT 'trigger', CAST(trigger_name AS CHAR), CAST(action_timing AS CHAR), NULL, NULL, NULL, NULL
     FROM information_schema.triggers
-    WHERE event_object_schema = {schema_text} AND event_object_table = {bare_text} AND event_manipulation IN ('INSERT', 'UPDATE')
+    WHERE event_object_schema = {'schema} AND event_object_table = {'bare_table} AND event_manipulation IN ('INSERT', 'UPDATE')
     UNION ALL
     SELECT
         'foreign key', CAST(constraint_name AS CHAR), CAST(column_name AS CHAR), CAST(referenced_table_name AS CHAR),
         NULL, NULL, NULL
     FROM information_schema.key_column_usage
-    WHERE table_schema = {schema_text} AND table_name = {bare_text} AND referenced_table_name IS NOT NULL
+    WHERE table_schema = {'schema} AND table_name = {'bare_table} AND referenced_table_name IS NOT NULL
     UNION ALL
     SELECT 'check', CAST(constraint_name AS CHAR), NULL, NULL, NULL, NULL, NULL
     FROM information_schema.table_constraints
-    WHERE table_schema = {schema_text} AND table_name = {bare_text} AND constraint_type = 'CHECK'
+    WHERE table_schema = {'schema} AND table_name = {'bare_table} AND constraint_type = 'CHECK'
     UNION ALL
     SELECT 'session', 'zone', CAST(IF(@@session.time_zone = 'SYSTEM', @@system_time_zone, @@session.time_zone) AS CHAR), NULL, NULL, NULL, NULL
     UNION ALL

@@ -1,5 +1,5 @@
 -- The same request, asked again, finds its own number and changes nothing. The end comes first: assignments see those to
 -- their left.
 UPDATE {table}
-SET {lock_until} = IF({again}, {lock_until}, TIMESTAMPADD(MICROSECOND, :lease, {now})), {locked_by} = :owner
-WHERE {alone} AND {name} = :name AND {ours} AND {lock_until} > {now}
+SET {lock_until} = IF({=this_write}, {lock_until}, TIMESTAMPADD(MICROSECOND, {:lease}, {=now})), {locked_by} = {:owner}
+WHERE {=alone} AND {name} = {:name} AND {=ours_up_to_this} AND {lock_until} > {=now}

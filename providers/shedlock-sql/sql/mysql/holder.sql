@@ -2,10 +2,9 @@
 -- every owner begins with that.
 SELECT
     CAST({locked_by} AS CHAR),
-    TIMESTAMPDIFF(MICROSECOND, {now}, {lock_until}),
-    {same},
-    (:owner <> '' AND {ours}) IS TRUE,
-    {fencing_token} -- fencing
-    NULL -- plain
+    TIMESTAMPDIFF(MICROSECOND, {=now}, {lock_until}),
+    {=same},
+    ({:owner} <> '' AND {=ours}) IS TRUE,
+    {?token}{fencing_token}{/token}{?no_token}NULL{/no_token}
 FROM {table}
-WHERE {alone} AND {name} = :name
+WHERE {=alone} AND {name} = {:name}

@@ -1,8 +1,8 @@
 -- Prefixes are compared byte by byte, whatever the column's collation.
 DELETE FROM {table}
-WHERE {alone} AND {lock_until} <= TIMESTAMPADD(MICROSECOND, -:lease, {now})
+WHERE {=alone} AND {lock_until} <= TIMESTAMPADD(MICROSECOND, -{:lease}, {=now})
     AND LOCATE(
-        CAST(CONVERT(:prefix USING utf8mb4) AS BINARY),
+        CAST(CONVERT({:prefix} USING utf8mb4) AS BINARY),
         CAST(CONVERT({name} USING utf8mb4) AS BINARY)
     ) = 1
-LIMIT {batch}
+LIMIT {=batch}

@@ -3,33 +3,33 @@
 -- is sent for the first time need not look for itself in a live lease; where it comes late, after its repetition, it is refused.
 INSERT INTO {table} AS l (
     {name}, {lock_until}, {locked_at}, {locked_by}
-    , {fencing_token} -- fencing
+    {?token}, {fencing_token}{/token}
 )
 SELECT
-    :name, {now} + :lease, {now}, :owner
-    , CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint) -- fencing
+    {:name}, {=now} + {:lease}, {=now}, {:owner}
+    {?token}, CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint){/token}
 -- A plain upsert locks the row and writes WAL even when its own condition refuses. The CASE asks for a transaction first.
-WHERE CASE WHEN {alone} THEN NOT EXISTS (
+WHERE CASE WHEN {=alone} THEN NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = :name AND h.{lock_until} > {now} AND ({h.paused}) IS NOT TRUE
-        AND ({h.ours}) IS NOT TRUE -- repeated
-) AND {briefly} END
+    WHERE h.{name} = {:name} AND h.{lock_until} > {=now} AND ({=h.paused}) IS NOT TRUE
+        {?repeated}AND ({=h.ours}) IS NOT TRUE{/repeated}
+) AND {=briefly} END
 -- What is kept is written as it was: a pause only to give a row, a record that bears our owner because this request came
 -- before, whether the lease lives or has ended, or one without an end. Whether it lives is judged by EXCLUDED, which stands
 -- still from column to column; a new lease has fresh times, as the statement may have waited for the row.
 ON CONFLICT ({name}) DO UPDATE SET
-    {lock_until} = CASE WHEN {keeps} THEN l.{lock_until} ELSE {now} + :lease END,
-    {locked_at} = CASE WHEN {keeps} THEN l.{locked_at} ELSE {now} END,
-    {locked_by} = CASE WHEN {keeps} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
-    , {fencing_token} = CASE WHEN {keeps} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END -- fencing
-WHERE (l.{lock_until} <= EXCLUDED.{locked_at} AND ({l.ours}) IS NOT TRUE) OR l.{lock_until} IS NULL OR {l.paused}
-    OR {l.ours} -- repeated
+    {lock_until} = CASE WHEN {=keeps} THEN l.{lock_until} ELSE {=now} + {:lease} END,
+    {locked_at} = CASE WHEN {=keeps} THEN l.{locked_at} ELSE {=now} END,
+    {locked_by} = CASE WHEN {=keeps} THEN l.{locked_by} ELSE EXCLUDED.{locked_by} END
+    {?token}, {fencing_token} = CASE WHEN {=keeps} THEN l.{fencing_token} ELSE GREATEST(l.{fencing_token} + 1, EXCLUDED.{fencing_token}) END{/token}
+WHERE (l.{lock_until} <= EXCLUDED.{locked_at} AND ({=l.ours}) IS NOT TRUE) OR l.{lock_until} IS NULL OR {=l.paused}
+    {?repeated}OR {=l.ours}{/repeated}
 RETURNING
     -- A column of type date would cut the lease to nothing.
     {lock_until} > {locked_at}
     , {locked_by}
     -- The seconds that are left. Each is taken by itself, as infinity less anything is an error before PostgreSQL 17; the cast
     -- undoes what the session's zone did to a column with one.
-    , date_part('epoch', CAST({lock_until} AS timestamp)) - date_part('epoch', {now})
-    , {fencing_token} -- fencing
+    , date_part('epoch', CAST({lock_until} AS timestamp)) - date_part('epoch', {=now})
+    {?token}, {fencing_token}{/token}

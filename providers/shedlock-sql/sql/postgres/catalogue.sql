@@ -4,7 +4,7 @@ WITH RECURSIVE
 t AS (
     SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relpersistence
     FROM pg_class AS c
-    WHERE c.oid = to_regclass({table_text})
+    WHERE c.oid = to_regclass({'table})
 ),
 -- A domain stands for its base type, which has the length too.
 types AS (
@@ -96,7 +96,7 @@ SELECT 'elsewhere', CAST(n.nspname AS text), NULL, NULL, NULL, NULL, NULL
 FROM t
 JOIN pg_class AS o ON o.relname = t.relname AND o.oid <> t.oid AND o.relkind IN ('r', 'p', 'v', 'm', 'f')
 JOIN pg_namespace AS n ON n.oid = o.relnamespace
-WHERE {named_schema_text} IS NULL
+WHERE {'named_schema} IS NULL
     AND t.relpersistence <> 't' AND o.relpersistence <> 't'
     AND has_schema_privilege(n.oid, 'USAGE')
 UNION ALL

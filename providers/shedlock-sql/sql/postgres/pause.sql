@@ -1,12 +1,12 @@
 -- Writes nothing if the end has passed by now. The fencing token stays; a new row's is as an acquisition makes it.
 INSERT INTO {table} (
     {name}, {lock_until}, {locked_at}, {locked_by}
-    , {fencing_token} -- fencing
+    {?token}, {fencing_token}{/token}
 )
 SELECT
-    :name, {until}, {now}, :owner
-    , CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint) -- fencing
-WHERE {alone} AND {until} > {now}
+    {:name}, {=until}, {=now}, {:owner}
+    {?token}, CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint){/token}
+WHERE {=alone} AND {=until} > {=now}
 ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = EXCLUDED.{lock_until},
     {locked_at} = EXCLUDED.{locked_at},

@@ -4,8 +4,8 @@ WITH t AS MATERIALIZED (
     SELECT l.schema, l.name, l.type
     FROM pragma_table_list AS l
     LEFT JOIN pragma_database_list AS d ON d.name = l.schema
-    WHERE l.name = {bare_text} COLLATE NOCASE
-        AND ({schema_text} IS NULL OR l.schema = {schema_text} COLLATE NOCASE)
+    WHERE l.name = {'bare_table} COLLATE NOCASE
+        AND ({'schema} IS NULL OR l.schema = {'schema} COLLATE NOCASE)
     -- As SQLite looks for a bare name.
     ORDER BY l.schema = 'temp' DESC, d.seq
     LIMIT 1

@@ -1,8 +1,8 @@
 -- SQLite stores any type in any column; time that is no integer would never come to pass.
 SELECT
     {locked_by},
-    CASE typeof({lock_until}) WHEN 'integer' THEN {lock_until} - {now} END,
+    CASE typeof({lock_until}) WHEN 'integer' THEN {lock_until} - {=now} END,
     typeof({lock_until}),
-    {name} COLLATE BINARY = :name
+    {name} COLLATE BINARY = {:name}
 FROM {table}
-WHERE {name} = :name
+WHERE {name} = {:name}

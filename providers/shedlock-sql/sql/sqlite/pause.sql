@@ -1,13 +1,13 @@
 -- Writes nothing if the end has passed by now. The fencing token stays; a new row's is as an acquisition makes it.
 INSERT INTO {table} (
     {name}, {lock_until}, {locked_at}, {locked_by}
-    , {fencing_token} -- fencing
+    {?token}, {fencing_token}{/token}
 )
 SELECT
-    :name, {until}, clock.now, :owner
-    , clock.now * 1000 -- fencing
-FROM (SELECT {now} AS now) AS clock
-WHERE {until} > clock.now
+    {:name}, {=until}, clock.now, {:owner}
+    {?token}, clock.now * 1000{/token}
+FROM (SELECT {=now} AS now) AS clock
+WHERE {=until} > clock.now
 ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = excluded.{lock_until},
     {locked_at} = excluded.{locked_at},

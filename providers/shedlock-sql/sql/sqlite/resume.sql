@@ -1,3 +1,3 @@
 UPDATE {table}
-SET {lock_until} = {now}
-WHERE {name} = :name AND {lock_until} > {now} AND {paused}
+SET {lock_until} = {=now}
+WHERE {name} = {:name} AND {lock_until} > {=now} AND {=paused}

@@ -55,8 +55,8 @@ fn a_name_that_looks_like_a_placeholder_stays_a_name() {
     let columns = ColumnNames::default().with_name("{table}");
     let names = Names::new(Dialect::Sqlite, "{name}", columns).unwrap();
     assert_eq!(
-        names.fill_in("{table} {name} {now}"),
-        "`main`.`{name}` `{table}` {now}"
+        names.fill_in("{table} {name} {=now}"),
+        "`main`.`{name}` `{table}` {=now}"
     );
 }
 
@@ -64,7 +64,7 @@ fn a_name_that_looks_like_a_placeholder_stays_a_name() {
 fn the_table_can_be_asked_for_as_a_value() {
     let filled = |dialect, table| {
         let names = names(dialect, table).unwrap();
-        names.fill_in("{table_text} {schema_text} {bare_text} {schema}")
+        names.fill_in("{'table} {'schema} {'bare_table} {schema}")
     };
     assert_eq!(
         filled(Dialect::Postgres, r#"a'p.s"h\"#),
@@ -82,7 +82,7 @@ fn the_table_can_be_asked_for_as_a_value() {
 fn a_literal_that_looks_like_a_placeholder_stays_a_literal() {
     let names = names(Dialect::Sqlite, "{table}").unwrap();
     assert_eq!(
-        names.fill_in("{bare_text} {table_text}"),
+        names.fill_in("{'bare_table} {'table}"),
         "'{table}' '`main`.`{table}`'"
     );
 }

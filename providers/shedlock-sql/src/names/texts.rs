@@ -1,32 +1,65 @@
-//! The table's name as a value, for questions about it.
+//! The names in texts: as identifiers, and as values in questions about the table.
 
 use super::Names;
 use crate::dialect::Dialect;
+use crate::statements::template::{one_line, without_comments};
 
 impl Names {
-    /// What a template has in braces where it asks for the table as a value: literals, so that a question is one message and
-    /// nothing has to be bound.
-    pub(super) fn texts(&self) -> [(&'static str, String); 5] {
-        let literal = |text: &str| self.dialect.literal(text);
-        let schema_text = match (self.schema(), self.dialect) {
-            (Some(schema), _) => literal(schema),
-            (None, Dialect::MySql) => "DATABASE()".to_owned(),
-            (None, _) => "NULL".to_owned(),
+    /// Puts names and literals where the template has their places.
+    pub(crate) fn fill_in(&self, template: &str) -> String {
+        let mut filled = String::with_capacity(template.len() * 2);
+        let mut rest = template;
+        // In one pass: a name that itself looks like a place stays a name.
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let (place, after) = after.split_once('}').unwrap_or((after, ""));
+            filled.push_str(&self.place(place));
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    /// What stands in a template as `{name}` or `{'name}`. An unknown place stays as it is.
+    pub(crate) fn place(&self, place: &str) -> String {
+        let found = match place.strip_prefix('\'') {
+            Some(place) => self.literal(place),
+            None => self.identifier(place),
         };
-        [
-            ("table_text", literal(&self.quoted_table())),
-            ("bare_text", literal(self.bare_table())),
-            ("schema_text", schema_text),
-            (
-                "named_schema_text",
-                self.named_schema().map_or("NULL".to_owned(), literal),
-            ),
+        found.unwrap_or_else(|| format!("{{{place}}}"))
+    }
+
+    fn identifier(&self, place: &str) -> Option<String> {
+        let columns = self.columns();
+        let name = match place {
+            "table" => return Some(self.quoted_table()),
             // Only SQLite has a catalogue in each schema.
-            (
-                "schema",
-                self.dialect.quote(self.schema().unwrap_or("main")),
-            ),
-        ]
+            "schema" => self.schema().unwrap_or("main"),
+            "name" => columns.name(),
+            "lock_until" => columns.lock_until(),
+            "locked_at" => columns.locked_at(),
+            "locked_by" => columns.locked_by(),
+            "fencing_token" => columns.fencing_token(),
+            _ => return None,
+        };
+        Some(self.dialect.quote(name))
+    }
+
+    /// A name as a value: a literal, so that a question is one message and nothing has to be bound.
+    fn literal(&self, place: &str) -> Option<String> {
+        let literal = |text: &str| self.dialect.literal(text);
+        Some(match (place, self.dialect) {
+            ("table", _) => literal(&self.quoted_table()),
+            ("bare_table", _) => literal(self.bare_table()),
+            ("schema", Dialect::MySql) => self
+                .schema()
+                .map_or_else(|| "DATABASE()".to_owned(), literal),
+            ("schema", _) => self.schema().map_or_else(|| "NULL".to_owned(), literal),
+            ("named_schema", _) => self
+                .named_schema()
+                .map_or_else(|| "NULL".to_owned(), literal),
+            _ => return None,
+        })
     }
 
     /// The same columns in another table.
@@ -53,19 +86,7 @@ impl Names {
     /// NULL where there is only a temporary table, or none where there is nothing of that name.
     #[must_use]
     pub fn find_schema(&self) -> String {
-        let mut text = "SELECT (\
-             SELECT CAST(n.nspname AS text) \
-             FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE n.nspname = ANY(current_schemas(false)) AND c.relkind NOT IN ('i', 'I', 't', 'c') AND c.relname = "
-            .to_owned();
-        text.push_str(&self.dialect.literal(self.bare_table()));
-        // `current_schemas(false)` has no schema of temporary tables.
-        text.push_str(
-            " ORDER BY array_position(current_schemas(false), n.nspname) LIMIT 1) AS schema \
-             WHERE to_regclass(",
-        );
-        text.push_str(&self.dialect.literal(&self.quoted_table()));
-        text.push_str(") IS NOT NULL");
-        text
+        let file = include_str!("../../sql/postgres/find_schema.sql");
+        self.fill_in(&one_line(&without_comments(file)))
     }
 }

@@ -1,6 +1,6 @@
 //! What a server says of a table, as facts with types.
 
-mod rows;
+pub(super) mod rows;
 
 /// What kind of thing the table's name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]

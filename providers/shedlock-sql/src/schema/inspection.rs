@@ -2,31 +2,30 @@
 
 use crate::dialect::Dialect;
 use crate::names::Names;
+use crate::statements::template::{one_line, without_comments};
 
 /// The questions to a server about one table: texts without places for values, each of which is one message.
 ///
 /// Send them unprepared: behind a pooler, what is prepared by name stays on a connection that others get next.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// Gives rows of [`FACT`](Self::FACT) texts, or NULLs, for [`Description::read`](crate::Description::read).
-    pub catalogue: String,
+    pub(crate) catalogue: String,
     /// Gives such a row if the name's column takes names for one another; fails if there is no such column. For SQLite, whose
     /// catalogue does not say.
-    pub mixing: Option<String>,
+    pub(crate) mixing: Option<String>,
     /// Gives the table's definition in its second column; fails if there is no such table. For MySQL, whose catalogue does not
     /// have temporary tables.
-    pub definition: Option<String>,
+    pub(crate) definition: Option<String>,
 }
 
 impl Inspection {
     /// How many columns a row of facts has.
-    pub const FACT: usize = 7;
+    pub(crate) const FACT: usize = 7;
 
     /// The questions about the table of these `names`.
-    #[must_use]
-    pub fn of(names: &Names) -> Self {
-        let text = |file| names.fill_in(&without_comments(file));
+    pub(crate) fn from_names(names: &Names) -> Self {
+        let text = |file| names.fill_in(&one_line(&without_comments(file)));
         let (catalogue, mixing, definition) = match names.dialect() {
             Dialect::Postgres => (include_str!("../../sql/postgres/catalogue.sql"), None, None),
             Dialect::MySql => (
@@ -48,22 +47,17 @@ impl Inspection {
     }
 }
 
-fn without_comments(file: &str) -> String {
-    let lines = file.lines().map(str::trim);
-    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("--"));
-    code.collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::names::ColumnNames;
+    use crate::schema::facts::rows::{FactKind, Setting};
 
     #[test]
     fn the_texts_have_the_names_in_them_and_no_places() {
         for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
             let names = Names::new(dialect, "a'b.c`d", ColumnNames::default()).unwrap();
-            let asked = Inspection::of(&names);
+            let asked = Inspection::from_names(&names);
             for text in [Some(asked.catalogue), asked.mixing, asked.definition]
                 .into_iter()
                 .flatten()
@@ -75,35 +69,43 @@ mod tests {
         }
     }
 
-    /// As `schema/facts/rows.rs` reads them.
-    const FACTS: [&str; 12] = [
-        "table",
-        "view",
-        "column",
-        "key",
-        "row number",
-        "trigger",
-        "rule",
-        "foreign key",
-        "check",
-        "policy",
-        "elsewhere",
-        "session",
-    ];
+    /// The words in quotes behind each `start`.
+    fn words<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+        let after = text.split(start).skip(1);
+        after.filter_map(|after| after.split('\'').next()).collect()
+    }
 
     #[test]
     fn each_kind_of_row_is_one_that_is_read() {
         for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
-            let asked = Inspection::of(&Names::shedlock(dialect));
+            let asked = Inspection::from_names(&Names::shedlock(dialect));
             let text = asked.catalogue;
-            let kinds: Vec<_> = text
-                .split("SELECT '")
-                .skip(1)
-                .filter_map(|after| after.split('\'').next())
-                .collect();
-            assert!(kinds.len() > 5, "{text}");
+            let mut kinds = words(&text, "SELECT '");
+            kinds.extend(words(&text, "CAST('"));
+            assert!(kinds.len() > 8, "{text}");
             for kind in kinds {
-                assert!(FACTS.contains(&kind), "`{kind}` of {dialect}");
+                assert!(FactKind::parse(kind).is_some(), "`{kind}` of {dialect}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_setting_of_a_session_is_one_that_is_read() {
+        for (dialect, start) in [
+            (Dialect::Postgres, " ('"),
+            (Dialect::MySql, "'session', '"),
+            (Dialect::Sqlite, "'session', '"),
+        ] {
+            let asked = Inspection::from_names(&Names::shedlock(dialect));
+            let (_, text) = asked.catalogue.split_once("SELECT 'session'").unwrap();
+            let text = format!("SELECT 'session'{text}");
+            let settings = words(&text, start);
+            assert!(settings.len() > 2, "{settings:?} in {text}");
+            for setting in settings {
+                assert!(
+                    Setting::parse(setting).is_some(),
+                    "`{setting}` of {dialect}"
+                );
             }
         }
     }

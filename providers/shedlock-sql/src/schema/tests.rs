@@ -126,7 +126,9 @@ fn what_limits_locks_is_a_warning() {
         .without("column", "fencing_token")
         .with(&["session", "zone", "CET"])
         .with(&["session", "zone of others", "CET"]);
-    let described = table.described().with_future(Some("nightly".to_owned()));
+    let described = table
+        .described()
+        .with_suspicious_row(Some("nightly".to_owned()));
     let report = described.check(&table.names()).unwrap();
     for part in [
         "differ in case, accents or trailing blanks",

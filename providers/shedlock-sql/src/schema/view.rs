@@ -17,8 +17,7 @@ struct Plain {
 
 impl Description {
     /// The table to look at as well: what is called by these `names` is a view of it.
-    #[must_use]
-    pub fn behind(&self, names: &Names) -> Option<Names> {
+    pub(crate) fn behind(&self, names: &Names) -> Option<Names> {
         if names.dialect() != Dialect::MySql || !self.is(&TableKind::View) {
             return None;
         }
@@ -27,8 +26,7 @@ impl Description {
     }
 
     /// Takes in what is said of the table [`behind`](Self::behind).
-    #[must_use]
-    pub fn with_behind(mut self, behind: Self) -> Self {
+    pub(crate) fn with_behind(mut self, behind: Self) -> Self {
         let view = self.facts.view.as_deref().and_then(Plain::parse);
         if let Some(view) = view
             && behind.is(&TableKind::Table)

@@ -42,7 +42,7 @@ impl Description {
                 ));
             }
         }
-        if let Some(lock) = &self.future {
+        if let Some(lock) = &self.suspicious_row {
             findings.warning(format!(
                 "the lock `{lock}` has no end or was taken in the future: delete its row; a node's clock is wrong, or its time \
                  is not in UTC; nodes on the JVM need `usingDbTime()` or `forceUtcTimeZone()`"

@@ -5,19 +5,19 @@
 //! replaced within the call.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use shedlock_sql::NoConnection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::NoConnection;
-use crate::store::{Backend, Home, Options};
+use crate::database::{Backend, Home, Options};
 
 /// Our own connections.
-pub(crate) struct Own<DB: Backend> {
+pub(crate) struct OwnConnections<DB: Backend> {
     servers: Vec<Options<DB>>,
     idle: Mutex<Vec<Idle<DB>>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// Whether a pooler was found between us and the server.
     behind_pooler: AtomicBool,
 }
@@ -30,33 +30,34 @@ struct Idle<DB: Backend> {
 }
 
 /// One of our own connections in use.
-pub(crate) struct OwnConnection<'s, DB: Backend> {
-    own: &'s Own<DB>,
+pub(crate) struct OwnConnection<DB: Backend> {
+    own: Arc<OwnConnections<DB>>,
     connection: DB::Connection,
     home: Option<Home>,
     /// How long it sat idle before this use, if it was not made for it.
     idle_for: Option<Duration>,
-    _permit: SemaphorePermit<'s>,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl<DB: Backend> Own<DB> {
+impl<DB: Backend> OwnConnections<DB> {
     pub(super) fn new(servers: Vec<Options<DB>>) -> Self {
         Self {
             servers,
             idle: Mutex::default(),
-            permits: Semaphore::new(DB::KEPT),
+            permits: Arc::new(Semaphore::new(DB::OWN_CONNECTIONS)),
             behind_pooler: AtomicBool::new(false),
         }
     }
 
     pub(super) async fn checkout(
-        &self,
+        self: Arc<Self>,
         limit: Duration,
-    ) -> Result<OwnConnection<'_, DB>, NoConnection> {
+    ) -> Result<OwnConnection<DB>, NoConnection<sqlx::Error>> {
         let began = Instant::now();
-        let permit = match self.permits.try_acquire() {
+        let permits = || Arc::clone(&self.permits);
+        let permit = match permits().try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_none_free) => tokio::time::timeout(limit, self.permits.acquire())
+            Err(_none_free) => tokio::time::timeout(limit, permits().acquire_owned())
                 .await
                 .map_err(|_elapsed| NoConnection::Waiting)?
                 .map_err(|_closed| NoConnection::Waiting)?,
@@ -78,7 +79,10 @@ impl<DB: Backend> Own<DB> {
     }
 
     /// Opens a connection to the first server that takes writes; each of them gets its part of the time.
-    async fn open(&self, limit: Duration) -> Result<(DB::Connection, Option<Home>), NoConnection> {
+    async fn open(
+        &self,
+        limit: Duration,
+    ) -> Result<(DB::Connection, Option<Home>), NoConnection<sqlx::Error>> {
         let began = Instant::now();
         let mut failed = NoConnection::Slow(limit);
         let mut read_only = None;
@@ -131,7 +135,7 @@ impl<DB: Backend> Own<DB> {
     }
 }
 
-impl<DB: Backend> OwnConnection<'_, DB> {
+impl<DB: Backend> OwnConnection<DB> {
     pub(super) fn give_back(self) {
         let Self {
             own,
@@ -158,7 +162,7 @@ impl<DB: Backend> OwnConnection<'_, DB> {
     }
 
     /// Whether nothing stands between us and the server that gives statements to other connections.
-    pub(super) fn is_direct(&self) -> bool {
+    pub(crate) fn is_direct(&self) -> bool {
         !self.own.behind_pooler.load(Ordering::Relaxed)
     }
 

@@ -1,22 +1,22 @@
 //! Connections of the caller's pool. The program uses them too, and may leave anything behind on them.
 
 use std::pin::pin;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use shedlock_sql::{NoConnection, Replaced};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 
-use super::own::Own;
-use super::{NoConnection, Replaced};
-use crate::store::{Backend, Home};
+use super::own::OwnConnections;
+use crate::database::{Backend, Home};
 
 /// The caller's pool.
 pub(crate) struct TheirPool<DB: Backend> {
     pool: Pool<DB>,
     /// What its URL leads to, and what takes the pool's place when that has changed.
     home: OnceLock<Home>,
-    instead: OnceLock<Own<DB>>,
+    instead: OnceLock<Arc<OwnConnections<DB>>>,
     /// When the idle connections were last closed because of what the server said.
     closed: Mutex<Option<Instant>>,
 }
@@ -57,7 +57,7 @@ impl<DB: Backend> TheirPool<DB> {
         limit: Duration,
         part: Duration,
         replaced: &mut Replaced,
-    ) -> Result<PooledConnection<DB>, NoConnection> {
+    ) -> Result<PooledConnection<DB>, NoConnection<sqlx::Error>> {
         let began = Instant::now();
         let from_idle = self.pool.num_idle() > 0;
         let tests = self.pool.options().get_test_before_acquire();
@@ -70,7 +70,7 @@ impl<DB: Backend> TheirPool<DB> {
             tokio::time::timeout(first, acquire).await
         };
         if may_hang && acquired.is_err() {
-            replaced.0 += 1;
+            replaced.add_one();
             self.close_idle();
             let left = limit.saturating_sub(began.elapsed());
             acquired = Box::pin(tokio::time::timeout(left, self.pool.acquire())).await;
@@ -126,14 +126,16 @@ impl<DB: Backend> TheirPool<DB> {
     }
 
     /// Connections of our own, once the pool's file has been replaced: nobody can say which of a pool's connections are older.
-    pub(super) fn instead(&self) -> Option<&Own<DB>> {
+    pub(super) fn instead(&self) -> Option<&Arc<OwnConnections<DB>>> {
         self.instead.get()
     }
 
     /// Leaves the pool for connections of our own.
     pub(super) fn leave(&self) {
-        self.instead
-            .get_or_init(|| Own::new(vec![DB::of_our_own(&self.pool.connect_options())]));
+        self.instead.get_or_init(|| {
+            let options = DB::own_options(&self.pool.connect_options());
+            Arc::new(OwnConnections::new(vec![options]))
+        });
     }
 }
 

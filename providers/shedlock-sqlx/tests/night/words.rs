@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockError, LockProvider, LockProviderExt as _};
 use shedlock_sqlx::{
-    MySqlLockProvider, PostgresLockProvider, SqliteLockProvider, SqlxLockProvider, Store,
+    MySqlLockProvider, PostgresLockProvider, SqlDatabase, SqliteLockProvider, SqlxLockProvider,
 };
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres as PostgresServer};
@@ -125,7 +125,7 @@ async fn paused_time() {
     );
 }
 
-async fn urls_of_jdbc_are_refused<DB: Store>(_place: Place<DB>) {
+async fn urls_of_jdbc_are_refused<DB: SqlDatabase>(_place: Place<DB>) {
     for (url, form) in match DB::NAME {
         "SQLite" => vec![("jdbc:sqlite:locks.db", "sqlite://")],
         "PostgreSQL" => vec![("jdbc:postgresql://localhost:5432/app", "postgres://")],

@@ -7,7 +7,10 @@ use super::*;
 use crate::place::Table;
 
 /// Whether two names are two locks.
-async fn tells_apart<DB: Store>(provider: &SqlxLockProvider<DB>, [one, other]: [&str; 2]) -> bool {
+async fn tells_apart<DB: SqlDatabase>(
+    provider: &SqlxLockProvider<DB>,
+    [one, other]: [&str; 2],
+) -> bool {
     let config = LockConfiguration::new(one, "1m").expect("a legal configuration");
     let held = provider.try_lock(config).await.expect("locks can be taken");
     let held = held.expect("nobody holds it");

@@ -15,7 +15,7 @@ mod sessions;
 mod writes;
 
 use shedlock_runtime::{LockConfiguration, LockError, LockProviderExt as _};
-use shedlock_sqlx::{SqlxLockProvider, Store};
+use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, Executor as _, Pool};
 
@@ -39,7 +39,10 @@ async fn session<DB: TestStore>(url: &str, statements: &[&str]) -> Pool<DB> {
 }
 
 /// What is odd about a table that works: nothing, or what contains all of `parts`.
-async fn expect_warnings<DB: Store>(provider: &SqlxLockProvider<DB>, parts: &[&str]) -> String {
+async fn expect_warnings<DB: SqlDatabase>(
+    provider: &SqlxLockProvider<DB>,
+    parts: &[&str],
+) -> String {
     let report = provider.check_schema().await;
     let report = report.unwrap_or_else(|error| panic!("it is no problem: {error}"));
     let told = warnings(&report).join("\n");
@@ -51,7 +54,10 @@ async fn expect_warnings<DB: Store>(provider: &SqlxLockProvider<DB>, parts: &[&s
 }
 
 /// What is wrong with a table, which contains all of `parts`.
-async fn expect_problem<DB: Store>(provider: &SqlxLockProvider<DB>, parts: &[&str]) -> LockError {
+async fn expect_problem<DB: SqlDatabase>(
+    provider: &SqlxLockProvider<DB>,
+    parts: &[&str],
+) -> LockError {
     let error = match provider.check_schema().await {
         Err(error) => error,
         Ok(report) => panic!("it is a problem: {report:?}"),
@@ -64,7 +70,7 @@ async fn expect_problem<DB: Store>(provider: &SqlxLockProvider<DB>, parts: &[&st
 }
 
 /// Takes a lock and gives it back; `lock` is held by nobody.
-async fn must_lock<DB: Store>(provider: &SqlxLockProvider<DB>, lock: &str) {
+async fn must_lock<DB: SqlDatabase>(provider: &SqlxLockProvider<DB>, lock: &str) {
     let config = LockConfiguration::new(lock, "1m").expect("a legal configuration");
     let taken = provider.try_lock(config).await.expect("locks can be taken");
     let taken = taken.expect("nobody holds it");
@@ -72,7 +78,7 @@ async fn must_lock<DB: Store>(provider: &SqlxLockProvider<DB>, lock: &str) {
 }
 
 /// Whether `lock` is free, which it stays.
-async fn is_free<DB: Store>(
+async fn is_free<DB: SqlDatabase>(
     provider: &SqlxLockProvider<DB>,
     lock: &str,
 ) -> Result<bool, LockError> {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use shedlock_sqlx::{SqlxLockProvider, SqlxLockProviderBuilder, Store};
+use shedlock_sqlx::{SqlDatabase, SqlxLockProvider, SqlxLockProviderBuilder};
 use shedlock_testkit::conformance::{Peek, Stored};
 use shedlock_testkit::servers::{MariaDb, Postgres};
 use shedlock_testkit::{Proxy, Unavailable};
@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Executor as _, Pool, Row as _};
 use tempfile::TempDir;
 
 /// A database of one test's own.
-pub(crate) struct Place<DB: Store> {
+pub(crate) struct Place<DB: SqlDatabase> {
     /// The way that the providers go.
     pub(crate) url: String,
     /// The same database without a proxy between.
@@ -45,7 +45,7 @@ pub(crate) enum Via {
 }
 
 /// A database with what a test does to it.
-pub(crate) trait TestStore: Store + Sized {
+pub(crate) trait TestStore: SqlDatabase + Sized {
     /// The table as ShedLock's documentation shows it.
     const SHEDLOCKS_TABLE: &'static str;
 
@@ -148,7 +148,7 @@ pub(crate) fn not_strict() -> PoolOptions<sqlx::MySql> {
     })
 }
 
-async fn behind_proxy<DB: Store>(direct: String, address: std::net::SocketAddr) -> Place<DB> {
+async fn behind_proxy<DB: SqlDatabase>(direct: String, address: std::net::SocketAddr) -> Place<DB> {
     let proxy = Proxy::start(address).await.expect("a proxy can be started");
     Place {
         url: proxy.url(&direct),
@@ -315,7 +315,7 @@ impl TestStore for sqlx::MySql {
 }
 
 /// A node for the suite.
-pub(crate) fn shared<DB: Store>(
+pub(crate) fn shared<DB: SqlDatabase>(
     provider: SqlxLockProvider<DB>,
 ) -> Arc<dyn shedlock_runtime::LockProvider> {
     Arc::new(provider)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use shedlock::{ErrorKind, LockProviderExt as _, Outcome, lock};
-use shedlock_sqlx::Store;
+use shedlock_sqlx::SqlDatabase;
 use shedlock_testkit::servers::{MariaDb, Postgres, SmallDisk};
 use shedlock_testkit::{Unavailable, server_or_skip};
 use sqlx::{Connection as _, MySql};
@@ -118,7 +118,7 @@ impl Crowded {
     }
 
     /// Connects until there is no connection left.
-    async fn crowd<DB: Store>(&self) -> Vec<DB::Connection> {
+    async fn crowd<DB: SqlDatabase>(&self) -> Vec<DB::Connection> {
         let mut crowd = Vec::new();
         while let Ok(one) = DB::Connection::connect(&self.0.url).await {
             crowd.push(one);
@@ -137,7 +137,7 @@ async fn d14_out_of_connections(crowded: Crowded) {
 }
 
 /// Who has connections goes on; who has none is told, and works once there is one.
-async fn out_of_connections<DB: Store>(crowded: &Crowded) {
+async fn out_of_connections<DB: SqlDatabase>(crowded: &Crowded) {
     let place = &crowded.0;
     let (holder, late) = (place.connect().await, place.connect_lazily());
     let body = async {

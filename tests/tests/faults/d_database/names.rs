@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use shedlock::{ErrorKind, LockProvider};
 use shedlock_sqlx::{
-    ColumnNames, MySqlLockProvider, PostgresLockProvider, SqliteLockProvider, SqlxLockProvider,
-    SqlxLockProviderBuilder, Store,
+    ColumnNames, MySqlLockProvider, PostgresLockProvider, SqlDatabase, SqliteLockProvider,
+    SqlxLockProvider, SqlxLockProviderBuilder,
 };
 
 use super::contention::one_of;
@@ -48,7 +48,7 @@ async fn d17_names_that_want_quotes(place: Place) {
     with_builder!(place, works);
 }
 
-async fn works<DB: Store>(_place: &Place, builder: impl Fn() -> SqlxLockProviderBuilder<DB>)
+async fn works<DB: SqlDatabase>(_place: &Place, builder: impl Fn() -> SqlxLockProviderBuilder<DB>)
 where
     SqlxLockProvider<DB>: LockProvider,
 {
@@ -86,7 +86,10 @@ async fn d17_names_that_are_refused(place: Place) {
 }
 
 /// Before anything is sent. The table that is there is not touched.
-async fn refuses<DB: Store>(place: &Place, builder: impl Fn() -> SqlxLockProviderBuilder<DB>) {
+async fn refuses<DB: SqlDatabase>(
+    place: &Place,
+    builder: impl Fn() -> SqlxLockProviderBuilder<DB>,
+) {
     for name in ["", "nul\0", "a.b.c.d"] {
         let error = builder().table_name(name).build().err();
         let error = error.unwrap_or_else(|| panic!("{name:?} is no name"));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock::{ErrorKind, Outcome, lock};
-use shedlock_sqlx::{SqlxLockProvider, Store};
+use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_tests::holds::monotonic_nanos;
 use sqlx::pool::PoolOptions;
 use sqlx::{MySql, Pool, Postgres, Sqlite};
@@ -34,7 +34,7 @@ macro_rules! on_pool {
 }
 
 /// A pool as sqlx makes it, which waits half a minute for a connection, of one.
-async fn pool_of_one<DB: Store>(place: &Place) -> (Pool<DB>, Locks) {
+async fn pool_of_one<DB: SqlDatabase>(place: &Place) -> (Pool<DB>, Locks) {
     let pool = PoolOptions::<DB>::new().max_connections(1);
     let pool = pool.connect(&place.url).await.expect("it is there");
     let locks: Locks = Arc::new(SqlxLockProvider::new(pool.clone()));
@@ -48,7 +48,7 @@ async fn d9_a_job_that_uses_up_the_locks_pool(place: Place) {
 
 /// Nothing is left to extend the lease with: the job is cancelled before another one runs, and the lock given back once it can
 /// be.
-async fn shared<DB: Store>(place: Place) {
+async fn shared<DB: SqlDatabase>(place: Place) {
     let (pool, locks) = pool_of_one::<DB>(&place).await;
     let (crew, rivals) = (Crew::default(), place.nodes(2).await);
     let body = crew.work("holder".to_owned(), async {
@@ -72,7 +72,7 @@ async fn d9_a_job_that_uses_up_its_own_pool(place: Place) {
 }
 
 /// Connections of the locks' own are none of the job's business.
-async fn own<DB: Store>(place: Place) {
+async fn own<DB: SqlDatabase>(place: Place) {
     let (pool, _locks) = pool_of_one::<DB>(&place).await;
     let (holder, rivals) = (place.connect().await, place.nodes(2).await);
     let crew = Crew::default();
@@ -98,7 +98,7 @@ async fn d9_a_pool_used_up_by_others(place: Place) {
 }
 
 /// The call fails by its own limit and says why, and the next one after it works.
-async fn used_up<DB: Store>(place: Place) {
+async fn used_up<DB: SqlDatabase>(place: Place) {
     let (pool, locks) = pool_of_one::<DB>(&place).await;
     let taken = pool.acquire().await.expect("it is idle");
     let asked = Instant::now();

@@ -115,7 +115,11 @@ impl OurStatements {
             anyhow::Ok((prepared, statement.params().to_vec()))
         };
         let (acquire, release) = (
-            prepare(ours.acquire_on(true, false)).await?,
+            prepare(ours.acquire(
+                shedlock_sql::TokenColumn::Present,
+                shedlock_sql::Sending::First,
+            ))
+            .await?,
             prepare(&ours.release).await?,
         );
         Ok(Self {

@@ -16,36 +16,110 @@ impl Facts {
     pub(in crate::schema) fn take(&mut self, row: &[String; Inspection::FACT]) {
         let [fact, name, more @ ..] = row;
         let name = name.clone();
-        match fact.as_str() {
-            "table" => self.table = Some(Table::of(name, more)),
-            "view" => self.view = some(&more[0]),
-            "column" => self.columns.push(Column::of(name, more)),
-            "key" => self.keys.push(KeyPart::of(name, more)),
-            "row number" => self.row_number = Some(name),
-            "trigger" => {
+        let Some(fact) = FactKind::parse(fact) else {
+            return;
+        };
+        match fact {
+            FactKind::Table => self.table = Some(Table::from_row(name, more)),
+            FactKind::View => self.view = some(&more[0]),
+            FactKind::Column => self.columns.push(Column::from_row(name, more)),
+            FactKind::Key => self.keys.push(KeyPart::from_row(name, more)),
+            FactKind::RowNumber => self.row_number = Some(name),
+            FactKind::Trigger => {
                 let trigger = (name, some(&more[0]));
                 // One for each event.
                 if !self.triggers.contains(&trigger) {
                     self.triggers.push(trigger);
                 }
             }
-            "rule" => self.rules.push(name),
-            "foreign key" => self.foreign_keys.push(ForeignKey {
+            FactKind::Rule => self.rules.push(name),
+            FactKind::ForeignKey => self.foreign_keys.push(ForeignKey {
                 name: some(&name),
                 column: more[0].clone(),
                 refers_to: more[1].clone(),
             }),
-            "check" => self.checks.push(Check {
+            FactKind::Check => self.checks.push(Check {
                 name,
                 column: some(&more[0]),
                 definition: some(&more[1]),
             }),
-            "policy" => self.policies.push(Policy::of(name, more)),
-            "elsewhere" => self.elsewhere.push(name),
-            "mixing" => self.is_mixing = true,
-            "session" => self.session.take(&name, &more[0]),
-            _ => {}
+            FactKind::Policy => self.policies.push(Policy::from_row(name, more)),
+            FactKind::Elsewhere => self.elsewhere.push(name),
+            FactKind::Mixing => self.is_mixing = true,
+            FactKind::Session => self.session.take(&name, &more[0]),
         }
+    }
+}
+
+/// The kinds of rows, as the files `catalogue.sql` and `mixing.sql` call them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::schema) enum FactKind {
+    Table,
+    View,
+    Column,
+    Key,
+    RowNumber,
+    Trigger,
+    Rule,
+    ForeignKey,
+    Check,
+    Policy,
+    Elsewhere,
+    Mixing,
+    Session,
+}
+
+impl FactKind {
+    pub(in crate::schema) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "table" => Self::Table,
+            "view" => Self::View,
+            "column" => Self::Column,
+            "key" => Self::Key,
+            "row number" => Self::RowNumber,
+            "trigger" => Self::Trigger,
+            "rule" => Self::Rule,
+            "foreign key" => Self::ForeignKey,
+            "check" => Self::Check,
+            "policy" => Self::Policy,
+            "elsewhere" => Self::Elsewhere,
+            "mixing" => Self::Mixing,
+            "session" => Self::Session,
+            _ => return None,
+        })
+    }
+}
+
+/// What is said of a session, as the files `catalogue.sql` call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::schema) enum Setting {
+    User,
+    Database,
+    Zone,
+    ZoneOfOthers,
+    Autocommit,
+    Standby,
+    ReadOnly,
+    ForeignKeys,
+    Commits,
+    Journal,
+}
+
+impl Setting {
+    pub(in crate::schema) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "user" => Self::User,
+            "database" => Self::Database,
+            "zone" => Self::Zone,
+            "zone of others" => Self::ZoneOfOthers,
+            "autocommit" => Self::Autocommit,
+            "standby" => Self::Standby,
+            "read-only" => Self::ReadOnly,
+            "foreign keys" => Self::ForeignKeys,
+            "commits" => Self::Commits,
+            "journal" => Self::Journal,
+            _ => return None,
+        })
     }
 }
 
@@ -53,7 +127,7 @@ impl Facts {
 type More = [String; Inspection::FACT - 2];
 
 impl Table {
-    fn of(schema: String, [kind, storage, guarded, partitioned, engine]: &More) -> Self {
+    fn from_row(schema: String, [kind, storage, guarded, partitioned, engine]: &More) -> Self {
         Self {
             schema,
             kind: match kind.as_str() {
@@ -89,7 +163,7 @@ impl Table {
 }
 
 impl Column {
-    fn of(name: String, [kind, collation, must_be_filled, source, _]: &More) -> Self {
+    fn from_row(name: String, [kind, collation, must_be_filled, source, _]: &More) -> Self {
         Self {
             name,
             kind: kind.clone(),
@@ -105,7 +179,7 @@ impl Column {
 }
 
 impl KeyPart {
-    fn of(key: String, [column, collation, deferrable, constraint, primary]: &More) -> Self {
+    fn from_row(key: String, [column, collation, deferrable, constraint, primary]: &More) -> Self {
         Self {
             key,
             column: some(column),
@@ -118,7 +192,7 @@ impl KeyPart {
 }
 
 impl Policy {
-    fn of(name: String, [command, permissive, reads_all, writes_all, _]: &More) -> Self {
+    fn from_row(name: String, [command, permissive, reads_all, writes_all, _]: &More) -> Self {
         Self {
             name,
             command: match command.as_str() {
@@ -138,21 +212,24 @@ impl Policy {
 impl Session {
     fn take(&mut self, name: &str, value: &str) {
         let value_is = is(value);
-        match name {
-            "user" => value.clone_into(&mut self.user),
-            "database" => value.clone_into(&mut self.database),
-            "zone" => value.clone_into(&mut self.zone),
-            "zone of others" => value.clone_into(&mut self.zone_of_others),
-            "autocommit" => self.has_autocommit_off = !value_is,
+        let Some(setting) = Setting::parse(name) else {
+            return;
+        };
+        match setting {
+            Setting::User => value.clone_into(&mut self.user),
+            Setting::Database => value.clone_into(&mut self.database),
+            Setting::Zone => value.clone_into(&mut self.zone),
+            Setting::ZoneOfOthers => value.clone_into(&mut self.zone_of_others),
+            Setting::Autocommit => self.has_autocommit_off = !value_is,
             // A standby is read-only too.
-            "standby" if value_is => self.access = Access::Standby,
-            "read-only" if value_is && self.access == Access::Write => {
+            Setting::Standby if value_is => self.access = Access::Standby,
+            Setting::ReadOnly if value_is && self.access == Access::Write => {
                 self.access = Access::ReadOnly;
             }
-            "foreign keys" => self.has_foreign_keys_off = !value_is,
-            "commits" => self.commits = value.to_lowercase(),
-            "journal" => self.journal = value.to_lowercase(),
-            _ => {}
+            Setting::ForeignKeys => self.has_foreign_keys_off = !value_is,
+            Setting::Commits => self.commits = value.to_lowercase(),
+            Setting::Journal => self.journal = value.to_lowercase(),
+            Setting::Standby | Setting::ReadOnly => {}
         }
     }
 }

@@ -4,8 +4,8 @@ SELECT
     CAST({locked_by} AS TEXT),
     CASE typeof({locked_at}) WHEN 'integer' THEN {locked_at} * 1000 END,
     CASE typeof({lock_until}) WHEN 'integer' THEN {lock_until} * 1000 END,
-    {now} * 1000,
-    {fencing_token}, -- fencing
-    NULL, -- plain
+    {=now} * 1000,
+    {?token}{fencing_token}{/token}{?no_token}NULL{/no_token},
     typeof({lock_until})
 FROM {table}
+{?one}WHERE {name} = {:name}{/one}

@@ -1,15 +1,109 @@
-//! What an error that the database reported means to a lock, and what to do about it.
+//! What goes wrong in a database, in the words of a lock: for [`Driver::failed`](crate::Driver::failed) and
+//! [`Driver::unreachable`](crate::Driver::unreachable), which add the driver's error as the source.
 
-use shedlock_runtime::ErrorKind;
-use shedlock_sql::{Dialect, Fault, Names};
+use std::fmt;
 
-use crate::error::one_line;
+use shedlock_runtime::{ErrorKind, LockError};
+
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::names::Names;
+use crate::statements::template::one_line;
 
 /// The kind, the problem and the remedy.
 type Explained = (ErrorKind, String, Option<String>);
 
-pub(crate) fn explain(names: &Names, fault: Fault, message: &str) -> Explained {
-    about_table(names, fault, message).unwrap_or_else(|| about_connection(names, fault, message))
+/// An error that the database reported, with its own words.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::ErrorKind;
+/// use shedlock_sql::{Dialect, Fault, Names, explain};
+///
+/// let names = Names::shedlock(Dialect::Postgres);
+/// let error = explain::reported(&names, Fault::MissingTable, "relation \"shedlock\" does not exist");
+/// assert_eq!(error.kind(), ErrorKind::Schema);
+/// assert!(error.to_string().contains("call `ensure_schema()`"));
+/// ```
+#[must_use]
+pub fn reported(names: &Names, fault: Fault, message: &str) -> LockError {
+    let explained = about_table(names, fault, message);
+    let (kind, problem, remedy) =
+        explained.unwrap_or_else(|| about_connection(names, fault, message));
+    let error = LockError::new(kind, problem);
+    match remedy {
+        Some(remedy) => error.with_remedy(remedy),
+        None => error,
+    }
+}
+
+/// An answer came that is none: a row without the columns or types that were asked for.
+#[must_use]
+pub fn unreadable(names: &Names) -> LockError {
+    LockError::new(ErrorKind::Schema, "the database's answer cannot be read").with_remedy(format!(
+        "compare the session's settings with their defaults, and {}",
+        compare(names)
+    ))
+}
+
+/// The connection broke, so the statement may have run.
+#[must_use]
+pub fn broken() -> LockError {
+    LockError::new(
+        ErrorKind::Indeterminate,
+        "the connection broke before the answer came",
+    )
+}
+
+/// The driver refuses the settings of the connection.
+#[must_use]
+pub fn not_as_configured() -> LockError {
+    LockError::new(
+        ErrorKind::Configuration,
+        "the database could not be connected to as configured",
+    )
+}
+
+/// There is no TLS, and `why`.
+#[must_use]
+pub fn no_tls(why: &dyn fmt::Display) -> LockError {
+    let problem = format!("there is no TLS with the database: {why}");
+    LockError::new(ErrorKind::Configuration, problem)
+}
+
+/// There is no TLS, because of the server's certificate.
+#[must_use]
+pub fn bad_certificate(dialect: Dialect, why: &dyn fmt::Display) -> LockError {
+    let authority = match dialect {
+        Dialect::MySql => "ssl-ca",
+        Dialect::Postgres | Dialect::Sqlite => "sslrootcert",
+    };
+    no_tls(why).with_remedy(format!(
+        "check the server's certificate, its host in the URL, and the authority in `{authority}`"
+    ))
+}
+
+/// Something else than the database answers at its address.
+#[must_use]
+pub fn other_protocol() -> LockError {
+    LockError::new(
+        ErrorKind::Configuration,
+        "what answers there does not speak the database's protocol",
+    )
+    .with_remedy("check the port, and whether it wants TLS")
+}
+
+/// The user has closed the pool.
+#[must_use]
+pub fn pool_closed() -> LockError {
+    LockError::new(ErrorKind::Unavailable, "the pool is closed")
+}
+
+/// Nothing answers at the database's address.
+#[must_use]
+pub fn unreachable() -> LockError {
+    LockError::new(ErrorKind::Unavailable, "the database could not be reached")
 }
 
 fn about_table(names: &Names, fault: Fault, message: &str) -> Option<Explained> {
@@ -142,7 +236,7 @@ fn year_in(message: &str) -> Option<u32> {
 }
 
 /// Where to read what is wrong with the table.
-pub(crate) fn compare(names: &Names) -> String {
+fn compare(names: &Names) -> String {
     format!(
         "`check_schema()` lists all differences from: {}",
         one_line(&names.ddl())

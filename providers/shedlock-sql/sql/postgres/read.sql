@@ -5,9 +5,9 @@ SELECT
     CAST({locked_by} AS text),
     CASE WHEN {locked_at} IS NOT NULL THEN CAST(LEAST(GREATEST(EXTRACT(EPOCH FROM CAST({locked_at} AS timestamp)) * 1000000, -9e18), 9e18) AS bigint) END,
     CASE WHEN {lock_until} IS NOT NULL THEN CAST(LEAST(GREATEST(EXTRACT(EPOCH FROM CAST({lock_until} AS timestamp)) * 1000000, -9e18), 9e18) AS bigint) END,
-    CAST(EXTRACT(EPOCH FROM {now}) * 1000000 AS bigint),
-    {fencing_token}, -- fencing
-    NULL, -- plain
+    CAST(EXTRACT(EPOCH FROM {=now}) * 1000000 AS bigint),
+    {?token}{fencing_token}{/token}{?no_token}NULL{/no_token},
     'null'
 FROM {table}
-WHERE {alone}
+WHERE {=alone}
+    {?one}AND {name} = {:name}{/one}

@@ -1,13 +1,30 @@
-//! Connection URLs as people have them: several servers in one, JDBC's, another database's.
+//! Connection URLs as people write them: several servers in one, JDBC's, another database's.
+
+use std::fmt;
 
 use shedlock_runtime::{ErrorKind, LockError};
-use shedlock_sql::Dialect;
+
+use crate::dialect::Dialect;
 
 /// A URL for each server that `url` names.
 ///
-/// `postgres://user@one:5432,two/database?target_session_attrs=read-write` names two, as libpq takes it. sqlx takes neither a list
-/// of hosts nor that parameter, which is left out here: a lock always needs a server that takes writes.
-pub(crate) fn servers(dialect: Dialect, url: &str) -> Result<Vec<String>, LockError> {
+/// `postgres://user@one:5432,two/database?target_session_attrs=read-write` names two, as libpq takes it. That parameter is left out
+/// here: a lock always needs a server that takes writes.
+///
+/// # Errors
+///
+/// [`ErrorKind::Configuration`] for a URL of JDBC's, of another kind of database, or that asks for a server that takes no writes.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, url};
+///
+/// let servers = url::servers(Dialect::Postgres, "postgres://app@one,two/app")?;
+/// assert_eq!(servers, ["postgres://app@one/app", "postgres://app@two/app"]);
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
+pub fn servers(dialect: Dialect, url: &str) -> Result<Vec<String>, LockError> {
     check_scheme(dialect, url)?;
     if dialect == Dialect::Sqlite {
         return Ok(vec![url.to_owned()]);
@@ -28,14 +45,15 @@ pub(crate) fn servers(dialect: Dialect, url: &str) -> Result<Vec<String>, LockEr
         .collect())
 }
 
-/// The address in a URL's `[::1]`, which sqlx would look up as a name, brackets and all.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-pub(crate) fn bare_ipv6(host: &str) -> Option<&str> {
+/// The address in a URL's `[::1]`, which a driver may look up as a name, brackets and all.
+#[must_use]
+pub fn bare_ipv6(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
 }
 
-/// A URL that cannot be understood.
-pub(crate) fn invalid(dialect: Dialect, url: &str, error: &sqlx::Error) -> LockError {
+/// A URL that a driver cannot understand, with its `error` unless that repeats a secret.
+#[must_use]
+pub fn invalid(dialect: Dialect, url: &str, error: &dyn fmt::Display) -> LockError {
     let problem = match error.to_string() {
         // A password with an unescaped `/` or `?` may land in the part that is complained about.
         message if repeats_secret(url, &message) => "the connection URL is not valid".to_owned(),
@@ -61,7 +79,7 @@ fn check_scheme(dialect: Dialect, url: &str) -> Result<(), LockError> {
     let schemes: &[&str] = match dialect {
         Dialect::Postgres => &["postgres", "postgresql"],
         Dialect::MySql => &["mysql", "mariadb"],
-        _ => &["sqlite"],
+        Dialect::Sqlite => &["sqlite"],
     };
     match url.split_once("://") {
         Some((scheme, _)) if !schemes.contains(&scheme) => {
@@ -108,7 +126,7 @@ fn example(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "postgres://user:password@host:5432/database",
         Dialect::MySql => "mysql://user:password@host:3306/database",
-        _ => "sqlite://file.db",
+        Dialect::Sqlite => "sqlite://file.db",
     }
 }
 
@@ -131,14 +149,14 @@ fn repeats_secret(url: &str, message: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(url: &str) -> Result<Vec<String>, String> {
+    fn servers_of(url: &str) -> Result<Vec<String>, String> {
         servers(Dialect::Postgres, url).map_err(|error| error.to_string())
     }
 
     #[test]
     fn each_server_gets_a_url() {
         assert_eq!(
-            of(
+            servers_of(
                 "postgres://u:a,b@one:1,two,[::1]:3/db?target_session_attrs=read-write&sslmode=disable"
             ),
             Ok(vec![
@@ -148,26 +166,26 @@ mod tests {
             ])
         );
         assert_eq!(
-            of("postgres://one,two"),
+            servers_of("postgres://one,two"),
             Ok(vec![
                 "postgres://one".to_owned(),
                 "postgres://two".to_owned()
             ])
         );
         let plain = "postgres://one/db?target_session_attrs=any";
-        assert_eq!(of(plain), Ok(vec!["postgres://one/db".to_owned()]));
+        assert_eq!(servers_of(plain), Ok(vec!["postgres://one/db".to_owned()]));
     }
 
     #[test]
     fn what_cannot_keep_locks_is_refused_by_name() {
-        let standby = of("postgres://one,two/db?target_session_attrs=standby").unwrap_err();
+        let standby = servers_of("postgres://one,two/db?target_session_attrs=standby").unwrap_err();
         assert!(standby.contains("`read-write` or `primary`"), "{standby}");
-        let jdbc = of("jdbc:postgresql://one/db?user=u&password=p").unwrap_err();
+        let jdbc = servers_of("jdbc:postgresql://one/db?user=u&password=p").unwrap_err();
         assert!(
             jdbc.contains("JDBC") && jdbc.contains("postgres://user"),
             "{jdbc}"
         );
-        let other = of("mysql://one/db").unwrap_err();
+        let other = servers_of("mysql://one/db").unwrap_err();
         assert!(other.contains("not for this kind of database"), "{other}");
         assert!(servers(Dialect::MySql, "mariadb://one/db").is_ok());
     }

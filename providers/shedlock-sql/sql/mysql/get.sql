@@ -1,3 +1,0 @@
--- Behind `list.sql`.
-AND {name} = :name AND {same}
-LIMIT 1

@@ -1,2 +1,0 @@
--- Behind `list.sql`.
-AND {name} = :name

@@ -1,2 +1,0 @@
--- Behind `list.sql`.
-WHERE {name} = :name

@@ -1,0 +1,73 @@
+//! PostgreSQL answers with rows.
+
+use std::time::Duration;
+
+use shedlock_runtime::OperatorMark;
+
+use super::{AcquireAnswer, UnusableRow};
+use crate::driver::{Driver, Row};
+use crate::locks::Context;
+use crate::statements::{Sending, Values};
+
+pub(super) async fn acquire<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    values: &Values<'_>,
+    sending: Sending,
+) -> Result<AcquireAnswer, D::Error> {
+    let statement = context.statements.acquire(context.column, sending);
+    let rows = context.fetch::<D>(connection, statement, values).await?;
+    match rows.first() {
+        Some(row) => acquired(row),
+        None => Ok(AcquireAnswer::Refused),
+    }
+}
+
+fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
+    let left = row.float(2)?;
+    let mark = OperatorMark::parse(row.text(1)?.unwrap_or_default());
+    if mark.is_some_and(|mark| mark.is_pause()) {
+        return Ok(AcquireAnswer::Paused {
+            remaining: left.and_then(seconds),
+        });
+    }
+    let (Some(reaches_its_end), Some(left)) = (row.boolean(0)?, left) else {
+        return Ok(AcquireAnswer::Unusable(UnusableRow::no_end()));
+    };
+    if !reaches_its_end {
+        return Ok(AcquireAnswer::Unusable(UnusableRow {
+            problem: "the column that keeps the end of the lease cuts it".to_owned(),
+            remedy: "make it of type TIMESTAMP",
+        }));
+    }
+    if left <= 0.0 {
+        return Ok(AcquireAnswer::TooLate);
+    }
+    // The lock is ours whatever the column holds.
+    let token = row.integer(3).unwrap_or(None);
+    Ok(AcquireAnswer::Granted {
+        token: token.and_then(|token| token.try_into().ok()),
+    })
+}
+
+pub(super) async fn holder<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    values: &Values<'_>,
+) -> Result<Option<AcquireAnswer>, D::Error> {
+    let statement = context.statements.holder(context.column);
+    let rows = context.fetch::<D>(connection, statement, values).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let left = row.float(1)?.and_then(seconds);
+    Ok(Some(AcquireAnswer::Held {
+        owner: row.text(0)?.unwrap_or_default().to_owned(),
+        remaining: left.unwrap_or(Duration::MAX),
+    }))
+}
+
+/// A count of seconds; nothing for one that has no end.
+fn seconds(left: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(left.max(0.0)).ok()
+}

@@ -1,0 +1,71 @@
+//! SQLite answers with rows; a second statement, which costs no round trip, says why a request was refused.
+
+use std::time::Duration;
+
+use super::{AcquireAnswer, UnusableRow};
+use crate::driver::{Connection as _, Driver, Row};
+use crate::fault::Fault;
+use crate::locks::Context;
+use crate::statements::{Sending, Values};
+
+pub(super) async fn acquire<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    values: &Values<'_>,
+    sending: Sending,
+) -> Result<AcquireAnswer, D::Error> {
+    let statement = context.statements.acquire(context.column, sending);
+    let mut granted = context.fetch::<D>(connection, statement, values).await;
+    if granted.as_ref().err().and_then(D::fault) == Some(Fault::MissingKey) {
+        // SQLite complains from memory: another process may have made the key. To read anything makes it look.
+        let look = "SELECT COUNT(*) FROM sqlite_schema".to_owned();
+        drop(connection.query(look).await?);
+        granted = context.fetch::<D>(connection, statement, values).await;
+    }
+    if let Some(row) = granted?.first() {
+        return acquired(row);
+    }
+    let found = holder::<D>(connection, context, values).await?;
+    Ok(found.unwrap_or(AcquireAnswer::Contended))
+}
+
+fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
+    if row.integer(0)? != Some(1) {
+        return Ok(AcquireAnswer::TooLate);
+    }
+    // The lock is ours whatever the column holds.
+    let token = row.integer(1).unwrap_or(None);
+    Ok(AcquireAnswer::Granted {
+        token: token.and_then(|token| token.try_into().ok()),
+    })
+}
+
+/// Whose the row is, and for how long.
+pub(super) async fn holder<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    values: &Values<'_>,
+) -> Result<Option<AcquireAnswer>, D::Error> {
+    let statement = context.statements.holder(context.column);
+    let rows = context.fetch::<D>(connection, statement, values).await?;
+    rows.first().map(found).transpose()
+}
+
+fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
+    if row.integer(3)? != Some(1) {
+        return Ok(AcquireAnswer::Unusable(UnusableRow::other_name()));
+    }
+    let kind = row.text(2)?.unwrap_or_default();
+    Ok(match row.integer(1)? {
+        None if kind == "null" => AcquireAnswer::Unusable(UnusableRow::no_end()),
+        None => AcquireAnswer::Unusable(UnusableRow {
+            problem: format!("the end of the lease is {kind}; expected integer milliseconds"),
+            remedy: "set the row's `lock_until` to 0, or delete the row",
+        }),
+        Some(millis) if millis > 0 => AcquireAnswer::Held {
+            owner: row.text(0)?.unwrap_or_default().to_owned(),
+            remaining: Duration::from_millis(millis.unsigned_abs()),
+        },
+        Some(_ended) => AcquireAnswer::Contended,
+    })
+}

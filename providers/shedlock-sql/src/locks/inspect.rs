@@ -1,0 +1,98 @@
+//! What a database says of the table.
+//!
+//! Each question is one message, without values to bind and without a name: behind a pooler, what is prepared by name stays on
+//! a connection that others get next, and the next message may go to another connection.
+
+use crate::dialect::Dialect;
+use crate::driver::{Connection, Driver, Row as _};
+use crate::fault::Cure;
+use crate::names::Names;
+use crate::schema::{Description, Inspection};
+use crate::statements::{Sending, Statements, Values};
+
+/// The answers to the [`Inspection`] of the table.
+pub(super) async fn describe<D: Driver>(
+    connection: &mut D::Connection,
+    names: &Names,
+    statements: &Statements,
+) -> Result<Description, D::Error> {
+    let described = ask::<D>(connection, names, statements).await?;
+    if let Some(table) = described.behind(names) {
+        let catalogue = Inspection::from_names(&table).catalogue;
+        let facts = texts::<D, { Inspection::FACT }>(connection, catalogue).await?;
+        return Ok(described.with_behind(Description::read(&facts)));
+    }
+    if !described.wants_trial(names) {
+        return Ok(described);
+    }
+    let acquire = statements.acquire(described.token_column(names), Sending::First);
+    let acquire = match D::DIALECT {
+        Dialect::Postgres => acquire.with_postgres_literals(&Values::named("")),
+        // Nothing is bound: nothing is run.
+        Dialect::MySql | Dialect::Sqlite => acquire.text().to_string(),
+    };
+    // Planned, and not run.
+    let refusal = match connection.query(format!("EXPLAIN {acquire}")).await {
+        Ok(_plan) => None,
+        Err(error) => Some(refused::<D>(error)?),
+    };
+    Ok(described.with_refusal(refusal))
+}
+
+/// What each database is asked.
+async fn ask<D: Driver>(
+    connection: &mut D::Connection,
+    names: &Names,
+    statements: &Statements,
+) -> Result<Description, D::Error> {
+    let asked = Inspection::from_names(names);
+    let mut facts = texts::<D, { Inspection::FACT }>(connection, asked.catalogue).await?;
+    // That the table, or one of its columns, is not there is a finding, not a failure.
+    if let Some(mixing) = asked.mixing {
+        let mixing = texts::<D, { Inspection::FACT }>(connection, mixing).await;
+        facts.extend(found::<D, _>(mixing)?);
+    }
+    let mut described = Description::read(&facts);
+    if let Some(definition) = asked.definition {
+        let rows = found::<D, _>(texts::<D, 2>(connection, definition).await)?;
+        if let Some([_table, definition]) = rows.first() {
+            described = described.with_definition(definition);
+        }
+    }
+    let suspicious_row = statements.suspicious_row.text().to_string();
+    let locks = found::<D, _>(texts::<D, 1>(connection, suspicious_row).await)?;
+    Ok(described.with_suspicious_row(locks.into_iter().next().map(|[lock]| lock)))
+}
+
+/// The rows, or none if the database refused to look for them.
+fn found<D: Driver, T>(rows: Result<Vec<T>, D::Error>) -> Result<Vec<T>, D::Error> {
+    rows.or_else(|error| refused::<D>(error).map(|_why| Vec::new()))
+}
+
+/// What the database has against a question, unless that is no affair of the table.
+fn refused<D: Driver>(error: D::Error) -> Result<String, D::Error> {
+    match D::fault(&error) {
+        // Nothing helps: it is the table.
+        Some(fault) if fault.cure() == Cure::None => Ok(D::message(&error)),
+        _ => Err(error),
+    }
+}
+
+/// The first columns of what a question finds, with NULL as nothing: a session may take an empty text for NULL.
+async fn texts<D: Driver, const N: usize>(
+    connection: &mut D::Connection,
+    question: String,
+) -> Result<Vec<[String; N]>, D::Error> {
+    let rows = connection.query(question).await?;
+    rows.iter().map(row::<D, N>).collect()
+}
+
+fn row<D: Driver, const N: usize>(
+    row: &<D::Connection as Connection>::Row,
+) -> Result<[String; N], D::Error> {
+    let mut texts = [const { String::new() }; N];
+    for (column, text) in texts.iter_mut().enumerate() {
+        row.text(column)?.unwrap_or_default().clone_into(text);
+    }
+    Ok(texts)
+}

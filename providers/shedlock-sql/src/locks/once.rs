@@ -1,0 +1,118 @@
+//! One question on one connection.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, UNIX_EPOCH};
+
+use shedlock_runtime::ProviderInfo;
+
+use super::SqlLocks;
+use super::ask::OnceError;
+use super::operations::Operation;
+use super::table::Table;
+use crate::driver::{BoundStatement, Connection, Done, Driver};
+use crate::fault::Fault;
+use crate::statements::{LockClock, Statement, Statements, TokenColumn, Values, lease_micros};
+
+/// What an operation needs to know to choose its statement and the values.
+pub(crate) struct Context<'a> {
+    pub(super) info: &'a ProviderInfo,
+    clock: LockClock,
+    is_prepared: bool,
+    pub(super) table: &'a Table,
+    pub(crate) statements: &'a Statements,
+    pub(crate) column: TokenColumn,
+}
+
+impl Context<'_> {
+    /// The values about this lock; a `lease` that is not zero is given what the column of ends may take away.
+    pub(super) fn values<'v>(&self, name: &'v str, lease: Duration) -> Values<'v> {
+        let lease = if lease.is_zero() {
+            lease
+        } else {
+            lease.saturating_add(self.table.grain())
+        };
+        let now = match self.clock {
+            LockClock::Client => self.info.clock().utc().duration_since(UNIX_EPOCH),
+            LockClock::Database => Ok(Duration::ZERO),
+        };
+        Values {
+            lease: lease_micros(lease),
+            now: now.map_or(0, micros),
+            ..Values::named(name)
+        }
+    }
+
+    pub(crate) async fn fetch<D: Driver>(
+        &self,
+        connection: &mut D::Connection,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Vec<<D::Connection as Connection>::Row>, D::Error> {
+        connection.fetch(&self.bind(statement, values)).await
+    }
+
+    pub(crate) async fn execute<D: Driver>(
+        &self,
+        connection: &mut D::Connection,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Done, D::Error> {
+        connection.execute(&self.bind(statement, values)).await
+    }
+
+    fn bind<'s>(&self, statement: &'s Statement, values: &'s Values<'s>) -> BoundStatement<'s> {
+        BoundStatement {
+            statement,
+            values,
+            is_prepared: self.is_prepared,
+        }
+    }
+}
+
+/// Microseconds as a statement takes them.
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl<D: Driver> SqlLocks<D> {
+    pub(super) async fn ask_once<O: Operation>(
+        &self,
+        connection: &mut D::Connection,
+        operation: &O,
+    ) -> Result<O::Answer, OnceError<D::Error>> {
+        self.find_table_once(connection).await?;
+        let is_shared = connection.is_shared();
+        // Not all that these two ask can tell: a table that is missing is an error before anything is looked at.
+        let can_tell = self.table.load().statements_tell && !O::NATURE.is_about_the_table;
+        if is_shared && !can_tell && connection.is_inside_transaction().await? {
+            return Err(OnceError::InsideTransaction);
+        }
+        if !O::NATURE.is_about_the_table {
+            self.check_table_once(connection, operation.end()).await?;
+        }
+        let table = self.table.load_full();
+        // A pooler's session is shared, too.
+        let is_shared = is_shared || !connection.can_prepare();
+        let context = Context {
+            info: &self.info,
+            clock: self.clock,
+            is_prepared: self.prepares(connection),
+            table: &table,
+            statements: table.statements(is_shared),
+            column: table.column,
+        };
+        let answer = operation.run(self, &context, connection).await;
+        answer.map_err(|error| match error {
+            OnceError::Driver(error) if D::fault(&error) == Some(Fault::ForeignTransaction) => {
+                OnceError::InsideTransaction
+            }
+            error => error,
+        })
+    }
+
+    /// Whether statements are prepared by name on this connection.
+    fn prepares(&self, connection: &D::Connection) -> bool {
+        self.persistent
+            .unwrap_or_else(|| connection.can_prepare() && !self.is_pooled.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,183 @@
+//! What a provider asks: one type for each question, with the type of its answer.
+
+use std::future::Future;
+use std::time::Duration;
+
+use shedlock_runtime::{AcquireRequest, LockName, OwnerWrite};
+
+use super::SqlLocks;
+use super::ask::OnceError;
+use super::once::Context;
+use super::table::LeaseEnd;
+use crate::answers::{self, AcquireAnswer};
+use crate::driver::Driver;
+use crate::statements::Sending;
+
+/// One question to the database.
+pub(super) trait Operation: Sync {
+    type Answer: Send;
+
+    const NATURE: Nature;
+
+    /// When the lease would end that the operation writes.
+    fn end(&self) -> LeaseEnd {
+        LeaseEnd::Unwritten
+    }
+
+    /// The part of the time for a connection that may be dead.
+    fn patience(&self, part: Duration) -> Duration {
+        part
+    }
+
+    /// Asks on this connection.
+    fn run<D: Driver>(
+        &self,
+        locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> impl Future<Output = Result<Self::Answer, OnceError<D::Error>>> + Send;
+}
+
+/// What is true of all questions of one kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nature {
+    /// Whether the statement is another one on a table without the fencing token's column.
+    pub(super) names_the_token: bool,
+    /// Whether a second copy, or a late one, does no harm. What an operator does to a record has no number, and who holds the lock
+    /// by then would be treated as the one who held it before.
+    pub(super) can_be_repeated: bool,
+    /// Whether the question is about the table and not about locks in it.
+    pub(super) is_about_the_table: bool,
+}
+
+impl Nature {
+    /// Of a statement about locks that is the same on every table.
+    pub(super) const PLAIN: Self = Self {
+        names_the_token: false,
+        can_be_repeated: true,
+        is_about_the_table: false,
+    };
+    /// Of a statement about locks that may name the fencing token's column.
+    pub(super) const WITH_TOKEN: Self = Self {
+        names_the_token: true,
+        ..Self::PLAIN
+    };
+}
+
+/// Takes a lock.
+pub(super) struct Acquire<'a>(pub(super) &'a AcquireRequest);
+
+impl Operation for Acquire<'_> {
+    type Answer = AcquireAnswer;
+
+    const NATURE: Nature = Nature::WITH_TOKEN;
+
+    fn end(&self) -> LeaseEnd {
+        LeaseEnd::In(self.0.at_most())
+    }
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<AcquireAnswer, OnceError<D::Error>> {
+        let request = self.0;
+        let sending = Sending::from_request(request);
+        // Asked for now that it is to be sent: a request without an owner has reached no store.
+        let write = request.write(context.info).map_err(OnceError::Refused)?;
+        let mut values = context.values(request.name().as_str(), request.at_most());
+        values.owner = write.stored();
+        Ok(answers::acquire::<D>(connection, context, &values, sending).await?)
+    }
+}
+
+/// Says who holds a lock, without waiting for anybody.
+pub(super) struct Holder<'a>(pub(super) &'a LockName);
+
+impl Operation for Holder<'_> {
+    type Answer = Option<AcquireAnswer>;
+
+    const NATURE: Nature = Nature::WITH_TOKEN;
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<Option<AcquireAnswer>, OnceError<D::Error>> {
+        let values = context.values(self.0.as_str(), Duration::ZERO);
+        Ok(answers::holder::<D>(connection, context, &values).await?)
+    }
+}
+
+/// Moves the end of a held lock.
+pub(super) struct Extend<'a> {
+    pub(super) lock: &'a LockName,
+    pub(super) write: &'a OwnerWrite,
+    pub(super) at_most: Duration,
+}
+
+impl Operation for Extend<'_> {
+    type Answer = u64;
+
+    const NATURE: Nature = Nature::PLAIN;
+
+    fn end(&self) -> LeaseEnd {
+        LeaseEnd::In(self.at_most)
+    }
+
+    /// An extension must leave some of the lease to ask another connection.
+    fn patience(&self, part: Duration) -> Duration {
+        part.min(self.at_most / 12)
+    }
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<u64, OnceError<D::Error>> {
+        let mut values = context.values(self.lock.as_str(), self.at_most);
+        values.first = self.write.first();
+        values.owner = self.write.stored();
+        let statement = &context.statements.extend;
+        Ok(context
+            .execute::<D>(connection, statement, &values)
+            .await?
+            .rows)
+    }
+}
+
+/// Gives a held lock back.
+pub(super) struct Release<'a> {
+    pub(super) lock: &'a LockName,
+    pub(super) write: &'a OwnerWrite,
+    pub(super) keep_for: Duration,
+}
+
+impl Operation for Release<'_> {
+    type Answer = u64;
+
+    const NATURE: Nature = Nature::PLAIN;
+
+    fn end(&self) -> LeaseEnd {
+        LeaseEnd::In(self.keep_for)
+    }
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<u64, OnceError<D::Error>> {
+        let mut values = context.values(self.lock.as_str(), self.keep_for);
+        values.first = self.write.first();
+        values.owner = self.write.stored();
+        let statement = &context.statements.release;
+        Ok(context
+            .execute::<D>(connection, statement, &values)
+            .await?
+            .rows)
+    }
+}

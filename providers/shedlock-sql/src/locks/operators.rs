@@ -1,0 +1,211 @@
+//! What an operator asks.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use shedlock_runtime::{ErrorKind, LockError, LockInfo, LockName, Overrule, Selection};
+
+use super::ask::OnceError;
+use super::once::{Context, micros};
+use super::operations::{Nature, Operation};
+use super::table::LeaseEnd;
+use super::{LIMIT, SqlLocks};
+use crate::answers::{self, PauseAnswer, records};
+use crate::driver::Driver;
+
+/// Of a statement that an operator has sent: only once, as nothing in it tells a second copy.
+const ONCE: Nature = Nature {
+    can_be_repeated: false,
+    ..Nature::PLAIN
+};
+
+pub(super) async fn overrule<D: Driver>(
+    locks: &SqlLocks<D>,
+    lock: &LockName,
+    overrule: &Overrule<'_>,
+) -> Result<bool, LockError> {
+    match *overrule {
+        Overrule::Release { mark } => {
+            let mark = &mark.to_string();
+            let rows = locks
+                .ask_within(LIMIT, &ForceRelease { lock, mark })
+                .await?;
+            Ok(rows > 0)
+        }
+        Overrule::Resume => Ok(locks.ask_within(LIMIT, &Resume(lock)).await? > 0),
+        Overrule::Pause { mark, until } => {
+            let mark = &mark.to_string();
+            let since_1970 = until.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let until = whole_millis(since_1970);
+            match locks
+                .ask_within(LIMIT, &Pause { lock, mark, until })
+                .await?
+            {
+                PauseAnswer::Paused => Ok(true),
+                PauseAnswer::Unusable(row) => Err(row.into()),
+                PauseAnswer::EndHasPassed => {
+                    let passed = "the end of the pause has passed by the database's clock";
+                    let passed = LockError::new(ErrorKind::InvalidDuration, passed);
+                    Err(passed.with_remedy("compare that clock with this machine's"))
+                }
+            }
+        }
+        _ => {
+            let problem = format!("there is no statement to {overrule} a lock");
+            Err(LockError::new(ErrorKind::Unsupported, problem))
+        }
+    }
+}
+
+/// Up to a column's milliseconds, so that none ends a pause early.
+fn whole_millis(since_1970: Duration) -> Duration {
+    let millis = since_1970.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
+}
+
+/// Reads the records of locks.
+pub(super) struct Read<'a>(pub(super) Selection<'a>);
+
+impl Operation for Read<'_> {
+    type Answer = Vec<LockInfo>;
+
+    const NATURE: Nature = Nature::WITH_TOKEN;
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<Vec<LockInfo>, OnceError<D::Error>> {
+        let admin = &context.statements.admin;
+        let (statement, name) = match self.0 {
+            Selection::Name(lock) => (admin.read_one(context.column), lock.as_str()),
+            Selection::Prefix(_) => (admin.read_all(context.column), ""),
+        };
+        let values = context.values(name, Duration::ZERO);
+        let rows = context.fetch::<D>(connection, statement, &values).await?;
+        let locks = rows.iter().map(records::lock);
+        let mut locks = locks.collect::<Result<Vec<_>, _>>()?;
+        if let Selection::Prefix(prefix) = self.0 {
+            locks.retain(|lock| lock.name.starts_with(prefix));
+        }
+        Ok(locks)
+    }
+}
+
+struct ForceRelease<'a> {
+    lock: &'a LockName,
+    mark: &'a str,
+}
+
+impl Operation for ForceRelease<'_> {
+    type Answer = u64;
+
+    const NATURE: Nature = ONCE;
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<u64, OnceError<D::Error>> {
+        let mut values = context.values(self.lock.as_str(), Duration::ZERO);
+        values.owner = self.mark;
+        let statement = &context.statements.admin.force_release;
+        Ok(context
+            .execute::<D>(connection, statement, &values)
+            .await?
+            .rows)
+    }
+}
+
+struct Resume<'a>(&'a LockName);
+
+impl Operation for Resume<'_> {
+    type Answer = u64;
+
+    const NATURE: Nature = ONCE;
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<u64, OnceError<D::Error>> {
+        let values = context.values(self.0.as_str(), Duration::ZERO);
+        let statement = &context.statements.admin.resume;
+        Ok(context
+            .execute::<D>(connection, statement, &values)
+            .await?
+            .rows)
+    }
+}
+
+struct Pause<'a> {
+    lock: &'a LockName,
+    mark: &'a str,
+    /// Since 1970.
+    until: Duration,
+}
+
+impl Operation for Pause<'_> {
+    type Answer = PauseAnswer;
+
+    const NATURE: Nature = Nature {
+        names_the_token: true,
+        ..ONCE
+    };
+
+    fn end(&self) -> LeaseEnd {
+        LeaseEnd::At(self.until)
+    }
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<PauseAnswer, OnceError<D::Error>> {
+        let mut values = context.values(self.lock.as_str(), Duration::ZERO);
+        values.owner = self.mark;
+        values.until = micros(self.until);
+        Ok(answers::pause::<D>(connection, context, &values).await?)
+    }
+}
+
+/// Deletes a batch of records that nobody has used for long.
+pub(super) struct Forget<'a> {
+    prefix: &'a str,
+    unused_for: Duration,
+}
+
+/// No database reckons further back than this, and no lock is older.
+const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
+impl<'a> Forget<'a> {
+    pub(super) fn new(prefix: &'a str, unused_for: Duration) -> Self {
+        Self {
+            prefix,
+            unused_for: unused_for.min(LONGEST),
+        }
+    }
+}
+
+impl Operation for Forget<'_> {
+    type Answer = u64;
+
+    const NATURE: Nature = Nature::PLAIN;
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<u64, OnceError<D::Error>> {
+        let values = context.values(self.prefix, self.unused_for);
+        let statement = &context.statements.admin.prune;
+        Ok(context
+            .execute::<D>(connection, statement, &values)
+            .await?
+            .rows)
+    }
+}

@@ -1,0 +1,174 @@
+//! The expressions that statements have in common: what stands in a file of `sql/` as `{=name}`. They are templates themselves.
+
+use shedlock_runtime::OperatorMark;
+
+use super::{AdminStatements, LockClock, Session};
+use crate::answers::mysql as answer;
+use crate::dialect::Dialect;
+use crate::fault::INSIDE_A_TRANSACTION;
+
+/// For whom the expressions are.
+#[derive(Clone, Copy)]
+pub(super) struct Setting {
+    pub(super) dialect: Dialect,
+    pub(super) clock: LockClock,
+    pub(super) session: Session,
+}
+
+impl Setting {
+    /// The expression of this name. `h.name` is the same about the row that the statement calls `h`.
+    pub(super) fn fragment(self, name: &str) -> Option<String> {
+        let (row, name) = match name.split_once('.') {
+            Some((row, name)) => (format!("{row}."), name),
+            None => (String::new(), name),
+        };
+        let dialect = self.dialect;
+        let owner = bytewise(dialect, &format!("{row}{{locked_by}}"));
+        Some(match name {
+            "ours" => begins_with_owner(dialect, &owner),
+            "ours_up_to_this" => format!("{owner} BETWEEN {{:first}} AND {{:owner}}"),
+            "this_write" => format!("{owner} = {{:owner}}"),
+            "paused" => paused(dialect, &owner),
+            "same" => same_name(&row),
+            "alone" => alone(dialect, self.session),
+            "briefly" => briefly(dialect, self.session).to_owned(),
+            "until" => until(dialect).to_owned(),
+            "now" => now(dialect, self.clock).to_owned(),
+            "batch" => AdminStatements::PRUNE_BATCH.to_string(),
+            "free" => MYSQL_FREE.to_owned(),
+            "mine" => MYSQL_MINE.to_owned(),
+            "clock" => MYSQL_CLOCK.to_owned(),
+            "keeps" => POSTGRES_KEEPS.to_owned(),
+            _ => name.strip_prefix("answer_").and_then(answered)?.to_string(),
+        })
+    }
+}
+
+/// Whether an acquisition writes the row that it came upon as it was, in PostgreSQL.
+const POSTGRES_KEEPS: &str = "{?first}(l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE{/first}\
+    {?repeated}((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {=l.ours}){/repeated}";
+/// Whether the row is ours to take, in MySQL: not if a later write than the acquisition bears our owner.
+/// The number behind the owner begins with a hexadecimal digit, so `0` and `g` enclose it in every collation.
+const MYSQL_FREE: &str = "({=same} AND {lock_until} <= {=now} \
+    AND ({locked_by} BETWEEN CONCAT({:owner}, '0') AND CONCAT({:owner}, 'g')) IS NOT TRUE)";
+/// Whether the row is ours already and its lease lives, in MySQL.
+const MYSQL_MINE: &str =
+    "{?first}FALSE{/first}{?repeated}({=same} AND {lock_until} > {=now} AND {=ours}){/repeated}";
+/// Microseconds since 1970. A server that has forgotten the date says as much as says that a lock was granted, and no less.
+const MYSQL_CLOCK: &str = "GREATEST(\
+    TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6)), {=answer_granted})";
+
+/// The numbers of `sql/mysql/ANSWERS.md`.
+fn answered(name: &str) -> Option<u64> {
+    Some(match name {
+        "other_name" => answer::OTHER_NAME,
+        "no_end" => answer::NO_END,
+        "held" => answer::HELD,
+        "too_late" => answer::TOO_LATE,
+        "paused" => answer::PAUSED,
+        "granted" => answer::GRANTED,
+        "pause_written" => answer::PAUSE_WRITTEN,
+        _ => return None,
+    })
+}
+
+/// Whether it is the row of this name, byte by byte, in MySQL: the column's collation may ignore case, accents and trailing blanks.
+fn same_name(row: &str) -> String {
+    format!(
+        "CAST(CONVERT({row}{{name}} USING utf8mb4) AS BINARY) = CAST(CONVERT({{:name}} USING utf8mb4) AS BINARY)"
+    )
+}
+
+/// A column of owners so that it is compared byte by byte, whatever its type, character set and collation.
+fn bytewise(dialect: Dialect, column: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("CAST({column} AS text) COLLATE \"C\""),
+        Dialect::MySql => format!("CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin"),
+        Dialect::Sqlite => format!("{column} COLLATE BINARY"),
+    }
+}
+
+/// Whether what is in a column of owners begins with the owner that this acquisition stores: with or without a number behind it.
+fn begins_with_owner(dialect: Dialect, by: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("starts_with({by}, {{:owner}})"),
+        Dialect::MySql => format!("LEFT({by}, CHAR_LENGTH({{:owner}})) = {{:owner}}"),
+        Dialect::Sqlite => format!("substr({by}, 1, length({{:owner}})) = {{:owner}}"),
+    }
+}
+
+/// Whether an operator's pause is in a column of owners: with regard to case, as a node may be called `Paused: x`.
+fn paused(dialect: Dialect, by: &str) -> String {
+    let prefix = OperatorMark::PAUSED_PREFIX;
+    match dialect {
+        Dialect::Postgres | Dialect::MySql => format!("{by} LIKE '{prefix}%'"),
+        Dialect::Sqlite => format!("{by} GLOB '{prefix}*'"),
+    }
+}
+
+/// Whether the statement is a transaction by itself. In somebody else's transaction it is an error, before anything is read or
+/// written: what is done there is undone by a rollback of theirs, and nobody else sees it.
+fn alone(dialect: Dialect, session: Session) -> String {
+    match (dialect, session) {
+        // In a message by itself, a statement begins when its transaction does; a prepared one's portal is opened then.
+        (Dialect::Postgres, Session::Shared) => format!(
+            "(CASE WHEN now() = statement_timestamp() \
+             OR now() = (SELECT p.creation_time FROM pg_catalog.pg_cursor() AS p WHERE p.name = '') \
+             THEN TRUE ELSE current_setting('{INSIDE_A_TRANSACTION}') IS NULL END)"
+        ),
+        // An overflow, as nothing else fails in every SQL mode. MySQL cannot say whether there is a transaction.
+        (Dialect::MySql, Session::Shared) => {
+            "(9223372036854775807 + IF(@@autocommit = 1 /*M!100202 AND @@in_transaction = 0 */, 0, 1)) > 0".to_owned()
+        }
+        _ => "TRUE".to_owned(),
+    }
+}
+
+/// What keeps an acquisition in the session of others from waiting for longer than its caller does. The sessions of our own are
+/// set up so.
+const fn briefly(dialect: Dialect, session: Session) -> &'static str {
+    match (dialect, session) {
+        (Dialect::Postgres, Session::Shared) => {
+            "set_config('lock_timeout', '500', TRUE) IS NOT NULL"
+        }
+        (Dialect::Postgres, Session::Own) => "TRUE",
+        (Dialect::MySql, Session::Shared) => {
+            "/*M!100202 SET STATEMENT innodb_lock_wait_timeout = 1, lock_wait_timeout = 1 FOR */"
+        }
+        _ => "",
+    }
+}
+
+/// The instant that an operator gave, of the type that `lock_until` has.
+const fn until(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => {
+            "(TIMESTAMP 'epoch' + CAST({:until} AS bigint) * INTERVAL '1 microsecond')"
+        }
+        Dialect::MySql => {
+            "TIMESTAMPADD(MICROSECOND, {:until}, TIMESTAMP('1970-01-01 00:00:00.000000'))"
+        }
+        Dialect::Sqlite => "({:until} / 1000)",
+    }
+}
+
+/// The current time in UTC, of the type that `lock_until` has.
+fn now(dialect: Dialect, clock: LockClock) -> &'static str {
+    match (dialect, clock) {
+        // Not `now()`, which stands still while the statement waits for a row.
+        (Dialect::Postgres, LockClock::Database) => "timezone('utc', clock_timestamp())",
+        (Dialect::Postgres, LockClock::Client) => {
+            "(TIMESTAMP 'epoch' + CAST({:now} AS bigint) * INTERVAL '1 microsecond')"
+        }
+        (Dialect::MySql, LockClock::Database) => "UTC_TIMESTAMP(6)",
+        // Not FROM_UNIXTIME, which ends in 2038 on some servers and converts to the session's zone.
+        (Dialect::MySql, LockClock::Client) => {
+            "TIMESTAMPADD(MICROSECOND, {:now}, TIMESTAMP('1970-01-01 00:00:00.000000'))"
+        }
+        // What xerial's JDBC driver writes for a timestamp.
+        (Dialect::Sqlite, LockClock::Database) => {
+            "CAST(ROUND(unixepoch('now', 'subsec') * 1000) AS INTEGER)"
+        }
+        (Dialect::Sqlite, LockClock::Client) => "({:now} / 1000)",
+    }
+}

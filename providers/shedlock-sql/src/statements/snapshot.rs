@@ -1,0 +1,91 @@
+//! The texts as servers get them, kept in `texts/`: a change of a file in `sql/` shows there as what it changes for a server.
+//!
+//! `SHEDLOCK_BLESS=1 cargo test -p shedlock-sql` writes them anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::*;
+use crate::schema::Inspection;
+
+/// Every text for one dialect, for each session and each clock.
+fn texts(dialect: Dialect) -> String {
+    let names = Names::shedlock(dialect);
+    let mut texts = String::new();
+    for (session, clock) in [
+        (Session::Own, LockClock::Database),
+        (Session::Shared, LockClock::Client),
+    ] {
+        let statements = Statements::new(&names, clock, session);
+        for (name, statement) in labelled(&statements) {
+            let (params, text) = (statement.params(), statement.text());
+            let _ = writeln!(
+                texts,
+                "## {session:?} session, {clock:?} clock: {name}\n{params:?}\n{text}\n"
+            );
+        }
+    }
+    let asked = Inspection::from_names(&names);
+    for text in [Some(asked.catalogue), asked.mixing, asked.definition]
+        .into_iter()
+        .flatten()
+    {
+        let _ = writeln!(texts, "## Inspection\n{text}\n");
+    }
+    let _ = writeln!(texts, "## Schema\n{}\n", names.find_schema());
+    let _ = writeln!(texts, "## Table\n{}", names.ddl());
+    texts
+}
+
+fn labelled(all: &Statements) -> [(&'static str, &Statement); 19] {
+    let admin = &all.admin;
+    [
+        (
+            "acquire, with token, first",
+            all.acquire(TokenColumn::Present, Sending::First),
+        ),
+        (
+            "acquire, with token, repeated",
+            all.acquire(TokenColumn::Present, Sending::Repeated),
+        ),
+        (
+            "acquire, without token, first",
+            all.acquire(TokenColumn::Missing, Sending::First),
+        ),
+        (
+            "acquire, without token, repeated",
+            all.acquire(TokenColumn::Missing, Sending::Repeated),
+        ),
+        ("extend", &all.extend),
+        ("release", &all.release),
+        ("holder, with token", all.holder(TokenColumn::Present)),
+        ("holder, without token", all.holder(TokenColumn::Missing)),
+        ("probe", &all.probe),
+        ("suspicious row", &all.suspicious_row),
+        ("list, with token", admin.read_all(TokenColumn::Present)),
+        ("list, without token", admin.read_all(TokenColumn::Missing)),
+        ("get, with token", admin.read_one(TokenColumn::Present)),
+        ("get, without token", admin.read_one(TokenColumn::Missing)),
+        ("pause, with token", admin.pause(TokenColumn::Present)),
+        ("pause, without token", admin.pause(TokenColumn::Missing)),
+        ("force release", &admin.force_release),
+        ("resume", &admin.resume),
+        ("prune", &admin.prune),
+    ]
+}
+
+#[test]
+fn the_texts_are_as_kept() {
+    for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("texts/{dialect}.txt"));
+        let texts = texts(dialect);
+        if std::env::var_os("SHEDLOCK_BLESS").is_some() {
+            std::fs::write(&file, &texts).unwrap();
+        }
+        let kept = std::fs::read_to_string(&file).unwrap();
+        for (at, (text, kept)) in texts.lines().zip(kept.lines()).enumerate() {
+            assert_eq!(text, kept, "line {} of {}", at + 1, file.display());
+        }
+        assert_eq!(texts.lines().count(), kept.lines().count(), "{dialect}");
+    }
+}

@@ -1,0 +1,129 @@
+//! One statement and the values to bind.
+
+use std::sync::Arc;
+
+use crate::dialect::Dialect;
+
+/// A value that a statement asks for. A driver matches on all of them, and binds each, as in the example of
+/// [`BoundStatement`](crate::BoundStatement).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Param {
+    /// A text: the name of the lock, or the prefix of the names to forget.
+    Name,
+    /// The owner as the acquisition stored it, without a number; text. Extensions and releases ask for it:
+    /// [`OwnerWrite::first`](shedlock_runtime::OwnerWrite::first).
+    First,
+    /// The owner as this write stores it, or what an operator leaves in its place; text:
+    /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
+    Owner,
+    /// A duration, reckoned by [`lease_micros`](crate::lease_micros): the length of a lease, how long a release keeps the lock, or how
+    /// long a lock must have been free to be forgotten. A 64-bit integer; for PostgreSQL, an interval of this many microseconds.
+    Lease,
+    /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`](crate::LockClock::Client) only.
+    Now,
+    /// When a pause ends, in microseconds since 1970, a 64-bit integer.
+    Until,
+}
+
+/// The values of one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// See [`Param::Name`].
+    pub name: &'a str,
+    /// See [`Param::First`].
+    pub first: &'a str,
+    /// See [`Param::Owner`].
+    pub owner: &'a str,
+    /// See [`Param::Lease`].
+    pub lease: i64,
+    /// See [`Param::Now`].
+    pub now: i64,
+    /// See [`Param::Until`].
+    pub until: i64,
+}
+
+impl<'a> Values<'a> {
+    /// The values of an operation that is only about the lock of this `name`; the others are empty or zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_sql::{Dialect, LockClock, Names, Session, Statements, Values};
+    ///
+    /// let names = Names::shedlock(Dialect::Postgres);
+    /// let statements = Statements::new(&names, LockClock::Database, Session::Own);
+    /// let text = statements.admin.resume.with_postgres_literals(&Values::named("mail"));
+    /// assert!(text.contains("\"name\" = E'mail'"));
+    /// ```
+    #[must_use]
+    pub const fn named(name: &'a str) -> Self {
+        Self {
+            name,
+            first: "",
+            owner: "",
+            lease: 0,
+            now: 0,
+            until: 0,
+        }
+    }
+}
+
+/// One statement: its text and the values to bind, in order.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Dialect, LockClock, Names, Param, Session, Statements};
+///
+/// let names = Names::shedlock(Dialect::Postgres);
+/// let statements = Statements::new(&names, LockClock::Database, Session::Own);
+/// let extend = &statements.extend;
+/// assert!(extend.text().contains("\"locked_by\" = $1"));
+/// assert_eq!(extend.params()[0], Param::Owner);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub(super) text: Arc<str>,
+    pub(super) params: Vec<Param>,
+    /// What stands before each place for a value, and that value; then what stands behind the last.
+    pub(super) pieces: Vec<(String, Param)>,
+    pub(super) rest: String,
+}
+
+impl Statement {
+    /// The text, with the dialect's own placeholders.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// What to bind, in order.
+    #[must_use]
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// The text with the values in it as PostgreSQL's literals, for its simple protocol: behind a pooler, a statement and
+    /// its values must come in one message.
+    #[must_use]
+    pub fn with_postgres_literals(&self, values: &Values<'_>) -> String {
+        let mut text = String::with_capacity(self.text.len() * 2);
+        for (before, param) in &self.pieces {
+            text.push_str(before);
+            match param {
+                Param::Name => text.push_str(&Dialect::Postgres.literal(values.name)),
+                Param::First => text.push_str(&Dialect::Postgres.literal(values.first)),
+                Param::Owner => text.push_str(&Dialect::Postgres.literal(values.owner)),
+                Param::Lease => {
+                    text.push_str("INTERVAL '");
+                    text.push_str(&values.lease.to_string());
+                    text.push_str(" microseconds'");
+                }
+                Param::Now => text.push_str(&values.now.to_string()),
+                Param::Until => text.push_str(&values.until.to_string()),
+            }
+        }
+        text.push_str(&self.rest);
+        text
+    }
+}
