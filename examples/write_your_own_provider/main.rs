@@ -1,4 +1,4 @@
-//! A provider for a store of your own: `cargo run --example write_your_own_provider`.
+//! A provider for a store of your own: `cargo run -p shedlock-examples --example write_your_own_provider`.
 //!
 //! A store that can read a record, and write it on condition that nobody else has, becomes a provider with two
 //! functions; with two more, operators see and steer its locks: see [`file_store`].
