@@ -3,7 +3,7 @@
 //! Every step runs even after one has failed: one run says all that is wrong.
 //! The tests come last, so that their count closes the output.
 
-use crate::{lints, process, test, tidy, workspace};
+use crate::{api, lints, process, test, tidy, workspace};
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
@@ -25,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     step("clippy", &|| bounded(&mut clippy(&root)));
     step("lints", &lints::run);
     step("doc", &|| bounded(&mut doc(&root)));
+    step("api", &|| api::run(&api::Args::default()));
     step("features", &|| features(&root));
     step("tidy", &tidy::run);
     step("package", &|| package(&root));

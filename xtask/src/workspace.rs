@@ -1,7 +1,7 @@
 //! Where the workspace is and what cargo says about it.
 
 use anyhow::Context;
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +22,11 @@ pub(crate) fn members(root: &Path) -> anyhow::Result<Metadata> {
         .no_deps()
         .exec()
         .context("cannot read the workspace's manifests")
+}
+
+/// Whether anybody may get the package from a registry.
+pub(crate) fn is_published(package: &Package) -> bool {
+    package.publish.as_ref().is_none_or(|to| !to.is_empty())
 }
 
 /// Where cargo builds, made if it is not there.
