@@ -14,6 +14,7 @@ mod ci;
 mod debian;
 mod lints;
 mod needs;
+mod package;
 mod process;
 mod test;
 mod tidy;
@@ -36,6 +37,8 @@ enum Verb {
     Ci,
     /// Check the rules no compiler knows: imports, provider template, manifests, docs, sizes
     Tidy,
+    /// Check the crates as they would be uploaded
+    Package,
     /// Compare the public surface of the published crates with the folder api
     Api(api::Args),
     /// Lint the programs of ui-tests/pass with everything on: the macros add nothing
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Ci => ci::run(),
         Verb::Api(args) => api::run(&args),
+        Verb::Package => package::run(),
         Verb::Tidy => tidy::run(),
         Verb::Lints => lints::run(),
         Verb::Bench => bench::run(),

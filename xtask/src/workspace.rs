@@ -6,6 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The profile of the workspace, for one that is made up beside it: with another, dependencies would be compiled once more.
+pub(crate) const PROFILE: &str = "[profile.dev]\ndebug = \"line-tables-only\"\n";
+
 /// The workspace's root: this package is one folder below it.
 pub(crate) fn root() -> anyhow::Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -55,4 +58,20 @@ pub(crate) fn tracked_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .filter(|name| !name.is_empty())
         .map(PathBuf::from)
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROFILE, root};
+    use std::fs;
+
+    #[test]
+    fn the_profile_is_that_of_the_workspace() {
+        let manifest = fs::read_to_string(root().unwrap().join("Cargo.toml")).unwrap();
+        let without_comments: Vec<_> = manifest
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect();
+        assert!(without_comments.join("\n").contains(PROFILE.trim_end()));
+    }
 }
