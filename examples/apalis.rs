@@ -1,7 +1,7 @@
 //! A cron worker of apalis, shared by as many processes as you start.
 //!
 //! ```sh
-//! cargo run --example apalis    # in two terminals; then end one of them
+//! cargo run -p shedlock-examples --example apalis    # in two terminals; then end one of them
 //! ```
 //!
 //! Each process has its own cron schedule in memory, so each sees every tick; the lock makes it one run. (Piping the

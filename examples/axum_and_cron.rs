@@ -1,7 +1,7 @@
 //! A web service whose replicas share a cron job through PostgreSQL.
 //!
 //! ```sh
-//! DATABASE_URL=postgres://user:password@localhost/database cargo run --example axum_and_cron
+//! DATABASE_URL=postgres://user:password@localhost/database cargo run -p shedlock-examples --example axum_and_cron
 //! curl http://127.0.0.1:3000/health
 //! ```
 //!

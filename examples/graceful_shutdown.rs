@@ -1,4 +1,4 @@
-//! Ending well: `cargo run --example graceful_shutdown`, then Ctrl-C, or `kill` its process.
+//! Ending well: `cargo run -p shedlock-examples --example graceful_shutdown`, then Ctrl-C, or `kill` its process.
 //!
 //! A deployment sends SIGTERM and soon after SIGKILL. A service that just dies keeps its locks until their leases end: the
 //! job runs on no node for up to `at_most`. This one ends its jobs and gives its locks back first.

@@ -1,4 +1,4 @@
-//! A lock without the attribute: `cargo run --example guard_by_hand`.
+//! A lock without the attribute: `cargo run -p shedlock-examples --example guard_by_hand`.
 //!
 //! For work that is no function of its own, or whose lock has to outlive it.
 #![expect(clippy::print_stdout, reason = "the program shows what happens")]

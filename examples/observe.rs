@@ -1,8 +1,8 @@
 //! What an operator sees of a locked job: log lines as JSON, metrics as Prometheus reads them, and a listener.
 //!
 //! ```sh
-//! cargo run --example observe
-//! RUST_LOG=shedlock=debug cargo run --example observe
+//! cargo run -p shedlock-examples --example observe
+//! RUST_LOG=shedlock=debug cargo run -p shedlock-examples --example observe
 //! ```
 //!
 //! A normal run and a normal skip are silent at INFO. The job that outlives its lease is not. At the end the metrics are

@@ -1,7 +1,7 @@
 //! A "run now" button for a locked job, over HTTP.
 //!
 //! ```sh
-//! cargo run --example run_now
+//! cargo run -p shedlock-examples --example run_now
 //! curl -i -X POST http://127.0.0.1:3000/report/run    # 200 and the result; meanwhile, from elsewhere: 409 and who
 //! ```
 //!

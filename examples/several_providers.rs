@@ -1,4 +1,4 @@
-//! Jobs of one program in different stores: `cargo run --example several_providers`.
+//! Jobs of one program in different stores: `cargo run -p shedlock-examples --example several_providers`.
 //!
 //! A store can be the default, have a name, or belong to a value of the program's own.
 #![expect(clippy::print_stdout, reason = "the program shows what happens")]

@@ -1,8 +1,8 @@
 //! A scheduler whose every job is locked, shared by as many processes as you start.
 //!
 //! ```sh
-//! cargo run --example tokio_cron_scheduler    # in two terminals; then end one of them
-//! RUST_LOG=shedlock=debug cargo run --example tokio_cron_scheduler    # shows the skips too
+//! cargo run -p shedlock-examples --example tokio_cron_scheduler    # in two terminals; then end one of them
+//! RUST_LOG=shedlock=debug cargo run -p shedlock-examples --example tokio_cron_scheduler    # shows the skips too
 //! ```
 #![expect(clippy::print_stdout, reason = "the program shows what happens")]
 

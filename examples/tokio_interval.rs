@@ -1,7 +1,7 @@
 //! A job on tokio's own interval, shared by as many processes as you start.
 //!
 //! ```sh
-//! cargo run --example tokio_interval    # in two terminals; then end one of them
+//! cargo run -p shedlock-examples --example tokio_interval    # in two terminals; then end one of them
 //! ```
 //!
 //! Every four seconds one of the processes runs the job and the others skip.

@@ -1,5 +1,5 @@
 //! A lock ends when its time is over, also if its holder does not know yet. What the holder writes then must be refused
-//! by the place it is written to: `cargo run --example fenced_write`.
+//! by the place it is written to: `cargo run -p shedlock-examples --example fenced_write`.
 //!
 //! `bank` has the table and its two statements, `story` the nodes.
 #![expect(clippy::print_stdout, reason = "the program shows what happens")]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::report::Micros;
 
-/// How much later than `at_most` the takeover may come: the next tick of the schedule (1 s), the scheduler's own look at
-/// the clock (0.5 s), and a machine with much else to do (1 s).
+/// How much later than `at_most` the takeover may come: the next tick of the schedule (1 s), and a machine with much else to
+/// do (1.5 s).
 pub(crate) const SLACK: Duration = Duration::from_millis(2500);
 
 /// One execution of the job's body.

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use shedlock::{Outcome, enable_scheduler_lock, lock_assert, scheduler_lock};
 use shedlock_sqlx::SqliteLockProvider;
-use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::node::Tick;
 
@@ -30,7 +29,7 @@ use crate::node::Tick;
 const AT_MOST: Duration = Duration::from_millis(3500);
 
 /// The lock stays taken for this long even if the work is done sooner. It has to exceed the time by which two
-/// schedulers can fire the same tick apart, here half a second, and to be shorter than the schedule's period.
+/// schedulers can fire the same tick apart, and to be shorter than the schedule's period.
 const AT_LEAST: Duration = Duration::from_millis(800);
 
 /// How long the work takes.
@@ -56,18 +55,16 @@ async fn node(database: &str) -> anyhow::Result<()> {
     enable_scheduler_lock!(provider = provider, default_at_most = "10m");
 
     node::ready_and_go().await?;
-    let scheduler = JobScheduler::new().await?;
-    let every_second = Job::new_async("* * * * * *", |_id, _scheduler| {
-        Box::pin(async {
-            let tick = Tick::fired().await;
-            if let Outcome::Skipped(reason) = job(&tick).await {
-                tick.skipped(reason);
-            }
-        })
-    })?;
-    scheduler.add(every_second).await?;
-    scheduler.start().await?;
-    node::until_the_parent_is_gone().await
+    let every_second = node::schedule(|| async {
+        let tick = Tick::fired().await;
+        if let Outcome::Skipped(reason) = job(&tick).await {
+            tick.skipped(reason);
+        }
+    });
+    tokio::select! {
+        () = every_second => Ok(()),
+        gone = node::until_the_parent_is_gone() => gone,
+    }
 }
 
 #[tokio::main]

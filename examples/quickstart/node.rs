@@ -10,6 +10,10 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::report::{Micros, Report};
 
+/// How far into each second the schedule fires. A node that is late by less than the rest of the second is late for this
+/// tick, and finds the lock held.
+const FIRES_AT: Duration = Duration::from_millis(300);
+
 /// Far less than what `at_least` allows for.
 const MAX_JITTER_MILLIS: u64 = 80;
 
@@ -21,9 +25,9 @@ pub(crate) struct Tick {
 }
 
 impl Tick {
-    /// The tick of this second: the scheduler fires within half a second.
+    /// The tick of this second.
     ///
-    /// Schedulers that started together would come in the same order each time. A little jitter lets another node be the
+    /// Nodes that share a clock would come in the same order each time. A little jitter lets another node be the
     /// first now and then, as it is on machines of their own.
     pub(crate) async fn fired() -> Self {
         let second = Micros::now().second();
@@ -55,6 +59,21 @@ impl Tick {
             tick: self.second,
             reason: reason.to_string(),
         });
+    }
+}
+
+/// Calls `job` once in every second of the clock, as a scheduler would: in a task of its own, whatever became of the last.
+///
+/// Any scheduler does; this one is no dependency to compile.
+pub(crate) async fn schedule<Running>(job: impl Fn() -> Running)
+where
+    Running: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let now = Micros::now();
+        let next = Micros((now.second() + 1) * 1_000_000) + FIRES_AT;
+        tokio::time::sleep(next.since(now)).await;
+        tokio::spawn(job());
     }
 }
 

@@ -52,7 +52,7 @@ async fn demonstrate(database: &Path) -> anyhow::Result<ExitCode> {
     let mut timeline = Timeline::new(zero);
     let mut evidence = Evidence::default();
     while timeline.next_row() <= zero + LAST_TICK {
-        let row_due = Micros((timeline.next_row() * 1_000_000) + micros(PATIENCE));
+        let row_due = Micros(timeline.next_row() * 1_000_000) + PATIENCE;
         tokio::select! {
             message = reports.recv() => {
                 let (node, report) = message.context("all nodes are gone")?;
@@ -157,9 +157,9 @@ impl Fleet {
 
     /// Lets all nodes start their schedulers at once and returns the second in which that was.
     async fn go(&mut self) -> anyhow::Result<u64> {
-        // Early in a second: the schedulers, which look at the clock twice a second, then fire early in each.
+        // In the middle of a second, so that the first tick is the next second's for all.
         let now = Micros::now();
-        let start = Micros((now.second() + 1) * 1_000_000 + 200_000);
+        let start = Micros((now.second() + 1) * 1_000_000) + Duration::from_millis(500);
         sleep(start.since(now)).await;
         for (node, child) in self.nodes.iter_mut().enumerate() {
             let stdin = child.stdin.as_mut().context("standard input is piped")?;
@@ -217,8 +217,4 @@ async fn forward(node: usize, stdout: ChildStdout, sender: mpsc::UnboundedSender
         }
     }
     drop(sender.send((node, None)));
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

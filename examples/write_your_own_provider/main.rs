@@ -1,4 +1,4 @@
-//! A provider for a store of your own: `cargo run --example write_your_own_provider`.
+//! A provider for a store of your own: `cargo run -p shedlock-examples --example write_your_own_provider`.
 //!
 //! Three providers over toy servers in this process, for the three kinds of stores: one that ends leases by itself ([`ttl_store`]), one
 //! that runs scripts ([`scripted_store`]), and one that compares and swaps ([`revision_store`]). Copy the one that is like your store.

@@ -3,7 +3,7 @@
 //! Every step runs even after one has failed: one run says all that is wrong.
 //! The tests come last, so that their count closes the output.
 
-use crate::{lints, process, test, tidy, workspace};
+use crate::{api, lints, package, process, test, tidy, workspace};
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
@@ -25,9 +25,10 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     step("clippy", &|| bounded(&mut clippy(&root)));
     step("lints", &lints::run);
     step("doc", &|| bounded(&mut doc(&root)));
+    step("api", &|| api::run(&api::Args::default()));
     step("features", &|| features(&root));
     step("tidy", &tidy::run);
-    step("package", &|| package(&root));
+    step("package", &package::run);
 
     let mut tests = test::Report::default();
     let (passed, took) = process::step("test", || {
@@ -110,20 +111,6 @@ fn features(root: &Path) -> anyhow::Result<bool> {
         }
     }
     Ok(all_pass)
-}
-
-/// Builds what would be uploaded, from the files that would be uploaded.
-fn package(root: &Path) -> anyhow::Result<bool> {
-    // cargo unpacks what it packaged once for each path and version, and keeps that when the sources change: at the same
-    // path, a crate would be built against its neighbours as they were the first time.
-    let target = tempfile::Builder::new()
-        .prefix("package-")
-        .tempdir_in(workspace::target(root)?)?;
-    let mut command = process::cargo(root);
-    command
-        .args(["package", "--workspace", "--locked", "--target-dir"])
-        .arg(target.path());
-    bounded(&mut command)
 }
 
 /// The variable's value with `flag` behind it.

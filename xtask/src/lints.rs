@@ -41,10 +41,11 @@ type Found = BTreeMap<(String, String, usize), String>;
 /// Runs the verb; the answer is whether nothing was found.
 pub(crate) fn run() -> anyhow::Result<bool> {
     let root = workspace::root()?;
-    let folder = prepare(&root)?;
+    let target = workspace::target(&root)?;
+    let folder = prepare(&root, &target)?;
     let flags = flags(&root)?;
-    let as_written = lint(&folder, "plain", &flags)?;
-    let expanded = lint(&folder, "expanded", &flags)?;
+    let as_written = lint(&folder, &target, "plain", &flags)?;
+    let expanded = lint(&folder, &target, "expanded", &flags)?;
     anyhow::ensure!(
         !as_written.is_empty(),
         "no lint fires on the accepted programs; there are always some of clippy's restrictions"
@@ -65,8 +66,8 @@ pub(crate) fn run() -> anyhow::Result<bool> {
 }
 
 /// Writes a workspace with the two packages, and says where.
-fn prepare(root: &Path) -> anyhow::Result<PathBuf> {
-    let folder = workspace::target(root)?.join("lints");
+fn prepare(root: &Path, target: &Path) -> anyhow::Result<PathBuf> {
+    let folder = target.join("lints");
     let members = workspace::members(root)?;
     let cases = members
         .workspace_packages()
@@ -79,12 +80,15 @@ fn prepare(root: &Path) -> anyhow::Result<PathBuf> {
     let files = [
         (
             "Cargo.toml",
-            "[workspace]\nresolver = \"3\"\nmembers = [\"macros\", \"facade\", \"plain\", \"expanded\"]\n"
-                .to_owned(),
+            format!(
+                "{}[workspace]\nresolver = \"3\"\nmembers = [\"macros\", \"facade\", \"plain\", \"expanded\"]\n",
+                workspace::PROFILE
+            ),
         ),
         (
             "macros/Cargo.toml",
-            "[package]\nname = \"plain-macros\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n".to_owned(),
+            "[package]\nname = \"plain-macros\"\nedition = \"2024\"\n[lib]\nproc-macro = true\n"
+                .to_owned(),
         ),
         ("macros/src/lib.rs", PLAIN_MACROS.to_owned()),
         (
@@ -98,11 +102,21 @@ fn prepare(root: &Path) -> anyhow::Result<PathBuf> {
         ("facade/src/lib.rs", facade),
         (
             "plain/Cargo.toml",
-            manifest("plain", root, cases, "{ path = \"../facade\", package = \"plain-shedlock\" }")?,
+            manifest(
+                "plain",
+                root,
+                cases,
+                "{ path = \"../facade\", package = \"plain-shedlock\" }",
+            )?,
         ),
         (
             "expanded/Cargo.toml",
-            manifest("expanded", root, cases, &format!("{{ path = '{}' }}", root.join("shedlock").display()))?,
+            manifest(
+                "expanded",
+                root,
+                cases,
+                &format!("{{ path = '{}' }}", root.join("shedlock").display()),
+            )?,
         ),
     ];
     for (name, text) in files {
@@ -163,7 +177,7 @@ fn flags(root: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// What is said of the accepted programs in `package`.
-fn lint(folder: &Path, package: &str, flags: &[String]) -> anyhow::Result<Found> {
+fn lint(folder: &Path, target: &Path, package: &str, flags: &[String]) -> anyhow::Result<Found> {
     let mut command = process::cargo(folder);
     command
         .args([
@@ -176,7 +190,8 @@ fn lint(folder: &Path, package: &str, flags: &[String]) -> anyhow::Result<Found>
         .args(flags)
         // The lints of the workspace that runs this are not those that are asked for.
         .env_remove("RUSTFLAGS")
-        .env("CARGO_TARGET_DIR", folder.join("target"));
+        // Where the other steps have built the dependencies.
+        .env("CARGO_TARGET_DIR", target);
     let mut lines = String::new();
     let ended = process::run_with_lines(&mut command, LIMIT, &mut |line| {
         lines.push_str(line);

@@ -8,11 +8,13 @@
     reason = "a command-line tool talks to its user on stdout and stderr"
 )]
 
+mod api;
 mod bench;
 mod ci;
 mod debian;
 mod lints;
 mod needs;
+mod package;
 mod process;
 mod test;
 mod tidy;
@@ -31,10 +33,14 @@ use std::process::ExitCode;
 enum Verb {
     /// Set the machine up and run every test of the workspace
     Test(test::Args),
-    /// Everything that must hold before a merge: fmt, clippy, lints, doc, tidy, package, test
+    /// Everything that must hold before a merge: fmt, clippy, lints, doc, api, tidy, package, test
     Ci,
     /// Check the rules no compiler knows: imports, provider template, manifests, docs, sizes
     Tidy,
+    /// Check the crates as they would be uploaded
+    Package,
+    /// Compare the public surface of the published crates with the folder api
+    Api(api::Args),
     /// Lint the programs of ui-tests/pass with everything on: the macros add nothing
     Lints,
     /// Run the benchmarks and print their table
@@ -42,9 +48,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = api::stand_in_for_rustdoc() {
+        return code;
+    }
     let done = match Verb::parse() {
         Verb::Test(args) => test::run(&args),
         Verb::Ci => ci::run(),
+        Verb::Api(args) => api::run(&args),
+        Verb::Package => package::run(),
         Verb::Tidy => tidy::run(),
         Verb::Lints => lints::run(),
         Verb::Bench => bench::run(),

@@ -4,7 +4,7 @@ use anyhow::Context;
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -69,6 +69,24 @@ pub(crate) fn run_with_lines(
 ) -> anyhow::Result<Ended> {
     let mut child = spawn(command.stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("the child's output is piped")?;
+    watch(child, limit, Some(&lines_of(output)), on_line)
+}
+
+/// Runs `command` and hands each line of both its outputs to `on_line`, as it comes.
+pub(crate) fn run_captured(
+    mut command: Command,
+    limit: Duration,
+    on_line: &mut dyn FnMut(&str),
+) -> anyhow::Result<Ended> {
+    let (output, input) = io::pipe()?;
+    let child = spawn(command.stdout(input.try_clone()?).stderr(input))?;
+    // The command has the pipe's other end, and there is an end to the output only without it.
+    drop(command);
+    watch(child, limit, Some(&lines_of(output)), on_line)
+}
+
+/// Reads lines on a thread of its own.
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         let mut output = BufReader::new(output);
@@ -83,7 +101,7 @@ pub(crate) fn run_with_lines(
             line.clear();
         }
     });
-    watch(child, limit, Some(&lines), on_line)
+    lines
 }
 
 fn spawn(command: &mut Command) -> anyhow::Result<Child> {

@@ -6,17 +6,31 @@
 //! skips are listed by name and counted, and on a CI machine that could have
 //! had the server they are failures.
 
+mod programs;
 mod report;
+mod schedule;
 
 use crate::needs::{Missing, Need};
-use crate::{debian, needs, process, workspace};
+use crate::{debian, needs, workspace};
 use anyhow::Context;
+use programs::Asked;
 pub(crate) use report::Report;
+use schedule::Done;
 use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Twice what the slowest test program takes on a machine with much else to do.
+const LIMIT: u64 = 10;
+
+/// Enough to keep two cores busy: most of a test is waiting for a lease to end.
+const AT_ONCE: usize = 3;
+
+/// How many of the slowest programs are listed.
+const SLOWEST: usize = 10;
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -24,10 +38,13 @@ pub(crate) struct Args {
     /// Install nothing; what is missing is skipped
     #[arg(long)]
     no_setup: bool,
-    /// Minutes after which the tests are stopped and counted as failed
-    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    /// Minutes after which a test program is stopped and counted as failed
+    #[arg(long, value_name = "MINUTES", default_value_t = LIMIT)]
     limit: u64,
-    /// Arguments for `cargo test` instead of `--workspace`, such as `-p shedlock`
+    /// How many test programs run at once
+    #[arg(long, value_name = "NUMBER", default_value_t = AT_ONCE)]
+    at_once: usize,
+    /// Arguments for `cargo test` instead of `--workspace`, such as `-p shedlock`, and after one more `--` for the test programs
     #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
     cargo: Vec<String>,
 }
@@ -36,7 +53,8 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             no_setup: false,
-            limit: 60,
+            limit: LIMIT,
+            at_once: AT_ONCE,
             cargo: Vec::new(),
         }
     }
@@ -57,11 +75,12 @@ pub(crate) fn run_tests(args: &Args) -> anyhow::Result<Report> {
     let log = env::temp_dir().join(format!("shedlock-skips-{}.log", std::process::id()));
     fs::write(&log, "").with_context(|| format!("cannot write `{}`", log.display()))?;
     let mut report = Report::default();
-    let ended = cargo_test(&root, args, &log, &mut report);
+    let done = run_programs(&root, args, &log, &mut report);
     let skips = fs::read_to_string(&log).unwrap_or_default();
     fs::remove_file(&log).ok();
     report.add_skips(&skips, &not_to_be_skipped(&missing));
-    report.add_end(&ended?);
+    done?;
+    report.close();
     Ok(report)
 }
 
@@ -110,30 +129,55 @@ fn advice(missing: &[Missing], debian: bool) -> Vec<String> {
     lines
 }
 
-fn cargo_test(
-    root: &Path,
-    args: &Args,
-    log: &Path,
-    report: &mut Report,
-) -> anyhow::Result<process::Ended> {
-    let mut command = process::cargo(root);
-    command.args(["test", "--locked", "--all-features", "--no-fail-fast"]);
-    if args.cargo.is_empty() {
-        command.arg("--workspace");
-    } else {
-        command.args(&args.cargo);
+/// Builds all test programs, then runs them side by side.
+fn run_programs(root: &Path, args: &Args, log: &Path, report: &mut Report) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let Some(mut jobs) = Asked::new(&args.cargo).jobs(root)? else {
+        report.add_failure("the tests do not build".to_owned());
+        return Ok(());
+    };
+    println!("==> tests built in {:.1} s", start.elapsed().as_secs_f64());
+    for job in &mut jobs {
+        set_environment(job.command_mut(), log);
     }
+    let limit = Duration::from_secs(args.limit * 60);
+    let mut times = Vec::new();
+    schedule::run(jobs, args.at_once.max(1), limit, &mut |done| {
+        print_done(done);
+        times.push((done.took, done.name.clone()));
+        match &done.ended {
+            Ok(ended) => report.add_program(&done.name, &done.lines, ended),
+            Err(error) => report.add_failure(format!("{}: {error:#}", done.name)),
+        }
+    });
+    print_slowest(times);
+    Ok(())
+}
+
+fn set_environment(command: &mut Command, log: &Path) {
     command.env("SHEDLOCK_SKIP_LOG", log);
     // Most of a conformance case is waiting for a lease to end, so a thread per core would leave the cores idle.
     if env::var_os("RUST_TEST_THREADS").is_none() {
         command.env("RUST_TEST_THREADS", "8");
     }
-    let limit = Duration::from_secs(args.limit * 60);
-    process::run_with_lines(&mut command, limit, &mut |line| {
-        // Whoever reads us may have gone; the tests still have to be counted.
-        writeln!(io::stdout(), "{line}").ok();
-        report.add_line(line);
-    })
+}
+
+/// Whoever reads us may have gone; the tests still have to be counted.
+fn print_done(done: &Done) {
+    let mut text = format!("\n--> {} in {:.1} s\n", done.name, done.took.as_secs_f64());
+    for line in &done.lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    io::stdout().write_all(text.as_bytes()).ok();
+}
+
+fn print_slowest(mut times: Vec<(Duration, String)>) {
+    times.sort();
+    println!("\nslowest test programs:");
+    for (took, name) in times.iter().rev().take(SLOWEST) {
+        println!("{:>7.1} s  {name}", took.as_secs_f64());
+    }
 }
 
 /// What a test may not give as its reason to skip: in CI, all that can be had there.

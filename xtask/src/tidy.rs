@@ -74,7 +74,7 @@ impl Member {
         Ok(Self {
             name: package.name.to_string(),
             folder: folder.strip_prefix(root).unwrap_or(folder).to_owned(),
-            published: package.publish.as_ref().is_none_or(|to| !to.is_empty()),
+            published: workspace::is_published(package),
             dependencies,
             description: package.description.clone(),
             keywords: package.keywords.clone(),

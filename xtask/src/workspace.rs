@@ -1,10 +1,13 @@
 //! Where the workspace is and what cargo says about it.
 
 use anyhow::Context;
-use cargo_metadata::{Metadata, MetadataCommand};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The profile of the workspace, for one that is made up beside it: with another, dependencies would be compiled once more.
+pub(crate) const PROFILE: &str = "[profile.dev]\ndebug = \"line-tables-only\"\n";
 
 /// The workspace's root: this package is one folder below it.
 pub(crate) fn root() -> anyhow::Result<PathBuf> {
@@ -22,6 +25,11 @@ pub(crate) fn members(root: &Path) -> anyhow::Result<Metadata> {
         .no_deps()
         .exec()
         .context("cannot read the workspace's manifests")
+}
+
+/// Whether anybody may get the package from a registry.
+pub(crate) fn is_published(package: &Package) -> bool {
+    package.publish.as_ref().is_none_or(|to| !to.is_empty())
 }
 
 /// Where cargo builds, made if it is not there.
@@ -50,4 +58,20 @@ pub(crate) fn tracked_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .filter(|name| !name.is_empty())
         .map(PathBuf::from)
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROFILE, root};
+    use std::fs;
+
+    #[test]
+    fn the_profile_is_that_of_the_workspace() {
+        let manifest = fs::read_to_string(root().unwrap().join("Cargo.toml")).unwrap();
+        let without_comments: Vec<_> = manifest
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect();
+        assert!(without_comments.join("\n").contains(PROFILE.trim_end()));
+    }
 }

@@ -85,19 +85,33 @@ impl Report {
         }
     }
 
-    /// Takes the end of `cargo test` itself: what no test says, counts as one failure.
-    pub(crate) fn add_end(&mut self, ended: &Ended) {
-        if self.begun > self.ended {
-            let lost = self.begun - self.ended;
-            self.failed
-                .push(format!("{lost} test program(s) ended without a result"));
+    /// Takes a test program that has ended: what none of its tests says, counts as one failure.
+    pub(crate) fn add_program(&mut self, name: &str, lines: &[String], ended: &Ended) {
+        let failed_before = self.failed.len();
+        let unfinished_before = self.begun - self.ended;
+        for line in lines {
+            self.add_line(line);
         }
-        if matches!(ended, Ended::TimedOut(_)) || (!ended.success() && self.failed.is_empty()) {
-            self.failed.push(format!("cargo test: {ended}"));
+        let unfinished = self.begun - self.ended > unfinished_before;
+        let unexplained = !ended.success() && self.failed.len() == failed_before;
+        if unfinished {
+            self.settled = self.failed.len();
         }
-        // A run that ran nothing proves nothing; a filter may have had a typing error.
-        if ended.success() && self.passed + self.skipped.len() + self.failed.len() == 0 {
-            self.failed.push("cargo test: no test was run".to_owned());
+        if unfinished || unexplained || matches!(ended, Ended::TimedOut(_)) {
+            self.add_failure(format!("{name}: {ended}{}", running(lines)));
+        }
+    }
+
+    /// Takes what kept the tests from running.
+    pub(crate) fn add_failure(&mut self, what: String) {
+        self.failed.push(what);
+        self.settled = self.failed.len();
+    }
+
+    /// Takes the end of the run: one that ran nothing proves nothing; a filter may have had a typing error.
+    pub(crate) fn close(&mut self) {
+        if self.passed + self.skipped.len() + self.failed.len() == 0 {
+            self.failed.push("no test was run".to_owned());
         }
     }
 
@@ -128,6 +142,24 @@ impl Report {
         let (failed, skipped) = (self.failed.len(), self.skipped.len());
         format!("{} passed, {failed} failed, {skipped} skipped", self.passed)
     }
+}
+
+/// The tests that libtest called slow and that never ended, in words.
+fn running(lines: &[String]) -> String {
+    let slow = lines.iter().filter_map(|line| {
+        let test = line.strip_prefix("test ")?;
+        test.split_once(" has been running for")
+            .map(|(name, _)| name)
+    });
+    let ended = |name: &str| {
+        let begin = format!("test {name} ... ");
+        lines.iter().any(|line| line.starts_with(&begin))
+    };
+    let names: Vec<_> = slow.filter(|name| !ended(name)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(", while these ran: {}", names.join(", "))
 }
 
 /// `running 1 test` or `running 7 tests`.

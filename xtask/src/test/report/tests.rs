@@ -13,9 +13,10 @@ fn exit(code: u8) -> ExitStatus {
 
 fn report(lines: &str, log: &str, can_be_had: &[&Need], end: &Ended) -> Report {
     let mut report = Report::default();
-    lines.lines().for_each(|line| report.add_line(line));
+    let lines: Vec<_> = lines.lines().map(str::to_owned).collect();
+    report.add_program("program", &lines, end);
     report.add_skips(log, can_be_had);
-    report.add_end(end);
+    report.close();
     report
 }
 
@@ -84,9 +85,42 @@ fn a_program_that_died_is_a_failure() {
 }
 
 #[test]
-fn a_timeout_is_a_failure() {
+fn a_program_that_hangs_is_named_with_its_test() {
+    let lines = "running 3 tests
+test slow has been running for over 60 seconds
+test a ... ok
+test hangs has been running for over 60 seconds
+test slow ... ok";
+    let report = report(lines, "", &[], &Ended::TimedOut(Duration::from_secs(90)));
+    assert_eq!(
+        report.failed,
+        ["program: stopped after 90 s without an end, while these ran: hangs"]
+    );
+}
+
+#[test]
+fn a_program_that_stays_after_its_tests_is_a_failure() {
     let report = report(GOOD, "", &[], &Ended::TimedOut(Duration::from_secs(60)));
     assert_eq!(report.closing_line(), "3 passed, 1 failed, 1 skipped");
+}
+
+#[test]
+fn programs_do_not_hide_each_other() {
+    let mut report = Report::default();
+    let died = ["running 2 tests", "test a ... FAILED"].map(str::to_owned);
+    report.add_program("one", &died, &Ended::Exit(exit(101)));
+    let torn = ["running 1 test", "test result: FAILED. 0 passed; 1 failed;"].map(str::to_owned);
+    report.add_program("two", &torn, &Ended::Exit(exit(101)));
+    report.add_program("three", &[], &Ended::Exit(exit(1)));
+    assert_eq!(
+        report.failed,
+        [
+            "a",
+            "one: exit status: 101",
+            "a test whose name was not readable",
+            "three: exit status: 1"
+        ]
+    );
 }
 
 #[test]

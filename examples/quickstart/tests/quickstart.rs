@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
-use shedlock_examples::built_example;
 use tokio::process::Command;
 use tokio::time::timeout;
+
+#[expect(unreachable_pub, reason = "the other examples' library exports it")]
+#[path = "../../built_example.rs"]
+mod built_example;
+use built_example::built_example;
 
 /// It takes 15 seconds by the clock, whatever the machine; the rest is for starting three processes on a busy one.
 const LIMIT: Duration = Duration::from_secs(90);

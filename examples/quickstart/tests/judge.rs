@@ -4,7 +4,7 @@
 //! program.
 #![expect(dead_code, reason = "the program uses the rest")]
 
-#[path = "../quickstart/evidence.rs"]
+#[path = "../evidence.rs"]
 mod evidence;
-#[path = "../quickstart/report.rs"]
+#[path = "../report.rs"]
 mod report;

@@ -1,0 +1,209 @@
+//! Which test programs there are: cargo builds all of them before one runs.
+
+use super::schedule::Job;
+use crate::process;
+use anyhow::Context;
+use cargo_metadata::{Artifact, Message, TargetKind};
+use std::cmp::Reverse;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// What building all tests may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// The program that compiles a crate for each of its cases.
+const COMPILES: &str = "ui";
+
+/// The programs whose tests break something within a lease of a second and see what happens before its end.
+const ALONE: &str = "faults";
+
+/// Options of `cargo test` that choose targets, among which there are no examples in the documentation.
+const TARGETS: [&str; 10] = [
+    "--lib",
+    "--bin",
+    "--bins",
+    "--test",
+    "--tests",
+    "--example",
+    "--examples",
+    "--bench",
+    "--benches",
+    "--all-targets",
+];
+
+/// What was asked of `cargo test`: its own arguments, and those for the test programs.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    cargo: Vec<&'a str>,
+    programs: Vec<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// Splits the arguments where `cargo test` does; without any, all members are meant.
+    pub(super) fn new(arguments: &'a [String]) -> Self {
+        let mut halves = arguments.splitn(2, |argument| argument == "--");
+        let mut half = || halves.next().unwrap_or_default().iter().map(String::as_str);
+        let mut cargo: Vec<_> = half().collect();
+        if cargo.is_empty() {
+            cargo.push("--workspace");
+        }
+        Self {
+            cargo,
+            programs: half().collect(),
+        }
+    }
+
+    fn only_documentation(&self) -> bool {
+        self.cargo.contains(&"--doc")
+    }
+
+    fn has_documentation(&self) -> bool {
+        let of_target = |argument: &&str| {
+            let option = argument.split('=').next().unwrap_or_default();
+            TARGETS.contains(&option)
+        };
+        !self.cargo.iter().any(of_target)
+    }
+
+    fn cargo_test(&self, root: &Path) -> Command {
+        let mut command = process::cargo(root);
+        command
+            .args(["test", "--locked", "--all-features", "--no-fail-fast"])
+            .args(&self.cargo);
+        command
+    }
+
+    /// Builds what was asked for; the answer is all there is to run, or nothing if it does not build.
+    pub(super) fn jobs(&self, root: &Path) -> anyhow::Result<Option<Vec<Job>>> {
+        let mut jobs = Vec::new();
+        // First, because it compiles: beside it, the programs wait for their leases to end.
+        if self.has_documentation() {
+            jobs.push(self.documentation(root));
+        }
+        if !self.only_documentation() {
+            let Some(programs) = self.build(root)? else {
+                return Ok(None);
+            };
+            for program in &longest_first(programs) {
+                jobs.extend(self.job(root, program)?);
+            }
+        }
+        Ok(Some(jobs))
+    }
+
+    /// The examples in the documentation, which rustdoc compiles and runs.
+    fn documentation(&self, root: &Path) -> Job {
+        let mut command = self.cargo_test(root);
+        if !self.only_documentation() {
+            command.arg("--doc");
+        }
+        command.arg("--").args(&self.programs);
+        Job::new("documentation", command)
+    }
+
+    fn build(&self, root: &Path) -> anyhow::Result<Option<Vec<Artifact>>> {
+        let mut command = self.cargo_test(root);
+        command.args(["--no-run", "--message-format=json-render-diagnostics"]);
+        let mut built = Vec::new();
+        let ended = process::run_with_lines(&mut command, BUILD_LIMIT, &mut |line| {
+            if let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(line)
+                && artifact.profile.test
+                && artifact.executable.is_some()
+            {
+                built.push(artifact);
+            }
+        })?;
+        Ok(ended.success().then_some(built))
+    }
+
+    /// Runs a program as cargo would: in its package's folder, with what tells a program its package.
+    fn job(&self, root: &Path, program: &Artifact) -> anyhow::Result<Option<Job>> {
+        let Some(executable) = &program.executable else {
+            return Ok(None);
+        };
+        let manifest = program.manifest_path.as_std_path();
+        let folder = manifest.parent().context("a manifest lies in a folder")?;
+        let mut command = Command::new(executable);
+        command
+            .args(&self.programs)
+            .current_dir(folder)
+            .env("CARGO", process::cargo(root).get_program())
+            .env("CARGO_MANIFEST_DIR", folder)
+            .env("CARGO_MANIFEST_PATH", manifest);
+        let package = folder.strip_prefix(root).unwrap_or(folder).display();
+        let name = match program.target.kind.first() {
+            Some(TargetKind::Test) => format!("{package} {}", program.target.name),
+            _ => format!("{package} {} (unit tests)", program.target.name),
+        };
+        let mut job = Job::new(&name, command);
+        job.alone = program.target.name == ALONE;
+        Ok(Some(job))
+    }
+}
+
+/// So that no long one is left alone at the end.
+///
+/// How long a program takes is known only afterwards. The larger ones have more tests; one that runs the compiler is small.
+fn longest_first(mut programs: Vec<Artifact>) -> Vec<Artifact> {
+    let size = |program: &Artifact| {
+        let metadata = program.executable.as_ref().map(fs::metadata);
+        metadata.and_then(Result::ok).map_or(0, |file| file.len())
+    };
+    programs.sort_by_key(|program| (program.target.name != COMPILES, Reverse(size(program))));
+    programs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asked;
+    use std::path::Path;
+
+    fn asked(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn all_members_are_meant_without_arguments() {
+        for (line, cargo, programs) in [
+            ("", vec!["--workspace"], vec![]),
+            ("-p a", vec!["-p", "a"], vec![]),
+            ("-p a -- b -- c", vec!["-p", "a"], vec!["b", "--", "c"]),
+            ("-- b", vec!["--workspace"], vec!["b"]),
+        ] {
+            let arguments = asked(line);
+            let found = Asked::new(&arguments);
+            assert_eq!((found.cargo, found.programs), (cargo, programs), "{line}");
+        }
+    }
+
+    #[test]
+    fn documentation_is_left_out_where_targets_are_chosen() {
+        for (line, documentation) in [
+            ("", true),
+            ("-p a", true),
+            ("--doc", true),
+            ("-p a --test b", false),
+            ("--test=b", false),
+            ("--lib", false),
+        ] {
+            let arguments = asked(line);
+            assert_eq!(
+                Asked::new(&arguments).has_documentation(),
+                documentation,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn documentation_is_asked_for_once() {
+        for line in ["", "--doc"] {
+            let arguments = asked(line);
+            let job = Asked::new(&arguments).documentation(Path::new("."));
+            let text = format!("{job:?}");
+            assert_eq!(text.matches("--doc\"").count(), 1, "{text}");
+        }
+    }
+}
