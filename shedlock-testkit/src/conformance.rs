@@ -55,14 +55,17 @@ pub mod forcing;
 mod harness;
 pub mod healing;
 pub mod late;
+pub mod listing;
 mod macros;
 pub mod names;
+mod node;
 mod operator;
 pub mod owner;
 pub mod pausing;
 pub mod processes;
 pub mod pruning;
 pub mod releasing;
+pub mod resuming;
 mod subject;
 pub mod time;
 

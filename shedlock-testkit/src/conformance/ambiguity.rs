@@ -12,7 +12,8 @@ use shedlock_runtime::{
 use tokio::sync::Notify;
 
 use super::harness::Disturbance;
-use super::subject::{LONG, Node, Subject, config, fresh, soon};
+use super::node::Node;
+use super::subject::{LONG, Subject, config, fresh, soon};
 
 /// How long a call may take at most in these cases.
 const LIMIT: Duration = Duration::from_millis(400);

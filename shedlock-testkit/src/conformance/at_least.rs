@@ -8,7 +8,8 @@ use shedlock_runtime::{
     LockingTaskExecutor, Ownership, ProviderInfo, async_trait,
 };
 
-use super::subject::{LONG, Node, Subject, assert_kept, config, fresh, soon};
+use super::node::Node;
+use super::subject::{LONG, Subject, assert_kept, config, fresh, soon};
 
 /// One lock whose holder is to end early.
 struct Early {

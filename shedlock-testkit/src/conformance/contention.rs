@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shedlock_runtime::{LockingTaskExecutor, Outcome, SkipReason};
 
-use super::subject::{Held, LONG, Node, Subject, config, fresh};
+use super::node::{Held, Node};
+use super::subject::{LONG, Subject, config, fresh};
 
 const NODES: usize = 4;
 const CONTENDERS: usize = 16;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use shedlock_runtime::Fencing;
 
 use super::harness::Disturbance;
-use super::subject::{Held, LONG, Subject, fresh};
+use super::node::Held;
+use super::subject::{LONG, Subject, fresh};
 
 /// Looks at the tokens of one lock as they are granted.
 #[derive(Default)]

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
 
 use super::harness::Disturbance;
-use super::subject::{LONG, Node, Subject, config, fresh};
+use super::node::Node;
+use super::subject::{LONG, Subject, config, fresh};
 
 /// The record of a free lock is deleted.
 pub async fn a_record_deleted_while_free(subject: &Subject) {

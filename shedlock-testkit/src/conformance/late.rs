@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use shedlock_runtime::{AcquireRequest, Acquisition, Lease, Ownership};
 
 use super::harness::Peek;
-use super::subject::{LONG, NOISE, Node, Subject, config, fresh, until};
+use super::node::Node;
+use super::subject::{LONG, NOISE, Subject, config, fresh, until};
 
 /// A request, and the lease that it has won.
 async fn won(

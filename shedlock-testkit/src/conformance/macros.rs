@@ -161,10 +161,12 @@ macro_rules! __conformance_cases {
                 are_typed_and_helpful
                 a_store_that_is_away_is_an_error
             }
-            admin {
+            listing {
                 lists_what_is_held_and_paused
                 lists_what_is_free
                 an_unknown_name_is_none
+            }
+            admin {
                 a_held_lock_says_who_and_how_long
                 a_free_lock_says_since_when
                 a_bad_name_never_reaches_the_store
@@ -186,6 +188,11 @@ macro_rules! __conformance_cases {
                 a_forgotten_lock_can_be_taken
                 prune_comes_between_no_acquisition
             }
+            resuming {
+                resume_frees_at_once
+                resume_leaves_a_held_lock_alone
+                a_paused_lock_can_be_released_by_force
+            }
             pausing {
                 a_paused_lock_is_skipped_by_every_node
                 an_unknown_lock_can_be_paused
@@ -196,9 +203,6 @@ macro_rules! __conformance_cases {
                 a_second_pause_replaces_the_first
                 a_pause_is_shown
                 attempts_leave_a_pause_as_it_is
-                resume_frees_at_once
-                resume_leaves_a_held_lock_alone
-                a_paused_lock_can_be_released_by_force
                 an_impossible_pause_never_reaches_the_store
             }
             healing {

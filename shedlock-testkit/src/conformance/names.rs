@@ -6,7 +6,8 @@ use std::time::Duration;
 use shedlock_runtime::testing::FaultyProvider;
 use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Operation};
 
-use super::subject::{LONG, Node, Subject, config, fresh};
+use super::node::Node;
+use super::subject::{LONG, Subject, config, fresh};
 
 /// Names that careless quoting, escaping, comparing or cutting would take for one another, or for something else.
 const ODD: &[&str] = &[

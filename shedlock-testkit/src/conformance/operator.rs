@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use shedlock_runtime::{Expiry, LockAdmin, LockInfo, SkipReason};
 
-use super::subject::{LONG, Node, Subject, config};
+use super::node::Node;
+use super::subject::{LONG, Subject, config};
 
 /// How far an instant that the store keeps may be from ours: a store may count in milliseconds, and its clock be slewed.
 const TOLERANCE: Duration = Duration::from_millis(50);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use shedlock_runtime::Ownership;
 
 use super::harness::Peek;
-use super::subject::{Held, LONG, Node, Subject, config, fresh};
+use super::node::{Held, Node};
+use super::subject::{LONG, Subject, config, fresh};
 
 /// Two nodes, and a lock that the first held until its lease ended and the second holds now.
 async fn succession(

@@ -6,7 +6,8 @@ use std::time::Duration;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, LockingTaskExecutor, Operation, Outcome};
 
-use super::subject::{LONG, Node, Subject, config, fresh, soon};
+use super::node::Node;
+use super::subject::{LONG, Subject, config, fresh, soon};
 
 fn executor(node: &Node) -> LockingTaskExecutor {
     LockingTaskExecutor::new(Arc::clone(node.provider()))

@@ -1,22 +1,19 @@
 //! The store under test as the cases see it: nodes, short names for what they do, and an oracle clock.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{
-    AcquireRequest, Acquisition, Capabilities, Fencing, Lease, Lock, LockConfiguration,
-    LockProvider, LockProviderExt as _, Ownership, Refusal, SkipReason,
-};
+use shedlock_runtime::{Capabilities, Fencing, LockConfiguration};
 
 use super::harness::{Harness, Peek};
+use super::node::{Held, Node};
 
 /// A lease that no case outlives.
 pub(super) const LONG: Duration = Duration::from_secs(600);
 /// How far two clocks of one machine may be apart over a case: the store's may be slewed, and count in milliseconds.
 pub(super) const NOISE: Duration = Duration::from_millis(2);
 /// How long something may take that should happen at once, on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const POLL: Duration = Duration::from_millis(5);
 
 /// The store under test.
 pub struct Subject {
@@ -60,10 +57,7 @@ impl Subject {
 
     /// A node that has spoken to the store before, so that no case measures how a connection is made.
     pub(super) async fn node(&self, name: &str) -> Node {
-        let node = Node {
-            provider: self.harness.node(name).await,
-            slack: self.slack(),
-        };
+        let node = Node::new(self.harness.node(name).await, self.slack());
         node.warm_up().await;
         node
     }
@@ -119,165 +113,6 @@ impl Subject {
 /// A name that no other case uses: harnesses may share a store.
 pub(super) fn fresh(hint: &str) -> String {
     format!("{hint}-{:016x}", fastrand::u64(..))
-}
-
-/// One provider: one program's view of the store.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    provider: Arc<dyn LockProvider>,
-    slack: Duration,
-}
-
-/// A lease as the store granted it, without a guard: the cases decide what becomes of it.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) lease: Lease,
-    /// Before the store was asked.
-    pub(super) asked: Instant,
-    /// After the store had answered.
-    pub(super) answered: Instant,
-}
-
-impl Node {
-    pub(super) fn of(provider: Arc<dyn LockProvider>) -> Self {
-        Self {
-            provider,
-            slack: Duration::ZERO,
-        }
-    }
-
-    pub(super) fn provider(&self) -> &Arc<dyn LockProvider> {
-        &self.provider
-    }
-
-    pub(super) async fn warm_up(&self) {
-        let held = self.seize(&fresh("warm-up"), LONG).await;
-        self.release(&held).await;
-    }
-
-    pub(super) fn request(&self, config: LockConfiguration) -> AcquireRequest {
-        AcquireRequest::new(config, self.provider.info().clock().boot())
-    }
-
-    /// Asks the store once, without the runtime's time limit.
-    pub(super) async fn try_seize(&self, config: LockConfiguration) -> Result<Held, Refusal> {
-        let asked = Instant::now();
-        let name = config.name().clone();
-        match self.provider.acquire(&self.request(config)).await {
-            Ok(Acquisition::Granted(lease)) => Ok(Held {
-                lease,
-                asked,
-                answered: Instant::now(),
-            }),
-            Ok(Acquisition::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!(
-                "an acquisition of `{name}` must be granted or refused, and failed: {error:?}"
-            ),
-        }
-    }
-
-    /// Takes a lock that must be free.
-    pub(super) async fn seize(&self, lock: &str, at_most: Duration) -> Held {
-        self.seize_for(lock, at_most, Duration::ZERO).await
-    }
-
-    pub(super) async fn seize_for(
-        &self,
-        lock: &str,
-        at_most: Duration,
-        at_least: Duration,
-    ) -> Held {
-        match self.try_seize(config(lock, at_most, at_least)).await {
-            Ok(held) => held,
-            Err(refusal) => panic!("`{lock}` is free and was refused: {refusal:?}"),
-        }
-    }
-
-    /// Takes a lock that must be free, as users do.
-    pub(super) async fn lock(&self, lock: &str, at_most: Duration, at_least: Duration) -> Lock {
-        match self
-            .provider
-            .try_lock(config(lock, at_most, at_least))
-            .await
-        {
-            Ok(Some(guard)) => guard,
-            Ok(None) => panic!("`{lock}` is free and was refused"),
-            Err(error) => panic!("`{lock}` is free and the acquisition failed: {error:?}"),
-        }
-    }
-
-    /// Asks for a lock that must be held, and must be said to be.
-    pub(super) async fn must_be_refused(&self, lock: &str) {
-        match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
-            Ok(_) => panic!("`{lock}` is held, and was granted to another"),
-            Err(refusal) => {
-                assert_eq!(
-                    refusal.reason,
-                    SkipReason::Held,
-                    "a lock that is held is refused as held, without a race"
-                );
-            }
-        }
-    }
-
-    pub(super) async fn must_be_free(&self, lock: &str) {
-        let held = self.seize(lock, LONG).await;
-        self.release(&held).await;
-    }
-
-    /// Asks until the lock is granted, which must happen `soon`.
-    pub(super) async fn seize_when_free(&self, lock: &str) -> Held {
-        self.seize_within(lock, Duration::ZERO).await
-    }
-
-    /// Asks until the lock is granted, which must happen within `wait` and what a busy machine needs.
-    pub(super) async fn seize_within(&self, lock: &str, wait: Duration) -> Held {
-        let limit = Instant::now() + wait + self.slack + PATIENCE;
-        loop {
-            match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
-                Ok(held) => return held,
-                Err(_) if Instant::now() < limit => tokio::time::sleep(POLL).await,
-                Err(refusal) => {
-                    panic!("`{lock}` should long be free, and is still refused: {refusal:?}")
-                }
-            }
-        }
-    }
-
-    pub(super) async fn try_extend(&self, held: &Held, at_most: Duration) -> Ownership {
-        match self.provider.extend(&held.lease, at_most).await {
-            Ok(answer) => answer,
-            Err(error) => panic!("an extension must be made or lost, and failed: {error:?}"),
-        }
-    }
-
-    pub(super) async fn extend(&self, held: &Held, at_most: Duration) {
-        let answer = self.try_extend(held, at_most).await;
-        assert_eq!(
-            answer,
-            Ownership::Ours,
-            "the lease of `{}` is live and can be extended",
-            held.lease.name()
-        );
-    }
-
-    pub(super) async fn try_release(&self, held: &Held) -> Ownership {
-        let keep_for = held.lease.at_least_left(self.provider.info().clock());
-        match self.provider.release(&held.lease, keep_for).await {
-            Ok(answer) => answer,
-            Err(error) => panic!("a release must be made or be too late, and failed: {error:?}"),
-        }
-    }
-
-    pub(super) async fn release(&self, held: &Held) {
-        let answer = self.try_release(held).await;
-        assert_eq!(
-            answer,
-            Ownership::Ours,
-            "the lease of `{}` is live and can be released",
-            held.lease.name()
-        );
-    }
 }
 
 pub(super) fn config(lock: &str, at_most: Duration, at_least: Duration) -> LockConfiguration {

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{ErrorKind, Expiry, LockProviderExt as _, Operation};
 
-use super::subject::{LONG, NOISE, Node, Subject, assert_kept, config, fresh};
+use super::node::Node;
+use super::subject::{LONG, NOISE, Subject, assert_kept, config, fresh};
 
 /// The holder's deadline counts from before the request was sent: a slow reply costs the holder, not the others.
 pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {

@@ -34,15 +34,14 @@ impl Files {
 
 #[async_trait]
 impl RecordStore for Files {
-    /// The number in the name of a record's file.
-    type Version = u64;
+    /// The number in the name of a record's file, and what the file says: a directory that is deleted and made anew begins at one again.
+    type Version = (u64, String);
 
-    async fn read(&self, name: &str) -> Result<Snapshot<u64>, LockError> {
-        let directory = self.of(name);
-        let Some(version) = latest(&directory).map_err(failed)? else {
+    async fn read(&self, name: &str) -> Result<Snapshot<Self::Version>, LockError> {
+        let Some(version) = latest(&self.of(name)).map_err(failed)? else {
             return Ok(Snapshot::absent());
         };
-        let text = fs::read_to_string(directory.join(version.to_string())).map_err(failed)?;
+        let text = version.1.clone();
         let fields: Vec<&str> = text.split('\n').collect();
         let [until, at, token, owner] = fields[..] else {
             return Ok(Snapshot::unreadable("not a record"));
@@ -60,31 +59,36 @@ impl RecordStore for Files {
         &self,
         name: &str,
         record: &LockRecord,
-        expected: Option<&u64>,
-    ) -> Result<Written<u64>, LockError> {
+        expected: Option<&Self::Version>,
+    ) -> Result<Written<Self::Version>, LockError> {
         let directory = self.of(name);
         fs::create_dir_all(&directory).map_err(failed)?;
         // A number that is taken is found below; one whose forerunner was deleted, here.
         if latest(&directory).map_err(failed)?.as_ref() != expected {
             return Ok(Written::Conflict);
         }
-        let next = expected.map_or(1, |last| last + 1);
+        let next = expected.map_or(1, |(last, _)| last + 1);
         let nanos = |instant: SystemTime| instant.duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let (until, at) = (nanos(record.lock_until), nanos(record.locked_at));
         let (token, owner) = (record.fencing_token, &record.locked_by);
         // Whole before it has its name, which only one can give.
         let draft = directory.join(format!("draft-{:016x}", fastrand::u64(..)));
-        fs::write(&draft, format!("{until}\n{at}\n{token}\n{owner}")).map_err(failed)?;
+        let text = format!("{until}\n{at}\n{token}\n{owner}");
+        fs::write(&draft, &text).map_err(failed)?;
         let linked = fs::hard_link(&draft, directory.join(next.to_string()));
         fs::remove_file(&draft).map_err(failed)?;
         match linked {
-            Ok(()) => Ok(Written::Done(next)),
+            Ok(()) => Ok(Written::Done((next, text))),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Written::Conflict),
             Err(error) => Err(failed(error)),
         }
     }
 
-    async fn delete(&self, _name: &str, _expected: &u64) -> Result<Written<()>, LockError> {
+    async fn delete(
+        &self,
+        _name: &str,
+        _expected: &Self::Version,
+    ) -> Result<Written<()>, LockError> {
         Err(failed("no version is ever deleted"))
     }
 
@@ -93,7 +97,7 @@ impl RecordStore for Files {
     }
 }
 
-fn latest(directory: &Path) -> io::Result<Option<u64>> {
+fn latest(directory: &Path) -> io::Result<Option<(u64, String)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         entries => entries?,
@@ -101,10 +105,12 @@ fn latest(directory: &Path) -> io::Result<Option<u64>> {
     let names: Vec<_> = entries
         .map(|entry| Ok(entry?.file_name()))
         .collect::<io::Result<_>>()?;
-    Ok(names
-        .iter()
-        .filter_map(|name| name.to_str()?.parse().ok())
-        .max())
+    let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+    let Some(number) = numbers.max() else {
+        return Ok(None);
+    };
+    let file = directory.join(u64::to_string(&number));
+    Ok(Some((number, fs::read_to_string(file)?)))
 }
 
 fn instant(nanos: &str) -> SystemTime {

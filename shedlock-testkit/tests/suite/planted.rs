@@ -101,7 +101,7 @@ planted! {
         forcing::a_forced_release_frees_at_once "it is free",
         forcing::a_forced_release_ends_at_least "was refused";
     FoldsCase:
-        admin::an_unknown_name_is_none "left == right",
+        listing::an_unknown_name_is_none "left == right",
         names::odd_names_are_distinct_locks "only other names are held";
     LateAttemptsTakeTheLock:
         late::an_acquisition_after_its_release "for a holder that is gone",
@@ -174,7 +174,7 @@ planted! {
         late::an_extension_a_second_time "changed the record",
         late::a_release_a_second_time "was refused";
     ResumeFreesHeldLocks:
-        pausing::resume_leaves_a_held_lock_alone "nobody has paused it";
+        resuming::resume_leaves_a_held_lock_alone "nobody has paused it";
     RoundsDown:
         time::fractions_are_not_cut_off "was to be kept";
     TokenDiesWithTheRow:
