@@ -1,6 +1,6 @@
 //! One process or thread of a server, among those that serve the others.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres, Signal};
@@ -16,8 +16,10 @@ async fn one_postgres_backend_stands_still_while_others_go_on() {
     let url = server.fresh_database().await;
     assert_eq!(server.backends(&url).await, [0_u32; 0]);
     let asked = url.clone();
+    // Long enough to be found in, on a machine with much else to do.
+    let begun = Instant::now();
     let slow = tokio::task::spawn_blocking(move || {
-        psql(&asked, "SELECT pg_sleep(0.3); SELECT pg_backend_pid()")
+        psql(&asked, "SELECT pg_sleep(3); SELECT pg_backend_pid()")
     });
     let backend = timeout(SOON, async {
         loop {
@@ -28,7 +30,7 @@ async fn one_postgres_backend_stands_still_while_others_go_on() {
     });
     let backend = backend.await.unwrap();
     server.pause_backend(backend).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep_until((begun + Duration::from_secs(5)).into()).await;
     assert!(!slow.is_finished());
     assert_eq!(server.execute(&url, "SELECT 1").await, "1\n");
     server.resume_backend(backend).await.unwrap();

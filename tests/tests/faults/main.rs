@@ -7,10 +7,10 @@
     reason = "what was measured is shown when a test fails"
 )]
 
-mod a_holder_process;
-mod b_async;
-mod c_time;
 mod catalogue;
-mod d_database;
-mod g_network;
+mod database;
+mod futures;
+mod holder;
+mod network;
 mod support;
+mod time;

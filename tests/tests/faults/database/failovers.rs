@@ -13,12 +13,12 @@ use super::{Crew, LONG, MINUTE, Own, kept_job, must_fail, must_run, until_extend
 use crate::support::{Locks, Place, cases, config, connect, in_time, take, until};
 
 cases! {
-    of crate::d_database::Own:
+    of crate::database::Own:
     d12_read_only_while_held on postgres mariadb;
 }
 
 cases! {
-    of crate::d_database::failovers::Pair:
+    of crate::database::failovers::Pair:
     d12_failover_of_a_killed_primary on postgres;
     d12_failover_of_a_primary_that_lives_on on postgres;
     d12_failover_to_a_replica_without_the_grant on postgres;

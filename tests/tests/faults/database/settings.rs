@@ -11,7 +11,7 @@ cases! {
 }
 
 cases! {
-    of crate::d_database::Own:
+    of crate::database::Own:
     d8_settings_of_mariadb on mariadb;
 }
 

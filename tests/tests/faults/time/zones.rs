@@ -9,7 +9,7 @@ use super::Shifted;
 use crate::support::{Place, cases, config, connect, is_free};
 
 cases! {
-    of crate::c_time::Shifted:
+    of crate::time::Shifted:
     c5_session_zones_and_changes_of_the_clocks on postgres mariadb;
 }
 

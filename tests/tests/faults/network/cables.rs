@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 cases! {
-    of crate::g_network::cables::Cabled:
+    of crate::network::cables::Cabled:
     g1_reply_to_acquire_lost_on_a_cable on postgres mariadb;
     g5_cable_of_the_holder_cut on postgres mariadb;
     g6_cable_of_all_cut on postgres mariadb;

@@ -16,7 +16,7 @@ use super::addresses::{Forwarder, is_told_once, lazy};
 use crate::support::{Place, cases, config, connect, is_free, until};
 
 cases! {
-    of crate::g_network::certificates::Secure:
+    of crate::network::certificates::Secure:
     g10_certificates_that_are_refused on postgres mariadb;
     g10_certificate_that_expires_while_connected on postgres mariadb;
 }

@@ -10,7 +10,7 @@ use super::{Crew, LONG, Own, kept_job, until_extended};
 use crate::support::{Place, cases, in_time, nanos};
 
 cases! {
-    of crate::d_database::Own:
+    of crate::database::Own:
     d11_restart_while_held on postgres mariadb;
     d11_kill_9_while_held on postgres mariadb;
     d11_down_for_longer_than_the_lease on postgres mariadb;

@@ -20,7 +20,7 @@ cases! {
 }
 
 cases! {
-    of crate::d_database::Own:
+    of crate::database::Own:
     d7_deadlocks on postgres mariadb;
 }
 

@@ -9,7 +9,7 @@ use super::Shifted;
 use crate::support::{Locks, cases, config, is_free, nanos, take};
 
 cases! {
-    of crate::c_time::Shifted:
+    of crate::time::Shifted:
     c3_server_clock_steps_forward on postgres mariadb;
     c3_server_clock_steps_forward_past_a_kept_lease on postgres mariadb;
     c4_server_clock_steps_back on postgres mariadb;

@@ -13,12 +13,12 @@ use super::{Crew, LONG, MINUTE, job, kept_job, must_fail, must_run, until_extend
 use crate::support::{Locks, Place, cases, config, connect, in_time, until};
 
 cases! {
-    of crate::d_database::limits::Small:
+    of crate::database::limits::Small:
     d14_disk_full on sqlite postgres mariadb;
 }
 
 cases! {
-    of crate::d_database::limits::Crowded:
+    of crate::database::limits::Crowded:
     d14_out_of_connections on postgres mariadb;
 }
 

@@ -13,7 +13,7 @@ use super::precision::make_columns;
 use crate::support::{Locks, Place, cases, config, is_free, take};
 
 cases! {
-    of crate::c_time::Shifted:
+    of crate::time::Shifted:
     c6_server_at_the_ends_of_time on postgres mariadb;
     c6_server_at_the_end_of_its_columns on mariadb;
 }
