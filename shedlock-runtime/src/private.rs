@@ -210,7 +210,7 @@ fn nothing_installed() -> LockError {
 /// What `reason` is to an `on_skip` that also answers for a failed store.
 #[must_use]
 pub fn skip_reason(error: &LockError) -> SkipReason {
-    SkipReason::of(error)
+    SkipReason::from_error(error)
 }
 
 /// What a skipped call returns by default.

@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::process::registry::{self, Registry, Scope, scoped};
+use crate::process::registry::{self, Registry, TestScope, scoped};
 use crate::run::assert;
 use crate::seam::provider::LockProvider;
 
@@ -59,7 +59,7 @@ pub async fn asserts_pass<F: Future>(future: F) -> F::Output {
 pub async fn with_provider<P: LockProvider, F: Future>(provider: P, future: F) -> F::Output {
     let registry = Some(Arc::new(Registry::only(provider, AT_MOST)));
     scoped(
-        Scope {
+        TestScope {
             registry,
             overrides: false,
             held: None,
@@ -77,7 +77,7 @@ pub async fn with_provider<P: LockProvider, F: Future>(provider: P, future: F) -
 /// That of `future`.
 pub async fn always_locked<F: Future>(future: F) -> F::Output {
     let registry = Some(Arc::new(Registry::only(fixed::AlwaysFree::new(), AT_MOST)));
-    let scope = Scope {
+    let scope = TestScope {
         registry,
         overrides: true,
         held: None,
@@ -94,7 +94,7 @@ pub async fn always_locked<F: Future>(future: F) -> F::Output {
 pub async fn always_held<F: Future>(name: impl Into<String>, future: F) -> F::Output {
     let held = Some(name.into());
     scoped(
-        Scope {
+        TestScope {
             registry: None,
             overrides: false,
             held,

@@ -62,7 +62,7 @@ pub(crate) async fn acquire(
             let took = took.unwrap_or_default();
             events::skipped(config, info, refusal, took);
         }
-        Err(error) => events::not_acquired(&Subject::of(config, info), error),
+        Err(error) => events::not_acquired(&Subject::new(config, info), error),
     }
     answer
 }
@@ -87,7 +87,7 @@ async fn acquire_within(
         match &answer {
             Ok(Err(_refusal)) => {}
             Err(error) if error.is_transient() => {
-                events::asking_again(&Subject::of(config, info), error, left);
+                events::asking_again(&Subject::new(config, info), error, left);
             }
             _ => return answer,
         }

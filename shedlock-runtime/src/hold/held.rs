@@ -68,7 +68,7 @@ impl LockState {
         ticket: ShutdownTicket,
     ) -> Arc<Self> {
         lease.set_acquired(now);
-        let subject = Subject::of(config, provider.as_ref().info());
+        let subject = Subject::new(config, provider.as_ref().info());
         Arc::new(Self {
             provider: Arc::clone(provider),
             holding: Holding::begin(&subject),

@@ -88,7 +88,7 @@ impl InFlightAcquisition<'_> {
         let Some(lease) = self.request.orphan() else {
             return;
         };
-        let subject = Subject::of(self.request.config(), self.provider.as_ref().info());
+        let subject = Subject::new(self.request.config(), self.provider.as_ref().info());
         let until = self.request.ends();
         let left = until.saturating_since(self.provider.as_ref().info().clock().boot());
         if !quiet {

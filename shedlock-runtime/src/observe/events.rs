@@ -39,16 +39,16 @@ pub(crate) struct Subject {
     pub(crate) template: Option<&'static str>,
     pub(crate) provider: &'static str,
     /// The provider's id: two databases of one kind can have a lock of one name.
-    pub(crate) store: u64,
+    pub(crate) provider_id: u64,
 }
 
 impl Subject {
-    pub(crate) fn of(config: &LockConfiguration, info: &ProviderInfo) -> Self {
+    pub(crate) fn new(config: &LockConfiguration, info: &ProviderInfo) -> Self {
         Self {
             name: config.name().clone(),
             template: config.template(),
             provider: info.name(),
-            store: info.id(),
+            provider_id: info.id(),
         }
     }
 
@@ -113,7 +113,7 @@ pub(crate) fn skipped(
     refusal: &Refusal,
     took: Duration,
 ) {
-    let subject = Subject::of(config, info);
+    let subject = Subject::new(config, info);
     log::skipped(
         &subject,
         refusal,

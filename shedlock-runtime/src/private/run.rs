@@ -21,7 +21,7 @@ macro_rules! attempt {
             }
             Ok(ResolvedCall::Locked(provider, config)) => {
                 let ran = executor::run(&provider, &config, ($body, $has_failed)).await;
-                ran.map_err(|error| error.at(provider.as_ref().info().id()))
+                ran.map_err(|error| error.with_provider_id(provider.as_ref().info().id()))
             }
             Err(error) => Err(error),
         }

@@ -18,7 +18,7 @@ use crate::values::limit::checked_limit;
 static INSTALLED: ArcSwapOption<Registry> = ArcSwapOption::const_empty();
 
 tokio::task_local! {
-    static SCOPED: Arc<Scope>;
+    static SCOPED: Arc<TestScope>;
 }
 
 /// The providers and defaults of functions whose attributes do not name their own.
@@ -33,14 +33,14 @@ pub(crate) struct Registry {
 
 /// A stand-in for the registry in one task, for tests.
 #[derive(Debug)]
-pub(crate) struct Scope {
+pub(crate) struct TestScope {
     /// The registry in place of the installed one; its default provider stands in for every provider given by name.
     pub(crate) registry: Option<Arc<Registry>>,
     /// Whether the registry also stands in for providers given as expressions.
     pub(crate) overrides: bool,
     /// The name of a lock that somebody else always holds.
     pub(crate) held: Option<String>,
-    pub(crate) outer: Option<Arc<Scope>>,
+    pub(crate) outer: Option<Arc<TestScope>>,
 }
 
 impl Registry {
@@ -91,11 +91,11 @@ pub(crate) fn installed() -> Guard<Option<Arc<Registry>>> {
 }
 
 /// The innermost stand-in of the running task.
-pub(crate) fn scope() -> Option<Arc<Scope>> {
+pub(crate) fn scope() -> Option<Arc<TestScope>> {
     SCOPED.try_with(Arc::clone).ok()
 }
 
-pub(crate) fn scoped<F: Future>(scope: Scope, future: F) -> impl Future<Output = F::Output> {
+pub(crate) fn scoped<F: Future>(scope: TestScope, future: F) -> impl Future<Output = F::Output> {
     SCOPED.scope(Arc::new(scope), future)
 }
 

@@ -192,7 +192,7 @@ fn tell<P: LockRecords + ?Sized>(store: &P, name: &LockName, kind: EventKind) {
         name: name.clone(),
         template: None,
         provider: info.name(),
-        store: info.id(),
+        provider_id: info.id(),
     };
     events::operator_acted(&subject, kind);
 }

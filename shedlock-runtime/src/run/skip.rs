@@ -78,7 +78,7 @@ impl<T> ErrorValue for Option<T> {
 impl<T> ErrorValue for Outcome<T> {
     fn error_value(error: LockError) -> Self {
         report(&error);
-        Self::Skipped(SkipReason::of(&error))
+        Self::Skipped(SkipReason::from_error(&error))
     }
 }
 

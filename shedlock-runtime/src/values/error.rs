@@ -44,7 +44,7 @@ struct Inner {
     remedy: Option<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
     /// Which of the stores of one kind, where a call of the attribute knows: `ProviderInfo::id`.
-    store: Option<u64>,
+    provider_id: Option<u64>,
 }
 
 impl LockError {
@@ -59,7 +59,7 @@ impl LockError {
             problem: problem.into(),
             remedy: None,
             source: None,
-            store: None,
+            provider_id: None,
         }))
     }
 
@@ -99,8 +99,8 @@ impl LockError {
     }
 
     /// Adds in which store it was.
-    pub(crate) fn at(mut self, store: u64) -> Self {
-        self.inner().store.get_or_insert(store);
+    pub(crate) fn with_provider_id(mut self, provider_id: u64) -> Self {
+        self.inner().provider_id.get_or_insert(provider_id);
         self
     }
 
@@ -176,8 +176,8 @@ impl LockError {
         self.0.remedy.as_deref()
     }
 
-    pub(crate) fn store(&self) -> Option<u64> {
-        self.0.store
+    pub(crate) fn provider_id(&self) -> Option<u64> {
+        self.0.provider_id
     }
 
     /// What failed, without where.

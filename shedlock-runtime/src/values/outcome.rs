@@ -70,7 +70,7 @@ pub enum SkipReason {
 impl SkipReason {
     /// What a call that did not run to its end because of `error` counts as.
     #[must_use]
-    pub fn of(error: &LockError) -> Self {
+    pub fn from_error(error: &LockError) -> Self {
         match error.kind() {
             ErrorKind::Lost => Self::Lost,
             ErrorKind::ShutDown => Self::ShuttingDown,

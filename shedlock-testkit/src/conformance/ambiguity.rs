@@ -22,7 +22,7 @@ const LATENESS: Duration = Duration::from_secs(2);
 
 async fn faulty(subject: &Subject) -> FaultyProvider<Arc<dyn LockProvider>> {
     let provider = subject.harness().node("one").await;
-    Node::of(Arc::clone(&provider)).warm_up().await;
+    Node::from_provider(Arc::clone(&provider)).warm_up().await;
     FaultyProvider::new(provider)
 }
 

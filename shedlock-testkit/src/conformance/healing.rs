@@ -50,8 +50,8 @@ pub async fn a_schema_that_comes_late(subject: &Subject) {
         return subject.not_applicable("the harness cannot remove a schema, or there is none");
     }
     let (one, two) = (
-        Node::of(subject.harness().node("one").await),
-        Node::of(subject.harness().node("two").await),
+        Node::from_provider(subject.harness().node("one").await),
+        Node::from_provider(subject.harness().node("two").await),
     );
     for _ in 0..2 {
         let lock = fresh("late-schema");

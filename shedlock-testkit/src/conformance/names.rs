@@ -168,7 +168,7 @@ pub async fn short_and_long_names_work(subject: &Subject) {
 /// A name longer than the store's limit is refused before the store is asked.
 pub async fn a_name_too_long_never_reaches_the_store(subject: &Subject) {
     let provider = subject.harness().node("one").await;
-    Node::of(Arc::clone(&provider)).warm_up().await;
+    Node::from_provider(Arc::clone(&provider)).warm_up().await;
     let max = provider.info().capabilities().max_name_chars();
     if max >= 1024 {
         return subject.not_applicable("the provider takes names as long as the runtime does");

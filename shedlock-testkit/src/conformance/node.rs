@@ -32,7 +32,7 @@ impl Node {
         Self { provider, slack }
     }
 
-    pub(super) fn of(provider: Arc<dyn LockProvider>) -> Self {
+    pub(super) fn from_provider(provider: Arc<dyn LockProvider>) -> Self {
         Self {
             provider,
             slack: Duration::ZERO,

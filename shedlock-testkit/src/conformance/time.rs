@@ -13,7 +13,7 @@ use super::subject::{LONG, NOISE, Subject, assert_kept, config, fresh};
 /// The holder's deadline counts from before the request was sent: a slow reply costs the holder, not the others.
 pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
     let provider = subject.harness().node("one").await;
-    Node::of(Arc::clone(&provider)).warm_up().await;
+    Node::from_provider(Arc::clone(&provider)).warm_up().await;
     let faulty = FaultyProvider::new(provider);
     for fault in [None, Some(Fault::Delay(Duration::from_millis(150)))] {
         if let Some(fault) = fault {
@@ -40,7 +40,7 @@ pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
 /// So does an extended deadline.
 pub async fn an_extension_counts_from_before_it_was_asked(subject: &Subject) {
     let provider = subject.harness().node("one").await;
-    Node::of(Arc::clone(&provider)).warm_up().await;
+    Node::from_provider(Arc::clone(&provider)).warm_up().await;
     let faulty = FaultyProvider::new(provider);
     let guard = faulty
         .try_lock(config(&fresh("extended-deadline"), LONG, Duration::ZERO))
@@ -99,7 +99,7 @@ pub async fn a_wrong_clock_changes_nothing(subject: &Subject) {
         else {
             return subject.not_applicable("the harness cannot set a node's clock");
         };
-        let wrong = Node::of(wrong);
+        let wrong = Node::from_provider(wrong);
         let lock = fresh("clock");
         let held = right.seize(&lock, LONG).await;
         wrong.must_be_refused(&lock).await;

@@ -30,7 +30,7 @@ pub(crate) fn log(subject: &Subject, cause: &LockError, left: Duration) {
         };
     }
     // A store that is away may refuse at once, so that there is an attempt every second.
-    if rate_limit::check("wait", subject.store, subject.name.as_str()).emits() {
+    if rate_limit::check("wait", subject.provider_id, subject.name.as_str()).emits() {
         line!(info);
     } else {
         line!(debug);

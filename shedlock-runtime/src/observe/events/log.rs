@@ -90,7 +90,7 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
     // That an operator's pause works is worth a line, but not one at every tick; that another node works is worth none.
     let is_news = || {
         reason == SkipReason::Paused
-            && rate_limit::check("pause", subject.store, name.as_str()).emits()
+            && rate_limit::check("pause", subject.provider_id, name.as_str()).emits()
     };
     if seen_for.is_some() || is_news() {
         line!(info);
@@ -128,7 +128,13 @@ pub(super) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
         };
     }
     // A long lease is tried for again every second.
-    if rate_limit::check("extend", lock.subject().store, lock.subject().name.as_str()).emits() {
+    if rate_limit::check(
+        "extend",
+        lock.subject().provider_id,
+        lock.subject().name.as_str(),
+    )
+    .emits()
+    {
         line!(warn);
     } else {
         line!(debug);
@@ -224,7 +230,7 @@ pub(super) fn overrun(lock: &dyn HeldLock, late: Duration) {
 
 /// An error that the caller is not told of: the first of a lock, then one a minute.
 pub(crate) fn failed(cause: &LockError) {
-    let (store, name) = (cause.store().unwrap_or_default(), cause.lock());
+    let (store, name) = (cause.provider_id().unwrap_or_default(), cause.lock());
     let RateLimit::Emit { suppressed } =
         rate_limit::check("error", store, name.unwrap_or_default())
     else {
@@ -259,7 +265,7 @@ pub(super) fn indeterminate(subject: &Subject, left: Duration) {
         };
     }
     // A call with a long `wait` asks a store that hangs again and again.
-    if rate_limit::check("indeterminate", subject.store, subject.name.as_str()).emits() {
+    if rate_limit::check("indeterminate", subject.provider_id, subject.name.as_str()).emits() {
         line!(warn);
     } else {
         line!(debug);

@@ -28,7 +28,7 @@ pub(super) fn record(event: &LockEvent) {
     if !any() || is_by_an_operator(&event.kind) {
         return;
     }
-    let series = groups::of(&event.template, event.provider);
+    let series = groups::series(&event.template, event.provider);
     with_recorder(|recorder| {
         series.show_to(recorder);
         Meters { recorder }.add(&series, event);
@@ -130,7 +130,7 @@ struct Counted {
 impl Holding {
     pub(crate) fn begin(subject: &Subject) -> Self {
         Self(any().then(|| {
-            let series = groups::of(&subject.group(), subject.provider);
+            let series = groups::series(&subject.group(), subject.provider);
             let recorder = with_recorder(|recorder| {
                 series.show_to(recorder);
                 recorder.register_gauge(&series.held, &META).increment(1.0);

@@ -19,7 +19,7 @@ type ByTemplate = HashMap<LockName, Vec<(&'static str, Arc<Series>)>>;
 static ALL: Lazy<ArcSwap<ByTemplate>> = Lazy::new(ArcSwap::default);
 
 /// The series of `template` in `provider`.
-pub(super) fn of(template: &LockName, provider: &'static str) -> Arc<Series> {
+pub(super) fn series(template: &LockName, provider: &'static str) -> Arc<Series> {
     let all = ALL.load();
     if let Some(series) = known(&all, template.as_str(), provider) {
         return series;
