@@ -22,7 +22,8 @@ pub(crate) fn provider(
 ) -> RecordLockProvider<RevisionStore> {
     let capabilities = Capabilities::new()
         .with_expiry(Expiry::ByStoreClock)
-        .with_fencing(Fencing::Always);
+        .with_fencing(Fencing::Always)
+        .with_positions();
     RecordLockProvider::new(info.with_capabilities(capabilities), RevisionStore(server))
 }
 

@@ -8,6 +8,7 @@ use proc_macro2::TokenStream;
 mod args;
 mod expand;
 mod made_anew;
+mod position;
 mod validate;
 
 /// The whole macro.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use core;
 pub use std;
@@ -21,6 +21,7 @@ use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::options::{KeepAlive, OnLost, RunOptions};
 use crate::values::outcome::SkipReason;
+use crate::values::position::Wanted;
 
 #[path = "private/given.rs"]
 mod given;
@@ -128,6 +129,30 @@ impl Job {
     /// `wait = "5s"`.
     pub const fn wait(mut self, wait: Duration) -> Self {
         self.options.wait = wait;
+        self
+    }
+
+    /// `once_per = "1h"`.
+    pub const fn once_per(mut self, period: Duration) -> Self {
+        self.options.wanted = Some(Wanted::Slot(period));
+        self
+    }
+
+    /// `instant = due`.
+    pub fn instant(mut self, instant: impl Into<SystemTime>) -> Self {
+        self.options.wanted = Some(Wanted::Instant(instant.into()));
+        self
+    }
+
+    /// `step = 2`.
+    pub const fn step(mut self, step: u64) -> Self {
+        self.options.wanted = Some(Wanted::Step(step));
+        self
+    }
+
+    /// `attempts = 3`.
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.options.attempts = Some(attempts);
         self
     }
 

@@ -12,5 +12,6 @@ pub(crate) mod operator_mark;
 pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod owner;
+pub(crate) mod position;
 pub(crate) mod printable;
 pub(crate) mod timestamp;

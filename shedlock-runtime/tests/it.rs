@@ -13,6 +13,7 @@ mod it {
     mod keep_alive;
     mod messages;
     mod panics;
+    mod positions;
     mod record;
     mod testing;
     mod wait;

@@ -62,6 +62,7 @@ mod node;
 mod operator;
 pub mod owner;
 pub mod pausing;
+pub mod positions;
 pub mod processes;
 pub mod pruning;
 pub mod releasing;

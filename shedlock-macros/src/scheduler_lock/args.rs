@@ -7,7 +7,7 @@ use proc_macro2::TokenStream;
 use syn::{Expr, Ident};
 
 /// The keys, in the order in which they are listed to the user.
-const KEYS: [KeySpec; 11] = [
+const KEYS: [KeySpec; 15] = [
     KeySpec {
         name: "name",
         form: Form::Value,
@@ -76,6 +76,30 @@ const KEYS: [KeySpec; 11] = [
         aliases: &["time_limit", "limit", "store_timeout", "acquire_timeout"],
     },
     KeySpec {
+        name: "once_per",
+        form: Form::Value,
+        example: "once_per = \"1h\"",
+        aliases: &["once", "slot", "period", "every"],
+    },
+    KeySpec {
+        name: "instant",
+        form: Form::Value,
+        example: "instant = due",
+        aliases: &["tick", "due", "scheduled_at", "scheduled_for"],
+    },
+    KeySpec {
+        name: "step",
+        form: Form::Value,
+        example: "step = 2",
+        aliases: &["sequence", "stage"],
+    },
+    KeySpec {
+        name: "attempts",
+        form: Form::Value,
+        example: "attempts = 3",
+        aliases: &["tries", "max_attempts", "max_tries", "retries"],
+    },
+    KeySpec {
         name: "crate",
         form: Form::Value,
         example: "crate = ::shedlock",
@@ -101,6 +125,10 @@ pub(super) struct Args {
     pub(super) on_lost: Option<Keyed>,
     pub(super) wait: Option<Keyed>,
     pub(super) timeout: Option<Keyed>,
+    pub(super) once_per: Option<Keyed>,
+    pub(super) instant: Option<Keyed>,
+    pub(super) step: Option<Keyed>,
+    pub(super) attempts: Option<Keyed>,
 }
 
 impl Args {
@@ -120,6 +148,10 @@ impl Args {
             on_lost: entries.take_expr("on_lost"),
             wait: entries.take_expr("wait"),
             timeout: entries.take_expr("timeout"),
+            once_per: entries.take_expr("once_per"),
+            instant: entries.take_expr("instant"),
+            step: entries.take_expr("step"),
+            attempts: entries.take_expr("attempts"),
         }
     }
 }

@@ -149,6 +149,7 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
         Some(OnLost::Notify) => quote!(.on_lost_notify()),
         None => TokenStream::new(),
     });
+    job.extend(plan.position.expand(private));
     job
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::{Args, Keyed};
 use super::made_anew::memory_made_anew;
+use super::position::{Position, PositionArgs};
 use crate::crate_path::CratePath;
 use crate::diagnostics::{Diagnostics, closest};
 use crate::duration::{DurationValue, NO_ANSWER, Zero};
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     pub(super) on_lost: Option<OnLost>,
     pub(super) wait: Option<DurationValue>,
     pub(super) timeout: Option<DurationValue>,
+    pub(super) position: Position,
     pub(super) shape: Shape,
     pub(super) output: Output,
 }
@@ -86,6 +88,13 @@ pub(super) fn validate(args: Args, job_fn: &JobFn, found: &mut Diagnostics) -> O
     let on_lost = args.on_lost.and_then(|(_, expr)| on_lost(&expr, found));
     let wait = duration(args.wait, never_waits, found);
     let timeout = duration(args.timeout, NO_ANSWER, found);
+    let position = PositionArgs {
+        once_per: args.once_per,
+        instant: args.instant,
+        step: args.step,
+        attempts: args.attempts,
+    };
+    let position = Position::check(position, found);
     let (shape, output) = job_fn.classify(found)?;
     if let Some(Provider::Expr(expr)) = &provider
         && !job_fn.runs_once(&shape)
@@ -117,6 +126,7 @@ pub(super) fn validate(args: Args, job_fn: &JobFn, found: &mut Diagnostics) -> O
         on_lost,
         wait,
         timeout,
+        position,
         shape,
         output,
     })

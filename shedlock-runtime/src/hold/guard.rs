@@ -85,7 +85,7 @@ async fn acquire_within(
             return answer;
         }
         match &answer {
-            Ok(Err(_refusal)) => {}
+            Ok(Err(refusal)) if refusal.reason.may_pass() => {}
             Err(error) if error.is_transient() => {
                 events::asking_again(&Subject::new(config, info), error, left);
             }
@@ -236,6 +236,40 @@ impl Lock {
     pub async fn unlock(self) -> Result<Ownership, LockError> {
         self.0.set_release_on_drop(true);
         self.0.release_once().await
+    }
+
+    /// Gives the lock back as [`unlock`](Self::unlock) does, and marks the slot, instant or step that the configuration asked for as
+    /// done: the run for it has ended well.
+    ///
+    /// The executor and the attribute do this by themselves. Without it, a lock that is given back by hand leaves its position as begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`unlock`](Self::unlock).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`unlock`](Self::unlock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProviderExt as _};
+    ///
+    /// let provider = InMemoryLockProvider::new();
+    /// let step = |number| LockConfiguration::new("order-17", "1m")?.with_step(number);
+    /// let charge = provider.try_lock(step(1)?).await?.expect("the first step is due");
+    /// charge.complete().await?;
+    /// assert!(provider.try_lock(step(1)?).await?.is_none(), "it never runs again");
+    /// assert!(provider.try_lock(step(2)?).await?.is_some(), "the next step is due");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn complete(self) -> Result<Ownership, LockError> {
+        self.0.note_done();
+        self.unlock().await
     }
 
     pub(crate) fn state(&self) -> &Arc<LockState> {

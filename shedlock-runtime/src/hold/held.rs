@@ -34,6 +34,7 @@ pub(crate) struct LockState {
     subject: Subject,
     at_most: Duration,
     keep_alive: KeepAlive,
+    has_position: bool,
     /// How long one call to the store may take.
     timeout: Duration,
     /// The lock that the same task held already when it took this one.
@@ -75,6 +76,7 @@ impl LockState {
             subject,
             at_most: config.at_most(),
             keep_alive: config.options().keep_alive,
+            has_position: config.position_rule().is_some(),
             timeout: config.timeout(),
             outer,
             runtime: Handle::try_current().ok(),
@@ -173,6 +175,14 @@ impl LockState {
             self.lost_signal.notify_waiters();
         }
         ended
+    }
+
+    /// Notes that the run under the lock has ended well, for the position in the record.
+    pub(crate) fn note_done(&self) {
+        // Most locks have no position, and then nothing is made for it.
+        if self.has_position {
+            self.lease().note_done();
+        }
     }
 
     /// Notes that a body begins to run, and what becomes of the body if the lock is lost.

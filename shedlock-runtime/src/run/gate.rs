@@ -76,6 +76,9 @@ impl<'b, F: Future> Gate<'b, F> {
             watch.end(self.state);
         }
         self.state.end_body();
+        if outcome == RunOutcome::Completed {
+            self.state.note_done();
+        }
         events::finished(&**self.state, outcome);
     }
 

@@ -112,6 +112,16 @@ impl Refusal {
         }
     }
 
+    /// The lock is free, and the position in its record does not let this run begin: `reason` is what
+    /// [`PositionRule::next`](crate::PositionRule::next) said. The owner that is stored tells whose run it lost to.
+    #[must_use]
+    pub fn of_position(reason: SkipReason, stored_owner: &str) -> Self {
+        let mut refusal = Self::held().with_holder(stored_owner, Duration::ZERO);
+        refusal.reason = reason;
+        refusal.remaining = None;
+        refusal
+    }
+
     /// Adds for how long, where the store does not say who.
     #[must_use]
     pub const fn with_remaining(mut self, remaining: Duration) -> Self {

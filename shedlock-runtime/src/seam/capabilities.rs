@@ -42,6 +42,7 @@ pub struct Capabilities {
     fencing: Fencing,
     keeps_free_records: bool,
     pushes_releases: bool,
+    keeps_positions: bool,
 }
 
 /// What ends a lease that its holder does not end.
@@ -100,6 +101,7 @@ impl Capabilities {
             fencing: Fencing::None,
             keeps_free_records: true,
             pushes_releases: false,
+            keeps_positions: false,
         }
     }
 
@@ -183,6 +185,13 @@ impl Capabilities {
         self
     }
 
+    /// Declares that a record keeps a [`Position`](crate::Position), which the store decides on in the same step as on the lock.
+    #[must_use]
+    pub const fn with_positions(mut self) -> Self {
+        self.keeps_positions = true;
+        self
+    }
+
     /// What ends a lease that its holder does not end.
     #[must_use]
     pub const fn expiry(&self) -> Expiry {
@@ -235,6 +244,12 @@ impl Capabilities {
     #[must_use]
     pub const fn pushes_releases(&self) -> bool {
         self.pushes_releases
+    }
+
+    /// Whether a record keeps a [`Position`](crate::Position).
+    #[must_use]
+    pub const fn keeps_positions(&self) -> bool {
+        self.keeps_positions
     }
 
     /// `duration` in whole steps of [`grain`](Self::grain), rounded up: no lease may end in the store before it ends for its holder.

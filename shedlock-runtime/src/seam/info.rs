@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::seam::capabilities::Capabilities;
 use crate::values::clock::{Clock, SystemClock};
 use crate::values::config::LockConfiguration;
-use crate::values::error::{LockError, Operation};
+use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
 use crate::values::owner::{host_node_name, node_name};
 
@@ -133,6 +133,13 @@ impl ProviderInfo {
         capabilities.check_name(config.name())?;
         capabilities.check_lease(config.at_most())?;
         capabilities.check_keeps(config.at_least())?;
+        if config.position_rule().is_some() && !capabilities.keeps_positions() {
+            return Err(LockError::new(
+                ErrorKind::Unsupported,
+                "this store keeps no positions, which `once_per`, `instant` and `step` need",
+            )
+            .with_remedy("keep this lock in a store that does"));
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -51,6 +52,19 @@ impl Lease {
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         self.trail.get()?.owner.get()
+    }
+
+    /// Notes that the run under this lease has ended well.
+    pub(crate) fn note_done(&self) {
+        let trail = self.trail.get_or_init(Arc::default);
+        trail.is_done.store(true, Ordering::Release);
+    }
+
+    /// Whether the run under this lease has ended well: a release then marks the record's [`Position`](crate::Position) as done.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let trail = self.trail.get();
+        trail.is_some_and(|trail| trail.is_done.load(Ordering::Acquire))
     }
 
     /// Keeps `value` for the provider that `info` describes, in place of what it kept before, also on the request; see

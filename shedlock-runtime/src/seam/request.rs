@@ -15,6 +15,7 @@ use crate::values::config::LockConfiguration;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::owner::{Owner, OwnerWrite, Standing};
+use crate::values::position::PositionRule;
 
 /// One request to take a lock: what is asked for, since when, and for which owner.
 ///
@@ -74,6 +75,13 @@ impl AcquireRequest {
     #[must_use]
     pub fn requested_at(&self) -> BootInstant {
         self.requested_at
+    }
+
+    /// What this request asks of the position in the record, if anything: a provider that declares
+    /// [`with_positions`](crate::Capabilities::with_positions) grants the lock only as [`PositionRule::next`] says, and writes the position.
+    #[must_use]
+    pub fn position_rule(&self) -> Option<PositionRule> {
+        self.config.position_rule()
     }
 
     /// The owner of this request on the node that `info` names, the same each time it is asked for.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::OnceCell;
@@ -14,6 +15,8 @@ use crate::values::owner::Owner;
 pub(crate) struct Trail {
     pub(crate) owner: OnceCell<Owner>,
     pub(crate) notes: Notes,
+    /// Whether the run under the lease has ended well.
+    pub(crate) is_done: AtomicBool,
 }
 
 impl Trail {
@@ -25,6 +28,7 @@ impl Trail {
                 .get()
                 .map_or_else(OnceCell::new, |owner| OnceCell::with_value(owner.replica())),
             notes: self.notes.clone(),
+            is_done: AtomicBool::new(self.is_done.load(Ordering::Acquire)),
         }
     }
 }

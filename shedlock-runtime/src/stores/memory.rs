@@ -17,6 +17,8 @@ use crate::values::clock::{BootInstant, Clock, TokioClock};
 use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
+use crate::values::outcome::SkipReason;
+use crate::values::position::Position;
 
 mod records;
 
@@ -64,6 +66,7 @@ struct Record {
     // The token is the owner: no two acquisitions share one.
     token: u64,
     mark: Option<Box<OperatorMark>>,
+    position: Option<Position>,
 }
 
 impl Record {
@@ -95,10 +98,26 @@ impl InMemoryLockProvider {
     pub fn with_clock(clock: impl Clock) -> Self {
         let info = ProviderInfo::new("memory")
             .with_clock(clock)
-            .with_capabilities(Capabilities::new().with_fencing(Fencing::UntilRestart));
+            .with_capabilities(
+                Capabilities::new()
+                    .with_fencing(Fencing::UntilRestart)
+                    .with_positions(),
+            );
         Self {
             info,
             locks: Arc::default(),
+        }
+    }
+
+    /// The position for a lock that is free, whose record has the position `stored`.
+    fn position(
+        &self,
+        request: &AcquireRequest,
+        stored: Option<Position>,
+    ) -> Result<Option<Position>, SkipReason> {
+        match request.position_rule() {
+            None => Ok(stored),
+            Some(rule) => rule.next(stored, self.info.clock().utc()).map(Some),
         }
     }
 
@@ -129,11 +148,12 @@ impl LockProvider for InMemoryLockProvider {
         let now = request.requested_at();
         let mut locks = self.locks();
         let token = locks.last_token + 1;
-        let granted = Record {
+        let mut granted = Record {
             lock_until: now.saturating_add(request.at_most()),
             locked_at: now,
             token,
             mark: None,
+            position: None,
         };
         match locks.records.get_mut(request.name()) {
             Some(record) if record.lock_until > now => {
@@ -145,10 +165,20 @@ impl LockProvider for InMemoryLockProvider {
                 };
                 return Ok(Acquisition::Refused(refusal.with_remaining(remaining)));
             }
-            Some(record) => *record = granted,
-            None => {
-                locks.forget_free(now);
-                locks.records.insert(request.name().clone(), granted);
+            found => {
+                let stored = found.as_ref().and_then(|record| record.position);
+                match self.position(request, stored) {
+                    Ok(position) => granted.position = position,
+                    Err(reason) => {
+                        return Ok(Acquisition::Refused(Refusal::of_position(reason, "")));
+                    }
+                }
+                if let Some(record) = found {
+                    *record = granted;
+                } else {
+                    locks.forget_free(now);
+                    locks.records.insert(request.name().clone(), granted);
+                }
             }
         }
         locks.last_token = token;
@@ -176,6 +206,9 @@ impl LockProvider for InMemoryLockProvider {
         match self.locks().own(lease) {
             Some(record) => {
                 record.lock_until = lock_until;
+                if let Some(position) = &mut record.position {
+                    position.is_done |= lease.is_done();
+                }
                 Ok(Ownership::Ours)
             }
             None => Ok(Ownership::Lost),

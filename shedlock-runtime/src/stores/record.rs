@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::seam::info::ProviderInfo;
 use crate::values::error::LockError;
 use crate::values::owner::Owner;
+use crate::values::position::Position;
 
 mod encoding;
 #[cfg(feature = "json")]
@@ -169,6 +170,8 @@ pub struct LockRecord {
     pub locked_by: String,
     /// The fencing token; zero where the store or a JVM node keeps none.
     pub fencing_token: u64,
+    /// Which run of the lock was begun last, where that was asked for.
+    pub position: Option<Position>,
 }
 
 impl LockRecord {
@@ -185,6 +188,7 @@ impl LockRecord {
             locked_at,
             locked_by,
             fencing_token,
+            position: None,
         }
     }
 
@@ -202,6 +206,7 @@ impl fmt::Debug for LockRecord {
             .field("locked_at", &self.locked_at)
             .field("locked_by", &Owner::node_of(&self.locked_by))
             .field("fencing_token", &self.fencing_token)
+            .field("position", &self.position)
             .finish()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
+use crate::seam::capabilities::Capabilities;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -22,13 +23,21 @@ pub(crate) struct AlwaysHeld(ProviderInfo);
 
 impl AlwaysFree {
     pub(crate) fn new() -> Self {
-        Self(ProviderInfo::new("always_locked").with_clock(TokioClock))
+        Self(
+            ProviderInfo::new("always_locked")
+                .with_clock(TokioClock)
+                .with_capabilities(Capabilities::new().with_positions()),
+        )
     }
 }
 
 impl AlwaysHeld {
     pub(crate) fn new() -> Self {
-        Self(ProviderInfo::new("always_held").with_clock(TokioClock))
+        Self(
+            ProviderInfo::new("always_held")
+                .with_clock(TokioClock)
+                .with_capabilities(Capabilities::new().with_positions()),
+        )
     }
 }
 

@@ -1,13 +1,14 @@
 //! What is asked of a lock: its name and how long it is held at most and at least.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::values::duration::{InvalidDuration, ToDuration};
 use crate::values::error::LockError;
 use crate::values::limit::checked_limit;
 use crate::values::name::LockName;
 use crate::values::options::{KeepAlive, OnLost, RunOptions};
+use crate::values::position::{PositionRule, Wanted};
 
 /// How long one call to the store may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,7 +22,7 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 /// use shedlock_runtime::LockConfiguration;
 ///
 /// let config = LockConfiguration::new("nightly_report", "10m")?.with_at_least("14m")?;
@@ -77,6 +78,7 @@ impl LockConfiguration {
         at_least.to_duration()?;
         checked_limit(timeout)?;
         options.keep_alive.check(at_most)?;
+        options.position_rule()?;
         let options = (*options != RunOptions::DEFAULT).then(|| Arc::new(*options));
         Ok(Self {
             name,
@@ -155,6 +157,85 @@ impl LockConfiguration {
     pub fn with_wait(mut self, wait: impl ToDuration) -> Result<Self, LockError> {
         self.change_options().wait = wait.to_duration()?;
         Ok(self)
+    }
+
+    /// Runs the task at most once in each slot of `period`: the position of a run is the store's time, rounded to the nearest slot. Nodes
+    /// whose clocks differ by less than half a slot mean the same one, and a task that is shorter than that difference does not run twice.
+    ///
+    /// A call in a slot that was begun before is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan). A run that
+    /// failed or crashed is not repeated in its slot, unless [`with_attempts`](Self::with_attempts) says so. It takes the place of an
+    /// earlier `with_once_per`, `with_instant` or `with_step`.
+    ///
+    /// # Errors
+    ///
+    /// A period that cannot be understood, is under a millisecond or longer than a year. A store that keeps no positions refuses the
+    /// acquisition with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), before any I/O.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor, Outcome, SkipReason};
+    ///
+    /// let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    /// let config = LockConfiguration::new("invoices", "10m")?.with_once_per("300d")?;
+    /// assert_eq!(executor.execute(config.clone(), async {}).await?, Outcome::Executed(()));
+    /// // Another node's scheduler is a second late. The lock is free, and the run is done.
+    /// assert_eq!(executor.execute(config, async {}).await?, Outcome::Skipped(SkipReason::AlreadyRan));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_once_per(self, period: impl ToDuration) -> Result<Self, LockError> {
+        self.wanting(Wanted::Slot(period.to_duration()?))
+    }
+
+    /// Runs the task at most once for `instant`, the time at which the scheduler means it to run; a time before the last one that was
+    /// begun is over, too. Otherwise as [`with_once_per`](Self::with_once_per).
+    ///
+    /// # Errors
+    ///
+    /// An instant before 1970.
+    pub fn with_instant(self, instant: SystemTime) -> Result<Self, LockError> {
+        self.wanting(Wanted::Instant(instant))
+    }
+
+    /// Runs the task as step `step` of a chain, counted from one: after the step before it has ended well, and until it has ended well
+    /// itself. A step that is done is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan), and one that is not due yet
+    /// with [`SkipReason::Gap`](crate::SkipReason::Gap).
+    ///
+    /// A task ends well if it returns. The attribute, and
+    /// [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check), take an `Err` for a failure.
+    ///
+    /// # Errors
+    ///
+    /// A step of zero.
+    pub fn with_step(self, step: u64) -> Result<Self, LockError> {
+        self.wanting(Wanted::Step(step))
+    }
+
+    /// Runs the task at most `attempts` times for one slot, instant or step, while it fails or crashes. After that the call is skipped with
+    /// [`SkipReason::Exhausted`](crate::SkipReason::Exhausted), which is a line at ERROR.
+    ///
+    /// # Errors
+    ///
+    /// Zero attempts, or no slot, instant or step to count them for.
+    pub fn with_attempts(mut self, attempts: u32) -> Result<Self, LockError> {
+        self.change_options().attempts = Some(attempts);
+        self.options().position_rule()?;
+        Ok(self)
+    }
+
+    fn wanting(mut self, wanted: Wanted) -> Result<Self, LockError> {
+        self.change_options().wanted = Some(wanted);
+        self.options().position_rule()?;
+        Ok(self)
+    }
+
+    /// What is asked of the position in the record.
+    pub(crate) fn position_rule(&self) -> Option<PositionRule> {
+        // Checked when it was set.
+        self.options().position_rule().ok().flatten()
     }
 
     /// Says what the name was made from, such as `sync-{tenant}`: metrics and events are grouped by it.

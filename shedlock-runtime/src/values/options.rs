@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::values::error::{ErrorKind, LockError};
+use crate::values::position::{PositionRule, Wanted};
 
 /// A lease shorter than this is over before a failed extension could be tried again.
 const MIN_KEEP_ALIVE_LEASE: Duration = Duration::from_millis(300);
@@ -80,6 +81,10 @@ pub(crate) struct RunOptions {
     pub(crate) wait: Duration,
     /// What the name was made from.
     pub(crate) template: Option<&'static str>,
+    /// Which run of the lock this is.
+    pub(crate) wanted: Option<Wanted>,
+    /// How often a run for one position may be begun.
+    pub(crate) attempts: Option<u32>,
 }
 
 impl RunOptions {
@@ -88,7 +93,14 @@ impl RunOptions {
         keep_alive: KeepAlive::Off,
         wait: Duration::ZERO,
         template: None,
+        wanted: None,
+        attempts: None,
     };
+
+    /// What is asked of the position in the record.
+    pub(crate) fn position_rule(&self) -> Result<Option<PositionRule>, LockError> {
+        PositionRule::new(self.wanted, self.attempts)
+    }
 
     pub(crate) fn on_lost(&self) -> OnLost {
         self.on_lost.unwrap_or(match self.keep_alive {

@@ -59,6 +59,12 @@ pub enum SkipReason {
     Contended,
     /// An operator has paused the lock.
     Paused,
+    /// The run for this slot, instant or step was begun or done before.
+    AlreadyRan,
+    /// The step before this one is not done.
+    Gap,
+    /// All attempts at this slot, instant or step are used up, and none has ended well.
+    Exhausted,
     /// The store failed and the function's return type has no other way to say so; the error is in the log.
     StoreError,
     /// The call began and was cancelled, because its lease was gone.
@@ -78,6 +84,11 @@ impl SkipReason {
         }
     }
 
+    /// Whether asking again soon can have another answer.
+    pub(crate) const fn may_pass(self) -> bool {
+        !matches!(self, Self::AlreadyRan | Self::Gap | Self::Exhausted)
+    }
+
     /// The word in log fields and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -85,6 +96,9 @@ impl SkipReason {
             Self::Held => "held",
             Self::Contended => "contended",
             Self::Paused => "paused",
+            Self::AlreadyRan => "already_ran",
+            Self::Gap => "gap",
+            Self::Exhausted => "exhausted",
             Self::StoreError => "store_error",
             Self::Lost => "lost",
             Self::ShuttingDown => "shutting_down",
@@ -98,6 +112,9 @@ impl fmt::Display for SkipReason {
             Self::Held => "held",
             Self::Contended => "contended",
             Self::Paused => "paused",
+            Self::AlreadyRan => "it ran already",
+            Self::Gap => "the step before it is not done",
+            Self::Exhausted => "all attempts are used up",
             Self::StoreError => "store error",
             Self::Lost => "lost",
             Self::ShuttingDown => "shutting down",

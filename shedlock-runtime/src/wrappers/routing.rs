@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::check_part;
 use crate::seam::answer::{Acquisition, Ownership};
+use crate::seam::capabilities::Capabilities;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -135,7 +136,10 @@ impl RoutingLockProvider {
     /// The tenant is what `key` makes of a lock's name; nothing, if there is none.
     #[must_use]
     pub fn new(key: impl for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync + 'static) -> Self {
-        Self::with_info(ProviderInfo::new("routing"), key)
+        // What a tenant's store cannot do, it refuses itself.
+        let capabilities = Capabilities::new().with_positions();
+        let info = ProviderInfo::new("routing").with_capabilities(capabilities);
+        Self::with_info(info, key)
     }
 
     /// A router that is called something else, goes by another clock or takes shorter names than its tenants.

@@ -224,6 +224,30 @@ async fn an_error_in_one_store_does_not_hide_that_in_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn attempts_that_are_used_up_are_an_error_once_a_minute() {
+    start();
+    let memory = InMemoryLockProvider::new();
+    let once = config("exhausted", "10s").with_once_per("300d").unwrap();
+    let once = once.with_attempts(1).unwrap();
+    // A run that does not say that it is done.
+    drop(memory.try_lock(once.clone()).await.unwrap().unwrap());
+    for _ in 0..3 {
+        assert!(memory.try_lock(once.clone()).await.unwrap().is_none());
+    }
+    let mut told = lines("exhausted");
+    told.retain(|line| line.level == Level::ERROR);
+    assert_eq!(told.len(), 1, "{told:?}");
+    check(&told[0], Level::ERROR, "exhausted", "memory");
+    says(
+        &told[0],
+        &[
+            "skipped `exhausted`: all attempts are used up",
+            "look at its errors",
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_in_one_store_does_not_hide_that_in_another() {
     start();
     let until = std::time::SystemTime::now() + Duration::from_secs(3600);

@@ -143,6 +143,18 @@ macro_rules! __conformance_cases {
                 survives_a_restart
                 survives_deletion
             }
+            positions {
+                a_slot_has_one_run
+                the_next_slot_has_another_run
+                an_instant_has_one_run
+                steps_run_in_order
+                attempts_are_counted
+                a_repeated_request_is_one_attempt
+                a_failure_is_not_done
+                an_operator_leaves_the_position
+                one_of_many_runs
+                without_positions_a_request_for_one_is_refused
+            }
             contention {
                 one_of_many_wins_a_new_lock
                 one_of_many_wins_a_released_lock

@@ -57,6 +57,8 @@ planted! {
         at_least::survives_an_extension "was to be kept",
         at_least::can_be_extended "was to be kept",
         at_least::may_be_longer_than_at_most "was to be kept";
+    AttemptsAreNotCounted:
+        positions::attempts_are_counted "must not run";
     AttemptsEndPauses:
         pausing::attempts_leave_a_pause_as_it_is "was granted",
         pausing::a_paused_lock_is_skipped_by_every_node "was granted";
@@ -122,6 +124,8 @@ planted! {
     NeverReconnects:
         healing::ended_connections "failed",
         healing::a_restarted_store "failed";
+    PauseForgetsThePosition:
+        positions::an_operator_leaves_the_position "and was refused";
     PauseKeepsTheHolder:
         pausing::a_pause_takes_the_lock_from_its_holder "the holder is told",
         pausing::a_pause_is_shown "paused: false";
@@ -135,6 +139,14 @@ planted! {
     PauseTakesAToken:
         pausing::a_pause_is_shown "keeps the token",
         admin::tokens_grow_whatever_an_operator_does "no acquisition";
+    PositionIsIgnored:
+        positions::a_slot_has_one_run "must not run",
+        positions::an_instant_has_one_run "must not run",
+        positions::steps_run_in_order "must not run",
+        positions::one_of_many_runs "was run for one instant";
+    PositionIsNeverDone:
+        positions::steps_run_in_order "must not run",
+        positions::a_failure_is_not_done "left == right";
     PrintsTheSecret:
         owner::the_random_part_is_never_shown "the random part is shown";
     PruneFoldsCase:
@@ -165,6 +177,8 @@ planted! {
         owner::a_late_release_keeps_nothing "the stale holder is told",
         owner::a_late_guard_is_dropped_without_harm "the guard says",
         owner::a_second_release_harms_nobody "another's by now";
+    RepeatedAttemptCounts:
+        positions::a_repeated_request_is_one_attempt "and was refused";
     RepeatedAttemptIsRefused:
         owner::a_repeated_attempt_is_granted "must be told so";
     RepeatedAttemptMovesTheEnd:

@@ -19,6 +19,7 @@ impl Records {
         let capabilities = Capabilities::new()
             .with_expiry(Expiry::ByClientClock)
             .with_fencing(Fencing::Always)
+            .with_positions()
             .with_max_name_chars(64);
         let info = ProviderInfo::new("records")
             .with_node_name(name)

@@ -20,6 +20,7 @@ pub(crate) enum Bug {
     AcquiresHeldLocks,
     AtLeastFromTheRelease,
     AtLeastIgnored,
+    AttemptsAreNotCounted,
     AttemptsEndPauses,
     CachesThatTheRowExists,
     ChecksThenActs,
@@ -42,10 +43,13 @@ pub(crate) enum Bug {
     LooksOnlyAtTheHost,
     LossIsNotSaid,
     NeverReconnects,
+    PauseForgetsThePosition,
     PauseKeepsTheHolder,
     PauseLooksHeld,
     PauseOutlastsItsEnd,
     PauseTakesAToken,
+    PositionIsIgnored,
+    PositionIsNeverDone,
     PrintsTheSecret,
     PruneFoldsCase,
     PruneForgetsPauses,
@@ -57,6 +61,7 @@ pub(crate) enum Bug {
     RefusalWrites,
     ReleaseIgnored,
     ReleaseWithoutOwner,
+    RepeatedAttemptCounts,
     RepeatedAttemptIsRefused,
     RepeatedAttemptMovesTheEnd,
     RepeatedWritesCount,
@@ -133,6 +138,7 @@ impl Harness for ToyHarness {
             locked_at: Duration::ZERO,
             owner: "a-java-host".to_owned(),
             token: 0,
+            position: None,
         };
         self.world.rows().insert(lock.to_owned(), row);
         true

@@ -61,8 +61,10 @@ pub(super) fn acquired(lock: &dyn HeldLock) {
 pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Duration>) {
     let (name, reason) = (&subject.name, refusal.reason);
     let now_what = match reason {
-        SkipReason::ShuttingDown => "",
+        SkipReason::ShuttingDown | SkipReason::AlreadyRan => "",
         SkipReason::Paused => "; `LockAdmin` says why and can resume it",
+        SkipReason::Gap => "; it runs when that step has ended well",
+        SkipReason::Exhausted => "; nobody runs it any more: look at its errors",
         _ if seen_for.is_some() => {
             ", longer than `at_most`: kept alive, or stuck? If stuck, end it on its node, or free the lock by \
              `LockAdmin::force_release`"
@@ -92,7 +94,13 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
         reason == SkipReason::Paused
             && rate_limit::check("pause", subject.provider_id, name.as_str()).emits()
     };
-    if seen_for.is_some() || is_news() {
+    let is_exhausted = || {
+        reason == SkipReason::Exhausted
+            && rate_limit::check("exhausted", subject.provider_id, name.as_str()).emits()
+    };
+    if is_exhausted() {
+        line!(error);
+    } else if seen_for.is_some() || is_news() {
         line!(info);
     } else {
         line!(debug);

@@ -58,12 +58,15 @@ impl InMemoryLockProvider {
         let now = self.now();
         let mut locks = self.locks();
         locks.forget_free(now);
-        let token = locks.records.get(name).map_or(0, |record| record.token);
+        let found = locks.records.get(name);
+        let token = found.map_or(0, |record| record.token);
+        let position = found.and_then(|record| record.position);
         let paused = Record {
             lock_until: now.saturating_add(length),
             locked_at: now,
             token,
             mark: Some(Box::new(mark.clone())),
+            position,
         };
         locks.records.insert(name.clone(), paused);
     }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::LockRecord;
+use crate::values::position::Position;
 use crate::values::timestamp::{format_timestamp, parse_timestamp};
 
 impl LockRecord {
-    /// The record as JSON: `lockUntil`, `lockedAt`, `lockedBy` as JVM nodes name them, and our `fencingToken`.
+    /// The record as JSON: `lockUntil`, `lockedAt`, `lockedBy` as JVM nodes name them, and our `fencingToken` and `position`.
     ///
     /// # Examples
     ///
@@ -23,13 +24,20 @@ impl LockRecord {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        json!({
+        let mut record = json!({
             "lockUntil": format_timestamp(self.lock_until),
             "lockedAt": format_timestamp(self.locked_at),
             "lockedBy": self.locked_by,
             "fencingToken": self.fencing_token,
-        })
-        .to_string()
+        });
+        if let Some(position) = self.position {
+            record["position"] = json!({
+                "number": position.number,
+                "done": position.is_done,
+                "tries": position.tries,
+            });
+        }
+        record.to_string()
     }
 
     /// The record in a text that [`to_json`](Self::to_json) or a JVM node has written. Other fields are passed over; a missing
@@ -49,7 +57,7 @@ impl LockRecord {
             let time = parse_timestamp(text(field)?);
             time.ok_or_else(|| format!("not a lock's record: `{field}` is not a time"))
         };
-        Ok(Self::new(
+        let record = Self::new(
             time("lockUntil")?,
             time("lockedAt")?,
             text("lockedBy")?.to_owned(),
@@ -57,13 +65,38 @@ impl LockRecord {
                 .get("fencingToken")
                 .and_then(Value::as_u64)
                 .unwrap_or(0),
-        ))
+        );
+        Ok(Self {
+            position: value.get("position").and_then(position),
+            ..record
+        })
     }
+}
+
+fn position(value: &Value) -> Option<Position> {
+    let tries = value.get("tries")?.as_u64()?;
+    Some(Position {
+        number: value.get("number")?.as_u64()?,
+        is_done: value.get("done")?.as_bool()?,
+        tries: tries.try_into().unwrap_or(u32::MAX),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_position_reads_back() {
+        let time = parse_timestamp("2026-11-28T10:42:55.972Z").unwrap();
+        let mut record = LockRecord::new(time, time, "web-2".to_owned(), 33);
+        record.position = Some(Position {
+            number: 1_795_863_775_972,
+            is_done: true,
+            tries: 2,
+        });
+        assert_eq!(LockRecord::from_json(&record.to_json()), Ok(record));
+    }
 
     #[test]
     fn what_is_wrong_is_said() {

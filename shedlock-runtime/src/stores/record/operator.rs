@@ -56,8 +56,10 @@ fn overruled(
         }
         Overrule::Pause { mark, until } => {
             Overrule::pause_length(*until, now)?;
+            let position = found.as_ref().and_then(|record| record.position);
             let token = found.map_or_else(|| next_token(0, now), |record| record.fencing_token);
-            Some(LockRecord::new(*until, ended, mark.to_string(), token))
+            let paused = LockRecord::new(*until, ended, mark.to_string(), token);
+            Some(LockRecord { position, ..paused })
         }
     })
 }

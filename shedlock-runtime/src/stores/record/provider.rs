@@ -218,12 +218,23 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                     return request.answer_from_record(&self.info, owner, remaining, token);
                 }
             }
+            let stored = found.as_ref().and_then(|(record, _)| record.position);
+            let position = match request.position_rule().map(|rule| rule.next(stored, now)) {
+                None => stored,
+                Some(Ok(position)) => Some(position),
+                Some(Err(reason)) => {
+                    let owner = found.as_ref().map(|(record, _)| record.locked_by.as_str());
+                    let refusal = Refusal::of_position(reason, owner.unwrap_or_default());
+                    return Ok(Acquisition::Refused(refusal));
+                }
+            };
             let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
             let mut record = LockRecord {
                 lock_until: end(now, request.at_most(), self.grain())?,
                 locked_at: rounded_down(now, self.grain()),
                 locked_by: write.stored().to_owned(),
                 fencing_token: next_token(last_token, now),
+                position,
             };
             let expected = found.as_ref().map(|(_, version)| version);
             if let Written::Done(version) = self.store.write(name, &record, expected).await? {
@@ -255,6 +266,9 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let released = self.change_own(lease, |record, now| {
             record.lock_until = end(now, keep_for, self.grain())?;
+            if let Some(position) = &mut record.position {
+                position.is_done |= lease.is_done();
+            }
             Ok(true)
         });
         released.await

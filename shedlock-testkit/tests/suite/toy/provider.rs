@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockProvider, Owner,
-    OwnerWrite, Ownership, ProviderInfo, Refusal, SkipReason, Standing, async_trait,
+    OwnerWrite, Ownership, Position, ProviderInfo, Refusal, SkipReason, Standing, async_trait,
 };
 
 use super::Bug;
@@ -48,6 +48,7 @@ impl Toy {
                 .with_capabilities(
                     Capabilities::new()
                         .with_fencing(Fencing::Always)
+                        .with_positions()
                         .with_max_name_chars(64),
                 ),
             connection: AtomicU64::new(world.connections.load(Ordering::SeqCst)),
@@ -130,6 +131,33 @@ impl Toy {
         self.world.request().await
     }
 
+    /// The position of a lock that is free.
+    fn position(
+        &self,
+        request: &AcquireRequest,
+        row: Option<&Row>,
+    ) -> Result<Option<Position>, Result<Refusal, LockError>> {
+        let stored = row.and_then(|row| row.position);
+        let Some(rule) = request.position_rule() else {
+            return Ok(stored);
+        };
+        // The server's time counts from its start.
+        let now = self.info.clock().utc();
+        match rule.next(stored, now) {
+            Ok(mut position) => {
+                if self.has(Bug::AttemptsAreNotCounted) {
+                    position.tries = 1;
+                }
+                Ok(Some(position))
+            }
+            Err(_) if self.has(Bug::PositionIsIgnored) => Ok(stored),
+            Err(reason) => {
+                let owner = row.map(|row| row.owner.as_str());
+                Err(Ok(Refusal::of_position(reason, owner.unwrap_or_default())))
+            }
+        }
+    }
+
     /// Writes a row if the lock is free: the right way is one step, under one mutex.
     fn take(&self, request: &AcquireRequest, write: &OwnerWrite, look: bool) -> Taken {
         let key = &self.key(request.name().as_str());
@@ -143,6 +171,11 @@ impl Toy {
                 return Err(Err(request.too_late()));
             }
             if held && is_ours && !self.has(Bug::RepeatedAttemptIsRefused) {
+                if self.has(Bug::RepeatedAttemptCounts)
+                    && let Some(position) = &mut row.position
+                {
+                    position.tries += 1;
+                }
                 if self.has(Bug::RepeatedAttemptMovesTheEnd) {
                     row.lock_until = self.end(now, request.at_most());
                 }
@@ -168,6 +201,7 @@ impl Toy {
         {
             return Err(Ok(Refusal::held()));
         }
+        let position = self.position(request, rows.get(key))?;
         let token = match self.bug {
             Some(Bug::TokenStandsStill) => 1,
             Some(Bug::TokenDiesWithTheRow) => rows.get(key).map_or(0, |row| row.token) + 1,
@@ -179,6 +213,7 @@ impl Toy {
             locked_at: now,
             owner: write.stored().to_owned(),
             token,
+            position,
         };
         rows.insert(key.clone(), row);
         Ok(token)
@@ -243,6 +278,7 @@ impl LockProvider for Toy {
                     locked_at: now,
                     owner: write.stored().to_owned(),
                     token: 0,
+                    position: None,
                 });
                 Ownership::Ours
             }
@@ -304,6 +340,9 @@ impl Toy {
                     _ => self.end(now, keep_for),
                 };
                 write.stored().clone_into(&mut row.owner);
+                if let Some(position) = &mut row.position {
+                    position.is_done |= lease.is_done() && !self.has(Bug::PositionIsNeverDone);
+                }
                 Ownership::Ours
             }
             _ if self.has(Bug::LossIsNotSaid) => Ownership::Ours,

@@ -75,10 +75,14 @@ impl Toy {
             locked_at: now,
             owner: String::new(),
             token: 0,
+            position: None,
         });
         (row.lock_until, row.locked_at) = (now + length, now);
         if row.owner.is_empty() || !self.has(Bug::PauseKeepsTheHolder) {
             row.owner = self.mark(mark);
+        }
+        if self.has(Bug::PauseForgetsThePosition) {
+            row.position = None;
         }
         if self.has(Bug::PauseTakesAToken) {
             row.token += 1_000_000;

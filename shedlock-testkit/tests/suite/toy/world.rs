@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{ErrorKind, LockError};
+use shedlock_runtime::{ErrorKind, LockError, Position};
 use tokio::sync::watch;
 
 /// What the network does.
@@ -28,6 +28,7 @@ pub(super) struct Row {
     pub(super) locked_at: Duration,
     pub(super) owner: String,
     pub(super) token: u64,
+    pub(super) position: Option<Position>,
 }
 
 /// The server.

@@ -1,0 +1,285 @@
+//! Which run of a lock may begin: once in each slot, once for each instant, one step after the other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::join_all;
+use shedlock_runtime::{
+    LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Outcome, SkipReason,
+};
+
+use super::node::{Held, Node};
+use super::subject::{LONG, Subject, config, fresh, until};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Long enough that no test sees the end of a slot.
+const PERIOD: Duration = Duration::from_secs(300 * 24 * 60 * 60);
+
+impl Subject {
+    /// Whether records keep positions; says so if the case cannot show anything without.
+    fn keeps_positions(&self) -> bool {
+        let keeps = self.capabilities().keeps_positions();
+        if !keeps {
+            self.not_applicable("the store keeps no positions");
+        }
+        keeps
+    }
+}
+
+fn step(lock: &str, step: u64) -> LockConfiguration {
+    legal(config(lock, LONG, Duration::ZERO).with_step(step))
+}
+
+fn instant(lock: &str, instant: SystemTime) -> LockConfiguration {
+    legal(config(lock, LONG, Duration::ZERO).with_instant(instant))
+}
+
+fn legal<E: std::fmt::Debug>(config: Result<LockConfiguration, E>) -> LockConfiguration {
+    config.unwrap_or_else(|error| panic!("the configuration is legal: {error:?}"))
+}
+
+/// Takes a lock whose run may begin, as users do, and marks the run as done.
+async fn run(node: &Node, config: LockConfiguration) {
+    let name = config.name().clone();
+    let lock = match node.provider().lock(config).await {
+        Ok(Ok(lock)) => lock,
+        Ok(Err(refusal)) => panic!("`{name}` may run, and was refused: {refusal:?}"),
+        Err(error) => panic!("`{name}` may run, and failed: {error:?}"),
+    };
+    lock.complete().await.expect("the store answers");
+}
+
+/// Begins a run that ends without being done.
+async fn begin(node: &Node, config: LockConfiguration) -> Held {
+    let name = config.name().clone();
+    match node.try_seize(config).await {
+        Ok(held) => held,
+        Err(refusal) => panic!("`{name}` may run, and was refused: {refusal:?}"),
+    }
+}
+
+async fn must_be_skipped(node: &Node, config: LockConfiguration, expected: SkipReason) {
+    let name = config.name().clone();
+    match node.try_seize(config).await {
+        Ok(_) => panic!("`{name}` must not run: {expected}"),
+        Err(refusal) => assert_eq!(refusal.reason, expected, "{refusal:?}"),
+    }
+}
+
+/// In each slot there is one run, whichever node asks, and however early it ended.
+pub async fn a_slot_has_one_run(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("slot");
+    let slot = || legal(config(&lock, LONG, Duration::ZERO).with_once_per(PERIOD));
+    run(&one, slot()).await;
+    for node in [&one, &two] {
+        must_be_skipped(node, slot(), SkipReason::AlreadyRan).await;
+    }
+    // A lock without a position is the same lock, and leaves the position as it is.
+    two.must_be_free(&lock).await;
+    must_be_skipped(&one, slot(), SkipReason::AlreadyRan).await;
+}
+
+/// In the next slot there is another run.
+pub async fn the_next_slot_has_another_run(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("slots");
+    let period = subject.short() * 2;
+    let slot = || legal(config(&lock, LONG, Duration::ZERO).with_once_per(period));
+    run(&one, slot()).await;
+    // Two slots on, by whatever clock.
+    until(Instant::now() + period * 2).await;
+    run(&two, slot()).await;
+}
+
+/// An instant is run once, and an earlier one not at all.
+pub async fn an_instant_has_one_run(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("instant");
+    let noon = SystemTime::now();
+    run(&one, instant(&lock, noon)).await;
+    must_be_skipped(&two, instant(&lock, noon), SkipReason::AlreadyRan).await;
+    must_be_skipped(&two, instant(&lock, noon - DAY), SkipReason::AlreadyRan).await;
+    run(&two, instant(&lock, noon + DAY)).await;
+    must_be_skipped(&one, instant(&lock, noon), SkipReason::AlreadyRan).await;
+}
+
+/// Steps run one after the other, each once it is due, and never again when it is done.
+pub async fn steps_run_in_order(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("steps");
+    must_be_skipped(&one, step(&lock, 2), SkipReason::Gap).await;
+    run(&one, step(&lock, 1)).await;
+    must_be_skipped(&two, step(&lock, 1), SkipReason::AlreadyRan).await;
+    must_be_skipped(&two, step(&lock, 3), SkipReason::Gap).await;
+    let failed = begin(&two, step(&lock, 2)).await;
+    must_be_skipped(&one, step(&lock, 2), SkipReason::Held).await;
+    two.release(&failed).await;
+    // It has not ended well.
+    must_be_skipped(&one, step(&lock, 3), SkipReason::Gap).await;
+    run(&one, step(&lock, 2)).await;
+    run(&two, step(&lock, 3)).await;
+    must_be_skipped(&two, step(&lock, 2), SkipReason::AlreadyRan).await;
+}
+
+/// A run that failed or whose node died may be tried again as often as was said.
+pub async fn attempts_are_counted(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("attempts");
+    let now = SystemTime::now();
+    let short = config(&lock, subject.short(), Duration::ZERO);
+    let attempt = || legal(instant(&lock, now).with_attempts(3));
+    let failed = begin(&one, attempt()).await;
+    one.release(&failed).await;
+    // A node that dies leaves its lease.
+    let short = legal(
+        short
+            .with_instant(now)
+            .and_then(|config| config.with_attempts(3)),
+    );
+    let crashed = begin(&two, short).await;
+    until(crashed.answered + subject.short() + subject.slack() + Duration::from_millis(20)).await;
+    let last = begin(&one, attempt()).await;
+    must_be_skipped(&two, attempt(), SkipReason::Held).await;
+    one.release(&last).await;
+    must_be_skipped(&two, attempt(), SkipReason::Exhausted).await;
+    must_be_skipped(&one, attempt(), SkipReason::Exhausted).await;
+    run(&two, legal(instant(&lock, now + DAY).with_attempts(3))).await;
+}
+
+/// A request that is asked again, as after a lost reply, is the same attempt.
+pub async fn a_repeated_request_is_one_attempt(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    if subject.harness().answers_at_once() {
+        return subject.not_applicable("no reply can be lost");
+    }
+    let one = subject.node("one").await;
+    let lock = fresh("attempt-twice");
+    let now = SystemTime::now();
+    let attempt = || legal(instant(&lock, now).with_attempts(2));
+    let request = one.request(attempt());
+    for _ in 0..3 {
+        let answer = one.provider().acquire(&request).await;
+        assert!(answer.is_ok_and(|answer| answer.granted().is_some()));
+    }
+    let lease = request.grant(None);
+    let released = one.provider().release(&lease, Duration::ZERO);
+    released.await.expect("the store answers");
+    let second = begin(&one, attempt()).await;
+    one.release(&second).await;
+    must_be_skipped(&one, attempt(), SkipReason::Exhausted).await;
+}
+
+/// The executor marks a run as done if its task returns, and not if it fails.
+pub async fn a_failure_is_not_done(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let one = subject.node("one").await;
+    let lock = fresh("failure");
+    let executor = LockingTaskExecutor::new(Arc::clone(one.provider()));
+    let try_step = async |works: bool| {
+        let task = async move { works.then_some(()).ok_or("the task's own error") };
+        let outcome = executor.execute_with_failure_check(step(&lock, 1), task, Result::is_err);
+        outcome.await.expect("the store answers")
+    };
+    assert_eq!(
+        try_step(false).await,
+        Outcome::Executed(Err("the task's own error"))
+    );
+    assert_eq!(try_step(true).await, Outcome::Executed(Ok(())));
+    assert_eq!(
+        try_step(true).await,
+        Outcome::Skipped(SkipReason::AlreadyRan)
+    );
+}
+
+/// What an operator does leaves the position as it is.
+pub async fn an_operator_leaves_the_position(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let lock = fresh("operator-position");
+    run(&one, step(&lock, 1)).await;
+    operator.pause(&lock, LONG, "upkeep").await;
+    must_be_skipped(&one, step(&lock, 2), SkipReason::Paused).await;
+    assert!(operator.resume(&lock).await);
+    let _held = begin(&one, step(&lock, 2)).await;
+    assert!(operator.force_release(&lock, "its node is gone").await);
+    must_be_skipped(&one, step(&lock, 1), SkipReason::AlreadyRan).await;
+    run(&one, step(&lock, 2)).await;
+    must_be_skipped(&one, step(&lock, 2), SkipReason::AlreadyRan).await;
+}
+
+/// Of many that ask for the same instant at once, one runs, and nobody after it.
+pub async fn one_of_many_runs(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    for _ in 0..10 {
+        let lock = fresh("instant-race");
+        let now = SystemTime::now();
+        let asked = (0..16).map(|number| {
+            let node = if number % 2 == 0 {
+                one.clone()
+            } else {
+                two.clone()
+            };
+            let config = instant(&lock, now);
+            tokio::spawn(async move {
+                let lock = node
+                    .provider()
+                    .lock(config)
+                    .await
+                    .expect("the store answers");
+                match lock {
+                    Ok(lock) => {
+                        lock.complete().await.expect("the store answers");
+                        true
+                    }
+                    Err(_) => false,
+                }
+            })
+        });
+        let ran = join_all(asked).await;
+        let ran = ran
+            .into_iter()
+            .filter(|ran| matches!(ran, Ok(true)))
+            .count();
+        assert_eq!(ran, 1, "`{lock}` was run for one instant");
+    }
+}
+
+/// A store that keeps no positions refuses a request for one before any I/O.
+pub async fn without_positions_a_request_for_one_is_refused(subject: &Subject) {
+    if subject.capabilities().keeps_positions() {
+        return subject.not_applicable("the store keeps positions");
+    }
+    let provider: Arc<dyn LockProvider> = subject.harness().node("one").await;
+    let refused = provider.try_lock(step(&fresh("no-positions"), 1)).await;
+    let kind = refused.err().map(|error| error.kind());
+    assert_eq!(kind, Some(shedlock_runtime::ErrorKind::Unsupported));
+}
