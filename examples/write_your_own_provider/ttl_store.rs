@@ -133,7 +133,8 @@ impl LockRecords for TtlProvider {
                 {
                     return Ok(false);
                 }
-                _ => (String::new(), Duration::ZERO),
+                (Overrule::Release { .. } | Overrule::Resume, _) => (String::new(), Duration::ZERO),
+                _ => return Err(LockError::new(ErrorKind::Unsupported, "no such verb here")),
             };
             if self.swap(key, &value, duration, expected).await {
                 return Ok(true);

@@ -15,6 +15,7 @@ mod it {
     mod panics;
     mod positions;
     mod record;
+    mod seams;
     mod testing;
     mod wait;
     mod wrappers;

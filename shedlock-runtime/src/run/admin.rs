@@ -14,16 +14,16 @@ use crate::values::limit::limited;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
-/// How long the store may take for a question about one lock, or to forget some.
+/// How long the store may take for a question about one lock.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the store may take to read all records.
+/// How long the store may take to read all records, or to forget some.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an operator does to the locks of a store; every [`LockRecords`] is one.
 ///
 /// A name or prefix that cannot name a lock in this store is refused before the store is asked. One question to the store may take five
-/// seconds, and reading all records thirty. What was done is an INFO line and an event for listeners.
+/// seconds, and reading all records, or forgetting some, thirty. What was done is an INFO line and an event for listeners.
 ///
 /// None of it asks the holder: a lock that is paused or released by hand is lost to whoever held it. The holder finds out
 /// when it extends or releases the lock, and whoever must not run beside it compares fencing tokens.
@@ -146,7 +146,7 @@ pub trait LockAdmin: LockRecords {
         self.info().check_prefix(Operation::Prune, prefix)?;
         let mut pruned = 0;
         loop {
-            let forgotten = limited(LIMIT, self.forget(prefix, unused_for)).await;
+            let forgotten = limited(LIST_LIMIT, self.forget(prefix, unused_for)).await;
             match forgotten.map_err(in_context(self, Operation::Prune, None))? {
                 0 => return Ok(pruned),
                 some => pruned += some,

@@ -120,10 +120,10 @@ impl Capabilities {
         self
     }
 
-    /// Declares the shortest lease; anything shorter is refused before any I/O.
+    /// Declares the shortest lease, which is never less than one step of the store; anything shorter is refused before any I/O.
     #[must_use]
-    pub const fn with_shortest_lease(mut self, shortest: Duration) -> Self {
-        self.shortest_lease = shortest;
+    pub fn with_shortest_lease(mut self, shortest: Duration) -> Self {
+        self.shortest_lease = shortest.max(self.grain);
         self
     }
 
@@ -275,10 +275,15 @@ impl Capabilities {
     pub(crate) fn check_name(&self, name: &LockName) -> Result<(), InvalidName> {
         name.check_chars(self.max_name_chars)?;
         name.check_bytes(self.max_name_bytes)?;
+        self.check_alphabet(name.as_str())
+    }
+
+    /// Refuses a part of a name that has a character which the store does not take.
+    pub(crate) fn check_alphabet(&self, part: &str) -> Result<(), InvalidName> {
         let Some(alphabet) = &self.alphabet else {
             return Ok(());
         };
-        match name.as_str().chars().find(|c| !(alphabet.allows)(*c)) {
+        match part.chars().find(|c| !(alphabet.allows)(*c)) {
             None => Ok(()),
             Some(found) => Err(InvalidName::OutsideAlphabet {
                 found,

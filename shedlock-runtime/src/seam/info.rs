@@ -176,6 +176,14 @@ impl ProviderInfo {
         }
     }
 
+    /// The same description for a provider of its own.
+    pub(crate) fn with_own_identity(self) -> Self {
+        Self {
+            id: next_id(),
+            ..self
+        }
+    }
+
     /// The same provider, shown with `wrapper` around it.
     pub(crate) fn shown_behind(&self, wrapper: &str) -> Self {
         Self {

@@ -67,8 +67,9 @@ impl Lease {
         trail.is_some_and(|trail| trail.is_done.load(Ordering::Acquire))
     }
 
-    /// Keeps `value` for the provider that `info` describes, in place of what it kept before, also on the request; see
-    /// [`AcquireRequest::note`](crate::AcquireRequest::note). All clones of this lease see it.
+    /// Keeps `value` for the provider that `info` describes, in place of a `T` that it kept before, also on the request; see
+    /// [`AcquireRequest::note`](crate::AcquireRequest::note). So do clones of this lease, if anything was noted or the
+    /// owner was asked for before they were made.
     pub fn note<T: Any + Send + Sync>(&self, info: &ProviderInfo, value: T) {
         let trail = self.trail.get_or_init(Arc::default);
         trail.notes.set(info.id(), value);

@@ -34,12 +34,19 @@ use crate::values::position::PositionRule;
 /// assert_eq!(request.owner(&info)?.node(), "web-2");
 /// # Ok::<(), shedlock_runtime::LockError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AcquireRequest {
     config: LockConfiguration,
     requested_at: BootInstant,
     /// Made when first asked for: a lock in memory has none.
     trail: OnceCell<Arc<Trail>>,
+}
+
+/// A clone is the same request: both have one owner, whichever is asked for it first.
+impl Clone for AcquireRequest {
+    fn clone(&self) -> Self {
+        self.renamed(self.name().clone())
+    }
 }
 
 impl AcquireRequest {
@@ -121,7 +128,7 @@ impl AcquireRequest {
         self.owner(info).map(Owner::first_write)
     }
 
-    /// Keeps `value` for the provider that `info` describes, in place of what it kept before. The lease that this request wins keeps it,
+    /// Keeps `value` for the provider that `info` describes, in place of a `T` that it kept before. The lease that this request wins keeps it,
     /// too, and so does what is looked for if the answer to this request is lost: a provider notes here what it must know to find or to
     /// give back what the store may have granted.
     ///

@@ -1,6 +1,6 @@
 //! What a request and the lease that it wins have in common: the owner, and what providers write on them for themselves.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,18 +35,21 @@ impl Trail {
 
 type Value = Arc<dyn Any + Send + Sync>;
 
-/// One note for each provider on the way to the store.
+/// A provider's identity and the type of its note: a wrapper may have the identity of the provider behind it.
+type Key = (u64, TypeId);
+
+/// The notes of the providers on the way to the store.
 #[derive(Default)]
-pub(crate) struct Notes(Mutex<Vec<(u64, Value)>>);
+pub(crate) struct Notes(Mutex<Vec<(Key, Value)>>);
 
 impl Notes {
     /// Sets the note of the provider with identity `by`.
     pub(crate) fn set<T: Any + Send + Sync>(&self, by: u64, value: T) {
-        let value: Value = Arc::new(value);
+        let (key, value): (Key, Value) = ((by, TypeId::of::<T>()), Arc::new(value));
         let mut all = self.lock();
-        match all.iter_mut().find(|(author, _)| *author == by) {
+        match all.iter_mut().find(|(found, _)| *found == key) {
             Some((_, note)) => *note = value,
-            None => all.push((by, value)),
+            None => all.push((key, value)),
         }
     }
 
@@ -54,13 +57,14 @@ impl Notes {
     pub(crate) fn get<T: Any + Send + Sync>(&self, by: u64) -> Option<Arc<T>> {
         let found = {
             let all = self.lock();
-            let (_, note) = all.iter().find(|(author, _)| *author == by)?;
+            let key = (by, TypeId::of::<T>());
+            let (_, note) = all.iter().find(|(found, _)| *found == key)?;
             Arc::clone(note)
         };
         found.downcast().ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(u64, Value)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Key, Value)>> {
         // Only the code above runs while it is locked, and none of it panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_provider_has_one_note_of_its_own() {
+    fn each_provider_has_one_note_of_each_type() {
         let notes = Notes::default();
         notes.set(1, 10_u64);
         notes.set(2, "other");

@@ -16,12 +16,13 @@ mod encoding;
 mod json;
 mod operator;
 mod provider;
+mod time;
 
 pub use encoding::NameEncoding;
 pub use provider::RecordLockProvider;
 
-/// How many records of a list are read at the same time.
-const READS_AT_ONCE: usize = 16;
+/// How many records are read or deleted at the same time.
+const AT_ONCE: usize = 16;
 
 /// A store that can read a record, write it on condition that it is unchanged, delete it likewise, and list names.
 ///
@@ -43,38 +44,43 @@ const READS_AT_ONCE: usize = 16;
 /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
 /// use std::collections::BTreeMap;
 /// use std::sync::Mutex;
+/// use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// use shedlock_runtime::{
-///     LockAdmin as _, LockConfiguration, LockError, LockProviderExt as _, LockRecord, ProviderInfo, RecordLockProvider, RecordStore,
-///     Snapshot, Written, async_trait,
+///     Capabilities, Expiry, Fencing, LockAdmin as _, LockConfiguration, LockError, LockProviderExt as _, LockRecord, ProviderInfo,
+///     RecordLockProvider, RecordStore, Snapshot, Written, async_trait,
 /// };
 ///
 /// #[derive(Debug, Default)]
-/// struct Map(Mutex<BTreeMap<String, (LockRecord, u64)>>);
+/// struct Map {
+///     records: Mutex<BTreeMap<String, (LockRecord, u64)>>,
+///     // One count for all: no record gets a revision that an earlier one of its name had.
+///     last: AtomicU64,
+/// }
 ///
 /// #[async_trait]
 /// impl RecordStore for Map {
 ///     type Version = u64;
 ///
 ///     async fn read(&self, name: &str) -> Result<Snapshot<u64>, LockError> {
-///         Ok(match self.0.lock().unwrap().get(name) {
+///         Ok(match self.records.lock().unwrap().get(name) {
 ///             Some((record, revision)) => Snapshot::record(record.clone(), *revision),
 ///             None => Snapshot::absent(),
 ///         })
 ///     }
 ///
 ///     async fn write(&self, name: &str, record: &LockRecord, expected: Option<&u64>) -> Result<Written<u64>, LockError> {
-///         let mut map = self.0.lock().unwrap();
+///         let mut map = self.records.lock().unwrap();
 ///         if map.get(name).map(|(_, revision)| revision) != expected {
 ///             return Ok(Written::Conflict);
 ///         }
-///         let revision = expected.map_or(1, |revision| revision + 1);
+///         let revision = self.last.fetch_add(1, Ordering::Relaxed) + 1;
 ///         map.insert(name.to_owned(), (record.clone(), revision));
 ///         Ok(Written::Done(revision))
 ///     }
 ///
 ///     async fn delete(&self, name: &str, expected: &u64) -> Result<Written<()>, LockError> {
-///         let mut map = self.0.lock().unwrap();
+///         let mut map = self.records.lock().unwrap();
 ///         if map.get(name).map(|(_, revision)| revision) != Some(expected) {
 ///             return Ok(Written::Conflict);
 ///         }
@@ -83,12 +89,23 @@ const READS_AT_ONCE: usize = 16;
 ///     }
 ///
 ///     async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError> {
-///         let map = self.0.lock().unwrap();
+///         let map = self.records.lock().unwrap();
 ///         Ok(map.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+///     }
+///
+///     fn revision(&self, revision: &u64) -> Option<u64> {
+///         Some(*revision)
 ///     }
 /// }
 ///
-/// let provider = RecordLockProvider::new(ProviderInfo::new("map"), Map::default());
+/// let capabilities = Capabilities::new()
+///     // `read` does not tell the store's time.
+///     .with_expiry(Expiry::ByClientClock)
+///     // The revisions grow until the program ends.
+///     .with_fencing(Fencing::UntilRestart)
+///     .with_positions();
+/// let info = ProviderInfo::new("map").with_capabilities(capabilities);
+/// let provider = RecordLockProvider::new(info, Map::default());
 /// let _lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?.expect("is free");
 /// assert!(provider.get("mail").await?.expect("has a record").is_held());
 /// # Ok(())
@@ -128,17 +145,22 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
         let names = self.names(prefix).await?;
         stream::iter(names)
             .map(|name| async move {
-                let snapshot = self.read(&name).await?;
+                // One record that cannot be read must not hide all others.
+                let snapshot = match self.read(&name).await {
+                    Err(error) if !error.is_transient() => Snapshot::unreadable(error.to_string()),
+                    read => read?,
+                };
                 Ok((name, snapshot))
             })
-            .buffer_unordered(READS_AT_ONCE)
+            .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
     }
 
     /// The number in `version`, in a store whose versions are numbers that grow for ever, also when a record is deleted and made anew.
     /// The number of the write that took a lock is its fencing token then. By default a store has no such numbers, and the fencing token
-    /// is a number in the record.
+    /// is a number in the record, which begins at the time of day in microseconds: so it grows also when a record was deleted, and the
+    /// provider may declare [`Fencing::Always`](crate::Fencing::Always) as long as the nodes' clocks agree.
     fn revision(&self, _version: &Self::Version) -> Option<u64> {
         None
     }

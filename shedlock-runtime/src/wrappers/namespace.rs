@@ -99,6 +99,10 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
             return Err(LockError::new(ErrorKind::Configuration, problem)
                 .with_remedy("choose a shorter one"));
         }
+        capabilities.check_alphabet(&prefix).map_err(|invalid| {
+            let problem = format!("namespace `{namespace}` cannot begin names here: {invalid}");
+            LockError::new(ErrorKind::Configuration, problem)
+        })?;
         let capabilities = capabilities
             .clone()
             .with_max_name_chars(left)

@@ -149,7 +149,7 @@ impl RoutingLockProvider {
         key: impl for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            info,
+            info: info.with_own_identity(),
             key: Arc::new(key),
             make: None,
             tenants: Arc::default(),
@@ -289,13 +289,18 @@ impl LockProvider for RoutingLockProvider {
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
+        let keeps = (*provider).info().capabilities().check_lease(at_most);
+        keeps.map_err(|beyond| {
+            with_context(Operation::Extend, &*provider, lease.name())(beyond.into())
+        })?;
         let answer = (*provider).extend(lease, at_most).await;
         answer.map_err(with_context(Operation::Extend, &*provider, lease.name()))
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let provider = self.home(lease)?;
-        let answer = (*provider).release(lease, keep_for).await;
+        let longest = (*provider).info().capabilities().longest_lease();
+        let answer = (*provider).release(lease, keep_for.min(longest)).await;
         answer.map_err(with_context(Operation::Release, &*provider, lease.name()))
     }
 }

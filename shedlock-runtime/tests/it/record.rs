@@ -34,7 +34,7 @@ async fn a_release_goes_by_the_clock_as_it_is() {
 
             let left = at_least.saturating_sub(MINUTE);
             let until = records.0.get("job").unwrap().lock_until;
-            let held = until.duration_since(clock.utc()).unwrap();
+            let held = until.duration_since(clock.utc()).unwrap_or_default();
             assert_eq!(held, left, "{at_least:?}, back: {is_back}");
             clock.advance(left);
             assert!(provider.try_lock(config).await.unwrap().is_some());

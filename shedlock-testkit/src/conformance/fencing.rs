@@ -48,7 +48,7 @@ pub async fn is_declared_if_there_is_any(subject: &Subject) {
     assert_eq!(
         held.lease.fencing_token().is_some(),
         declared,
-        "what the harness declares is what the provider does"
+        "whether leases have tokens is not what the provider declares: see `Capabilities::with_fencing`"
     );
 }
 

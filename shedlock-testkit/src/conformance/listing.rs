@@ -1,6 +1,6 @@
 //! What an operator sees in the list of locks.
 
-use shedlock_runtime::LockInfo;
+use shedlock_runtime::{LockInfo, Selection};
 
 use super::subject::{LONG, Subject, fresh};
 
@@ -43,6 +43,29 @@ pub async fn lists_what_is_held_and_paused(subject: &Subject) {
     );
     one.release(&held).await;
     one.release(&other).await;
+}
+
+/// Records are read by the beginning of their names, byte by byte, and no others.
+pub async fn reads_by_prefix(subject: &Subject) {
+    let Some(operator) = subject.operator().await else {
+        return;
+    };
+    let one = subject.node("one").await;
+    let stem = fresh("Prefix");
+    let [ours, longer, other] = ["", ":a", "2"].map(|rest| format!("{stem}{rest}"));
+    for lock in [&ours, &longer, &other] {
+        one.seize(lock, LONG).await;
+    }
+    let read = async |prefix: &str| {
+        let read = operator.admin().records(Selection::Prefix(prefix)).await;
+        let read = read.unwrap_or_else(|error| panic!("the records can be read: {error:?}"));
+        let mut names: Vec<_> = read.into_iter().map(|info| info.name).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(read(&longer).await, [longer.clone()]);
+    assert_eq!(read(&stem).await, [ours, other, longer]);
+    assert!(read(&stem.to_lowercase()).await.is_empty());
 }
 
 /// A free lock is in the list where the store keeps its record, and else is not.

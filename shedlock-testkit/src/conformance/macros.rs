@@ -176,6 +176,7 @@ macro_rules! __conformance_cases {
             listing {
                 lists_what_is_held_and_paused
                 lists_what_is_free
+                reads_by_prefix
                 an_unknown_name_is_none
             }
             admin {

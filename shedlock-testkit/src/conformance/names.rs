@@ -170,6 +170,22 @@ pub async fn a_name_too_long_never_reaches_the_store(subject: &Subject) {
     let provider = subject.harness().node("one").await;
     Node::from_provider(Arc::clone(&provider)).warm_up().await;
     let max = provider.info().capabilities().max_name_chars();
+    let max_bytes = provider.info().capabilities().max_name_bytes();
+    let counted = FaultyProvider::new(Arc::clone(&provider));
+    if let Ok(config) = LockConfiguration::new("x".repeat(max_bytes.min(1024) + 1), LONG) {
+        let refused = counted.try_lock(config).await.err();
+        let kind = refused.map(|error| error.kind());
+        assert_eq!(
+            kind,
+            Some(ErrorKind::InvalidName),
+            "{} bytes",
+            max_bytes + 1
+        );
+        assert_eq!(counted.calls(Operation::Acquire), 0);
+    }
+    if max_bytes < 1024 && max >= max_bytes {
+        return;
+    }
     if max >= 1024 {
         return subject.not_applicable("the provider takes names as long as the runtime does");
     }
@@ -178,7 +194,6 @@ pub async fn a_name_too_long_never_reaches_the_store(subject: &Subject) {
         max >= wanted,
         "names of up to {wanted} characters are in use, and {max} are allowed"
     );
-    let counted = FaultyProvider::new(provider);
     for fill in ["x", "🦀"] {
         let name = fill.repeat(max + 1);
         let Ok(config) = LockConfiguration::new(&name, LONG) else {

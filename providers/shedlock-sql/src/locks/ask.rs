@@ -69,6 +69,8 @@ pub(super) struct Effort {
     pub(super) pauses: Option<ExponentialBackoff>,
     /// What is to be told if no connection gives a better answer: a statement may have been carried out.
     pub(super) unsure: Option<LockError>,
+    /// Whether a column was missing before, so that the statement after it named no token.
+    pub(super) has_left_the_token_out: bool,
 }
 
 impl Effort {
@@ -79,6 +81,7 @@ impl Effort {
             replaced: Replaced::default(),
             pauses: None,
             unsure: None,
+            has_left_the_token_out: false,
         }
     }
 

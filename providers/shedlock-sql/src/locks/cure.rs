@@ -65,7 +65,10 @@ impl<D: Driver> SqlLocks<D> {
     ) -> Option<AskError> {
         let fault = D::fault(&error);
         match fault.map_or(Cure::NewConnection, Fault::cure) {
-            Cure::None => self.explain(connection, nature, fault, error).await,
+            Cure::None => {
+                self.explain(connection, nature, (fault, error), effort)
+                    .await
+            }
             Cure::AskAgain => {
                 connection.give_back();
                 self.wait_for_others(error, effort).await
@@ -144,14 +147,15 @@ impl<D: Driver> SqlLocks<D> {
         &self,
         mut connection: D::Connection,
         nature: Nature,
-        fault: Option<Fault>,
-        error: D::Error,
+        (fault, error): (Option<Fault>, D::Error),
+        effort: &mut Effort,
     ) -> Option<AskError> {
-        let column = self.table.load().column;
+        // By what this call has sent, and not by what is known of the table: another call may have found it out meanwhile.
         if fault == Some(Fault::MissingColumn)
-            && column == TokenColumn::Present
             && nature.names_the_token
+            && !effort.has_left_the_token_out
         {
+            effort.has_left_the_token_out = true;
             connection.give_back();
             self.change_table(|table| table.column = TokenColumn::Missing);
             return None;

@@ -21,6 +21,7 @@ on_databases! {
     nothing_but_a_temporary_table on postgres;
     a_table_dropped_and_made_anew on sqlite postgres mysql;
     a_table_made_late_in_another_schema on postgres;
+    several_first_jobs_on_shedlocks_table on sqlite postgres mysql;
     a_table_moved_to_another_schema on postgres;
 }
 
@@ -182,6 +183,24 @@ async fn a_table_dropped_and_made_anew<DB: Night>(place: Place<DB>) {
     }
     for node in &nodes {
         works_soon(node).await;
+    }
+}
+
+/// The table has no column for tokens, and several jobs find that out at the same moment.
+async fn several_first_jobs_on_shedlocks_table<DB: Night>(place: Place<DB>) {
+    place.execute("DROP TABLE shedlock").await;
+    place.make(Table::ShedLocks).await;
+    let pool = pool_of(&place, 8).await;
+    for round in 0..8 {
+        let node = SqlxLockProvider::new(pool.clone());
+        let jobs = (0..8).map(|job| {
+            let (node, config) = (node.clone(), config(&format!("job-{round}-{job}")));
+            tokio::spawn(async move { node.try_lock(config).await.map(|lock| lock.is_some()) })
+        });
+        for job in jobs.collect::<Vec<_>>() {
+            let ran = job.await.expect("no panic").expect("the table will do");
+            assert!(ran, "nobody else has that lock");
+        }
     }
 }
 

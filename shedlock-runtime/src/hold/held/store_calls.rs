@@ -117,7 +117,8 @@ impl LockState {
         let lease = self.current_lease();
         // By this node's own count: the time of day may have been set since the acquisition.
         let clock = self.provider().info().clock();
-        let keep_for = lease.at_least_left(clock);
+        let longest = self.provider().info().capabilities().longest_lease();
+        let keep_for = lease.at_least_left(clock).min(longest);
         let question = self.question(Operation::Release, None);
         let answer = question
             .ask(self.timeout, self.provider().release(&lease, keep_for))

@@ -3,9 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::provider::{MOST_RACES, next_token, raced, rounded_down, unreadable};
-use super::{Found, LockRecord, RecordLockProvider, RecordStore, Snapshot, Written};
+use super::provider::{MOST_RACES, next_token, raced, unreadable};
+use super::time::{rounded_down, rounded_up};
+use super::{AT_ONCE, Found, LockRecord, RecordLockProvider, RecordStore, Snapshot, Written};
 use crate::seam::lock_info::LockInfo;
 use crate::seam::records::{LockRecords, Overrule, Selection};
 use crate::values::error::LockError;
@@ -13,7 +15,7 @@ use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
 /// How many records one call forgets at most.
-const MOST_FORGOTTEN: u64 = 1_000;
+const MOST_FORGOTTEN: usize = 1_000;
 
 impl<S: RecordStore> RecordLockProvider<S> {
     /// What the record of `name` says, if it has one.
@@ -58,7 +60,9 @@ fn overruled(
             Overrule::pause_length(*until, now)?;
             let position = found.as_ref().and_then(|record| record.position);
             let token = found.map_or_else(|| next_token(0, now), |record| record.fencing_token);
-            let paused = LockRecord::new(*until, ended, mark.to_string(), token);
+            // Not before its time, in whatever steps the store keeps times.
+            let until = rounded_up(*until, grain).unwrap_or(*until);
+            let paused = LockRecord::new(until, ended, mark.to_string(), token);
             Some(LockRecord { position, ..paused })
         }
     })
@@ -81,6 +85,7 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
 
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let name = name.as_str();
+        let mut written_before: Option<LockRecord> = None;
         for _ in 0..MOST_RACES {
             let snapshot = self.store.read(name).await?;
             let now = snapshot.now(&self.info);
@@ -92,6 +97,10 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
                 }
                 Found::Unreadable(problem) => return Err(unreadable(problem)),
             };
+            // A client that repeats its own write by itself says "conflict" of one that was carried out.
+            if written_before.is_some() && written_before == found {
+                return Ok(true);
+            }
             let Some(record) = overruled(overrule, found, now, self.grain())? else {
                 return Ok(false);
             };
@@ -99,26 +108,32 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
             if matches!(written, Written::Done(_)) {
                 return Ok(true);
             }
+            written_before = Some(record);
         }
         Err(raced())
     }
 
     async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
-        let mut forgotten = 0;
-        for (name, snapshot) in self.store.list(prefix).await? {
-            let now = snapshot.now(&self.info);
-            let Found::Record(record, version) = snapshot.found else {
-                continue;
-            };
-            let free_for = now.duration_since(record.lock_until);
-            if free_for.is_ok_and(|free_for| free_for >= unused_for) {
-                let deleted = self.store.delete(&name, &version).await?;
-                forgotten += u64::from(deleted == Written::Done(()));
+        let is_old = |(_, snapshot): &(String, Snapshot<S::Version>)| match &snapshot.found {
+            Found::Record(record, _) => {
+                let free_for = snapshot.now(&self.info).duration_since(record.lock_until);
+                free_for.is_ok_and(|free_for| free_for >= unused_for)
             }
-            if forgotten == MOST_FORGOTTEN {
-                break;
+            _ => false,
+        };
+        let all = self.store.list(prefix).await?;
+        let old = all.into_iter().filter(is_old).take(MOST_FORGOTTEN);
+        let deleted = stream::iter(old).map(|(name, snapshot)| async move {
+            match snapshot.found {
+                Found::Record(_, version) => self.store.delete(&name, &version).await,
+                _ => Ok(Written::Conflict),
             }
-        }
-        Ok(forgotten)
+        });
+        let deleted: Vec<_> = deleted.buffer_unordered(AT_ONCE).try_collect().await?;
+        let forgotten = deleted
+            .iter()
+            .filter(|it| **it == Written::Done(()))
+            .count();
+        Ok(forgotten as u64)
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
+use super::time::{RecordTime, lease_end, released_end, rounded_down};
 use super::{Found, LockRecord, RecordStore, Snapshot, Written};
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
 use crate::seam::request::AcquireRequest;
-use crate::values::clock::BootInstant;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::owner::{Owner, OwnerWrite, Standing};
 
@@ -22,7 +22,8 @@ pub(super) const MOST_RACES: usize = 4;
 /// A [`LockProvider`] over any [`RecordStore`], operators' verbs included.
 ///
 /// An acquisition is a read and a conditional write. Extension and release are one conditional write each: what the last write returned
-/// is kept with the lease, and the record is read again only if somebody else has changed it.
+/// is kept with the lease, and the record is read again only if somebody else has changed it. A store that tells its time with a read is read
+/// each time, because its clock may have been set since.
 ///
 /// # Examples
 ///
@@ -47,23 +48,15 @@ impl<S> Clone for RecordLockProvider<S> {
 struct LastWrite<V> {
     record: LockRecord,
     version: V,
-    clock: RecordClock,
-}
-
-/// The clock of a record's times.
-#[derive(Clone, Copy)]
-enum RecordClock {
-    Client,
-    /// The store told this time of day after it was asked at this instant.
-    Store(SystemTime, BootInstant),
+    time: RecordTime,
 }
 
 impl<S: RecordStore> RecordLockProvider<S> {
-    /// A provider that `info` describes, over `store`.
+    /// A provider that `info` describes, over `store`. Two providers are two, also if they are made of one description.
     #[must_use]
     pub fn new(info: ProviderInfo, store: S) -> Self {
         Self {
-            info,
+            info: info.with_own_identity(),
             store: Arc::new(store),
         }
     }
@@ -90,23 +83,18 @@ impl<S: RecordStore> RecordLockProvider<S> {
         self.info.capabilities().grain()
     }
 
-    /// The time by `clock`. The store's runs on from when it was asked, so that no lease is written to end too early.
-    fn now(&self, clock: RecordClock) -> SystemTime {
-        match clock {
-            RecordClock::Client => self.info.clock().utc(),
-            RecordClock::Store(told, asked) => {
-                told + self.info.clock().boot().saturating_since(asked)
-            }
-        }
-    }
-
-    async fn read(&self, name: &str) -> Result<(Snapshot<S::Version>, RecordClock), LockError> {
-        let asked = self.info.clock().boot();
+    async fn read(&self, name: &str) -> Result<(Snapshot<S::Version>, RecordTime), LockError> {
+        let clock = self.info.clock();
+        let (asked, asked_utc) = (clock.boot(), clock.utc());
         let snapshot = self.store.read(name).await?;
-        let clock = snapshot
-            .now
-            .map_or(RecordClock::Client, |told| RecordClock::Store(told, asked));
-        Ok((snapshot, clock))
+        let time = match snapshot.now {
+            Some(told) => {
+                let late = told + clock.boot().saturating_since(asked) + self.grain();
+                RecordTime::of_store(told, late)
+            }
+            None => RecordTime::of_client(asked_utc, asked),
+        };
+        Ok((snapshot, time))
     }
 
     /// Changes the record of `lease` as `change` says: at once if it is as it was last seen, otherwise after a look at it. `change` says
@@ -114,21 +102,23 @@ impl<S: RecordStore> RecordLockProvider<S> {
     async fn change_own(
         &self,
         lease: &Lease,
-        change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
+        change: impl Fn(&mut LockRecord, RecordTime) -> Result<bool, LockError> + Send + Sync,
     ) -> Result<Ownership, LockError> {
         let write = lease.next_write()?;
-        if let Some(last) = lease.noted::<LastWrite<S::Version>>(&self.info) {
-            let last = LastWrite {
+        if let Some(last) = lease.noted::<LastWrite<S::Version>>(&self.info)
+            && let Some(time) = last.time.by_now(self.info.clock())
+        {
+            let seen = LastWrite {
                 record: last.record.clone(),
                 version: last.version.clone(),
-                clock: last.clock,
+                time,
             };
-            if let Some(ownership) = self.change_seen(lease, &write, last, &change).await? {
+            if let Some(ownership) = self.change_seen(lease, &write, seen, &change).await? {
                 return Ok(ownership);
             }
         }
         for _ in 0..MOST_RACES {
-            let (snapshot, clock) = self.read(lease.name().as_str()).await?;
+            let (snapshot, time) = self.read(lease.name().as_str()).await?;
             let (mut record, version) = match snapshot.found {
                 Found::Record(record, version) => (record, version),
                 Found::Absent => return Ok(Ownership::Lost),
@@ -138,7 +128,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
             let seen = LastWrite {
                 record,
                 version,
-                clock,
+                time,
             };
             match write.standing(&seen.record.locked_by) {
                 Standing::Foreign | Standing::Later => return Ok(Ownership::Lost),
@@ -146,7 +136,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
                 Standing::Same => return Ok(Ownership::Ours),
                 Standing::Earlier => {}
             }
-            if !change(&mut seen.record.clone(), self.now(clock))? {
+            if !change(&mut seen.record.clone(), time)? {
                 return Ok(Ownership::Lost);
             }
             if let Some(ownership) = self.change_seen(lease, &write, seen, &change).await? {
@@ -162,10 +152,10 @@ impl<S: RecordStore> RecordLockProvider<S> {
         lease: &Lease,
         write: &OwnerWrite,
         seen: LastWrite<S::Version>,
-        change: impl Fn(&mut LockRecord, SystemTime) -> Result<bool, LockError> + Send + Sync,
+        change: impl Fn(&mut LockRecord, RecordTime) -> Result<bool, LockError> + Send + Sync,
     ) -> Result<Option<Ownership>, LockError> {
         let mut record = seen.record;
-        if !change(&mut record, self.now(seen.clock))? {
+        if !change(&mut record, seen.time)? {
             return Ok(None);
         }
         write.stored().clone_into(&mut record.locked_by);
@@ -176,7 +166,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
                 let last = LastWrite {
                     record,
                     version,
-                    clock: seen.clock,
+                    time: seen.time,
                 };
                 lease.note(&self.info, last);
                 Ok(Some(Ownership::Ours))
@@ -201,9 +191,10 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let write = request.write(&self.info)?;
         let name = request.name().as_str();
+        let mut seen: Option<Option<LockRecord>> = None;
+        let mut saw_a_rival = false;
         for _ in 0..MOST_RACES {
-            let (snapshot, clock) = self.read(name).await?;
-            let now = snapshot.now(&self.info);
+            let (snapshot, time) = self.read(name).await?;
             let found = match snapshot.found {
                 Found::Absent => None,
                 Found::Record(record, version) => Some((record, version)),
@@ -211,29 +202,32 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             };
             if let Some((record, version)) = &found {
                 let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
-                let remaining = record.remaining(now);
+                let remaining = record.remaining(time.early());
                 if is_ours || !remaining.is_zero() {
                     let token = self.token(record, version);
                     let owner = &record.locked_by;
                     return request.answer_from_record(&self.info, owner, remaining, token);
                 }
             }
-            let stored = found.as_ref().and_then(|(record, _)| record.position);
-            let position = match request.position_rule().map(|rule| rule.next(stored, now)) {
+            let now_seen = found.as_ref().map(|(record, _)| record.clone());
+            saw_a_rival |= seen.as_ref().is_some_and(|before| *before != now_seen);
+            let stored = now_seen.as_ref().and_then(|record| record.position);
+            let rule = request.position_rule();
+            let position = match rule.map(|rule| rule.next(stored, time.early())) {
                 None => stored,
                 Some(Ok(position)) => Some(position),
                 Some(Err(reason)) => {
-                    let owner = found.as_ref().map(|(record, _)| record.locked_by.as_str());
+                    let owner = now_seen.as_ref().map(|record| record.locked_by.as_str());
                     let refusal = Refusal::of_position(reason, owner.unwrap_or_default());
                     return Ok(Acquisition::Refused(refusal));
                 }
             };
-            let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
+            let last_token = now_seen.as_ref().map_or(0, |record| record.fencing_token);
             let mut record = LockRecord {
-                lock_until: end(now, request.at_most(), self.grain())?,
-                locked_at: rounded_down(now, self.grain()),
+                lock_until: lease_end(time, request.at_most(), self.grain())?,
+                locked_at: rounded_down(time.early(), self.grain()),
                 locked_by: write.stored().to_owned(),
-                fencing_token: next_token(last_token, now),
+                fencing_token: next_token(last_token, time.late()),
                 position,
             };
             let expected = found.as_ref().map(|(_, version)| version);
@@ -243,29 +237,35 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                 let last = LastWrite {
                     record,
                     version,
-                    clock,
+                    time,
                 };
                 request.note(&self.info, last);
                 return Ok(Acquisition::Granted(request.grant(token)));
             }
+            seen = Some(now_seen);
         }
-        Ok(Acquisition::Refused(Refusal::contended()))
+        // Another's record was seen only if it changed from one look to the next.
+        if saw_a_rival {
+            Ok(Acquisition::Refused(Refusal::contended()))
+        } else {
+            Err(raced())
+        }
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        let extended = self.change_own(lease, |record, now| {
-            if record.remaining(now).is_zero() {
+        let extended = self.change_own(lease, |record, time| {
+            if record.remaining(time.early()).is_zero() {
                 return Ok(false);
             }
-            record.lock_until = end(now, at_most, self.grain())?;
+            record.lock_until = lease_end(time, at_most, self.grain())?;
             Ok(true)
         });
         extended.await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let released = self.change_own(lease, |record, now| {
-            record.lock_until = end(now, keep_for, self.grain())?;
+        let released = self.change_own(lease, |record, time| {
+            record.lock_until = released_end(time, keep_for, self.grain())?;
             if let Some(position) = &mut record.position {
                 position.is_done |= lease.is_done();
             }
@@ -293,45 +293,4 @@ pub(super) fn next_token(last: u64, now: SystemTime) -> u64 {
     u64::try_from(micros)
         .unwrap_or(u64::MAX)
         .max(last.saturating_add(1))
-}
-
-/// `instant` without what is less than a `grain`: what ends now has ended when it is read again, in whatever steps the store keeps times.
-pub(super) fn rounded_down(instant: SystemTime, grain: Duration) -> SystemTime {
-    let since_1970 = instant.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let excess = since_1970.as_nanos() % grain.as_nanos().max(1);
-    // Less than a grain, and a grain is no century.
-    instant - Duration::from_nanos(u64::try_from(excess).unwrap_or_default())
-}
-
-/// The end of what lasts for `duration` from `instant`, in whole steps of `grain`, and not before its time.
-fn end(instant: SystemTime, duration: Duration, grain: Duration) -> Result<SystemTime, LockError> {
-    let in_time = || {
-        let end = instant.checked_add(duration)?;
-        match rounded_down(end, grain) {
-            down if down == end || duration.is_zero() => Some(down),
-            down => down.checked_add(grain),
-        }
-    };
-    in_time().ok_or_else(|| {
-        LockError::new(
-            ErrorKind::InvalidDuration,
-            "the lease would end beyond what the clock can say",
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_is_never_cut_and_what_ends_now_has_ended() {
-        let second = Duration::from_secs(1);
-        let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
-        let ends = |from, millis| end(at(from), Duration::from_millis(millis), second).unwrap();
-        assert_eq!(ends(1_500, 400), at(2_000));
-        assert_eq!(ends(1_500, 500), at(2_000));
-        assert_eq!(ends(1_500, 501), at(3_000));
-        assert_eq!(ends(1_500, 0), at(1_000));
-    }
 }
