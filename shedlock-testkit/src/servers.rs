@@ -32,6 +32,7 @@ pub mod mariadb;
 pub mod pgbouncer;
 pub mod postgres;
 mod process_tree;
+pub mod redis;
 mod replica;
 mod small_disk;
 mod start;
@@ -49,6 +50,7 @@ pub use self::kind::{Kind, Site, Standalone};
 pub use self::mariadb::MariaDb;
 pub use self::pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use self::postgres::Postgres;
+pub use self::redis::Redis;
 pub use self::small_disk::SmallDisk;
 pub use crate::unavailable::Unavailable;
 

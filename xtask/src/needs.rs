@@ -54,6 +54,12 @@ pub(crate) const NEEDS: &[Need] = &[
         elsewhere: "install MariaDB's Galera library, rsync and lsof (Linux only)",
     },
     Need {
+        name: "Redis",
+        probe: || programs(&["redis-server", "redis-cli"]),
+        debian: &["redis-server"],
+        elsewhere: "install Redis 7 or newer (macOS: `brew install redis`) and put it on PATH",
+    },
+    Need {
         name: "libfaketime",
         probe: || libraries(&["faketime/libfaketime.so.1"]),
         debian: &["libfaketime"],

@@ -7,6 +7,7 @@ mod backends;
 mod galera;
 mod late;
 mod pgbouncer;
+mod redis;
 mod replica;
 mod small_disk;
 

@@ -1,0 +1,127 @@
+//! Redis.
+
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+
+/// A Redis server. It keeps an append-only file, written at every command, unless its arguments say otherwise.
+pub type Redis = Server<RedisKind>;
+
+/// What is peculiar to Redis.
+#[derive(Debug, Clone)]
+pub struct RedisKind {
+    server: PathBuf,
+    client: PathBuf,
+}
+
+const INSTALL: &str = "apt-get install -y redis-server";
+
+impl Kind for RedisKind {
+    const NAME: &'static str = "Redis";
+    const ACCOUNT: &'static str = "redis";
+    const STOP_SIGNAL: Signal = Signal::TERM;
+
+    fn unavailable(reason: String) -> Unavailable {
+        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+    }
+
+    fn initialize(&self, _site: &Site) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn command(&self, site: &Site) -> Vec<OsString> {
+        let mut command: Vec<OsString> = vec![self.server.clone().into()];
+        command.extend(["--port".into(), site.port().to_string().into()]);
+        command.extend(["--dir".into(), site.directory().into()]);
+        let settings = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"];
+        command.extend(settings.map(OsString::from));
+        command.extend(["--appendfsync", "no"].map(OsString::from));
+        command.extend(site.arguments().iter().map(OsString::from));
+        command
+    }
+
+    fn is_ready(&self, site: &Site) -> bool {
+        let answers = |command: &[&str], line: &str| {
+            let answer = self.run(site.port(), command);
+            answer.is_ok_and(|answer| answer.lines().any(|each| each == line))
+        };
+        // While it loads its data it answers all but the first.
+        answers(&["PING"], "PONG")
+            && answers(
+                &["CONFIG", "GET", "dir"],
+                &site.directory().to_string_lossy(),
+            )
+    }
+
+    fn furnish(&self, _site: &Site) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Standalone for RedisKind {
+    fn locate() -> Result<Self, Unavailable> {
+        let find = |program: &str| {
+            tools::find(program, &[])
+                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
+        };
+        Ok(Self {
+            server: find("redis-server")?,
+            client: find("redis-cli")?,
+        })
+    }
+
+    fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>> {
+        static SHARED: OnceLock<Result<Redis, Unavailable>> = OnceLock::new();
+        &SHARED
+    }
+}
+
+impl RedisKind {
+    /// Runs one command. `redis-cli` fails for a server that it cannot reach, and prints a server's error.
+    fn run(&self, port: u16, command: &[&str]) -> io::Result<String> {
+        let mut client = Command::new(&self.client);
+        client.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+        client.env_remove("REDISCLI_AUTH");
+        tools::run(client.args(command), "")
+    }
+}
+
+impl Server<RedisKind> {
+    /// The way in. Everybody may do everything.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address())
+    }
+
+    /// Runs one command, and gives what was answered: a line for each part. An error is such an answer too.
+    ///
+    /// # Panics
+    ///
+    /// When the server cannot be reached.
+    pub async fn execute(&self, command: &[&str]) -> String {
+        let (kind, port) = (self.kind().clone(), self.port());
+        let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
+        let done = super::blocking(move || {
+            let command: Vec<&str> = command.iter().map(String::as_str).collect();
+            kind.run(port, &command)
+        });
+        let answer = done.await;
+        let answer = answer.unwrap_or_else(|error| panic!("failed to ask Redis: {error}"));
+        answer.strip_suffix('\n').unwrap_or(&answer).to_owned()
+    }
+
+    /// Makes this server a replica of the one at this address.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not do it.
+    pub async fn follow(&self, primary: SocketAddr) {
+        let (host, port) = (primary.ip().to_string(), primary.port().to_string());
+        assert_eq!(self.execute(&["REPLICAOF", &host, &port]).await, "OK");
+    }
+}
