@@ -1,0 +1,18 @@
+//! A provider of [shedlock](https://docs.rs/shedlock) for Redis and Valkey.
+//!
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod connections;
+mod error;
+mod keys;
+mod options;
+mod provider;
+mod records;
+mod script;
+mod value;
+
+pub use check::StoreReport;
+pub use options::RedisLockProviderBuilder;
+pub use provider::RedisLockProvider;
+pub use redis;

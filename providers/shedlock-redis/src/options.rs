@@ -1,0 +1,114 @@
+//! What can be chosen about a provider.
+
+use std::fmt;
+
+use redis::Client;
+use shedlock_runtime::{Clock, LockError, Operation, ProviderInfo};
+
+use crate::error;
+use crate::keys::Keys;
+use crate::provider::RedisLockProvider;
+
+const PROVIDER: &str = "redis";
+const PREFIX: &str = "job-lock";
+const ENVIRONMENT: &str = "default";
+
+/// Options of a provider; from [`RedisLockProvider::builder`] or [`RedisLockProvider::builder_from_url`].
+#[must_use = "a builder does nothing until `build` or `connect` is called"]
+pub struct RedisLockProviderBuilder {
+    client: Result<Client, LockError>,
+    prefix: String,
+    environment: String,
+    info: ProviderInfo,
+}
+
+impl RedisLockProviderBuilder {
+    pub(crate) fn from_client(client: Client) -> Self {
+        Self::with_defaults(Ok(client))
+    }
+
+    pub(crate) fn from_url(url: &str) -> Self {
+        // The cause is left out: it may quote the URL.
+        Self::with_defaults(Client::open(url).map_err(|_quotes| error::not_as_configured()))
+    }
+
+    fn with_defaults(client: Result<Client, LockError>) -> Self {
+        Self {
+            client,
+            prefix: PREFIX.to_owned(),
+            environment: ENVIRONMENT.to_owned(),
+            info: ProviderInfo::new(PROVIDER),
+        }
+    }
+
+    /// Begins every key with `prefix`, by default `job-lock`, as JVM nodes do.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Puts `environment` between the prefix and the lock's name, by default `default`, as JVM nodes do.
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = environment.into();
+        self
+    }
+
+    /// Calls this node `name`; by default it has the host's name.
+    pub fn node_name(mut self, name: &str) -> Self {
+        self.info = self.info.with_node_name(name);
+        self
+    }
+
+    /// Measures the holder's deadline, and dates records, by `time`; by default the machine's. The server ends leases.
+    pub fn time_source(mut self, time: impl Clock) -> Self {
+        self.info = self.info.with_clock(time);
+        self
+    }
+
+    /// The provider. It connects when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid.
+    pub fn build(self) -> Result<RedisLockProvider, LockError> {
+        let client = self
+            .client
+            .map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))?;
+        let keys = Keys::new(&self.prefix, &self.environment);
+        Ok(RedisLockProvider::assemble(self.info, keys, client))
+    }
+
+    /// The provider, with a connection opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisLockProvider::connect`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has connected to nothing that stays.
+    pub async fn connect(self) -> Result<RedisLockProvider, LockError> {
+        let built = self.build()?;
+        let connected = built.warm_up().await;
+        connected.map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))?;
+        Ok(built)
+    }
+}
+
+/// A provider to the server of `client` with nothing chosen.
+pub(crate) fn defaults(client: Client) -> RedisLockProvider {
+    RedisLockProvider::assemble(
+        ProviderInfo::new(PROVIDER),
+        Keys::new(PREFIX, ENVIRONMENT),
+        client,
+    )
+}
+
+impl fmt::Debug for RedisLockProviderBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLockProviderBuilder")
+            .field("prefix", &self.prefix)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}

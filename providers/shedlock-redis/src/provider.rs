@@ -1,0 +1,197 @@
+//! The provider.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::Client;
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
+    LockProvider, Operation, Ownership, ProviderInfo,
+};
+
+use crate::check::{self, StoreReport};
+use crate::connections::Connections;
+use crate::error;
+use crate::keys::Keys;
+use crate::options::{self, RedisLockProviderBuilder};
+use crate::script::{ACQUIRE, CHANGE, Run, Script};
+use crate::value;
+
+/// How long a fence outlives the lease that it was written for.
+const FENCE_STAYS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What the kept connection has of the time limit, at most and at least.
+const PART: Duration = Duration::from_secs(1);
+const LEAST_PART: Duration = Duration::from_millis(50);
+
+/// Keeps locks in Redis or Valkey, under the keys and in the format of JVM nodes.
+///
+/// A clone shares the connection.
+#[derive(Clone)]
+pub struct RedisLockProvider {
+    pub(crate) info: ProviderInfo,
+    pub(crate) keys: Keys,
+    pub(crate) connections: Arc<Connections>,
+}
+
+/// What the kept connection has of the time in which the lock's holder wants answers.
+struct Part(Duration);
+
+impl RedisLockProvider {
+    /// A provider with connections of its own to the server of `client`, under the keys that JVM nodes use by default.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        options::defaults(client)
+    }
+
+    /// A provider with connections of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid or a login that is refused;
+    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if the server cannot be reached.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call has connected to nothing that stays.
+    pub async fn connect(url: &str) -> Result<Self, LockError> {
+        Self::builder_from_url(url).connect().await
+    }
+
+    /// Options for a provider to the server of `client`.
+    pub fn builder(client: Client) -> RedisLockProviderBuilder {
+        RedisLockProviderBuilder::from_client(client)
+    }
+
+    /// Options for a provider to the server at `url`.
+    pub fn builder_from_url(url: &str) -> RedisLockProviderBuilder {
+        RedisLockProviderBuilder::from_url(url)
+    }
+
+    /// Looks at the server's settings for what would lose locks: eviction, no persistence, replicas that a failover would promote. It
+    /// needs the right to `INFO`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if the server is a replica. Otherwise the server could not be
+    /// asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is changed in any case.
+    pub async fn check_store(&self) -> Result<StoreReport, LockError> {
+        let info = self
+            .connections
+            .command(redis::cmd("INFO").arg("everything"), PART)
+            .await;
+        let report = info.and_then(|info: String| check::report(&info));
+        report.map_err(|error| error.with_context(Operation::CheckSchema, self.info.name(), None))
+    }
+
+    pub(crate) fn assemble(info: ProviderInfo, keys: Keys, client: Client) -> Self {
+        let capabilities = Capabilities::new()
+            .with_expiry(Expiry::ByStore)
+            .with_fencing(Fencing::Always)
+            .without_free_records();
+        Self {
+            info: info.with_capabilities(capabilities),
+            keys,
+            connections: Arc::new(Connections::new(client)),
+        }
+    }
+
+    /// Asks the server for nothing but an answer.
+    pub(crate) async fn warm_up(&self) -> Result<(), LockError> {
+        self.connections.command(&redis::cmd("PING"), PART).await
+    }
+
+    pub(crate) fn run(
+        &self,
+        script: &'static Script,
+        name: &LockName,
+        arguments: Vec<String>,
+    ) -> Run {
+        Run::new(script, self.keys.lock(name.as_str()), arguments)
+    }
+
+    fn millis(&self, duration: Duration) -> String {
+        self.info.capabilities().steps(duration).to_string()
+    }
+
+    async fn change(&self, lease: &Lease, taken_for: Duration) -> Result<Ownership, LockError> {
+        let write = lease.next_write()?;
+        let arguments = vec![
+            write.first().to_owned(),
+            write.stored().to_owned(),
+            self.millis(taken_for),
+        ];
+        let run = self.run(&CHANGE, lease.name(), arguments);
+        let part = lease.noted::<Part>(&self.info).map_or(PART, |part| part.0);
+        let reply = self.connections.ask(&run, part).await?;
+        Ok(if reply.answer {
+            Ownership::Ours
+        } else {
+            Ownership::Lost
+        })
+    }
+}
+
+#[async_trait]
+impl LockProvider for RedisLockProvider {
+    fn info(&self) -> &ProviderInfo {
+        &self.info
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let write = request.write(&self.info)?;
+        let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
+        request.note(&self.info, Part(part));
+        let value = value::format(self.info.clock().utc(), write.stored());
+        let arguments = vec![
+            value,
+            self.millis(request.at_most()),
+            self.millis(FENCE_STAYS),
+        ];
+        let run = self.run(&ACQUIRE, request.name(), arguments);
+        let reply = self
+            .connections
+            .ask::<(u8, Vec<u8>, i64, u64)>(&run, part)
+            .await?;
+        let (state, found, ttl, token) = reply.answer;
+        match state {
+            0 => {}
+            1 => return Ok(Acquisition::Granted(request.grant(Some(token)))),
+            _ => return Err(request.too_late()),
+        }
+        let stored = value::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;
+        // -1 is no end; a key is not found in its last instant.
+        let ttl = u64::try_from(ttl).map_err(|_negative| error::endless(&run.lock_key))?;
+        // In the last part of its last millisecond it is still there.
+        let left = Duration::from_millis(ttl.max(1));
+        let token = Some(token).filter(|token| *token > 0);
+        match request.answer_from_record(&self.info, stored.owner, left, token)? {
+            Acquisition::Refused(refusal) if reply.is_in_doubt => Ok(Acquisition::Refused(
+                refusal.after_a_request_without_answer(),
+            )),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
+        self.change(lease, at_most).await
+    }
+
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        self.change(lease, keep_for).await
+    }
+}
+
+impl fmt::Debug for RedisLockProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLockProvider")
+            .field("keys", &self.keys.beginning())
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}

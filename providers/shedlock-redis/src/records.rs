@@ -1,0 +1,133 @@
+//! What an operator can do to locks in Redis.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use shedlock_runtime::{LockError, LockInfo, LockName, LockRecords, Overrule, Selection};
+
+use crate::error;
+use crate::provider::RedisLockProvider;
+use crate::script::{OVERRULE, READ, Run};
+use crate::value;
+
+/// How long the kept connection has to answer.
+const PART: Duration = Duration::from_secs(1);
+/// How many keys one `SCAN` looks at, and how many locks are read at a time.
+const BATCH: usize = 1000;
+const AT_A_TIME: usize = 100;
+const PASSED: u8 = 2;
+const FOREIGN: u8 = 3;
+
+/// What `read.lua` answers.
+type Read = (Vec<u8>, i64, u64, String, u64, u64);
+
+impl RedisLockProvider {
+    /// The keys of all locks whose names begin with `prefix`.
+    async fn lock_keys(&self, prefix: &str) -> Result<BTreeSet<String>, LockError> {
+        let (mut keys, mut cursor) = (BTreeSet::new(), 0_u64);
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor)
+                .arg("MATCH")
+                .arg(self.keys.pattern(prefix))
+                .arg("COUNT")
+                .arg(BATCH);
+            let (next, found): (u64, Vec<Vec<u8>>) = self.connections.command(&scan, PART).await?;
+            // No name of ours is anything but UTF-8; what others call their keys is not ours to list.
+            keys.extend(
+                found
+                    .into_iter()
+                    .filter_map(|key| String::from_utf8(key).ok()),
+            );
+            if next == 0 {
+                return Ok(keys);
+            }
+            cursor = next;
+        }
+    }
+
+    /// The record under a lock's key; `None` if there is none (any more).
+    async fn record(&self, lock_key: String) -> Result<Option<LockInfo>, LockError> {
+        let run = Run::new(&READ, lock_key, Vec::new());
+        let (found, ttl, token, problem, seconds, micros) =
+            self.connections.ask::<Read>(&run, PART).await?.answer;
+        let name = self.keys.name(&run.lock_key).unwrap_or_default();
+        if !problem.is_empty() {
+            return Ok(Some(LockInfo::unreadable(name, problem)));
+        }
+        if ttl == -2 {
+            return Ok(None);
+        }
+        let Some(stored) = value::parse(&found) else {
+            return Ok(Some(LockInfo::unreadable(
+                name,
+                "the key holds what is no lock's value",
+            )));
+        };
+        let token = Some(token).filter(|token| *token > 0);
+        let Ok(ttl) = u64::try_from(ttl) else {
+            let forever = self.info.capabilities().longest_lease();
+            let info = LockInfo::from_remaining(name, stored.owner, forever)
+                .with_problem("the key has no time to live");
+            return Ok(Some(info.with_fencing_token(token)));
+        };
+        let now = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);
+        let until = now + Duration::from_millis(ttl.max(1));
+        let info = LockInfo::from_record(name, stored.owner, stored.since, until, now);
+        Ok(Some(info.with_fencing_token(token)))
+    }
+}
+
+#[async_trait]
+impl LockRecords for RedisLockProvider {
+    async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        let keys: Vec<String> = match selection {
+            Selection::Name(name) => vec![self.keys.lock(name.as_str())],
+            Selection::Prefix(prefix) => self.lock_keys(prefix).await?.into_iter().collect(),
+        };
+        let mut records = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(AT_A_TIME) {
+            let read = keys.iter().map(|key| self.record(key.clone()));
+            records.extend(try_join_all(read).await?.into_iter().flatten());
+        }
+        Ok(records)
+    }
+
+    async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
+        let (mut value, mut end) = (String::new(), UNIX_EPOCH);
+        let what = match overrule {
+            Overrule::Pause { mark, until } => {
+                value = value::format(self.info.clock().utc(), &mark.to_string());
+                end = *until;
+                "pause"
+            }
+            Overrule::Release { .. } => "release",
+            Overrule::Resume => "resume",
+            _ => return Err(error::unknown(overrule)),
+        };
+        let arguments = vec![what.to_owned(), value, millis(end)];
+        let run = self.run(&OVERRULE, name, arguments);
+        let (state, now): (u8, u64) = self.connections.ask(&run, PART).await?.answer;
+        match state {
+            PASSED => {
+                let now = UNIX_EPOCH + Duration::from_millis(now);
+                Overrule::pause_length(end, now.max(end)).map(|_never| false)
+            }
+            FOREIGN => Err(error::foreign(&run.lock_key)),
+            state => Ok(state == 1),
+        }
+    }
+
+    async fn forget(&self, _prefix: &str, _unused_for: Duration) -> Result<u64, LockError> {
+        // A lock that is free has no record, and the server forgets its fence.
+        Ok(0)
+    }
+}
+
+/// Since 1970, rounded up.
+fn millis(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_nanos().div_ceil(1_000_000).to_string()
+}

@@ -1,0 +1,67 @@
+//! The scripts, each of which the server runs as one step.
+
+use std::sync::LazyLock;
+
+use redis::Cmd;
+
+/// A script, and the name under which a server that has run it knows it.
+pub(crate) struct Script {
+    code: &'static str,
+    hash: String,
+}
+
+pub(crate) static ACQUIRE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/acquire.lua")));
+pub(crate) static CHANGE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/change.lua")));
+pub(crate) static READ: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/read.lua")));
+pub(crate) static OVERRULE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/overrule.lua")));
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        let hash = redis::Script::new(code).get_hash().to_owned();
+        Self { code, hash }
+    }
+}
+
+/// One run of a script on the keys of one lock.
+pub(crate) struct Run {
+    script: &'static Script,
+    pub(crate) lock_key: String,
+    fence_key: String,
+    arguments: Vec<String>,
+}
+
+impl Run {
+    pub(crate) fn new(script: &'static Script, lock_key: String, arguments: Vec<String>) -> Self {
+        let fence_key = crate::keys::fence(&lock_key);
+        Self {
+            script,
+            lock_key,
+            fence_key,
+            arguments,
+        }
+    }
+
+    /// The script by its name: fewer bytes, and unknown to a server that was restarted.
+    pub(crate) fn by_hash(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.hash)
+    }
+
+    /// The script in full.
+    pub(crate) fn in_full(&self) -> Cmd {
+        self.command("EVAL", self.script.code)
+    }
+
+    fn command(&self, command: &str, script: &str) -> Cmd {
+        let mut cmd = redis::cmd(command);
+        cmd.arg(script)
+            .arg(2)
+            .arg(&self.lock_key)
+            .arg(&self.fence_key)
+            .arg(&self.arguments);
+        cmd
+    }
+}

@@ -1,0 +1,22 @@
+-- KEYS: the lock, its fence. ARGV: `release`, `pause` or `resume`; a pause's value; its end in milliseconds since 1970.
+-- Answers {state, milliseconds since 1970}; the states are 0 "not so", 1 "done", 2 "that time has passed" and
+-- 3 "not a lock's value".
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local found = redis.call('GET', KEYS[1])
+if found and (string.sub(found, 1, 6) ~= 'ADDED:' or string.sub(found, 31, 31) ~= '@') then
+  return {3, now}
+end
+if ARGV[1] == 'pause' then
+  local left = ARGV[3] - now
+  if left <= 0 then
+    return {2, now}
+  end
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', string.format('%.0f', left))
+  return {1, now}
+end
+if not found or ARGV[1] == 'resume' and string.sub(found, 32, 39) ~= 'paused: ' then
+  return {0, now}
+end
+redis.call('DEL', KEYS[1])
+return {1, now}

@@ -1,0 +1,79 @@
+//! What happens when the server, the network or another program misbehaves.
+
+mod connections;
+mod refusals;
+mod servers;
+
+use std::time::{Duration, Instant};
+
+use shedlock_redis::RedisLockProvider;
+use shedlock_runtime::{
+    ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
+};
+use shedlock_testkit::servers::Redis;
+
+pub(crate) const KEY: &str = "job-lock:default:a";
+pub(crate) const FENCE: &str = "shedlock-fence:{job-lock:default:a}";
+
+pub(crate) fn node(url: &str) -> RedisLockProvider {
+    RedisLockProvider::builder_from_url(url)
+        .build()
+        .expect("a valid URL")
+}
+
+pub(crate) fn config() -> LockConfiguration {
+    LockConfiguration::new("a", "10m").expect("a legal configuration")
+}
+
+pub(crate) async fn held(node: &RedisLockProvider) -> Lock {
+    let lock = node.try_lock(config()).await.expect("the server answers");
+    lock.expect("the lock is free")
+}
+
+pub(crate) async fn is_free(node: &RedisLockProvider) -> bool {
+    match node.try_lock(config()).await.expect("the server answers") {
+        Some(lock) => {
+            let unlocked = lock.unlock().await.expect("the server answers");
+            unlocked == Ownership::Ours
+        }
+        None => false,
+    }
+}
+
+/// The lock becomes free: what nobody holds is given back in the background.
+pub(crate) async fn must_become_free(node: &RedisLockProvider) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !is_free(node).await {
+        assert!(Instant::now() < limit, "an orphan lock stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a call fails with over a new connection: the first call may only learn that the kept one broke.
+pub(crate) async fn error(node: &RedisLockProvider) -> LockError {
+    for _ in 0..3 {
+        match node.try_lock(config()).await {
+            Ok(outcome) => panic!("the call must fail, and says {outcome:?}"),
+            Err(error) if error.kind() == ErrorKind::Indeterminate => {}
+            Err(error) => return error,
+        }
+    }
+    panic!("no new connection says what is wrong");
+}
+
+/// Whose the lease was, as an extension tells.
+pub(crate) async fn extended(lock: &mut Lock) -> Ownership {
+    match lock.extend("10m", "0s").await {
+        Ok(()) => Ownership::Ours,
+        Err(lost) if lost.kind() == ErrorKind::Lost => Ownership::Lost,
+        Err(error) => panic!("an extension must be made or lost: {error:?}"),
+    }
+}
+
+pub(crate) async fn ask(server: &Redis, command: &[&str]) -> String {
+    server.execute(command).await
+}
+
+pub(crate) async fn must_be_set(server: &Redis, name: &str, value: &str) {
+    assert_eq!(ask(server, &["CONFIG", "SET", name, value]).await, "OK");
+}

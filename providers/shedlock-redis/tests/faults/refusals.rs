@@ -1,0 +1,119 @@
+//! What happens when the server refuses the login or a command, and when others use our keys.
+
+use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockProviderExt as _, Ownership};
+use shedlock_testkit::server_or_skip;
+use shedlock_testkit::servers::Redis;
+
+use super::{FENCE, KEY, ask, config, error, is_free, must_be_set, node};
+
+#[tokio::test]
+async fn a_login_that_is_refused_says_so() {
+    let server = server_or_skip!(Redis::start().await);
+    let node = node(&server.url());
+    assert!(is_free(&node).await);
+    must_be_set(&server, "requirepass", "s3cret").await;
+    assert!(is_free(&node).await, "who is in stays in");
+    ask(
+        &server,
+        &["-a", "s3cret", "CLIENT", "KILL", "TYPE", "normal"],
+    )
+    .await;
+    let refused = error(&node).await;
+    assert_eq!(refused.kind(), ErrorKind::Configuration, "{refused:?}");
+    assert!(
+        refused.to_string().contains("redis://user:password@"),
+        "{refused}"
+    );
+    let with_password = server.url().replace("redis://", "redis://:s3cret@");
+    assert!(is_free(&self::node(&with_password)).await);
+}
+
+/// The rights in the error and in the README are enough, and each of them is needed.
+#[tokio::test]
+async fn the_least_rights_are_enough() {
+    let server = server_or_skip!(Redis::start().await);
+    let rights = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +hget +hmget +hset +time";
+    let rights: Vec<&str> = rights.split(' ').collect();
+    let url = server.url().replace("redis://", "redis://jobs:s3cret@");
+    let node = node(&url);
+    let set_user = async |rights: &[&str]| {
+        ask(&server, &["ACL", "DELUSER", "jobs"]).await;
+        let user = ["ACL", "SETUSER", "jobs", "on", ">s3cret"];
+        assert_eq!(ask(&server, &[&user, rights].concat()).await, "OK");
+        ask(&server, &["DEL", KEY, FENCE]).await;
+        ask(&server, &["SCRIPT", "FLUSH"]).await;
+        // The connection went with the user: whatever this call says, the next one has a new one.
+        let _either = node.get("a").await;
+    };
+    let use_all = async || -> Result<(), LockError> {
+        let mut lock = node.try_lock(config()).await?.expect("it is free");
+        assert!(node.try_lock(config()).await?.is_none());
+        lock.extend("10m", "0s").await?;
+        assert_eq!(lock.unlock().await?, Ownership::Ours);
+        assert_eq!(node.get("a").await?, None);
+        Ok(())
+    };
+    set_user(&rights).await;
+    use_all().await.expect("the rights are enough");
+    for at in 0..rights.len() {
+        let mut less = rights.clone();
+        let missing = less.remove(at);
+        set_user(&less).await;
+        match use_all().await {
+            Err(refused) => assert_eq!(
+                refused.kind(),
+                ErrorKind::Permission,
+                "without {missing}: {refused:?}"
+            ),
+            Ok(()) => panic!("{missing} is not needed"),
+        }
+    }
+    // For operators.
+    set_user(&[&rights[..], &["+scan", "+info"]].concat()).await;
+    assert_eq!(node.list().await.expect("the right is there"), []);
+    node.check_store().await.expect("the right is there");
+}
+
+#[tokio::test]
+async fn what_others_keep_under_our_keys_is_left_alone() {
+    let server = server_or_skip!(Redis::start().await);
+    let node = node(&server.url());
+    let list: [&[&str]; 3] = [
+        &["SET", KEY, "precious"],
+        &["SET", KEY, "ADDED:2026-11-28T10:41:11.355Z@app.example"],
+        &["RPUSH", KEY, "precious"],
+    ];
+    for write in list {
+        ask(&server, write).await;
+        let dump = ask(&server, &["DUMP", KEY]).await;
+        let refused = error(&node).await;
+        assert_eq!(refused.kind(), ErrorKind::Schema, "{write:?}: {refused:?}");
+        assert!(refused.to_string().contains(KEY), "{refused}");
+        let listed = node.list().await.expect("the server answers");
+        assert!(
+            matches!(&listed[..], [one] if one.name == "a" && one.problem.is_some()),
+            "{write:?}: {listed:?}"
+        );
+        if write[2].contains('@') {
+            // It is a lock without an end, which an operator may end.
+            assert!(listed[0].is_held(), "{listed:?}");
+            assert!(
+                node.force_release("a", "")
+                    .await
+                    .expect("the server answers")
+            );
+        } else {
+            let forced = node
+                .force_release("a", "")
+                .await
+                .expect_err("it is no lock");
+            assert_eq!(forced.kind(), ErrorKind::Schema, "{write:?}: {forced:?}");
+            assert_eq!(ask(&server, &["DUMP", KEY]).await, dump, "{write:?}");
+        }
+        ask(&server, &["DEL", KEY]).await;
+    }
+    // The fence of another type.
+    ask(&server, &["SET", FENCE, "precious"]).await;
+    assert_eq!(error(&node).await.kind(), ErrorKind::Schema);
+    assert_eq!(ask(&server, &["GET", FENCE]).await, "precious");
+}
