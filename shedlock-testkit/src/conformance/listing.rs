@@ -63,7 +63,7 @@ pub async fn reads_by_prefix(subject: &Subject) {
         names.sort();
         names
     };
-    assert_eq!(read(&longer).await, [longer.clone()]);
+    assert_eq!(read(&longer).await, std::slice::from_ref(&longer));
     assert_eq!(read(&stem).await, [ours, other, longer]);
     assert!(read(&stem.to_lowercase()).await.is_empty());
 }
