@@ -1,4 +1,4 @@
-//! What a request and the lease that it wins have in common: the owner, and what providers write on them for themselves.
+//! What a request shares with the lease that it is granted: the owner, and the notes of providers.
 
 use std::any::Any;
 use std::fmt;
@@ -9,8 +9,7 @@ use once_cell::sync::OnceCell;
 
 use crate::values::owner::Owner;
 
-/// What is found out on the way to the store, and needed there again: the request and its copies under other names share it with the
-/// lease that they win.
+/// The owner and the notes of one acquisition. The request, its copies under other names and the lease that is granted share them.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     pub(crate) owner: OnceCell<Owner>,
@@ -20,7 +19,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// A copy whose owner numbers its writes by itself, and whose notes are changed by nobody else.
+    /// A copy that shares neither the owner's write counter nor the notes.
     pub(crate) fn replica(&self) -> Self {
         Self {
             owner: self
@@ -35,7 +34,7 @@ impl Trail {
 
 type Value = Arc<dyn Any + Send + Sync>;
 
-/// One note for each provider on the way to the store.
+/// One note for each provider between the caller and the store.
 #[derive(Default)]
 pub(crate) struct Notes(Mutex<Vec<(u64, Value)>>);
 
@@ -73,7 +72,7 @@ impl Clone for Notes {
     }
 }
 
-// What a note says is its author's own: it may hold what must not be printed.
+// A note may contain a secret of its provider, so its value is not printed.
 impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} notes", self.lock().len())
