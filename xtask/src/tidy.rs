@@ -5,7 +5,9 @@
 
 mod cancel_safety;
 mod circles;
+mod examples;
 mod imports;
+mod items;
 mod layers;
 mod manifests;
 mod sizes;
@@ -101,6 +103,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     manifests::check(&root, &members, &mut findings);
     template::check(&root, &members, &mut findings);
     cancel_safety::check(&root, &members, &mut findings)?;
+    examples::check(&root, &members, &mut findings)?;
     sizes::check(&root, &members, &mut findings)?;
     ui::check(&root, &mut findings)?;
     words::check(&root, &tracked, &mut findings);
