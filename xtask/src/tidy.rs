@@ -10,6 +10,7 @@ mod imports;
 mod items;
 mod layers;
 mod manifests;
+mod readme;
 mod sizes;
 mod template;
 mod ui;
@@ -104,6 +105,7 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     template::check(&root, &members, &mut findings);
     cancel_safety::check(&root, &members, &mut findings)?;
     examples::check(&root, &members, &mut findings)?;
+    readme::check(&root, &mut findings)?;
     sizes::check(&root, &members, &mut findings)?;
     ui::check(&root, &mut findings)?;
     words::check(&root, &tracked, &mut findings);
