@@ -151,3 +151,6 @@ impl Holding {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
