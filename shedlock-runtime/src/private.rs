@@ -1,4 +1,4 @@
-//! What the expansions of the macros call. Not for anybody else: it changes with the macros.
+//! Called by the expansions of the macros, and by nothing else. It changes together with the macros.
 
 use std::fmt;
 use std::sync::Arc;
@@ -84,19 +84,19 @@ impl Job {
         }
     }
 
-    /// The lease.
+    /// `at_most = "10m"`.
     pub const fn at_most(mut self, at_most: Duration) -> Self {
         self.at_most = Some(at_most);
         self
     }
 
-    /// The floor.
+    /// `at_least = "14m"`.
     pub const fn at_least(mut self, at_least: Duration) -> Self {
         self.at_least = Some(at_least);
         self
     }
 
-    /// The limit on one question to the store.
+    /// `timeout = "2s"`.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -232,19 +232,19 @@ fn nothing_installed() -> LockError {
     )
 }
 
-/// What `reason` is to an `on_skip` that also answers for a failed store.
+/// The skip reason for a failed store, for a function with `on_skip` and without `on_error`.
 #[must_use]
 pub fn skip_reason(error: &LockError) -> SkipReason {
     SkipReason::from_error(error)
 }
 
-/// What a skipped call returns by default.
+/// The value of a skipped call of a function without `on_skip`.
 #[must_use]
 pub fn skip_value<R: SkipValue>(reason: &SkipReason) -> R {
     R::skip_value(reason)
 }
 
-/// What a call whose store failed returns by default.
+/// The value of a call whose store failed, for a function without `on_error`.
 #[must_use]
 pub fn error_value<R: ErrorValue>(error: LockError) -> R {
     R::error_value(error)
@@ -254,7 +254,7 @@ pub fn error_value<R: ErrorValue>(error: LockError) -> R {
 ///
 /// # Panics
 ///
-/// If the description is not one that can work: the program is at fault, and no job would ever run.
+/// If the description is refused: the mistake is in the program, and no job would ever run.
 #[track_caller]
 pub fn install(builder: SchedulerLockBuilder) {
     if let Err(error) = builder.install() {
@@ -262,7 +262,7 @@ pub fn install(builder: SchedulerLockBuilder) {
     }
 }
 
-/// Behind `lock_assert!()`.
+/// The expansion of `lock_assert!()`.
 ///
 /// # Panics
 ///
@@ -272,7 +272,7 @@ pub fn assert_locked() {
     crate::run::assert::assert_locked(None);
 }
 
-/// Behind `lock_assert!("name")`.
+/// The expansion of `lock_assert!("name")`.
 ///
 /// # Panics
 ///

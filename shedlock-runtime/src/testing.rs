@@ -1,4 +1,4 @@
-//! For unit tests of locked code: asserts that pass, a provider of the test's own, locks that are always or never free.
+//! Helpers for unit tests of locked code: a provider for one test, locks that are always free or always held, asserts switched off.
 //!
 //! # Examples
 //!
@@ -32,9 +32,9 @@ pub use records::InMemoryRecordStore;
 /// The default lease in a test's own registry.
 const AT_MOST: Duration = Duration::from_secs(600);
 
-/// Lets every `lock_assert!` on this thread pass, or fail again as it should.
+/// With `true`, every `lock_assert!` on this thread passes; with `false`, `lock_assert!` checks again.
 ///
-/// A task may move between threads: under a multi-threaded runtime use [`asserts_pass`].
+/// A task may move between threads. Under a multi-threaded runtime use [`asserts_pass`].
 pub fn make_all_asserts_pass(pass: bool) {
     assert::set_thread_passes(pass);
 }
@@ -48,10 +48,10 @@ pub async fn asserts_pass<F: Future>(future: F) -> F::Output {
     assert::task_passes(future).await
 }
 
-/// Awaits `future` with `provider` in place of the registered ones, and a default `at_most` of ten minutes.
+/// Awaits `future` with `provider` in place of the registered providers, and a default `at_most` of ten minutes.
 ///
-/// It answers for the default and for every named provider; not for one given by an expression, and not in tasks that
-/// `future` spawns.
+/// `provider` replaces the default provider and every provider given by name. It does not replace a provider given by an expression, and does
+/// not reach tasks that `future` spawns.
 ///
 /// # Cancel safety
 ///
@@ -70,7 +70,7 @@ pub async fn with_provider<P: LockProvider, F: Future>(provider: P, future: F) -
     .await
 }
 
-/// Awaits `future` as if it held a lock and every locked call in it got its own: no store is asked.
+/// Awaits `future` with every `lock_assert!` in it passing and every locked call in it getting its lock. No store is asked.
 ///
 /// # Cancel safety
 ///
@@ -86,7 +86,7 @@ pub async fn always_locked<F: Future>(future: F) -> F::Output {
     asserts_pass(scoped(scope, future)).await
 }
 
-/// Awaits `future` while somebody else holds the lock `name`: its calls in there are skipped.
+/// Awaits `future` as if another node held the lock `name`: calls in `future` that need this lock are skipped.
 ///
 /// # Cancel safety
 ///
@@ -105,7 +105,7 @@ pub async fn always_held<F: Future>(name: impl Into<String>, future: F) -> F::Ou
     .await
 }
 
-/// What the scopes around a locked call say about it.
+/// What the test scopes around a locked call replace.
 #[derive(Default)]
 pub(crate) struct Resolved {
     /// The provider to use, whatever the call asks for.

@@ -41,7 +41,21 @@ const NOBODY: &str = "02:00:00:00:00:00";
 /// What the far end calls its end.
 const FAR_END: &str = "cable";
 
-/// A cable to a network of its own. Dropped, it is gone, once the last process behind it has ended.
+/// A cable to a network of its own. When the cable is dropped, the network is removed once the last process in it has ended.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::proxy::Direction;
+/// use shedlock_testkit::{Cable, server_or_skip};
+///
+/// # async fn test() {
+/// let cable = server_or_skip!(Cable::lay().await);
+/// // Requests arrive, and replies do not.
+/// cable.cut(Direction::ToClient).await;
+/// cable.mend().await;
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Cable {
     number: u32,

@@ -28,7 +28,19 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One test of this binary, run as a child process.
 ///
-/// The test is one with `#[ignore]`, which does nothing but when the environment says that it is a child.
+/// The test has `#[ignore]`, and does its work only if the environment says that it is a child.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::processes::Reexec;
+///
+/// # fn start() -> std::io::Result<()> {
+/// // In a test: starts the ignored test `holder` of this binary.
+/// let child = Reexec::new(concat!(module_path!(), "::holder")).env("ROLE", "child").command()?.spawn()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reexec {
     test: String,
@@ -121,9 +133,26 @@ impl Reexec {
     }
 }
 
-/// A node in a process of its own. It is killed when this is dropped.
+/// A node in a process of its own. The process is killed when the `NodeProcess` is dropped.
 ///
-/// All its errors are [`io::Error`]s: the child's own, in words, and those of the pipe to it.
+/// All errors are [`io::Error`]s: the errors of the child, as text, and those of the pipe to the child.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use shedlock_testkit::processes::Reexec;
+///
+/// # async fn test() -> std::io::Result<()> {
+/// let mut node = Reexec::new(concat!(module_path!(), "::serve")).node("redis://127.0.0.1:6379", "web-2").await?;
+/// assert!(node.lock("mail", Duration::from_secs(10), Duration::ZERO).await?);
+/// node.pause()?; // SIGSTOP: the lease ends while the node believes that it holds the lock
+/// node.resume()?;
+/// node.kill().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct NodeProcess {
     child: Child,

@@ -53,9 +53,22 @@ pub use self::counters::{ConnectionCounters, Counters};
 pub use self::late::LateRequest;
 pub use self::rule::{Direction, Ending, Rule, Trigger};
 
-/// A proxy before one server. Dropped, it ends all its connections.
+/// A proxy in front of one server, on the async runtime that started it. When the proxy is dropped, it ends all its connections.
 ///
-/// It lives on the runtime it was started on.
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::Proxy;
+/// use shedlock_testkit::proxy::{Direction, Rule};
+///
+/// # async fn test(server: std::net::SocketAddr) -> std::io::Result<()> {
+/// let proxy = Proxy::start(server).await?;
+/// let url = proxy.url(&format!("postgres://app@{server}/app"));
+/// // Connect the provider to `url`, and then cut the network.
+/// proxy.set(Rule::Hold(Direction::Both));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,

@@ -54,9 +54,22 @@ pub use self::redis::Redis;
 pub use self::small_disk::SmallDisk;
 pub use crate::unavailable::Unavailable;
 
-/// A running server of kind `K`. Dropped, it is killed and its directory removed.
+/// A running server of kind `K`, such as [`Postgres`]. Clones are handles of the same server. When the last handle is dropped, the server is
+/// killed and its directory is removed.
 ///
-/// Clones are handles of the same server.
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::server_or_skip;
+/// use shedlock_testkit::servers::MariaDb;
+///
+/// # async fn test() {
+/// let server = server_or_skip!(MariaDb::start().await);
+/// let url = server.fresh_database().await;
+/// server.kill().await.unwrap();
+/// server.restart().await.unwrap();
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Server<K> {
     kind: K,

@@ -1,19 +1,31 @@
-//! Why a server, or whatever else a test rests on, cannot be had here, and what would help.
+//! Why a server or another thing that a test needs is missing on this machine, and how to get it.
 
 use std::error::Error;
 use std::fmt;
 
-/// A server cannot be started on this machine.
+/// Why a server, or another thing that a test needs, is not available on this machine.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_testkit::Unavailable;
+///
+/// let missing = Unavailable::obtainable("Redis", "there is no `redis-server`".to_owned(), "apt-get install -y redis-server");
+/// assert_eq!(
+///     missing.to_string(),
+///     "Redis cannot be started: there is no `redis-server`; install it with `apt-get install -y redis-server`"
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unavailable {
-    /// What people call the server.
+    /// The name of the server, such as `PostgreSQL`.
     pub server: &'static str,
-    /// What is missing or went wrong.
+    /// What is missing, or what went wrong.
     pub reason: String,
-    /// The exact command that installs the server, for Debian; for one that is not `obtainable`, what it takes in words.
+    /// If the server is `obtainable`, the exact command that installs it on Debian. Otherwise a sentence that says how to get it.
     pub install: &'static str,
-    /// Whether that command is all it takes. In CI such a server must be there.
+    /// Whether the one command in `install` is enough. In CI, a test that needs such a server fails instead of being skipped.
     pub obtainable: bool,
 }
 

@@ -5,9 +5,12 @@
 
 mod cancel_safety;
 mod circles;
+mod examples;
 mod imports;
+mod items;
 mod layers;
 mod manifests;
+mod readme;
 mod sizes;
 mod template;
 mod ui;
@@ -101,6 +104,8 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     manifests::check(&root, &members, &mut findings);
     template::check(&root, &members, &mut findings);
     cancel_safety::check(&root, &members, &mut findings)?;
+    examples::check(&root, &members, &mut findings)?;
+    readme::check(&root, &mut findings)?;
     sizes::check(&root, &members, &mut findings)?;
     ui::check(&root, &mut findings)?;
     words::check(&root, &tracked, &mut findings);

@@ -3,7 +3,20 @@
 use shedlock_runtime::{InvalidDuration, LockError, printable};
 use tokio_cron_scheduler::JobSchedulerError;
 
-/// A job could not be made, added or removed; no tick ever returns it.
+/// Why a job could not be made, added or removed. A run of a job never returns this error.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor};
+/// use shedlock_tokio_cron_scheduler::{JobError, LockedJob};
+///
+/// let locks = LockingTaskExecutor::new(InMemoryLockProvider::new());
+/// let report = LockConfiguration::new("report", "10m")?;
+/// let refused = LockedJob::cron("every five minutes", &locks, report, || async {});
+/// assert!(matches!(refused, Err(JobError::Schedule { .. })));
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
@@ -15,30 +28,30 @@ pub enum JobError {
         "cannot read the schedule `{schedule}`; it has six fields: second, minute, hour, day of month, month, day of week"
     )]
     Schedule {
-        /// The schedule as given.
+        /// The schedule that cannot be read.
         schedule: String,
     },
-    /// The scheduler would drop the job without a word.
+    /// The schedule has no tick in the future. The scheduler would silently remove the job.
     #[error("the schedule `{schedule}` never comes")]
     Never {
-        /// The schedule as given.
+        /// The schedule without a tick.
         schedule: String,
     },
-    /// The scheduler counts in whole seconds.
+    /// The interval is not a whole number of seconds, in which the scheduler counts.
     #[error(
         "the interval `{interval}` is not a whole number of seconds, which is what the scheduler counts in"
     )]
     Interval {
-        /// The interval, for people.
+        /// The interval, as text.
         interval: String,
     },
-    /// Two jobs of one name would skip each other's ticks.
+    /// The scheduler has a job with this lock already. Two jobs with one lock would skip each other's ticks.
     #[error(
         "there is a job `{}` already; two jobs under one lock would skip each other's ticks",
         printable(name)
     )]
     NameTaken {
-        /// The lock's name.
+        /// The name of the lock.
         name: String,
     },
     /// The scheduler has been shut down; it cannot be started again.

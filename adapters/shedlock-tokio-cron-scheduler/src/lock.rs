@@ -1,11 +1,25 @@
-//! How a job's lock is given: by its name, or with settings of its own.
+//! The lock of a job: a name, or a configuration.
 
 use std::time::Duration;
 
 use shedlock_runtime::{LockConfiguration, LockError};
 
-/// The lock of a job of a [`LockedScheduler`](crate::LockedScheduler): a name, which takes the scheduler's defaults,
-/// or a whole [`LockConfiguration`].
+/// The lock of a job of a [`LockedScheduler`](crate::LockedScheduler): a name, with the scheduler's defaults, or a whole
+/// [`LockConfiguration`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::LockConfiguration;
+/// use shedlock_tokio_cron_scheduler::{JobError, LockedScheduler};
+///
+/// async fn add_jobs(jobs: &LockedScheduler) -> Result<(), JobError> {
+///     jobs.cron("0 */5 * * * *", "report", || async {}).await?;
+///     let long = LockConfiguration::new("import", "10m")?.with_keep_alive()?;
+///     jobs.cron("0 0 3 * * *", long, || async {}).await?;
+///     Ok(())
+/// }
+/// ```
 // Nobody else can name `Defaults`, so nobody else can implement it.
 pub trait JobLock {
     #[doc(hidden)]

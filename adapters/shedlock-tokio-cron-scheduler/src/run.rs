@@ -19,13 +19,22 @@ use crate::events;
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// What a job may return: `()`, or a `Result` whose error is logged at ERROR with the job's name.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_tokio_cron_scheduler::JobResult;
+///
+/// assert_eq!(().failure(), None);
+/// assert_eq!(Err::<(), _>("the printer is out of paper").failure().as_deref(), Some("the printer is out of paper"));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a job cannot return `{Self}`",
     label = "a job that returns `{Self}`",
     note = "return `()`, or a `Result` whose value is `Send` and whose error is `Display + Send`"
 )]
 pub trait JobResult: Send {
-    /// What went wrong, for the log.
+    /// The error, as text for the log; `None` if the job has not failed.
     fn failure(self) -> Option<String>;
 }
 

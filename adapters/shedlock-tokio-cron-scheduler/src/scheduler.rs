@@ -56,13 +56,28 @@ pub struct LockedScheduler {
     names: Arc<Mutex<HashMap<String, JobId>>>,
 }
 
-/// What [`LockedScheduler::shutdown`] found when its time was over.
+/// The result of [`LockedScheduler::shutdown`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_tokio_cron_scheduler::{JobError, LockedScheduler};
+///
+/// async fn stop(jobs: LockedScheduler) -> Result<(), JobError> {
+///     let stopped = jobs.shutdown("20s").await?;
+///     if stopped.still_running > 0 {
+///         println!("{} jobs block their threads", stopped.still_running);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// Jobs that had not ended by themselves, or waited for their locks, and were stopped; their locks are free.
+    /// How many jobs were stopped, because they had not ended in time or were waiting for their locks. Their locks are free.
     pub cancelled: usize,
-    /// Of these, jobs that do not stop because they never await. Their locks are free when they end, or the leases do.
+    /// How many of the `cancelled` jobs go on, because they block their threads and never await. Each of their locks becomes free when the job
+    /// or the lease ends.
     pub still_running: usize,
 }
 

@@ -5,6 +5,20 @@ use std::collections::HashMap;
 use shedlock_runtime::{ErrorKind, LockError};
 
 /// What [`RedisLockProvider::check_store`](crate::RedisLockProvider::check_store) found.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_redis::RedisLockProvider;
+///
+/// let provider = RedisLockProvider::connect("redis://localhost").await?;
+/// for warning in provider.check_store().await?.warnings() {
+///     eprintln!("locks may be lost: {warning}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
     version: String,

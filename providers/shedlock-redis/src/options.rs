@@ -14,6 +14,23 @@ const PREFIX: &str = "job-lock";
 const ENVIRONMENT: &str = "default";
 
 /// Options of a provider; from [`RedisLockProvider::builder`] or [`RedisLockProvider::builder_from_url`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_redis::RedisLockProvider;
+///
+/// let provider = RedisLockProvider::builder_from_url("redis://localhost")
+///     // As the JVM nodes' `environment`.
+///     .environment("production")
+///     .node_name("web-2")
+///     .connect()
+///     .await?;
+/// # let _ = provider;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
 pub struct RedisLockProviderBuilder {
     client: Result<Client, LockError>,

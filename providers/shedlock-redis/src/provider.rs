@@ -28,6 +28,22 @@ const LEAST_PART: Duration = Duration::from_millis(50);
 /// Keeps locks in Redis or Valkey, under the keys and in the format of JVM nodes.
 ///
 /// A clone shares the connection.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_redis::RedisLockProvider;
+/// use shedlock_runtime::{LockConfiguration, LockProviderExt as _};
+///
+/// let provider = RedisLockProvider::connect("redis://localhost").await?;
+/// if let Some(lock) = provider.try_lock(LockConfiguration::new("mail", "5m")?).await? {
+///     // work
+///     lock.unlock().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RedisLockProvider {
     pub(crate) info: ProviderInfo,

@@ -169,7 +169,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
     fn unreachable(names: &Names, error: Self::Error) -> LockError;
 }
 
-/// One connection of a [`Driver`], whose example shows one.
+/// One connection of a [`Driver`].
+///
+/// See [`Driver`] for an example.
 pub trait Connection: Send + Sized {
     /// What fails.
     type Error;

@@ -39,10 +39,12 @@ const SET_UP_LIMIT: Duration = Duration::from_secs(30);
 /// ShedLock's `VARCHAR(64)`.
 const MAX_NAME_CHARS: usize = 64;
 
-/// Locks in one table, asked for through a [`Driver`].
+/// The locks in one table, over a [`Driver`].
 ///
-/// A provider crate writes the driver, and passes each function of [`LockProvider`](shedlock_runtime::LockProvider) on to the one of
-/// the same name here. Which statement is sent, what an answer means, what is done after an error and how often is decided here. The example of [`Driver`] makes one.
+/// A provider crate implements the driver, and passes each method of [`LockProvider`](shedlock_runtime::LockProvider) on to the method of
+/// the same name of this type. This type decides which statement is sent, what an answer means, and what is done after an error.
+///
+/// See [`Driver`] for an example.
 pub struct SqlLocks<D: Driver> {
     info: ProviderInfo,
     driver: D,

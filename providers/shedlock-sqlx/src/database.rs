@@ -15,7 +15,23 @@ use sqlx::{AssertSqlSafe, Connection, Database, Encode, Type};
 
 /// A database with a provider here: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with its feature.
 ///
-/// Sealed: a provider for another database implements [`LockProvider`](shedlock_runtime::LockProvider).
+/// The trait is sealed: a provider for another database implements [`LockProvider`](shedlock_runtime::LockProvider).
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::LockError;
+/// use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
+///
+/// /// For a program that chooses its database by a feature.
+/// async fn prepare<DB: SqlDatabase>(provider: &SqlxLockProvider<DB>) -> Result<(), LockError> {
+///     provider.ensure_schema().await?;
+///     for warning in provider.check_schema().await?.warnings() {
+///         println!("{warning}");
+///     }
+///     Ok(())
+/// }
+/// ```
 pub trait SqlDatabase: Backend {}
 
 /// The options of a connection.

@@ -11,7 +11,23 @@ use crate::connections::Source;
 use crate::database::SqlDatabase;
 use crate::provider::SqlxLockProvider;
 
-/// Options of a provider; from [`SqlxLockProvider::builder`] or [`SqlxLockProvider::builder_from_url`].
+/// The options of a provider. Made by [`SqlxLockProvider::builder`] or [`SqlxLockProvider::builder_from_url`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # #[cfg(feature = "postgres")]
+/// # async fn run() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_sqlx::PostgresLockProvider;
+///
+/// let provider = PostgresLockProvider::builder_from_url("postgres://app@db/app")
+///     .table_name("app.locks")
+///     .node_name("web-2")
+///     .connect()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
 pub struct SqlxLockProviderBuilder<DB: SqlDatabase> {
     origin: Origin<DB>,
@@ -43,56 +59,57 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
         }
     }
 
-    /// Calls the table `name`, which may be `schema.table`; by default `shedlock`.
+    /// Sets the table's name, which may be `schema.table`. The default is `shedlock`.
     ///
-    /// The name is quoted, so the server takes it as it is written.
+    /// The name is quoted in statements, so upper and lower case matter.
     pub fn table_name(mut self, name: impl Into<String>) -> Self {
         self.table = name.into();
         self
     }
 
-    /// Calls the columns so; by default as ShedLock does.
+    /// Sets the names of the columns. The defaults are ShedLock's names.
     pub fn columns(mut self, columns: ColumnNames) -> Self {
         self.columns = columns;
         self
     }
 
-    /// Calls the fencing token's column so; by default `fencing_token`. A table may lack it.
+    /// Sets the name of the column for fencing tokens. The default is `fencing_token`. The table may lack the column: leases then have no
+    /// fencing token.
     pub fn fencing_token_column(mut self, column: impl Into<String>) -> Self {
         self.columns = self.columns.with_fencing_token(column);
         self
     }
 
-    /// Calls this node `name`; by default it has the host's name.
+    /// Sets the name of this node in the table. The default is the host's name.
     pub fn node_name(mut self, name: &str) -> Self {
         self.options = self.options.with_node_name(name);
         self
     }
 
-    /// Says whose clock decides when a lease ends; by default the database's.
+    /// Sets whose clock decides when a lease ends. The default is the database's.
     pub fn clock(mut self, clock: LockClock) -> Self {
         self.options = self.options.with_clock(clock);
         self
     }
 
-    /// Measures the holder's deadline, and the time with [`LockClock::Client`], by `time`; by default the machine's.
+    /// Sets the clock by which the holder measures its deadline and, with [`LockClock::Client`], the time of day. The default is the system's.
     pub fn time_source(mut self, time: impl Clock) -> Self {
         self.options = self.options.with_time_source(Arc::new(time));
         self
     }
 
-    /// Whether statements are prepared by name and stay so on a connection.
+    /// Sets whether statements are prepared once and reused on a connection. Only PostgreSQL uses the option.
     ///
-    /// By default they are, unless a pooler is found that gives each statement to any of its connections, as `PgBouncer` does in
-    /// transaction mode: with [`builder_from_url`](SqlxLockProvider::builder_from_url) it is found when a connection is made, with
-    /// a pool by the first error that such a pooler gives. With `false`, each statement goes in one message with its values;
-    /// give that for a pool of `sqlx` behind a pooler. Only PostgreSQL heeds it.
+    /// By default they are, unless a pooler is found that sends each statement to any of its connections, as `PgBouncer` does in transaction
+    /// mode. With [`builder_from_url`](SqlxLockProvider::builder_from_url) the pooler is found when a connection is opened; with a pool, by the
+    /// first error that the pooler answers. With `false`, each statement is sent in one message with its values: set that for an `sqlx` pool
+    /// behind a pooler.
     pub fn persistent_statements(mut self, persistent: bool) -> Self {
         self.options = self.options.with_persistent_statements(persistent);
         self
     }
 
-    /// The provider. It connects when it is first used.
+    /// Makes the provider, without connecting. It connects when it is first used.
     ///
     /// # Errors
     ///
@@ -104,7 +121,7 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
             .map_err(|error| error.with_context(Operation::Connect, provider, None))
     }
 
-    /// The provider, with a connection opened or taken once.
+    /// Makes the provider, and connects once to find out whether the database can be reached.
     ///
     /// # Errors
     ///
@@ -112,7 +129,7 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has connected to nothing that stays.
+    /// A dropped call leaves no connection open.
     pub async fn connect(self) -> Result<SqlxLockProvider<DB>, LockError> {
         let built = self.build()?;
         let connected = built.locks.warm_up().await;

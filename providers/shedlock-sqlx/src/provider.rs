@@ -16,10 +16,31 @@ use crate::connections::Source;
 use crate::database::SqlDatabase;
 use crate::options::{self, SqlxLockProviderBuilder};
 
-/// Keeps locks in a table of a database that [`sqlx`] can talk to.
+/// A provider that keeps its locks in a table of a database, over [`sqlx`].
 ///
-/// Use it by the name of your database: `PostgresLockProvider`, `MySqlLockProvider`, `SqliteLockProvider`. A clone shares
-/// the connections.
+/// Programs use it by the name of their database: `PostgresLockProvider`, `MySqlLockProvider`, `SqliteLockProvider`. A clone shares the
+/// connections.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{LockConfiguration, LockProviderExt as _};
+/// use shedlock_sqlx::SqliteLockProvider;
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("sqlite://{}", folder.path().join("locks.db").display());
+/// let provider = SqliteLockProvider::connect(&url).await?;
+/// provider.ensure_schema().await?;
+/// let lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?.expect("the lock is free");
+/// lock.unlock().await?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sqlite"))]
+/// # fn main() {}
+/// ```
 pub struct SqlxLockProvider<DB: SqlDatabase> {
     pub(crate) locks: Arc<SqlLocks<Source<DB>>>,
 }
@@ -62,7 +83,7 @@ impl<DB: SqlDatabase> SqlxLockProvider<DB> {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has connected to nothing that stays.
+    /// A dropped call leaves no connection open.
     pub async fn connect(url: &str) -> Result<Self, LockError> {
         Self::builder_from_url(url).connect().await
     }

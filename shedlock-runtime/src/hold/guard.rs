@@ -40,7 +40,7 @@ use crate::values::name::LockName;
 #[must_use = "if unused, the lock is released at once"]
 pub struct Lock(Arc<LockState>);
 
-/// Asks the store for a lock, as often and as long as the configuration says.
+/// Asks the store for a lock, again and again if the configuration has a `wait`.
 ///
 /// `outer` is the innermost lock that the asking task holds already.
 pub(crate) async fn acquire(
@@ -172,8 +172,8 @@ impl Lock {
         self.0.name().clone()
     }
 
-    /// Whether the lease is live, by this node's own count. The count begins before the store is asked, and goes on while
-    /// the machine is suspended.
+    /// Whether the lease is live, measured by this node's forward clock. The lease is counted from before the store was asked, and the clock
+    /// goes on while the machine is suspended.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.0.remaining().is_some()

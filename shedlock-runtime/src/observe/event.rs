@@ -1,4 +1,4 @@
-//! What happens to locks, as listeners and metrics see it.
+//! The events of locks, as listeners and metrics receive them.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -7,137 +7,179 @@ use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::outcome::SkipReason;
 
-/// Something that happened to a lock.
+/// One event of one lock, as a [`LockListener`](crate::LockListener) receives it.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{EventKind, LockEvent};
+///
+/// /// What a chat channel is told.
+/// fn alert(event: &LockEvent) -> Option<String> {
+///     match &event.kind {
+///         EventKind::Lost(reason) => Some(format!("{} was lost: {}", event.lock, reason.as_str())),
+///         EventKind::Overrun { late } => Some(format!("{} ran {late:?} past its lease", event.lock)),
+///         _ => None,
+///     }
+/// }
+/// # let _listener: fn(&LockEvent) -> Option<String> = alert;
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LockEvent {
-    /// When, by this machine's time of day.
+    /// When the event happened, by this machine's time of day.
     pub at: SystemTime,
-    /// The lock.
+    /// The name of the lock.
     pub lock: LockName,
-    /// What the name was made from, such as `sync-{tenant}`; the name itself where it was written out. The label to group
-    /// by: there are as many templates as functions, and as many names as there is data.
+    /// The template that the lock's name was made from, such as `sync-{tenant}`; the name itself if there is no template.
+    ///
+    /// Group events by this field. A program has as many templates as locked functions, and as many names as its data has keys.
     pub template: LockName,
     /// The provider's name, such as `postgres`.
     pub provider: &'static str,
-    /// What happened.
+    /// What happened to the lock.
     pub kind: EventKind,
 }
 
 /// What happened to a lock.
+///
+/// [`name`](Self::name) is the same word as in the log. The page `observability/README.md` of the repository has a table of all events
+/// with their log lines and metrics.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::EventKind;
+///
+/// let event = EventKind::Overrun { late: Duration::from_millis(1500) };
+/// assert_eq!(event.name(), "lock.overrun");
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// The lock was taken.
+    /// The store granted the lock to this process.
     Acquired {
-        /// The lease.
+        /// The lease that was granted, counted from the request.
         at_most: Duration,
-        /// How long the store took to say so.
+        /// How long the successful request took, from before it was sent until its answer.
         took: Duration,
-        /// The fencing token, where the store keeps one.
+        /// The fencing token of the lease, if the store keeps fencing tokens.
         fencing_token: Option<u64>,
     },
-    /// The lock was not to be had, so the call is skipped.
+    /// The store refused the lock, so the call is skipped.
     Skipped {
-        /// Why.
+        /// Why the call is skipped.
         reason: SkipReason,
-        /// Who holds it, where the store says so.
+        /// The node that holds the lock, if the store tells.
         node: Option<Box<str>>,
-        /// For how long at most, where the store says so.
+        /// How long the lock stays taken if its holder neither extends nor releases it, if the store tells.
         remaining: Option<Duration>,
-        /// How long it took to learn so, with all that the call waited.
+        /// How long the call took until it was refused, including its `wait`.
         took: Duration,
     },
-    /// The store could not be asked for the lock: the body did not run.
+    /// The acquisition failed with an error: the body did not run.
     Failed(LockError),
-    /// The store did not answer: what it may have granted is taken back.
+    /// An acquisition got no answer. The runtime looks for what the store may have granted, and releases it.
     Indeterminate,
-    /// It had granted the lock, and has it back.
+    /// After an acquisition without an answer, the store turned out to have granted the lock; the lock has now been released.
     OrphanCleared,
     /// The lease was extended.
     Extended {
-        /// To so long from now.
+        /// The new length of the lease, counted from the extension.
         at_most: Duration,
-        /// What was left of it before.
+        /// How long the old lease would have lasted from the extension on.
         left: Duration,
-        /// How late keep-alive was; `None` for an extension by hand.
+        /// How late keep-alive began the extension; `None` if the program called `extend`.
         late: Option<Duration>,
     },
-    /// Keep-alive could not extend the lease, and tries again.
+    /// Keep-alive could not extend the lease, and will try again.
     ExtendFailed {
-        /// Why.
+        /// Why the extension failed.
         error: LockError,
-        /// What is left of the lease.
+        /// How long the lease still lasts.
         left: Duration,
     },
-    /// Four fifths of a lease are used that nobody extends.
+    /// Four fifths of a lease without keep-alive have passed.
     Expiring {
-        /// What is left of it.
+        /// How long the lease still lasts.
         left: Duration,
     },
-    /// The runtime polled the task too late to keep its lock safe: something blocks the executor.
+    /// The async runtime polled the task too late to keep its lock safe: something blocks the executor.
     Starved {
-        /// By so much.
+        /// How much later than due the task was polled.
         late: Duration,
     },
-    /// The lease is gone while its task runs.
+    /// The lease ended, or another holder got the lock, while the task was running.
     Lost(LossReason),
-    /// The body ended after its lease.
+    /// The body ended after its lease had ended.
     Overrun {
-        /// By so much.
+        /// How long after the end of the lease the body ended.
         late: Duration,
     },
-    /// The body is over.
+    /// The body ended.
     Finished {
-        /// How.
+        /// How the body ended.
         outcome: RunOutcome,
-        /// How long it had the lock.
+        /// How long the process had held the lock by then.
         took: Duration,
     },
-    /// The lock was given back.
+    /// The lock was released, and the store has confirmed the release.
     Released {
-        /// How long it was held.
+        /// How long the process held the lock.
         held: Duration,
-        /// How long it stays taken for its `at_least`.
+        /// How long the lock stays taken for its `at_least` after the release; zero if it is free now.
         free_in: Duration,
     },
-    /// The lock could not be given back, and that is tried again.
+    /// The release failed, and will be tried again in the background.
     ReleaseFailed {
-        /// Why.
+        /// Why the release failed.
         error: LockError,
-        /// When it frees itself.
+        /// How long the lock stays taken if no further release succeeds.
         left: Duration,
     },
-    /// There is no runtime, or no room, to give the lock back: it frees itself when its lease ends.
+    /// The lock cannot be released, because its async runtime has ended or too many releases are waiting. The lock stays taken until its
+    /// lease ends.
     Abandoned,
-    /// An operator has paused the lock.
+    /// An operator paused the lock.
     Paused {
         /// When the pause ends, by the store's clock.
         until: SystemTime,
-        /// Why.
+        /// The reason that the operator gave.
         reason: Arc<str>,
     },
-    /// An operator has ended a pause.
+    /// An operator ended a pause of the lock.
     Resumed,
-    /// An operator has taken the lock from its holder.
+    /// An operator released the lock against its holder.
     ForceReleased {
-        /// Why.
+        /// The reason that the operator gave.
         reason: Arc<str>,
     },
 }
 
-/// Why the lease of a running task is gone.
+/// Why a running task has lost its lock.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::LossReason;
+///
+/// // The word in log lines and metrics.
+/// assert_eq!(LossReason::Deadline.as_str(), "deadline");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LossReason {
-    /// It ended by this node's own count.
+    /// The lease ended, measured by this node's forward clock.
     Deadline,
-    /// The store says that the lock is not ours: it was released or paused by hand, deleted, or taken by somebody else.
+    /// The store says that the record no longer belongs to this holder: an operator released or paused the lock, somebody deleted the
+    /// record, or another node took the lock.
     Stolen,
 }
 
 impl LossReason {
-    /// The word in log lines and metrics.
+    /// The word for this reason in log lines and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -147,26 +189,40 @@ impl LossReason {
     }
 }
 
-/// How a body ended.
+/// How the body of a locked call ended.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{EventKind, LockEvent, RunOutcome};
+///
+/// fn is_success(event: &LockEvent) -> bool {
+///     matches!(event.kind, EventKind::Finished { outcome: RunOutcome::Completed, .. })
+/// }
+/// # let _check: fn(&LockEvent) -> bool = is_success;
+/// // The word in log lines and metrics.
+/// assert_eq!(RunOutcome::ShutDown.as_str(), "shut_down");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunOutcome {
-    /// It returned, and no failure as far as can be told.
+    /// The body returned a value that is not known to be a failure.
     Completed,
-    /// It returned an `Err`, or what [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) takes for a failure.
+    /// The body returned an `Err`, or a value that the check of
+    /// [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) calls a failure.
     Failed,
-    /// It panicked.
+    /// The body panicked.
     Panicked,
-    /// Somebody dropped it: a timeout, an abort.
+    /// The caller dropped the body before it returned, as a timeout or an abort does.
     Dropped,
-    /// It was cancelled because its lease was gone.
+    /// The runtime cancelled the body because its lease had ended or its lock was lost.
     Lost,
-    /// It was cancelled by a shutdown.
+    /// A shutdown cancelled the body.
     ShutDown,
 }
 
 impl RunOutcome {
-    /// The word in log lines and metrics.
+    /// The word for this outcome in log lines and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -181,7 +237,7 @@ impl RunOutcome {
 }
 
 impl EventKind {
-    /// The event's name, the same as in the log, where all have a line but `lock.finished`.
+    /// The name of the event, such as `lock.acquired`. The log line about the event has the same name; `lock.finished` has no line.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

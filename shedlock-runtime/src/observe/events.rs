@@ -1,4 +1,4 @@
-//! Everything that happens to a lock, told to the log, the metrics and the listeners.
+//! Reports each event of a lock to the log, the metrics and the listeners: one function for each event.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -35,10 +35,10 @@ pub(crate) use store_call::Question;
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
     pub(crate) name: LockName,
-    /// What the name was made from, where it was.
+    /// The template that the name was made from, if there is one.
     pub(crate) template: Option<&'static str>,
     pub(crate) provider: &'static str,
-    /// The provider's id: two databases of one kind can have a lock of one name.
+    /// The provider's id, which tells locks of one name in two databases of one kind apart.
     pub(crate) provider_id: u64,
 }
 
@@ -52,7 +52,7 @@ impl Subject {
         }
     }
 
-    /// What its events are grouped by.
+    /// The template, or the name if there is no template: events are grouped by it.
     fn group(&self) -> LockName {
         self.template
             .and_then(|template| LockName::from_static(template).ok())
@@ -60,7 +60,7 @@ impl Subject {
     }
 }
 
-/// Awaits `call` in `span`, at no cost if nobody traces.
+/// Awaits `call` in `span`. A disabled span costs nothing.
 pub(crate) async fn spanned<T>(span: &Span, call: impl Future<Output = T>) -> T {
     if span.is_disabled() {
         call.await
@@ -69,19 +69,19 @@ pub(crate) async fn spanned<T>(span: &Span, call: impl Future<Output = T>) -> T 
     }
 }
 
-/// Adds to `span` what was not known when it began, unless nobody traces.
+/// Sets a field of `span` that was not known when the span began, unless the span is disabled.
 pub(crate) fn record(span: &Span, field: &'static str, value: impl tracing::Value) {
     if !span.is_disabled() {
         span.record(field, value);
     }
 }
 
-/// Whether anybody but the log hears of events.
+/// Whether there is a listener or a metrics recorder.
 pub(crate) fn are_heard() -> bool {
     listener::any() || meters::any()
 }
 
-/// Tells whoever listens; nothing is made if nobody does.
+/// Passes the event to the metrics and the listeners. If there are none, the event is not made.
 fn tell(subject: &Subject, kind: impl FnOnce() -> EventKind) {
     if !are_heard() {
         return;
@@ -97,7 +97,7 @@ fn tell(subject: &Subject, kind: impl FnOnce() -> EventKind) {
     listener::tell(&event);
 }
 
-/// `took` says how long the acquisition took.
+/// `took` measures how long the acquisition took.
 pub(crate) fn acquired(lock: &dyn HeldLock, at_most: Duration, took: impl Fn() -> Duration) {
     log::acquired(lock);
     tell(lock.subject(), || EventKind::Acquired {
@@ -127,7 +127,7 @@ pub(crate) fn skipped(
     });
 }
 
-/// An acquisition that failed. The log hears of it where the caller does not: see [`failed`].
+/// Reports an acquisition that failed. The log gets a line only if the caller gets no error: see [`failed`].
 pub(crate) fn not_acquired(subject: &Subject, cause: &LockError) {
     tell(subject, || EventKind::Failed(cause.clone()));
 }
@@ -164,7 +164,7 @@ pub(crate) fn starved(lock: &dyn HeldLock, late: Duration) {
     tell(lock.subject(), || EventKind::Starved { late });
 }
 
-/// The first loss of a lock; the others say nothing new.
+/// Reports the first loss of a lock. Later losses of the same lock are not reported.
 pub(crate) fn lost(lock: &dyn HeldLock, reason: LossReason, why: &str) {
     log::lost(lock, reason, why);
     tell(lock.subject(), || EventKind::Lost(reason));
@@ -190,7 +190,7 @@ pub(crate) fn released(lock: &dyn HeldLock, free_in: impl Fn() -> Duration) {
     });
 }
 
-/// `left` is how long the lock stays taken at worst.
+/// `left` is how long the lock stays taken if nothing more succeeds.
 pub(crate) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockError) {
     log::release_failed(lock, left, cause);
     tell(lock.subject(), || EventKind::ReleaseFailed {
@@ -199,7 +199,7 @@ pub(crate) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockEr
     });
 }
 
-/// `left` is how long the lock stays taken at worst.
+/// `left` is how long the lock stays taken if nothing more succeeds.
 pub(crate) fn indeterminate(subject: &Subject, left: Duration) {
     log::indeterminate(subject, left);
     tell(subject, || EventKind::Indeterminate);
@@ -210,7 +210,7 @@ pub(crate) fn orphan_cleared(subject: &Subject) {
     tell(subject, || EventKind::OrphanCleared);
 }
 
-/// `left` is how long the lock stays taken at worst.
+/// `left` is how long the lock stays taken if nothing more succeeds.
 pub(crate) fn abandoned(subject: &Subject, why: &str, left: Duration) {
     log::abandoned(subject, why, left);
     tell(subject, || EventKind::Abandoned);

@@ -1,4 +1,4 @@
-//! Listeners: code of the program that is called with every event of its locks, and can neither stop nor slow them.
+//! Listeners: code of the program that is called with every event of its locks, and can neither stop nor delay a lock.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ static SUBSCRIBERS: Lazy<ArcSwap<Vec<Arc<Subscriber>>>> = Lazy::new(ArcSwap::def
 /// How many subscribers there are. Read on every event, so kept apart from the list.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Is called with every event of the locks of this process.
+/// Code of the program that is called with every event of the locks of this process.
 ///
 /// Each listener is called on a thread of its own, one event at a time and in order, so it may block. A panic of a listener
 /// is logged. A listener that is more than 1,024 events behind misses events; that is logged, and counted by
@@ -50,7 +50,19 @@ impl<F: Fn(&LockEvent) + Send + Sync + 'static> LockListener for F {
     }
 }
 
-/// The guard of a listener: when the guard is dropped, the listener is called no more.
+/// The guard of a listener: once the guard is dropped, the listener gets no further events.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{LockEvent, SchedulerLock};
+///
+/// let listening = SchedulerLock::listen(|event: &LockEvent| println!("{}: {}", event.kind.name(), event.lock))?;
+/// // Nothing has happened yet, so nothing was missed.
+/// assert_eq!(listening.missed(), 0);
+/// drop(listening);
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[must_use = "dropping the guard ends the listening; call `detach` to listen as long as the program runs"]
 pub struct ListenerGuard(Option<Arc<Subscriber>>);
 
@@ -86,12 +98,12 @@ impl ListenerGuard {
         Ok(Self(Some(subscriber)))
     }
 
-    /// Has the listener called as long as the program runs.
+    /// Keeps the listener for as long as the program runs.
     pub fn detach(mut self) {
         self.0 = None;
     }
 
-    /// How many events the listener has missed because it was too slow.
+    /// How many events were dropped because the listener was more than 1,024 events behind.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.0
@@ -140,7 +152,7 @@ fn change(change: impl Fn(&mut Vec<Arc<Subscriber>>)) {
     });
 }
 
-/// Whether anybody listens.
+/// Whether the program has a listener.
 pub(crate) fn any() -> bool {
     COUNT.load(Ordering::Acquire) > 0
 }

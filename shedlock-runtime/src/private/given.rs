@@ -1,14 +1,14 @@
-//! A provider that an attribute is given as an expression: any that the call can keep.
+//! A provider that an attribute gets as an expression.
 
 use std::sync::Arc;
 
 use crate::seam::provider::LockProvider;
 
-/// Behind `provider = expression`. A method, because it takes the provider itself and any reference to it.
+/// The expansion of `provider = expression`. It is a method, so that the expression can be a provider or any reference to one.
 pub trait ToProvider {
     /// The provider behind the pointer that a call keeps.
     ///
-    /// What cannot be kept has this method too, so that the compiler finds it and says what [`Keepable`] asks for.
+    /// Types that are not [`Keepable`] have this method, too, so that the compiler's error says what `Keepable` needs.
     fn to_provider(&self) -> Arc<dyn LockProvider>
     where
         Self: Keepable;

@@ -99,7 +99,7 @@ pub(crate) fn scoped<F: Future>(scope: TestScope, future: F) -> impl Future<Outp
     SCOPED.scope(Arc::new(scope), future)
 }
 
-/// Everything that concerns all locks of a process: their providers and defaults, listeners, and the shutdown.
+/// What all locks of a process share: providers and defaults, listeners, and the shutdown.
 ///
 /// The macro `enable_scheduler_lock!` calls [`builder`](Self::builder).
 ///
@@ -120,7 +120,7 @@ pub(crate) fn scoped<F: Future>(scope: TestScope, future: F) -> impl Future<Outp
 pub struct SchedulerLock;
 
 impl SchedulerLock {
-    /// A builder of the registry, without providers and defaults.
+    /// A builder without providers and defaults.
     pub fn builder() -> SchedulerLockBuilder {
         SchedulerLockBuilder::default()
     }
@@ -129,7 +129,7 @@ impl SchedulerLock {
     ///
     /// # Errors
     ///
-    /// The operating system gave no thread for the listener.
+    /// [`ErrorKind::Other`] if the operating system cannot start the listener's thread.
     pub fn listen(listener: impl LockListener) -> Result<ListenerGuard, LockError> {
         ListenerGuard::start(listener)
     }
@@ -137,7 +137,24 @@ impl SchedulerLock {
 
 /// Builds the registry of a process: its providers and the defaults of its locked functions.
 ///
-/// [`SchedulerLock::builder`] makes one, and has an example.
+/// Made by [`SchedulerLock::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{InMemoryLockProvider, SchedulerLock};
+///
+/// SchedulerLock::builder()
+///     .provider(InMemoryLockProvider::new())
+///     .default_at_most("10m")
+///     .default_at_least("30s")
+///     .default_timeout("2s")
+///     .install()?;
+///
+/// let error = SchedulerLock::builder().provider(InMemoryLockProvider::new()).install().unwrap_err();
+/// assert_eq!(error.to_string(), "no default `at_most` is given; add one by `default_at_most`");
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "nothing is registered before `install`"]
 pub struct SchedulerLockBuilder {
@@ -151,7 +168,7 @@ pub struct SchedulerLockBuilder {
 }
 
 impl SchedulerLockBuilder {
-    /// The provider of functions that name none.
+    /// Sets the provider of locked functions that name no provider.
     pub fn provider(mut self, provider: impl LockProvider) -> Self {
         if self.default.replace(Arc::new(provider)).is_some() {
             self.wrong = Some((
@@ -162,7 +179,7 @@ impl SchedulerLockBuilder {
         self
     }
 
-    /// The provider of functions with `provider = "name"`.
+    /// Adds a provider for locked functions with `provider = "name"`.
     pub fn named_provider(mut self, name: impl Into<String>, provider: impl LockProvider) -> Self {
         let name = name.into();
         if name.is_empty() {
@@ -183,22 +200,22 @@ impl SchedulerLockBuilder {
         self
     }
 
-    /// The lease of functions that have no `at_most` of their own; required.
+    /// Sets the lease of locked functions that have no `at_most` of their own. Required.
     pub fn default_at_most(mut self, at_most: impl ToDuration) -> Self {
         self.at_most = Some(at_most.to_duration());
         self
     }
 
-    /// The `at_least` of functions that have none of their own; zero by default.
+    /// Sets the `at_least` of locked functions that have no `at_least` of their own; zero by default.
     pub fn default_at_least(mut self, at_least: impl ToDuration) -> Self {
         self.at_least = Some(at_least.to_duration());
         self
     }
 
-    /// How long one call to the store may take, for functions that have no `timeout` of their own; five seconds by default,
-    /// and never longer than a function's `at_most`.
+    /// Sets how long one request to the store may take, for locked functions that have no `timeout` of their own. The default is five seconds.
+    /// The limit is never longer than the function's `at_most`.
     ///
-    /// A configuration that is not made by an attribute has a limit of its own:
+    /// The limit of a configuration that no attribute made is set by
     /// [`LockConfiguration::with_timeout`](crate::LockConfiguration::with_timeout).
     pub fn default_timeout(mut self, timeout: impl ToDuration) -> Self {
         self.timeout = Some(timeout.to_duration());

@@ -18,27 +18,54 @@ const CANCELLING: Duration = Duration::from_millis(850);
 /// How long listeners have to be called with the last events.
 const LISTENING: Duration = Duration::from_millis(100);
 
-/// What [`SchedulerLock::shutdown`] does with the bodies that run.
+/// What [`SchedulerLock::shutdown`] does with the bodies that are running.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::ShutdownPolicy;
+///
+/// // Kubernetes sends SIGKILL 30 seconds after SIGTERM, unless told otherwise.
+/// let policy = ShutdownPolicy::Await(Duration::from_secs(25));
+/// # let _ = policy;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownPolicy {
     /// Drops every body at its next await.
     Cancel,
-    /// Lets the bodies run for this long, and then drops those that are left at their next await.
+    /// Waits this long for the bodies to end. Then drops each remaining body at its next await.
     Await(Duration),
 }
 
-/// What [`SchedulerLock::shutdown`] has done.
+/// The result of [`SchedulerLock::shutdown`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::ShutdownReport;
+///
+/// fn log(report: &ShutdownReport) {
+///     for lock in &report.abandoned {
+///         println!("{lock} stays taken until its lease ends");
+///     }
+/// }
+/// log(&ShutdownReport::default());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// How many bodies were cancelled, and guards released.
+    /// How many bodies were cancelled, plus how many guards were released while their holders went on.
     pub cancelled: usize,
     /// The locks that were not released, because their bodies block or the store did not answer in time. Each becomes free
     /// when its lease ends.
     pub abandoned: Vec<LockName>,
-    /// How many locks were not released, and how many acquisitions have no answer. The number includes the abandoned locks,
-    /// and also locks that are not in that list because their bodies have blocked their threads since they began.
+    /// How many locks were not released, plus how many acquisitions have no answer.
+    ///
+    /// The number includes the [`abandoned`](Self::abandoned) locks. It also includes locks that are not in that list because their bodies have
+    /// blocked their threads since they began.
     pub left: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What an operator does to the locks of a store.
+//! Reading and changing the locks of a store as an operator.
 
 use std::time::{Duration, SystemTime};
 
@@ -20,22 +20,23 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How long the store may take to read all records, or to forget some.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
 
-/// What an operator does to the locks of a store; every [`LockRecords`] is one.
+/// What an operator can do with the locks of a store: list, pause, resume, release by force and prune. Every provider that implements
+/// [`LockRecords`] has these methods.
 ///
-/// A name or prefix that cannot name a lock in this store is refused before the store is asked. One question to the store may take five
-/// seconds, and reading all records, or forgetting some, thirty. What was done is an INFO line and an event for listeners.
+/// A name or prefix that cannot name a lock in this store is refused before the store is asked. One request to the store may take five
+/// seconds; reading all records, or forgetting some, may take thirty. Each change writes an INFO line to the log and an event to the listeners.
 ///
-/// None of it asks the holder: a lock that is paused or released by hand is lost to whoever held it. The holder finds out
-/// when it extends or releases the lock, and whoever must not run beside it compares fencing tokens.
+/// No method asks the holder. If you pause a lock or release it by force while a job runs, the job goes on without its lock, and learns about
+/// it when it extends or releases the lock. Where two runs at the same time would do harm, compare fencing tokens.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) for a name that cannot name a lock in this store. Otherwise the store's error: it could not say, or may
-/// not do this.
+/// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) for a name that cannot name a lock in this store. Otherwise the error of the
+/// store: it could not be reached, or the user of the connection lacks a privilege.
 ///
 /// # Cancel safety
 ///
-/// Each future may be dropped at any await; the store may then have carried out the request.
+/// Each future may be dropped at any await. The store may then have carried out the request.
 ///
 /// # Examples
 ///
@@ -59,10 +60,11 @@ const LIST_LIMIT: Duration = Duration::from_secs(30);
 /// ```
 #[async_trait]
 pub trait LockAdmin: LockRecords {
-    /// Every lock that the store has a record of, by name, byte by byte. Free locks are among them where the store keeps their records:
-    /// see [`Capabilities::keeps_free_records`](crate::Capabilities::keeps_free_records).
+    /// Lists every lock of which the store has a record, sorted by the bytes of the names.
     ///
-    /// A record that says nothing of use is in the list too, with its [`problem`](LockInfo::problem).
+    /// Free locks are in the list if the store keeps their records: see
+    /// [`Capabilities::keeps_free_records`](crate::Capabilities::keeps_free_records). A record that cannot be read is in the list, too, with its
+    /// [`problem`](LockInfo::problem).
     async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
         let read = limited(LIST_LIMIT, self.records(Selection::Prefix(""))).await;
         let mut locks = read.map_err(in_context(self, Operation::List, None))?;
@@ -70,7 +72,7 @@ pub trait LockAdmin: LockRecords {
         Ok(locks)
     }
 
-    /// One lock, or `None` if the store has no record of it.
+    /// Reads the state of the lock `name`; `None` if the store has no record of this lock.
     async fn get(&self, name: &str) -> Result<Option<LockInfo>, LockError> {
         let name = self.info().lock_name(Operation::Get, name)?;
         let read = limited(LIMIT, self.records(Selection::Name(&name))).await;
@@ -78,10 +80,10 @@ pub trait LockAdmin: LockRecords {
         Ok(found.pop())
     }
 
-    /// Frees a lock at once, whoever holds it, `at_least` and pauses included; says whether it was taken.
+    /// Frees the lock `name` at once, whoever holds it. A pause or an `at_least` ends as well. Returns whether the lock was taken.
     ///
-    /// The `reason`, cut to 200 characters, is kept in the record until the next acquisition, where the store keeps the records of free
-    /// locks. The operator's mark replaces the holder's owner, so a release or an extension that the holder still has on its way changes
+    /// The `reason`, cut to 200 characters, stays in the record until the next acquisition, if the store keeps the records of free locks. The
+    /// operator's mark replaces the holder's owner in the record, so an extension or a release of the holder that arrives later changes
     /// nothing.
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let name = self.info().lock_name(Operation::ForceRelease, name)?;
@@ -95,15 +97,16 @@ pub trait LockAdmin: LockRecords {
         Ok(freed)
     }
 
-    /// Has every node skip this lock until then, JVM nodes too; in place of an earlier pause, if there is one.
+    /// Pauses the lock `name`: every node skips it until the time of day `until`, JVM nodes included. A later pause replaces an earlier one.
     ///
-    /// `until` is a time of day. A run in progress goes on, but has lost its lock: one with `keep_alive` is told at its
-    /// next extension, one without runs to its end.
+    /// A run in progress goes on, but has lost its lock. A run with `keep_alive` learns about the loss at its next extension. A run without
+    /// `keep_alive` goes on to its end.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration) if `until` has passed by this node's clock, is more than a hundred years away, or further away than
-    /// this store can keep a lock taken: then nothing was sent. The same kind if it has passed by the store's clock.
+    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration), before anything is sent, if `until` has passed by this node's clock, is
+    /// more than a hundred years away, or is further away than this store can keep a lock taken. The store answers with the same kind if `until`
+    /// has passed by the store's clock.
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
         let name = self.info().lock_name(Operation::Pause, name)?;
         check_pause(self, until).map_err(in_context(self, Operation::Pause, Some(&name)))?;
@@ -115,7 +118,7 @@ pub trait LockAdmin: LockRecords {
         Ok(())
     }
 
-    /// Ends a pause; says whether there was one. A lock that is held stays held.
+    /// Ends a pause of the lock `name`, and returns whether the lock was paused. A lock that is held by a node stays held.
     async fn resume(&self, name: &str) -> Result<bool, LockError> {
         let name = self.info().lock_name(Operation::Resume, name)?;
         let resumed = overruled(self, Operation::Resume, &name, &Overrule::Resume).await?;
@@ -125,23 +128,24 @@ pub trait LockAdmin: LockRecords {
         Ok(resumed)
     }
 
-    /// Forgets locks that have been free for `unused_for`, and says how many. Names made from data would otherwise stay
-    /// for ever.
+    /// Deletes the records of locks that have been free for `unused_for`, and returns how many. Records of names that are made from data
+    /// otherwise stay for ever.
     ///
-    /// JVM nodes remember which records exist, and do not make one that was deleted again before they restart: with
-    /// them on the store, choose a time longer than any of their jobs pauses.
+    /// JVM nodes remember which records exist, and do not insert a deleted record again before they restart: they never get that lock
+    /// again. If JVM nodes share the store, choose a duration longer than the longest interval between two runs of any of their jobs.
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
         self.prune_prefix("", unused_for).await
     }
 
-    /// As [`prune`](Self::prune), of those locks alone whose names begin with `prefix`; every name begins with the empty one.
+    /// Deletes records as [`prune`](Self::prune) does, but only those of locks whose names begin with `prefix`. Every name begins with the
+    /// empty prefix.
     ///
-    /// Prefixes are compared byte by byte as names are, and no character stands for others: `prod:` is the prefix neither
-    /// of `PROD:a` nor of `prod2:a`.
+    /// The prefix is compared byte by byte, and no character is a wildcard: `prod:` is a prefix neither of `PROD:a` nor of `prod2:a`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) for a prefix that, unless it is empty, cannot itself name a lock; nothing was sent then.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName), before anything is sent, for a prefix that is not empty and could not itself
+    /// name a lock.
     async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         self.info().check_prefix(Operation::Prune, prefix)?;
         let mut pruned = 0;

@@ -10,7 +10,25 @@ use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 
-/// Methods for the callers of a provider. Every provider that can be cloned has them, and so has an [`Arc`] of any provider.
+/// Methods for programs that use a provider. Every provider that can be cloned has these methods, and so has an [`Arc`] of any provider.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockProvider, LockProviderExt as _};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// let provider: Arc<dyn LockProvider> = InMemoryLockProvider::new().to_shared();
+/// match provider.try_lock(LockConfiguration::new("mail", "5m")?).await? {
+///     Some(lock) => drop(lock.unlock().await?),
+///     None => println!("another node sends the mail"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait LockProviderExt: LockProvider {
     /// Takes the lock and returns its guard, or `None` if somebody else holds it.

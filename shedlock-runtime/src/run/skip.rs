@@ -4,7 +4,32 @@ use crate::observe::events;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::outcome::{Outcome, SkipReason};
 
-/// A return type that can say "this call was skipped".
+/// A return type that has a value for "this call was skipped".
+///
+/// Implement it for a return type of your own, so that locked functions with this type need no `on_skip`.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{SkipReason, SkipValue};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Sync {
+///     Copied(usize),
+///     NotNow(SkipReason),
+/// }
+///
+/// impl SkipValue for Sync {
+///     fn skip_value(reason: &SkipReason) -> Self {
+///         Self::NotNow(*reason)
+///     }
+/// }
+///
+/// assert_eq!(Sync::skip_value(&SkipReason::Held), Sync::NotNow(SkipReason::Held));
+/// // The types that have one already: `()`, `Option`, `Outcome`, and a `Result` of one of them.
+/// assert_eq!(Option::<u32>::skip_value(&SkipReason::Held), None);
+/// # let _copied = Sync::Copied(1);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a skipped call has no value of type `{Self}` to return",
     label = "no value for a skipped call",
@@ -38,7 +63,29 @@ impl<T: SkipValue, E> SkipValue for Result<T, E> {
     }
 }
 
-/// A return type that has a value for "the store failed". Types that cannot carry an error have it logged.
+/// A return type that has a value for "the store failed". For a type that cannot carry the error, the error is logged.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{ErrorKind, ErrorValue, LockError};
+///
+/// #[derive(Debug, PartialEq)]
+/// enum Sync {
+///     Copied(usize),
+///     StoreFailed(ErrorKind),
+/// }
+///
+/// impl ErrorValue for Sync {
+///     fn error_value(error: LockError) -> Self {
+///         Self::StoreFailed(error.kind())
+///     }
+/// }
+///
+/// let error = LockError::new(ErrorKind::Unavailable, "the connection was refused");
+/// assert_eq!(Sync::error_value(error), Sync::StoreFailed(ErrorKind::Unavailable));
+/// # let _copied = Sync::Copied(1);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a failed lock has no value of type `{Self}` to return",
     label = "no value for a store error",
@@ -50,7 +97,7 @@ pub trait ErrorValue: Sized {
     ///
     /// # Panics
     ///
-    /// Where the type has no place for an error and the program is at fault: no provider, or no `at_most`.
+    /// If the type cannot carry an error and the error is a mistake in the program: no provider, or no `at_most`.
     fn error_value(error: LockError) -> Self;
 }
 
@@ -86,7 +133,7 @@ impl<T> ErrorValue for Outcome<T> {
 ///
 /// # Panics
 ///
-/// If the program is at fault rather than the store: no scheduler would ever notice a line in the log.
+/// If the error is a mistake in the program and not a failure of the store: a line in the log would go unnoticed.
 pub fn report(error: &LockError) {
     assert!(
         !matches!(

@@ -1,4 +1,4 @@
-//! What a provider answers.
+//! The answers of a provider.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -11,16 +11,38 @@ use crate::values::owner::Owner;
 use crate::values::printable::printable;
 
 /// The answer to [`LockProvider::acquire`](crate::LockProvider::acquire).
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{AcquireRequest, Acquisition, InMemoryLockProvider, LockConfiguration, LockProvider as _, SkipReason};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// let provider = InMemoryLockProvider::new();
+/// let config = LockConfiguration::new("mail", "5m")?;
+/// let request = AcquireRequest::new(config.clone(), provider.info().clock().boot());
+/// let lease = provider.acquire(&request).await?.granted().expect("the lock is free");
+///
+/// let second = AcquireRequest::new(config, provider.info().clock().boot());
+/// match provider.acquire(&second).await? {
+///     Acquisition::Granted(_) => unreachable!("the first request has the lock"),
+///     Acquisition::Refused(refusal) => assert_eq!(refusal.reason, SkipReason::Held),
+/// }
+/// # drop(lease);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Acquisition {
-    /// The lock is the caller's.
+    /// The store granted the lock to this request.
     Granted(Lease),
-    /// It is not.
+    /// The store did not grant the lock.
     Refused(Refusal),
 }
 
 impl Acquisition {
-    /// The lease, if there is one.
+    /// The lease of a granted request; `None` if the request was refused.
     #[must_use]
     pub fn granted(self) -> Option<Lease> {
         match self {
@@ -31,20 +53,37 @@ impl Acquisition {
 }
 
 /// Why a lock was not granted, and what is known about its holder.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::{Refusal, SkipReason};
+///
+/// // A provider found this owner in the record, with a lease that lasts for another minute.
+/// let refusal = Refusal::from_stored("web-2", Duration::from_secs(60));
+/// assert_eq!(refusal.reason, SkipReason::Held);
+/// assert_eq!(refusal.node.as_deref(), Some("web-2"));
+///
+/// // An operator's mark in the place of the owner.
+/// let refusal = Refusal::from_stored("paused: moving the mail server", Duration::from_secs(60));
+/// assert_eq!(refusal.reason, SkipReason::Paused);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The reason.
+    /// Why the lock was refused.
     pub reason: SkipReason,
-    /// The holder's node, as [`printable`] shows it.
+    /// The name of the holder's node, escaped by [`printable`]; `None` if the store does not tell.
     pub node: Option<Box<str>>,
-    /// How long the lock stays taken, if nobody extends or releases it.
+    /// How long the lock stays taken if nobody extends or releases it; `None` if the store does not tell.
     pub remaining: Option<Duration>,
     holder: Option<Holder>,
     is_in_doubt: bool,
 }
 
-/// Tells acquisitions apart, without the random part of an owner that this is made from.
+/// A hash that tells one acquisition from another. It is made from the owner, and does not contain the owner's random part.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holder(u64);
 
@@ -63,7 +102,7 @@ impl fmt::Debug for Holder {
 }
 
 impl Refusal {
-    /// Somebody holds the lock.
+    /// The lock is held, by a holder of whom nothing more is known.
     #[must_use]
     pub const fn held() -> Self {
         Self {
@@ -75,9 +114,10 @@ impl Refusal {
         }
     }
 
-    /// Somebody else asked at the same moment and was first: another holder's record was there when this one lost. A store that is
-    /// busy with something else is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable), so that a job that no node runs
-    /// is told.
+    /// Another node asked at the same moment and got the lock: the provider saw that node's record.
+    ///
+    /// A store that is busy for any other reason is an error of kind [`Unavailable`](crate::ErrorKind::Unavailable) and not this refusal.
+    /// Otherwise every node could skip the job, and nobody would be alerted.
     #[must_use]
     pub const fn contended() -> Self {
         Self {
@@ -112,8 +152,8 @@ impl Refusal {
         }
     }
 
-    /// The lock is free, and the position in its record does not let this run begin: `reason` is what
-    /// [`PositionRule::next`](crate::PositionRule::next) said. The owner that is stored tells whose run it lost to.
+    /// The refusal for a lock that is free, and whose position in the record does not let this run begin. `reason` is the answer of
+    /// [`PositionRule::next`](crate::PositionRule::next), and `stored_owner` tells which run came before.
     #[must_use]
     pub fn of_position(reason: SkipReason, stored_owner: &str) -> Self {
         let mut refusal = Self::held().with_holder(stored_owner, Duration::ZERO);
@@ -122,14 +162,15 @@ impl Refusal {
         refusal
     }
 
-    /// Adds for how long, where the store does not say who.
+    /// Adds how long the lock stays taken, in a store that does not tell the holder.
     #[must_use]
     pub const fn with_remaining(mut self, remaining: Duration) -> Self {
         self.remaining = Some(remaining);
         self
     }
 
-    /// Somebody holds the lock, or an operator has paused it, as the owner that is stored says.
+    /// The refusal for a record that bears `stored_owner` and whose lease lasts for `remaining`: the lock is paused if the owner is an
+    /// operator's mark of a pause, and held otherwise.
     #[must_use]
     pub fn from_stored(stored_owner: &str, remaining: Duration) -> Self {
         if OperatorMark::parse(stored_owner).is_some_and(|mark| mark.is_pause()) {
@@ -139,7 +180,7 @@ impl Refusal {
         }
     }
 
-    /// Adds who holds it, given the owner as stored, and for how long.
+    /// Adds the holder, given the owner as it stands in the record, and how long the lock stays taken.
     #[must_use]
     pub fn with_holder(mut self, stored_owner: &str, remaining: Duration) -> Self {
         let node = Owner::node_of(stored_owner);
@@ -150,9 +191,10 @@ impl Refusal {
         self
     }
 
-    /// Says that the store was asked before, over a connection that gave no answer: the first request may still be on its way, and
-    /// may be granted when the holder is gone. The runtime looks for such a grant until the lease asked for would be over,
-    /// and gives it back.
+    /// Says that the provider had sent the request once before, over a connection that broke without an answer.
+    ///
+    /// The store may still receive that first request, and may grant it once the holder is gone. The runtime therefore looks for such a
+    /// grant until the requested lease would have ended, and releases what it finds.
     #[must_use]
     pub const fn after_a_request_without_answer(mut self) -> Self {
         self.is_in_doubt = true;
@@ -191,9 +233,9 @@ impl Refusal {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
-    /// The lock was the caller's. An extended lease ends `at_most` after the request; a released lock is free, or will be when
-    /// `at_least` is over.
+    /// The lock was the caller's. After an extension, the lease ends `at_most` after the request. After a release, the lock is free, or
+    /// becomes free when `at_least` has passed.
     Ours,
-    /// The lease had ended, or the lock was somebody else's; nothing was changed.
+    /// The lease had ended, or the lock belonged to another holder. The store changed nothing.
     Lost,
 }

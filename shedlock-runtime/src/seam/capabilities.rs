@@ -1,17 +1,17 @@
-//! What a store can do and cannot: declared by its provider, read by the runtime, the conformance suite and people.
+//! What a store can do and what it cannot. A provider declares it; the runtime, the conformance suite and people read it.
 
 use std::time::Duration;
 
 use crate::values::duration::{InvalidDuration, LONGEST};
 use crate::values::name::{InvalidName, LockName};
 
-/// What a store can do and cannot.
+/// What a store can do and what it cannot.
 ///
 /// A provider declares it in its [`ProviderInfo`](crate::ProviderInfo). The runtime refuses, before any I/O, a lock that the store cannot
-/// keep. The conformance suite skips what the store does not promise, and says so.
+/// keep. The conformance suite skips the cases that the store does not promise to pass, and reports them as not applicable.
 ///
-/// The default is a store like a database: its clock ends leases, to the millisecond; it has no fencing tokens, keeps the records of free
-/// locks, and takes any name.
+/// The default describes a store like a database: the store's clock ends leases, to the millisecond; there are no fencing tokens; the
+/// store keeps the records of free locks, and takes any name.
 ///
 /// # Examples
 ///
@@ -45,21 +45,42 @@ pub struct Capabilities {
     keeps_positions: bool,
 }
 
-/// What ends a lease that its holder does not end.
+/// What ends a lease that its holder neither releases nor extends.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Capabilities, Expiry};
+///
+/// // Objects in a bucket carry no clock: each node compares the record's end with its own time of day.
+/// let bucket = Capabilities::new().with_expiry(Expiry::ByClientClock);
+/// assert_eq!(bucket.expiry(), Expiry::ByClientClock);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expiry {
-    /// A condition in the store, judged by the store's clock. A node whose time of day is wrong does no harm.
+    /// The store compares the record's end with its own clock. A node whose time of day is wrong does no harm.
     ByStoreClock,
-    /// The store itself, which deletes the record when its time to live is over. A node whose time of day is wrong does no harm.
+    /// The store deletes the record when its time to live has passed. A node whose time of day is wrong does no harm.
     ByStore,
-    /// Each node's own clock: the nodes' times of day must agree, to within a small part of the shortest lease.
+    /// Each node compares the record's end with its own UTC time of day. The nodes' clocks must agree to within a small part of the shortest
+    /// lease.
     ByClientClock,
 }
 
-/// How long the fencing tokens of one name grow.
+/// What interrupts the growth of one lock's fencing tokens.
 ///
-/// Variants are in ascending order, so that a test can ask for "at least".
+/// The variants are in ascending order of strength, so that a program can demand a minimum.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Fencing, InMemoryLockProvider, LockProvider as _};
+///
+/// let provider = InMemoryLockProvider::new();
+/// let fencing = provider.info().capabilities().fencing();
+/// assert!(fencing >= Fencing::UntilRestart, "this program needs fencing tokens");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Fencing {
@@ -69,7 +90,7 @@ pub enum Fencing {
     UntilRestart,
     /// Tokens grow until the lock's record is deleted; a restart of the store does not matter.
     UntilDeletion,
-    /// Tokens always grow: the store's own revision is the token, or a deleted record leaves one that later tokens exceed.
+    /// Tokens always grow, also after the record was deleted: for example because the store's own revision is the token.
     Always,
 }
 
@@ -87,7 +108,7 @@ impl Default for Capabilities {
 }
 
 impl Capabilities {
-    /// The default that the type's documentation describes.
+    /// The capabilities of a store like a database; see the documentation of [`Capabilities`].
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -105,7 +126,7 @@ impl Capabilities {
         }
     }
 
-    /// Declares what ends a lease.
+    /// Declares what ends a lease that its holder neither releases nor extends.
     #[must_use]
     pub const fn with_expiry(mut self, expiry: Expiry) -> Self {
         self.expiry = expiry;
@@ -164,14 +185,14 @@ impl Capabilities {
         self
     }
 
-    /// Declares how long fencing tokens grow.
+    /// Declares what interrupts the growth of one lock's fencing tokens.
     #[must_use]
     pub const fn with_fencing(mut self, fencing: Fencing) -> Self {
         self.fencing = fencing;
         self
     }
 
-    /// Declares that a lock which is free has no record: nothing tells then who held it last, or why an operator released it.
+    /// Declares that a free lock has no record. An operator then cannot learn who held the lock last, or why it was released by force.
     #[must_use]
     pub const fn without_free_records(mut self) -> Self {
         self.keeps_free_records = false;
@@ -192,13 +213,13 @@ impl Capabilities {
         self
     }
 
-    /// What ends a lease that its holder does not end.
+    /// What ends a lease that its holder neither releases nor extends.
     #[must_use]
     pub const fn expiry(&self) -> Expiry {
         self.expiry
     }
 
-    /// The step in which the store counts a lease.
+    /// The smallest step in which the store counts a lease, such as a millisecond or a second.
     #[must_use]
     pub const fn grain(&self) -> Duration {
         self.grain
@@ -216,25 +237,25 @@ impl Capabilities {
         self.longest_lease
     }
 
-    /// How many characters a name may have.
+    /// The greatest number of characters that a name may have.
     #[must_use]
     pub const fn max_name_chars(&self) -> usize {
         self.max_name_chars
     }
 
-    /// How many bytes of UTF-8 a name may have.
+    /// The greatest number of bytes of UTF-8 that a name may have.
     #[must_use]
     pub const fn max_name_bytes(&self) -> usize {
         self.max_name_bytes
     }
 
-    /// How long fencing tokens grow.
+    /// What interrupts the growth of one lock's fencing tokens.
     #[must_use]
     pub const fn fencing(&self) -> Fencing {
         self.fencing
     }
 
-    /// Whether a lock that is free keeps its record.
+    /// Whether the store keeps the record of a free lock.
     #[must_use]
     pub const fn keeps_free_records(&self) -> bool {
         self.keeps_free_records
@@ -252,7 +273,8 @@ impl Capabilities {
         self.keeps_positions
     }
 
-    /// `duration` in whole steps of [`grain`](Self::grain), rounded up: no lease may end in the store before it ends for its holder.
+    /// Converts `duration` to whole steps of [`grain`](Self::grain), rounded up. Rounding down would end a lease in the store before it ends
+    /// for its holder.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What a provider says of itself.
+//! What a provider says about itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
 use crate::values::owner::{host_node_name, node_name};
 
-/// What a provider is and can do: the same for all its clones.
+/// What a provider is called, on which node it runs, which clock it uses, and what its store can do.
+///
+/// All clones of a provider share one `ProviderInfo`, and with it one identity: see [`is_same`](Self::is_same).
 ///
 /// `Display` shows the provider's name with the wrappers around it, the outermost first, as in `timeout(namespace(postgres))`.
 ///
@@ -35,12 +37,13 @@ pub struct ProviderInfo {
     clock: Arc<dyn Clock>,
     capabilities: Arc<Capabilities>,
     namespace: Option<Arc<str>>,
-    /// With the wrappers around it, if there are any.
+    /// The name with the wrappers around it, if there are wrappers.
     stack: Option<Arc<str>>,
 }
 
 impl ProviderInfo {
-    /// A provider called `name` in messages, on a node with the host's name, with the system's clocks and the default capabilities.
+    /// Describes a provider that messages call `name`. The node has the host's name, the clocks are the system's, and the capabilities are
+    /// the defaults.
     #[must_use]
     pub fn new(name: &'static str) -> Self {
         Self {
@@ -61,14 +64,14 @@ impl ProviderInfo {
         self
     }
 
-    /// Calls this node `node` in records, as [`node_name`](crate::node_name) cleans it.
+    /// Sets the name of this node in records, cleaned by [`node_name`](crate::node_name).
     #[must_use]
     pub fn with_node_name(mut self, node: &str) -> Self {
         self.node = node_name(node);
         self
     }
 
-    /// Measures the holder's deadline, and dates records where the store has no clock, by `clock`.
+    /// Sets the clock by which the holder measures its deadline, and by which records are dated if the store has no clock.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -87,24 +90,24 @@ impl ProviderInfo {
         &self.node
     }
 
-    /// What the store can do and cannot.
+    /// What the store can do and what it cannot.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    /// The clock by which the holder measures its deadline.
+    /// The clock by which the holder measures its deadline, and by which records are dated if the store has no clock.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
-    /// `name` as the name of a lock here, for `operation`.
+    /// Checks that `name` can name a lock in this store, before `operation` is sent to the store.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if `name` cannot name a lock in this store; the error says what was being
-    /// done, and where.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if `name` cannot name a lock in this store. The error names `operation` and
+    /// the provider.
     pub fn lock_name(&self, operation: Operation, name: &str) -> Result<LockName, LockError> {
         let checked = LockName::new(name).and_then(|name| {
             self.capabilities.check_name(&name)?;
@@ -115,11 +118,12 @@ impl ProviderInfo {
         })
     }
 
-    /// Checks `prefix`, with which the names of some locks here begin, for `operation`.
+    /// Checks that names of locks in this store can begin with `prefix`, before `operation` is sent to the store. The empty prefix is
+    /// accepted: every name begins with it.
     ///
     /// # Errors
     ///
-    /// As [`lock_name`](Self::lock_name), but for the empty prefix, which every name has.
+    /// As [`lock_name`](Self::lock_name), for a prefix that is not empty.
     pub fn check_prefix(&self, operation: Operation, prefix: &str) -> Result<(), LockError> {
         match prefix {
             "" => Ok(()),
@@ -154,8 +158,11 @@ impl ProviderInfo {
         Ok(())
     }
 
-    /// The same description for a wrapper called `wrapper` that stands in front of this provider. By [`is_same`](Self::is_same) the two are
-    /// different providers: a wrapper whose locks are those of the provider behind it passes on that provider's description instead.
+    /// The description of a wrapper called `wrapper` in front of this provider, for a wrapper that changes which lock a name means, as a
+    /// namespace does.
+    ///
+    /// The wrapper gets an identity of its own: [`is_same`](Self::is_same) tells the two apart. A wrapper that leaves the locks the same, as
+    /// a time limit does, returns the description of the provider behind it from its own `info`, unchanged.
     ///
     /// # Examples
     ///
@@ -184,7 +191,7 @@ impl ProviderInfo {
         }
     }
 
-    /// The same provider, shown with `wrapper` around it.
+    /// The same provider with the same identity, displayed with `wrapper` around it.
     pub(crate) fn shown_behind(&self, wrapper: &str) -> Self {
         Self {
             stack: Some(format!("{wrapper}({self})").into()),
@@ -192,12 +199,12 @@ impl ProviderInfo {
         }
     }
 
-    /// The folder in which the store keeps our names, if a wrapper gave them one.
+    /// The namespace before the names in the store, if a wrapper adds one.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.namespace.as_deref()
     }
 
-    /// The same description for locks in `namespace`, inside of the one that is there.
+    /// The same description for locks in `namespace`, which goes behind the namespaces that are there already.
     pub(crate) fn in_namespace(mut self, namespace: &str) -> Self {
         self.namespace = Some(match &self.namespace {
             Some(outer) => format!("{outer}/{namespace}").into(),
@@ -211,7 +218,7 @@ impl ProviderInfo {
         self.id
     }
 
-    /// Whether both are clones of one provider: a lock of one is the lock of the other.
+    /// Whether both describe clones of one provider, so that one name means the same lock for both.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.id == other.id

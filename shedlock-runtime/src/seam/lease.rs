@@ -1,4 +1,4 @@
-//! The lease that a request has won.
+//! The lease that a granted request gets.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::owner::{Owner, OwnerWrite};
 
-/// What a provider grants: the right to a lock until it ends.
+/// The lease of a lock: what a provider grants, and what it gets back to extend or to release the lock.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub struct Lease {
     pub(super) fencing_token: Option<u64>,
     /// The store granted the lock no sooner than this.
     pub(super) requested_at: BootInstant,
-    /// And no later than this.
+    /// The store granted the lock no later than this.
     pub(super) acquired: BootInstant,
     pub(super) at_least: Duration,
     pub(super) valid_for: Duration,
@@ -48,7 +48,7 @@ impl Lease {
         &self.name
     }
 
-    /// The owner, if the provider asked the request for one.
+    /// The owner of the acquisition; `None` if the provider never asked the request for one.
     #[must_use]
     pub fn owner(&self) -> Option<&Owner> {
         self.trail.get()?.owner.get()
@@ -67,15 +67,16 @@ impl Lease {
         trail.is_some_and(|trail| trail.is_done.load(Ordering::Acquire))
     }
 
-    /// Keeps `value` for the provider that `info` describes, in place of a `T` that it kept before, also on the request; see
-    /// [`AcquireRequest::note`](crate::AcquireRequest::note). So do clones of this lease, if anything was noted or the
-    /// owner was asked for before they were made.
+    /// Keeps `value` for the provider that `info` describes, in place of an earlier note of type `T` of that provider on this lease or on its
+    /// request; see [`AcquireRequest::note`](crate::AcquireRequest::note). Clones of this lease see the new note, if a note or the owner was
+    /// there before they were made.
     pub fn note<T: Any + Send + Sync>(&self, info: &ProviderInfo, value: T) {
         let trail = self.trail.get_or_init(Arc::default);
         trail.notes.set(info.id(), value);
     }
 
-    /// What the provider that `info` describes has noted, on the request or here, if it is a `T`.
+    /// The note of the provider that `info` describes, from the request or from this lease; `None` if there is no note or if the note is not
+    /// a `T`.
     #[must_use]
     pub fn noted<T: Any + Send + Sync>(&self, info: &ProviderInfo) -> Option<Arc<T>> {
         self.trail.get()?.notes.get(info.id())
@@ -119,10 +120,10 @@ impl Lease {
         })
     }
 
-    /// A copy that numbers its writes by itself from here on, for tests of providers.
+    /// A copy of the lease with a write counter of its own, for tests of providers.
     ///
-    /// What is asked next with the copy has the same number as what is asked next with the original. So it is the second delivery
-    /// of that request, at whatever time a test chooses. A clone shares the count and cannot do this.
+    /// The next write of the copy has the same number as the next write of the original. A test sends it to simulate that the network delivers
+    /// one request twice, at a time of the test's choice. A clone shares the counter with the original, so it cannot do this.
     ///
     /// # Examples
     ///
@@ -154,24 +155,25 @@ impl Lease {
         }
     }
 
-    /// A number that grows with every acquisition of this name, where the store can keep one.
+    /// The fencing token: a number that grows with every acquisition of this lock. `None` if the store keeps no fencing tokens.
     #[must_use]
     pub fn fencing_token(&self) -> Option<u64> {
         self.fencing_token
     }
 
-    /// How long the lock stays taken, counted from its acquisition.
+    /// How long the lock stays taken at least, also after a release, counted from its acquisition.
     #[must_use]
     pub fn at_least(&self) -> Duration {
         self.at_least
     }
 
-    /// What is left of [`at_least`](Self::at_least) by `clock`, which is [`ProviderInfo::clock`](crate::ProviderInfo::clock): how
-    /// long a release keeps the lock taken. The runtime gives it to [`LockProvider::release`]; a wrapper that releases a lease by
-    /// itself asks for it here.
+    /// How much of [`at_least`](Self::at_least) is left by `clock`, which must be [`ProviderInfo::clock`](crate::ProviderInfo::clock).
+    ///
+    /// A release keeps the lock taken for this duration. The runtime passes it to
+    /// [`LockProvider::release`](crate::LockProvider::release) as `keep_for`; a wrapper that releases a lease by itself calls this method.
     #[must_use]
     pub fn at_least_left(&self, clock: &dyn Clock) -> Duration {
-        // Most locks have none, and then no clock is read.
+        // Most locks have no `at_least`, and then no clock is read.
         if self.at_least.is_zero() {
             return Duration::ZERO;
         }
@@ -180,7 +182,8 @@ impl Lease {
             .saturating_since(clock.boot())
     }
 
-    /// How long the store keeps the lease from the moment it was asked, if that is less than `at_most`.
+    /// Shortens the lease to `valid_for`, counted from the request, for a store that granted less than the `at_most` that was asked for. A
+    /// longer duration changes nothing.
     #[must_use]
     pub fn granted_for(mut self, valid_for: Duration) -> Self {
         self.valid_for = self.valid_for.min(valid_for);
@@ -196,7 +199,7 @@ impl Lease {
         }
     }
 
-    /// Whether both are of one acquisition, however it was extended since.
+    /// Whether both leases are of one acquisition, however often that was extended.
     pub(crate) fn is_same_grant(&self, other: &Self) -> bool {
         match (self.owner(), other.owner()) {
             (Some(one), Some(other)) => one == other,
@@ -220,7 +223,7 @@ impl Lease {
         self.acquired = acquired;
     }
 
-    /// Keeps the lock for `at_least` from `now` too; what was promised before stays promised.
+    /// Keeps the lock taken until `at_least` after `now` as well; a later end that was promised before stays.
     pub(crate) fn raise_at_least(&mut self, now: BootInstant, at_least: Duration) {
         if at_least.is_zero() {
             return;

@@ -11,9 +11,9 @@ use crate::values::operator_mark::OperatorMark;
 use crate::values::owner::Owner;
 use crate::values::printable::{Printable, printable};
 
-/// What a store knows of a lock.
+/// The state of one lock in its store, for operators.
 ///
-/// All times are the store's, where it has a clock.
+/// All times are by the store's clock if the store has one, and by the client's UTC clock otherwise.
 ///
 /// # Examples
 ///
@@ -34,28 +34,30 @@ use crate::values::printable::{Printable, printable};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockInfo {
-    /// Its name, as it is; [`printable`] shows it.
+    /// The name of the lock, unescaped. Before you print it, escape it by [`printable`].
     pub name: String,
-    /// Who holds it or held it last; empty where the store does not know, or where an operator had the last word.
+    /// The node that holds the lock or held it last, escaped by [`printable`]. Empty if the store does not tell, or if an operator paused or
+    /// released the lock since.
     pub node: String,
-    /// Since when, where the store knows.
+    /// When the last acquisition or pause began; `None` if the store does not tell.
     pub since: Option<SystemTime>,
-    /// When it is free again, or became free; `None` where the record does not say.
+    /// When the lock becomes free, or became free; `None` if the record does not tell.
     pub until: Option<SystemTime>,
-    /// How long it stays taken if nobody extends or releases it; zero if it is free.
+    /// How long the lock stays taken if nobody extends or releases it; zero if the lock is free.
     pub remaining: Duration,
-    /// The fencing token of the last acquisition, where the store keeps one.
+    /// The fencing token of the last acquisition; `None` if the store keeps no fencing tokens.
     pub fencing_token: Option<u64>,
-    /// Whether an operator has paused it and the pause lasts.
+    /// Whether the lock is paused by an operator at this moment.
     pub paused: bool,
-    /// What the operator said who paused or released it last, as it is.
+    /// The reason that an operator gave for the last pause or forced release, unescaped; `None` if a node took the lock since.
     pub reason: Option<String>,
-    /// What is wrong with its record, if anything; what the record does not say is then empty, zero or `None`.
+    /// What is wrong with the lock's record; `None` if the record is in order. A field that a broken record does not tell is empty, zero or
+    /// `None`.
     pub problem: Option<String>,
 }
 
 impl LockInfo {
-    /// What a record says whose lease ends at `until`. The time is `now` by the same clock.
+    /// The state of a lock whose record tells when the lease ends. `since`, `until` and `now` are times of one clock.
     #[must_use]
     pub fn from_record(
         name: impl Into<String>,
@@ -72,7 +74,7 @@ impl LockInfo {
         }
     }
 
-    /// What a record says that the store deletes by itself after `remaining`, in a store that tells no times of day.
+    /// The state of a lock in a store that deletes the record after `remaining`, and tells no times of day.
     #[must_use]
     pub fn from_remaining(
         name: impl Into<String>,
@@ -81,7 +83,7 @@ impl LockInfo {
     ) -> Self {
         let (name, mark) = (name.into(), OperatorMark::parse(stored_owner));
         Self {
-            // Whoever writes to the store past us may write anything.
+            // Other programs can write to the store too, and may write any text.
             problem: LockName::new(&name).err().map(|error| error.to_string()),
             name,
             node: match &mark {
@@ -97,7 +99,7 @@ impl LockInfo {
         }
     }
 
-    /// A record that says nothing of use, because of `problem`.
+    /// The state of a lock whose record cannot be read because of `problem`.
     #[must_use]
     pub fn unreadable(name: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::from_remaining(name, "", Duration::ZERO).with_problem(problem)
@@ -110,21 +112,21 @@ impl LockInfo {
         self
     }
 
-    /// Adds what is wrong with the record; the first problem stays.
+    /// Adds what is wrong with the record. If a problem was added before, that one stays.
     #[must_use]
     pub fn with_problem(mut self, problem: impl Into<String>) -> Self {
         self.problem.get_or_insert_with(|| problem.into());
         self
     }
 
-    /// Whether it is taken: by a holder, by the `at_least` of a run that ended, or by a pause.
+    /// Whether the lock is taken: by a holder, by the `at_least` of a run that has ended, or by a pause.
     #[must_use]
     pub fn is_held(&self) -> bool {
         !self.remaining.is_zero()
     }
 }
 
-/// One line for an operator: what, who, since and until when; with names and reasons as [`printable`] shows them.
+/// One line for an operator: the name, the state, the holder and the times. Names and reasons are escaped by [`printable`].
 impl fmt::Display for LockInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", Printable(&self.name))?;

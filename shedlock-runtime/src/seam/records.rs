@@ -1,4 +1,4 @@
-//! The operators' seam: what a provider does to the records of its store, past their holders.
+//! What a provider does to the records of its store for operators, whoever holds the locks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,17 +12,18 @@ use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
-/// A provider that can read, overrule and forget the records of its store. Its user gets [`LockAdmin`](crate::LockAdmin) for it.
+/// A provider that can read, overrule and forget the records of its store. Programs call [`LockAdmin`](crate::LockAdmin), which every
+/// `LockRecords` has.
 ///
-/// The caller has checked names and prefixes, limits the time of each call, adds to an error what was being done, and tells the log,
-/// the metrics and the listeners. So an implementation holds only what is peculiar to its store.
+/// `LockAdmin` checks names and prefixes, limits the time of each call, adds the operation to each error, and writes to the log and the
+/// listeners. So an implementation contains only what is special about its store.
 ///
 /// # Contract
 ///
-/// - Each record is changed by one atomic decision of the store. A write that a holder still has on its way finds the operator's mark
-///   in place of its owner, and changes nothing.
-/// - A record that cannot be read is in the answer of [`records`](Self::records), with its problem. It hides no other, and nothing
-///   changes it.
+/// - The store changes each record by one atomic decision. A holder's write that arrives later finds the operator's mark in place of its
+///   owner, and changes nothing.
+/// - A record that cannot be read is in the answer of [`records`](Self::records), with its problem. It does not prevent that other records are
+///   read, and no method changes it.
 ///
 /// # Cancel safety
 ///
@@ -30,22 +31,84 @@ use crate::values::operator_mark::OperatorMark;
 ///
 /// # Examples
 ///
-/// The example `write_your_own_provider` has three stores that implement this trait.
+/// A wrapper that lets operators read, and change nothing. Three stores that implement the trait from the ground up are in the repository's
+/// example `write_your_own_provider`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::{
+///     AcquireRequest, Acquisition, ErrorKind, InMemoryLockProvider, Lease, LockAdmin as _, LockError, LockInfo, LockName, LockProvider,
+///     LockRecords, Overrule, Ownership, ProviderInfo, Selection, async_trait,
+/// };
+///
+/// #[derive(Debug)]
+/// struct ReadOnly<P>(P);
+///
+/// fn refused() -> LockError {
+///     LockError::new(ErrorKind::Unsupported, "this program may only look at locks")
+/// }
+///
+/// #[async_trait]
+/// impl<P: LockRecords> LockRecords for ReadOnly<P> {
+///     async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+///         self.0.records(selection).await
+///     }
+///
+///     async fn overrule(&self, _name: &LockName, _overrule: &Overrule<'_>) -> Result<bool, LockError> {
+///         Err(refused())
+///     }
+///
+///     async fn forget(&self, _prefix: &str, _unused_for: Duration) -> Result<u64, LockError> {
+///         Err(refused())
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl<P: LockRecords> LockProvider for ReadOnly<P> {
+///     fn info(&self) -> &ProviderInfo {
+///         self.0.info()
+///     }
+///
+///     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+///         self.0.acquire(request).await
+///     }
+///
+///     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
+///         self.0.extend(lease, at_most).await
+///     }
+///
+///     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+///         self.0.release(lease, keep_for).await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), LockError> {
+/// let provider = ReadOnly(InMemoryLockProvider::new());
+/// assert!(provider.list().await?.is_empty());
+/// let error = provider.force_release("mail", "its node is gone").await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Unsupported);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait LockRecords: LockProvider {
-    /// The records that `selection` names, in any order. A lock without a record is not in the answer.
+    /// Reads the records that `selection` names, in any order. A lock without a record is not in the answer.
     async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError>;
 
-    /// Changes the record of the lock `name` against its holder, and says whether it was as [`Overrule`] demands.
+    /// Changes the record of the lock `name`, whoever holds the lock. Answers whether the record was in the state that the variant of
+    /// [`Overrule`] demands; if it was not, nothing was changed.
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError>;
 
-    /// Deletes records of locks that begin with `prefix`, compared byte by byte, and have been free for `unused_for`; says how many.
+    /// Deletes records of locks that have been free for `unused_for` and whose names begin with `prefix`, compared byte by byte. Answers how
+    /// many records it deleted.
     ///
-    /// One call deletes a bounded number of records, such as a thousand. The caller calls again until there is none.
+    /// One call deletes a bounded number of records, such as a thousand. The caller repeats the call until the answer is zero.
     async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError>;
 }
 
-/// Which records are to be read.
+/// Which records [`LockRecords::records`] reads.
 ///
 /// # Examples
 ///
@@ -60,14 +123,14 @@ pub trait LockRecords: LockProvider {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// That of one lock.
+    /// The record of one lock.
     Name(&'a LockName),
-    /// Those of all locks whose names begin so, compared byte by byte; every name begins with the empty prefix.
+    /// The records of all locks whose names begin with this prefix, compared byte by byte. Every name begins with the empty prefix.
     Prefix(&'a str),
 }
 
 impl Selection<'_> {
-    /// Whether the record of the lock `name` is meant.
+    /// Whether the selection includes the record of the lock `name`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         match self {
@@ -77,29 +140,50 @@ impl Selection<'_> {
     }
 }
 
-/// What an operator does to a record, whoever holds its lock.
+/// How an operator changes a record, whoever holds the lock.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use shedlock_runtime::{InMemoryLockProvider, LockName, LockRecords as _, OperatorMark, Overrule};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// let (provider, name) = (InMemoryLockProvider::new(), LockName::new("mail")?);
+/// let mark = OperatorMark::paused("moving the mail server");
+/// let until = SystemTime::now() + Duration::from_secs(3600);
+/// assert!(provider.overrule(&name, &Overrule::Pause { mark: &mark, until }).await?);
+/// assert!(provider.overrule(&name, &Overrule::Resume).await?);
+/// assert!(!provider.overrule(&name, &Overrule::Resume).await?, "the lock is not paused any more");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overrule<'a> {
-    /// If the lock is taken, by a holder, by an `at_least` or by a pause: ends that now, and puts `mark` in place of the owner.
-    /// A store that keeps no free records deletes the record.
+    /// Frees a lock that is taken, be it by a holder, by an `at_least` or by a pause: the record ends now, and bears `mark` in place of the
+    /// owner. A store that keeps no records of free locks deletes the record.
     Release {
-        /// What to store.
+        /// The mark to store in place of the owner.
         mark: &'a OperatorMark,
     },
-    /// Whether or not there is a record: the lock is taken until `until`, with `mark` in place of the owner.
+    /// Takes the lock until `until`, whether or not there is a record, and stores `mark` in place of the owner.
     Pause {
-        /// What to store.
+        /// The mark to store in place of the owner.
         mark: &'a OperatorMark,
-        /// When the pause ends; see [`Overrule::pause_length`].
+        /// When the pause ends, as a time of day; see [`Overrule::pause_length`].
         until: SystemTime,
     },
-    /// If the lock is paused and the pause lasts: ends it now. A store that keeps no free records deletes the record.
+    /// Ends a pause now, if the lock is paused. A store that keeps no records of free locks deletes the record.
     Resume,
 }
 
 impl Overrule<'_> {
-    /// How long a pause until `until` lasts if the time is `now`, by the store's clock where the provider knows it, and by
+    /// How long a pause lasts that ends at `until` if the time of day is `now`.
+    ///
+    /// Take `now` from the store's clock if the provider can read that clock, and from
     /// [`ProviderInfo::clock`](crate::ProviderInfo::clock) otherwise.
     ///
     /// # Errors

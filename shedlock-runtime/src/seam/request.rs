@@ -17,7 +17,7 @@ use crate::values::name::LockName;
 use crate::values::owner::{Owner, OwnerWrite, Standing};
 use crate::values::position::PositionRule;
 
-/// One request to take a lock: what is asked for, since when, and for which owner.
+/// One request to take a lock: the lock's configuration, when the request was made, and for which owner.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ use crate::values::position::PositionRule;
 pub struct AcquireRequest {
     config: LockConfiguration,
     requested_at: BootInstant,
-    /// Made when first asked for: a lock in memory has none.
+    /// Made when a provider first needs it: a lock in memory has no owner and no notes.
     trail: OnceCell<Arc<Trail>>,
 }
 
@@ -50,7 +50,8 @@ impl Clone for AcquireRequest {
 }
 
 impl AcquireRequest {
-    /// A request that counts its lease from `requested_at`, a reading taken before the store is asked.
+    /// A request whose lease is counted from `requested_at`: a reading of the provider's [`clock`](ProviderInfo::clock), taken before the store
+    /// is asked.
     #[must_use]
     pub fn new(config: LockConfiguration, requested_at: BootInstant) -> Self {
         Self {
@@ -60,25 +61,25 @@ impl AcquireRequest {
         }
     }
 
-    /// What is asked for.
+    /// The configuration of the lock: name, durations and options.
     #[must_use]
     pub fn config(&self) -> &LockConfiguration {
         &self.config
     }
 
-    /// The lock's name.
+    /// The name of the lock.
     #[must_use]
     pub fn name(&self) -> &LockName {
         self.config.name()
     }
 
-    /// The lease asked for.
+    /// The length of the lease that is asked for.
     #[must_use]
     pub fn at_most(&self) -> Duration {
         self.config.at_most()
     }
 
-    /// When the request began, on the provider's forward clock.
+    /// When the request was made, by the provider's forward clock.
     #[must_use]
     pub fn requested_at(&self) -> BootInstant {
         self.requested_at
@@ -91,9 +92,10 @@ impl AcquireRequest {
         self.config.position_rule()
     }
 
-    /// The owner of this request on the node that `info` names, the same each time it is asked for.
+    /// The owner of this request, on the node that `info` names. Every call returns the same owner.
     ///
-    /// The owner is made when a provider first asks for it: a request that never had an owner cannot have reached a store.
+    /// The first call makes the owner. A request whose owner was never made cannot have reached a store, so the runtime need not look for a
+    /// grant.
     ///
     /// # Errors
     ///
@@ -104,8 +106,8 @@ impl AcquireRequest {
             .get_or_try_init(|| Owner::generate(info.node_name()))
     }
 
-    /// This request as a write, the same each time it is asked for: what a provider stores as the owner when it grants the lock, and
-    /// compares with the owner in the record; see [`OwnerWrite`].
+    /// This request as a numbered write: the text that a provider stores as the owner when it grants the lock, and that it compares with the
+    /// owner in the record; see [`OwnerWrite`]. Every call returns the same write.
     ///
     /// # Errors
     ///
@@ -119,7 +121,7 @@ impl AcquireRequest {
     /// let info = ProviderInfo::new("toy");
     /// let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, info.clock().boot());
     /// let write = request.write(&info)?;
-    /// // Asked again after a lost answer, it finds its own record.
+    /// // A provider that sends the request again after a lost answer finds the request's own record.
     /// let in_the_record = write.stored();
     /// assert_eq!(request.write(&info)?.standing(in_the_record), Standing::Same);
     /// # Ok::<(), shedlock_runtime::LockError>(())
@@ -128,9 +130,10 @@ impl AcquireRequest {
         self.owner(info).map(Owner::first_write)
     }
 
-    /// Keeps `value` for the provider that `info` describes, in place of a `T` that it kept before. The lease that this request wins keeps it,
-    /// too, and so does what is looked for if the answer to this request is lost: a provider notes here what it must know to find or to
-    /// give back what the store may have granted.
+    /// Keeps `value` for the provider that `info` describes, in place of an earlier note of type `T` of that provider.
+    ///
+    /// A note is what a provider needs to know again later, such as a session or a version. The lease that this request is granted has the same
+    /// notes. So has the lease that the runtime releases if the answer to this request is lost.
     ///
     /// # Examples
     ///
@@ -150,21 +153,22 @@ impl AcquireRequest {
         self.trail().notes.set(info.id(), value);
     }
 
-    /// What the provider that `info` describes has noted with [`note`](Self::note), if it is a `T`.
+    /// The value that the provider described by `info` has kept with [`note`](Self::note); `None` if there is no note or if the note is not a
+    /// `T`.
     #[must_use]
     pub fn noted<T: Any + Send + Sync>(&self, info: &ProviderInfo) -> Option<Arc<T>> {
         self.trail.get()?.notes.get(info.id())
     }
 
-    /// Whether this request has been asked for its owner before, as by a provider that sent it to a store and got no answer. Asked again,
-    /// a provider may find that the first request was granted.
+    /// Whether this request may have been sent to a store before, which is known by its owner: a provider makes the owner before it sends the
+    /// request. A request that is sent for the second time may find that the store granted the first one.
     #[must_use]
     pub fn may_have_been_sent(&self) -> bool {
         self.known_owner().is_some()
     }
 
-    /// What a provider answers when it could not write because of the record that it found: `stored_owner` with a lease that lasts for
-    /// `remaining`, which is zero if the lease has ended.
+    /// The answer of a provider that could not write because of the record in the store. The record bears `stored_owner`, and its lease lasts
+    /// for `remaining`, which is zero if the lease has ended.
     ///
     /// - Another holder's live lease, or an operator's pause: refused.
     /// - This request's own live lease: granted, with `fencing_token`. The request was carried out before, and its answer was lost.
@@ -207,7 +211,7 @@ impl AcquireRequest {
         match (is_ours, remaining.is_zero()) {
             (true, false) => Ok(Acquisition::Granted(self.grant(fencing_token))),
             (true, true) => Err(self.too_late()),
-            // It ended between the write that failed and the look at the record.
+            // The other lease ended between the failed write and the read of the record.
             (false, true) => Ok(Acquisition::Refused(Refusal::contended())),
             (false, false) => Ok(Acquisition::Refused(Refusal::from_stored(
                 stored_owner,
@@ -216,10 +220,11 @@ impl AcquireRequest {
         }
     }
 
-    /// What a provider answers if the record bears this request's owner, and its lease has ended or was released. The same request
-    /// was carried out before and has arrived a second time. To grant it again would take the lock for a holder that is gone.
+    /// The error of a provider that finds this request's own owner in the record, with a lease that has ended or was released.
     ///
-    /// It is an error of kind [`Timeout`](ErrorKind::Timeout): if somebody does wait, the lease was shorter than the way to the store.
+    /// The store has carried out this request before, and the request has now arrived a second time. To grant the request again would take the
+    /// lock for a holder that is gone. The error has the kind [`Timeout`](ErrorKind::Timeout), because a caller that still waits chose a lease
+    /// shorter than the round trip to the store.
     #[must_use]
     pub fn too_late(&self) -> LockError {
         LockError::new(
@@ -229,9 +234,9 @@ impl AcquireRequest {
         .with_remedy("give the lock a longer `at_most`")
     }
 
-    /// The same request under another name, for a wrapper that gives its locks names of their own.
+    /// The same request under another name, for a wrapper that changes the names of locks.
     ///
-    /// Both have one owner and the same notes, whichever is asked first: what a lost answer granted to the one, the other can give back.
+    /// Both requests have one owner and the same notes. So what a lost answer granted under one name can be released under the other.
     #[must_use]
     pub fn renamed(&self, name: LockName) -> Self {
         self.trail();
@@ -242,7 +247,7 @@ impl AcquireRequest {
         }
     }
 
-    /// The lease that this request won.
+    /// The lease of a provider that grants this request, with the fencing token of the acquisition if the store keeps fencing tokens.
     #[must_use]
     pub fn grant(&self, fencing_token: Option<u64>) -> Lease {
         Lease {
@@ -256,7 +261,7 @@ impl AcquireRequest {
         }
     }
 
-    /// What a lost or late answer may have granted, or `None` if no store was reached.
+    /// The lease that a lost or late answer may have granted; `None` if the request reached no store.
     pub(crate) fn orphan(&self) -> Option<Lease> {
         self.known_owner()?;
         Some(Lease {

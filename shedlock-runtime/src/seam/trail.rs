@@ -1,4 +1,4 @@
-//! What a request and the lease that it wins have in common: the owner, and what providers write on them for themselves.
+//! What a request shares with the lease that it is granted: the owner, and the notes of providers.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -9,8 +9,7 @@ use once_cell::sync::OnceCell;
 
 use crate::values::owner::Owner;
 
-/// What is found out on the way to the store, and needed there again: the request and its copies under other names share it with the
-/// lease that they win.
+/// The owner and the notes of one acquisition. The request, its copies under other names and the lease that is granted share them.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     pub(crate) owner: OnceCell<Owner>,
@@ -20,7 +19,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// A copy whose owner numbers its writes by itself, and whose notes are changed by nobody else.
+    /// A copy that shares neither the owner's write counter nor the notes.
     pub(crate) fn replica(&self) -> Self {
         Self {
             owner: self
@@ -35,10 +34,10 @@ impl Trail {
 
 type Value = Arc<dyn Any + Send + Sync>;
 
-/// A provider's identity and the type of its note: a wrapper may have the identity of the provider behind it.
+/// The identity of a provider and the type of its note: a wrapper may have the identity of the provider behind it.
 type Key = (u64, TypeId);
 
-/// The notes of the providers on the way to the store.
+/// The notes of each provider between the caller and the store.
 #[derive(Default)]
 pub(crate) struct Notes(Mutex<Vec<(Key, Value)>>);
 
@@ -77,7 +76,7 @@ impl Clone for Notes {
     }
 }
 
-// What a note says is its author's own: it may hold what must not be printed.
+// A note may contain a secret of its provider, so its value is not printed.
 impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} notes", self.lock().len())

@@ -25,9 +25,9 @@ mod records;
 /// Below this many names nothing is gained by forgetting free ones.
 const KEEP_NAMES: usize = 1_024;
 
-/// Keeps locks in memory, for as long as one of its clones lives.
+/// A provider that keeps its locks in this process's memory, for as long as one of its clones lives.
 ///
-/// It follows tokio's paused time, so a test can advance the clock past a lease instead of waiting.
+/// Leases are measured by tokio's clock, so a test with paused time can advance the clock past a lease instead of waiting.
 ///
 /// # Examples
 ///

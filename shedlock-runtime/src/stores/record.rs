@@ -1,4 +1,4 @@
-//! The seam for stores that compare and swap: read a record, write it if nobody else has.
+//! The trait for stores that compare and swap: read a record, and write it if nobody has changed it.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -24,12 +24,14 @@ pub use provider::RecordLockProvider;
 /// How many records are read or deleted at the same time.
 const AT_ONCE: usize = 16;
 
-/// A store that can read a record, write it on condition that it is unchanged, delete it likewise, and list names.
+/// A store that can read a record, write or delete it on condition that it is unchanged, and list names.
 ///
-/// These four make a whole provider: [`RecordLockProvider`] does the rest, operators included.
+/// These four methods make a whole provider: [`RecordLockProvider`] implements [`LockProvider`](crate::LockProvider) and
+/// [`LockRecords`](crate::LockRecords) over them.
 ///
-/// A lease ends by the store's clock if [`read`](Self::read) brings the store's time, and by the client's UTC clock otherwise, as with
-/// JVM nodes in such stores. The provider declares which, by [`Capabilities::with_expiry`](crate::Capabilities::with_expiry).
+/// A lease is judged by the store's clock if [`read`](Self::read) returns the store's time of day, with [`Snapshot::at`]. Otherwise it is judged
+/// by the client's UTC clock, as JVM nodes do in such stores. Declare which of the two by
+/// [`Capabilities::with_expiry`](crate::Capabilities::with_expiry).
 ///
 /// # Cancel safety
 ///
@@ -113,13 +115,14 @@ const AT_ONCE: usize = 16;
 /// ```
 #[async_trait]
 pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
-    /// What tells one state of a record from another: an `ETag`, a revision, a generation. It is never printed.
+    /// What tells one state of a record from another, such as an `ETag`, a revision or a generation. A version is never printed.
     type Version: Clone + Send + Sync + 'static;
 
-    /// The record of the lock `name`, with what it takes to replace it.
+    /// Reads the record of the lock `name`, with its version.
     async fn read(&self, name: &str) -> Result<Snapshot<Self::Version>, LockError>;
 
-    /// Writes `record` if the stored one still has version `expected`, or if there is none and `expected` is `None`.
+    /// Writes `record` as the record of the lock `name`, on one condition: the stored record has the version `expected`, or, if `expected` is
+    /// `None`, there is no record.
     async fn write(
         &self,
         name: &str,
@@ -127,17 +130,20 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
         expected: Option<&Self::Version>,
     ) -> Result<Written<Self::Version>, LockError>;
 
-    /// Deletes the record of the lock `name` if it still has version `expected`. One that is gone already is a conflict.
+    /// Deletes the record of the lock `name` if the record still has the version `expected`. If there is no record any more, the answer is
+    /// [`Written::Conflict`].
     ///
-    /// A record that is made anew must not get a version that an earlier record of this name had: a write on its way that
-    /// expects that version would take the lock from its holder.
+    /// A record that is created later must not get a version that an earlier record of the same name had. Otherwise a delayed write that
+    /// expects the earlier version would take the lock from its holder.
     async fn delete(&self, name: &str, expected: &Self::Version) -> Result<Written<()>, LockError>;
 
-    /// The names of all locks that have a record and begin with `prefix`, in any order.
+    /// Lists the names of all locks that have a record and whose names begin with `prefix`, in any order.
     async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError>;
 
-    /// All records whose names begin with `prefix`, in any order; by default each is read by itself, some at the same time. A store
-    /// that lists records with their contents should do it here.
+    /// Reads all records whose names begin with `prefix`, in any order.
+    ///
+    /// The default reads each record by a request of its own, up to 16 at the same time. Override it for a store that can list records with
+    /// their contents.
     async fn list(
         &self,
         prefix: &str,
@@ -157,18 +163,19 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
             .await
     }
 
-    /// The number in `version`, in a store whose versions are numbers that grow for ever, also when a record is deleted and made anew.
-    /// The number of the write that took a lock is its fencing token then. By default a store has no such numbers, and the fencing token
-    /// is a number in the record, which begins at the time of day in microseconds: so it grows also when a record was deleted, and the
-    /// provider may declare [`Fencing::Always`](crate::Fencing::Always) as long as the nodes' clocks agree.
+    /// The number in `version`, for a store whose versions are numbers that always grow, also when a record is deleted and created anew.
+    ///
+    /// With such numbers, the version of the write that took the lock is the fencing token. By default there are none, and the fencing token is a
+    /// number in the record. The first such number is the time of day in microseconds, so it grows also when a record was deleted: a provider
+    /// may declare [`Fencing::Always`](crate::Fencing::Always) as long as the clocks of its nodes agree.
     fn revision(&self, _version: &Self::Version) -> Option<u64> {
         None
     }
 }
 
-/// What a store keeps of a lock.
+/// The record of one lock, as a [`RecordStore`] keeps it.
 ///
-/// `Debug` shows the holder's node, and not its secret.
+/// `Debug` shows the holder's node, and never the owner's secret.
 ///
 /// # Examples
 ///
@@ -184,13 +191,13 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockRecord {
-    /// When the lock is free again.
+    /// When the lock becomes free, or became free. The clock is the store's or the client's; see [`RecordStore`].
     pub lock_until: SystemTime,
-    /// When it was taken.
+    /// When the lock was taken, by the same clock as `lock_until`.
     pub locked_at: SystemTime,
-    /// By whom, as stored: it contains the owner's secret.
+    /// The owner, as stored. It contains the owner's secret, so do not print it: see [`Owner::node_of`].
     pub locked_by: String,
-    /// The fencing token; zero where the store or a JVM node keeps none.
+    /// The fencing token of the acquisition; zero if the record was written by a JVM node, or if the token is the store's revision.
     pub fencing_token: u64,
     /// Which run of the lock was begun last, where that was asked for.
     pub position: Option<Position>,
@@ -214,7 +221,7 @@ impl LockRecord {
         }
     }
 
-    /// How long the lock stays taken after `now`, by the clock of the record's times; zero if it is free.
+    /// How long the lock stays taken after `now`, which is a time of the same clock as the record's times. Zero if the lock is free.
     #[must_use]
     pub fn remaining(&self, now: SystemTime) -> Duration {
         self.lock_until.duration_since(now).unwrap_or_default()
@@ -233,7 +240,7 @@ impl fmt::Debug for LockRecord {
     }
 }
 
-/// What a read has found, and when.
+/// The answer of [`RecordStore::read`]: what the store has under a lock's name, and the store's time of day if its answer told.
 ///
 /// # Examples
 ///
@@ -260,26 +267,29 @@ enum Found<V> {
 }
 
 impl<V> Snapshot<V> {
-    /// The lock has no record.
+    /// The store has nothing under the lock's name.
     #[must_use]
     pub fn absent() -> Self {
         Self::from_found(Found::Absent)
     }
 
-    /// The lock has this record in this version.
+    /// The store has this record of the lock, in this version.
     #[must_use]
     pub fn record(record: LockRecord, version: V) -> Self {
         Self::from_found(Found::Record(record, version))
     }
 
-    /// What lies under the lock's key is no record of a lock: `problem` says why, as a lower-case fragment without a full stop. The lock
-    /// is not granted, operators see the problem, and nothing changes what lies there.
+    /// The store has something under the lock's name that is not a record of a lock. `problem` tells what is wrong, as a lower-case fragment
+    /// without a full stop.
+    ///
+    /// The lock is then not granted, an acquisition fails with [`ErrorKind::Schema`](crate::ErrorKind::Schema), operators see the problem, and
+    /// what the store has is left unchanged.
     #[must_use]
     pub fn unreadable(problem: impl Into<String>) -> Self {
         Self::from_found(Found::Unreadable(problem.into()))
     }
 
-    /// Adds the store's time of day when it read, which then decides whether leases have ended.
+    /// Adds the store's time of day at the read. The lease in the record is then judged by this time, and not by the client's clock.
     #[must_use]
     pub fn at(mut self, now: SystemTime) -> Self {
         self.now = Some(now);
@@ -308,7 +318,7 @@ impl<V> fmt::Debug for Snapshot<V> {
     }
 }
 
-/// The answer to a conditional write.
+/// The answer to a conditional write or delete of a [`RecordStore`].
 ///
 /// # Examples
 ///
@@ -326,8 +336,8 @@ impl<V> fmt::Debug for Snapshot<V> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written<V> {
-    /// The record was written, and has this version now.
+    /// The record was written and now has this version, or was deleted.
     Done(V),
-    /// Somebody else has written or deleted the record first: nothing was changed.
+    /// The record did not have the expected version, because somebody else had changed it. Nothing was written.
     Conflict,
 }

@@ -22,26 +22,26 @@ use crate::values::clock::{BootInstant, Clock};
 pub struct ManualClock(Arc<Mutex<(Duration, SystemTime)>>);
 
 impl ManualClock {
-    /// Stands at the time of its making.
+    /// A clock that shows the present time of day until it is moved.
     #[must_use]
     pub fn new() -> Self {
         Self::at(SystemTime::now())
     }
 
-    /// Stands at `utc`.
+    /// A clock that shows the time of day `utc` until it is moved.
     #[must_use]
     pub fn at(utc: SystemTime) -> Self {
         Self(Arc::new(Mutex::new((Duration::ZERO, utc))))
     }
 
-    /// Moves both clocks forward.
+    /// Moves the time of day and the forward clock forward by `by`.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         now.0 += by;
         now.1 += by;
     }
 
-    /// Steps the time of day alone, as an operator or NTP does.
+    /// Sets the time of day to `to`, as an operator or NTP does. The forward clock stays where it is.
     pub fn step_utc(&self, to: SystemTime) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = to;
     }

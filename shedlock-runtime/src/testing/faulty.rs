@@ -1,4 +1,4 @@
-//! A provider that fails on demand.
+//! A provider whose calls fail as a test demands.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -14,27 +14,44 @@ use crate::seam::provider::LockProvider;
 use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError, Operation};
 
-/// What goes wrong with one call.
+/// What goes wrong with one call of a [`FaultyProvider`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::testing::{Fault, FaultyProvider};
+/// use shedlock_runtime::{ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Operation};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// let provider = FaultyProvider::new(InMemoryLockProvider::new());
+/// // The store grants the lock, and the answer is lost.
+/// provider.next(Operation::Acquire, Fault::LoseReply);
+/// let error = provider.try_lock(LockConfiguration::new("mail", "5m")?).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Indeterminate);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// The store is not asked; the call fails with an error of this kind.
     Fail(ErrorKind),
-    /// The store does as asked, and the answer is lost on the way back.
+    /// The store carries out the request, and the call fails as if the connection broke before the answer came.
     LoseReply,
     /// The store is not asked and the call never ends.
     Hang,
-    /// The store does as asked, and the call never ends.
+    /// The store carries out the request, and the call never ends.
     HangAfter,
-    /// The store is asked this much later, if the caller is still waiting.
+    /// The store is asked after this delay, if the caller is still waiting.
     Delay(Duration),
-    /// The store does as asked at once; its answer takes this long.
+    /// The store carries out the request at once, and its answer arrives after this delay.
     DelayReply(Duration),
-    /// For an acquisition: it reaches the store this much later, even if the caller has given up.
+    /// For an acquisition: the call never ends, and the request reaches the store after this delay, even if the caller has given up.
     DeliverLate(Duration),
 }
 
-/// Another provider whose next calls fail as a test says.
+/// A wrapper around a provider, whose next calls fail as a test demands.
 ///
 /// # Examples
 ///
@@ -75,7 +92,7 @@ impl<P> Clone for FaultyProvider<P> {
 }
 
 impl<P: LockProvider> FaultyProvider<P> {
-    /// Passes every call on to `inner` until told otherwise.
+    /// Wraps `inner`. Every call is passed on until [`next`](Self::next) demands a fault.
     #[must_use]
     pub fn new(inner: P) -> Self {
         Self {
@@ -84,7 +101,7 @@ impl<P: LockProvider> FaultyProvider<P> {
         }
     }
 
-    /// Has the next call of `operation` go wrong, after those already lined up.
+    /// Demands `fault` for the next call of `operation`. Faults demanded before come first.
     pub fn next(&self, operation: Operation, fault: Fault) {
         let mut script = self.script();
         match script.faults.iter_mut().find(|(of, _)| *of == operation) {

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use crate::stores::record::{LockRecord, RecordStore, Snapshot, Written};
 use crate::values::error::LockError;
 
-/// A [`RecordStore`] in memory, whose records a test can read, write and remove past the provider.
+/// A [`RecordStore`] in memory, whose records a test can read, write and remove without the provider.
 ///
-/// Each call gives other tasks their turn on its way to the records and on its way back, as a call to a server would. A clone shares the
-/// records.
+/// Each call yields to other tasks before and after it touches the records, as a call to a server would. A clone shares the records.
 ///
 /// # Examples
 ///
@@ -62,7 +61,7 @@ impl InMemoryRecordStore {
         Self::default()
     }
 
-    /// The record of the lock `name`.
+    /// The record of the lock `name`, if there is one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<LockRecord> {
         let records = self.records();
@@ -78,7 +77,7 @@ impl InMemoryRecordStore {
             .collect()
     }
 
-    /// Writes the record of the lock `name` without a condition, as a program of another make would.
+    /// Writes the record of the lock `name` without a condition, as a program that is not a lock provider could.
     pub fn insert(&self, name: &str, record: LockRecord) {
         self.records().insert(name, record);
     }

@@ -6,9 +6,22 @@ use std::time::{Duration, SystemTime};
 
 use once_cell::sync::Lazy;
 
-/// A reading of a clock that never steps and counts the time the machine was suspended.
+/// A reading of a forward clock: one that never steps, and that counts the time while the machine is suspended.
 ///
-/// It means something only against another reading of the same clock.
+/// A reading means something only in comparison with another reading of the same clock.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::BootInstant;
+///
+/// let asked = BootInstant::from_origin(Duration::from_secs(100));
+/// let ends = asked.saturating_add(Duration::from_secs(60));
+/// assert_eq!(ends.saturating_since(asked), Duration::from_secs(60));
+/// assert_eq!(asked.saturating_since(ends), Duration::ZERO);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootInstant {
     // Signed, because tokio's paused time may stand before the first reading.
@@ -16,7 +29,7 @@ pub struct BootInstant {
 }
 
 impl BootInstant {
-    /// The instant `since_origin` after the clock's origin, whatever that is.
+    /// The instant `since_origin` after the clock's origin, which a clock chooses, such as the boot of the machine.
     #[must_use]
     pub fn from_origin(since_origin: Duration) -> Self {
         Self {
@@ -24,7 +37,7 @@ impl BootInstant {
         }
     }
 
-    /// This instant plus `duration`; far enough out it stops growing instead of wrapping.
+    /// This instant plus `duration`, or the latest instant there is if the sum would be later.
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self {
@@ -32,7 +45,7 @@ impl BootInstant {
         }
     }
 
-    /// This instant less `duration`; far enough back it stops falling instead of wrapping.
+    /// This instant less `duration`, or the earliest instant there is if the difference would be earlier.
     #[must_use]
     pub const fn saturating_sub(self, duration: Duration) -> Self {
         Self {
@@ -40,7 +53,7 @@ impl BootInstant {
         }
     }
 
-    /// How much later this instant is than `earlier`; zero if it is not.
+    /// How much later this instant is than `earlier`; zero if this instant is not later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         let nanos = self.nanos.saturating_sub(earlier.nanos);
@@ -73,15 +86,41 @@ const fn nanos(duration: Duration) -> i64 {
     }
 }
 
-/// Where the time comes from.
+/// The two clocks of a node: the time of day, and a forward clock.
 ///
-/// Providers whose store has a clock never ask [`utc`](Self::utc); all of them use [`boot`](Self::boot) for the
-/// holder's own deadline.
+/// The runtime measures every holder's deadline by [`boot`](Self::boot). A provider whose store has no clock dates records by
+/// [`utc`](Self::utc).
+///
+/// # Examples
+///
+/// A node whose time of day is five minutes ahead, to test what a store without a clock makes of it:
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use shedlock_runtime::{BootInstant, Clock, ProviderInfo, SystemClock};
+///
+/// #[derive(Debug)]
+/// struct Fast;
+///
+/// impl Clock for Fast {
+///     fn utc(&self) -> SystemTime {
+///         SystemClock.utc() + Duration::from_secs(300)
+///     }
+///
+///     fn boot(&self) -> BootInstant {
+///         SystemClock.boot()
+///     }
+/// }
+///
+/// let info = ProviderInfo::new("bucket").with_clock(Fast);
+/// assert!(info.clock().utc() > SystemTime::now());
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The time of day in UTC, which may step.
+    /// The time of day in UTC. The time of day may step forward and back.
     fn utc(&self) -> SystemTime;
 
-    /// A reading that never steps and goes on while the machine is suspended.
+    /// A reading of the forward clock, which never steps and goes on while the machine is suspended.
     fn boot(&self) -> BootInstant;
 }
 
@@ -95,10 +134,19 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     }
 }
 
-/// The machine's clocks.
+/// The clocks of the operating system.
 ///
-/// The forward clock is `CLOCK_BOOTTIME` on Linux: `std::time::Instant` reads `CLOCK_MONOTONIC` there, which stands
-/// still while a virtual machine is suspended, so a lease would seem to last through the suspension.
+/// On Linux the forward clock is `CLOCK_BOOTTIME`. `std::time::Instant` reads `CLOCK_MONOTONIC` there, which stands still while a virtual
+/// machine is suspended: a lease would seem to last through the suspension.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Clock as _, SystemClock};
+///
+/// let before = SystemClock.boot();
+/// assert!(SystemClock.boot() >= before);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -127,7 +175,22 @@ impl Clock for SystemClock {
 
 /// tokio's clock, which a test can pause and advance.
 ///
-/// [`InMemoryLockProvider`](crate::InMemoryLockProvider) uses it, so locks in memory follow `start_paused` tests.
+/// [`InMemoryLockProvider`](crate::InMemoryLockProvider) uses this clock, so locks in memory follow the paused time of a test.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::{Clock as _, TokioClock};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let before = TokioClock.boot();
+/// tokio::time::advance(Duration::from_secs(60)).await;
+/// assert_eq!(TokioClock.boot().saturating_since(before), Duration::from_secs(60));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TokioClock;
 

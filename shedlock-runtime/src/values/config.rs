@@ -1,4 +1,4 @@
-//! What is asked of a lock: its name and how long it is held at most and at least.
+//! The configuration of a lock: its name, its durations and its options.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,11 +13,11 @@ use crate::values::position::{PositionRule, Wanted};
 /// How long one call to the store may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A checked request for a lock.
+/// The checked configuration of a lock: its name, its durations, and what happens to the body that runs under it.
 ///
-/// `at_most` is the lease: how long the lock stays taken if its holder dies. `at_least` is counted from the same
-/// instant: how long it stays taken after a run that was shorter. `at_least` may be the longer of the two: a crash
-/// then frees the lock after `at_most`, while a run that ended keeps it for `at_least`.
+/// `at_most` is the lease: how long the lock stays taken if its holder dies. `at_least` is how long the lock stays taken after a run that was
+/// shorter. Both are counted from the acquisition. `at_least` may be the longer of the two: the lock is then free `at_most` after a crash,
+/// and `at_least` after a run that ended.
 ///
 /// # Examples
 ///
@@ -36,17 +36,20 @@ pub struct LockConfiguration {
     at_most: Duration,
     at_least: Duration,
     timeout: Duration,
-    /// Behind a pointer, because it is seldom there and the configuration is copied often.
+    /// Behind a pointer, because most configurations have no options and every request copies its configuration.
     options: Option<Arc<RunOptions>>,
 }
 
 impl LockConfiguration {
-    /// Asks for the lock `name` with a lease of `at_most`: a [`Duration`] or text in the macro's grammar.
+    /// The configuration of the lock `name` with a lease of `at_most`: a [`Duration`], or text such as `10m` as [`ToDuration`] reads it.
     ///
     /// # Errors
     ///
-    /// A name that is empty or has control characters; a duration that cannot be understood, is under a millisecond
-    /// or over 36500 days. How many characters a name may have depends on the store, which says so before any I/O.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the name is empty, has control characters or is longer than 1024 bytes. A
+    /// store that takes only shorter names refuses the name later, before any I/O.
+    ///
+    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration) if the duration cannot be understood, is under a millisecond or over
+    /// 36500 days.
     pub fn new(name: impl AsRef<str>, at_most: impl ToDuration) -> Result<Self, LockError> {
         let name = name.as_ref();
         let name = LockName::new(name).map_err(|invalid| LockError::of_name(&invalid, name))?;
@@ -89,7 +92,7 @@ impl LockConfiguration {
         })
     }
 
-    /// Keeps the lock taken for `at_least` from its acquisition, however short the run is.
+    /// Sets how long the lock stays taken at least, counted from its acquisition, however short the run is. Zero by default.
     ///
     /// # Errors
     ///
@@ -99,9 +102,9 @@ impl LockConfiguration {
         Ok(self)
     }
 
-    /// Gives up one question to the store after `timeout`, by default five seconds, and never later than `at_most`.
+    /// Sets how long one request to the store may take. The default is five seconds. The limit is never longer than `at_most`.
     ///
-    /// A store that takes longer to wake, as a database that sleeps while nobody asks it does, needs a longer one.
+    /// Set a longer limit for a store that is slow to start, such as a serverless database that sleeps while it is not used.
     ///
     /// # Errors
     ///
@@ -111,21 +114,22 @@ impl LockConfiguration {
         Ok(self)
     }
 
-    /// Extends the lease while the body runs, every half `at_most`, and cancels the body if the lock is lost.
+    /// Extends the lease every half `at_most` while the body runs, and cancels the body if the lock is lost.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms: such a lease is over
-    /// before a failed extension could be tried again.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms: such a lease would end before a failed
+    /// extension could be tried again.
     pub fn with_keep_alive(self) -> Result<Self, LockError> {
         self.keeping_alive(KeepAlive::HalfLease)
     }
 
-    /// As [`with_keep_alive`](Self::with_keep_alive), with a period of the caller's.
+    /// Extends the lease every `period` while the body runs, and cancels the body if the lock is lost.
     ///
     /// # Errors
     ///
-    /// Also a period that is zero or not shorter than `at_most`, or a duration that cannot be understood.
+    /// As [`with_keep_alive`](Self::with_keep_alive). Also if `period` is shorter than a millisecond, is not shorter than `at_most`, or cannot be
+    /// understood.
     pub fn with_keep_alive_every(self, period: impl ToDuration) -> Result<Self, LockError> {
         self.keeping_alive(KeepAlive::Every(period.to_duration()?))
     }
@@ -136,20 +140,21 @@ impl LockConfiguration {
         Ok(self)
     }
 
-    /// What happens to a body whose lease ends before it does: by default it is cancelled if it is kept alive, and told
-    /// otherwise.
+    /// Sets what happens to a body whose lock is lost while the body runs. The default is [`OnLost::Cancel`] with keep-alive, and
+    /// [`OnLost::Notify`] without.
     #[must_use]
     pub fn with_on_lost(mut self, on_lost: OnLost) -> Self {
         self.change_options().on_lost = Some(on_lost);
         self
     }
 
-    /// Asks again and again for `wait` while somebody else holds the lock or the store cannot be reached, with pauses
-    /// from 25 ms up to two seconds that differ between nodes. First come is not first served.
+    /// Keeps trying to get the lock for up to `wait`, while another node holds the lock or the store fails with a transient error.
     ///
-    /// A failure that may pass ([`LockError::is_transient`]) is the call's result only if it is still there when `wait`
-    /// is over; any other failure is at once. A question that was begun in time has its whole
-    /// [`timeout`](Self::with_timeout).
+    /// The pauses between two tries grow from 25 ms to two seconds and are random, so that nodes do not ask in step. The order in which nodes
+    /// began to wait does not decide which of them gets the lock.
+    ///
+    /// A transient error ([`LockError::is_transient`]) is the result of the call only if it persists until `wait` is over. Any other error is the
+    /// result at once. A request that was sent before `wait` is over may take its whole [`timeout`](Self::with_timeout).
     ///
     /// # Errors
     ///
@@ -238,14 +243,14 @@ impl LockConfiguration {
         self.options().position_rule().ok().flatten()
     }
 
-    /// Says what the name was made from, such as `sync-{tenant}`: metrics and events are grouped by it.
+    /// Sets the template that the name was made from, such as `sync-{tenant}`. Metrics and events are grouped by the template.
     #[must_use]
     pub fn with_template(mut self, template: &'static str) -> Self {
         self.change_options().template = Some(template);
         self
     }
 
-    /// What the name was made from, where that was said.
+    /// The template that the name was made from, if [`with_template`](Self::with_template) has set one.
     #[must_use]
     pub fn template(&self) -> Option<&'static str> {
         self.options().template
@@ -262,25 +267,25 @@ impl LockConfiguration {
         )
     }
 
-    /// The lock's name.
+    /// The name of the lock.
     #[must_use]
     pub fn name(&self) -> &LockName {
         &self.name
     }
 
-    /// The lease.
+    /// How long the lock stays taken if its holder dies: the lease.
     #[must_use]
     pub fn at_most(&self) -> Duration {
         self.at_most
     }
 
-    /// How long the lock stays taken after a short run, counted from its acquisition.
+    /// How long the lock stays taken at least, counted from its acquisition.
     #[must_use]
     pub fn at_least(&self) -> Duration {
         self.at_least
     }
 
-    /// How long one call to the store may take: an answer that comes after the lease is worth nothing.
+    /// How long one request to the store may take: the configured limit, or `at_most` if that is shorter.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout.min(self.at_most)

@@ -1,4 +1,4 @@
-//! The grammar of durations in text, the macro's and [`LockConfiguration`](crate::LockConfiguration)'s alike.
+//! The grammar of durations in text, for the macro and for [`LockConfiguration`](crate::LockConfiguration).
 
 use std::time::Duration;
 
@@ -6,56 +6,65 @@ use std::time::Duration;
 pub(crate) const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 /// Why a duration is refused.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{InvalidDuration, ToDuration as _};
+///
+/// assert_eq!("40000d".to_duration(), Err(InvalidDuration::TooLong));
+/// assert!(matches!("-5m".to_duration(), Err(InvalidDuration::Negative { .. })));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidDuration {
-    /// The text follows none of the accepted forms.
+    /// The text has none of the accepted forms.
     #[error(
         "expected a duration like `10m`, `1h 30m`, `PT10M` or a number of milliseconds, found `{found}`"
     )]
     Unparsable {
-        /// The text.
+        /// The text that was refused, cut to 64 characters.
         found: String,
     },
-    /// A duration cannot run backwards.
+    /// The duration is negative.
     #[error("a duration cannot be negative, found `{found}`")]
     Negative {
-        /// The text.
+        /// The text that was refused, cut to 64 characters.
         found: String,
     },
     /// The duration is longer than 36500 days.
     #[error("a duration can be at most 36500 days (100 years)")]
     TooLong,
-    /// `at_most` is zero: the lock would be free again at once.
+    /// `at_most` is zero: the lock would be free at once.
     #[error("`at_most` cannot be zero; it is how long the lock is held if its node dies")]
     ZeroAtMost,
-    /// `at_most` is positive but shorter than any store can tell apart.
+    /// `at_most` is positive and shorter than a millisecond, the finest step in which stores count.
     #[error("`at_most` cannot be shorter than a millisecond, which is as fine as stores count")]
     TooShort,
-    /// A limit on the time of a question is shorter than any store's answer.
+    /// A time limit on requests is shorter than a millisecond: no store can answer in time.
     #[error("a time limit cannot be shorter than a millisecond: no store could answer in time")]
     LimitTooShort,
     /// `at_most` is shorter than the shortest lease of this store.
     #[error("`at_most` cannot be shorter than {} in this store", humantime::format_duration(*shortest))]
     ShorterThanStore {
-        /// The shortest lease.
+        /// The shortest lease of this store.
         shortest: Duration,
     },
     /// A lease or an `at_least` is longer than this store keeps a lock taken.
     #[error("this store keeps a lock taken for at most {} at a time", humantime::format_duration(*longest))]
     LongerThanStore {
-        /// The longest lease.
+        /// The longest duration for which this store keeps a lock taken.
         longest: Duration,
     },
-    /// The lease would end past the last instant that the store's column can hold.
+    /// The lease would end after the last instant that the store's column can hold.
     #[error("the lease would end after {limit}, which is as far as the column goes")]
     TooFar {
-        /// The last instant, for people.
+        /// The last instant that the column can hold, as text.
         limit: &'static str,
     },
 }
 
-/// A duration, or text in the macro's grammar: `10m`, `1h 30m`, `PT15M`, or a bare number of milliseconds.
+/// A [`Duration`], or a duration in text: `10m`, `1h 30m`, `PT15M`, or a bare number of milliseconds.
 ///
 /// # Examples
 ///
@@ -70,11 +79,11 @@ pub enum InvalidDuration {
 /// # Ok::<(), shedlock_runtime::LockError>(())
 /// ```
 pub trait ToDuration {
-    /// The duration meant.
+    /// Converts to a [`Duration`].
     ///
     /// # Errors
     ///
-    /// [`InvalidDuration`] where text cannot be understood, is negative or longer than 36500 days.
+    /// [`InvalidDuration`] if the text cannot be understood, or if the duration is negative or longer than 36500 days.
     fn to_duration(&self) -> Result<Duration, InvalidDuration>;
 }
 

@@ -1,4 +1,4 @@
-//! The error of everything here: what failed, on which lock, in which store, and what to do.
+//! The error of all operations: what failed, on which lock, in which store, and what to do about it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,15 +12,15 @@ mod kind;
 
 pub use kind::{ErrorKind, Operation};
 
-/// So much of a refused name is shown.
+/// How many characters of a refused name a message shows.
 const SHOWN_CHARS: usize = 64;
 
-/// A lock could not be asked for, kept or given back.
+/// The error of all operations on locks.
 ///
-/// That somebody else holds the lock is not an error but a [`SkipReason`](crate::SkipReason).
+/// "Somebody else holds the lock" is not an error but a [`SkipReason`](crate::SkipReason).
 ///
-/// `Display` is one line without the cause, which is in [`source`](StdError::source). No message contains a password,
-/// a connection string or the random part of an owner.
+/// `Display` is one line: what failed, on which lock, in which store, and what to do. The line does not contain the cause, which is in
+/// [`source`](StdError::source). No message contains a password, a connection string or the random part of an owner. A clone is cheap.
 ///
 /// # Examples
 ///
@@ -43,12 +43,12 @@ struct Inner {
     problem: String,
     remedy: Option<String>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
-    /// Which of the stores of one kind, where a call of the attribute knows: `ProviderInfo::id`.
+    /// The `ProviderInfo::id` of the store, if the error comes from a call of the attribute: it tells two stores of one kind apart.
     provider_id: Option<u64>,
 }
 
 impl LockError {
-    /// An error of `kind`; `problem` is a lower-case fragment without a full stop.
+    /// An error of `kind`. `problem` tells what failed, as a lower-case fragment without a full stop.
     #[must_use]
     pub fn new(kind: ErrorKind, problem: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
@@ -63,7 +63,7 @@ impl LockError {
         }))
     }
 
-    /// That `name` cannot name a lock. It is shown as [`printable`](crate::printable) shows it.
+    /// The error for a `name` that cannot name a lock. The message shows the name as [`printable`](crate::printable) escapes it.
     pub(crate) fn of_name(invalid: &InvalidName, name: &str) -> Self {
         let mut problem = invalid.to_string();
         if !name.is_empty() {
@@ -76,7 +76,7 @@ impl LockError {
         Self::new(ErrorKind::InvalidName, problem)
     }
 
-    /// Adds what was being done, on which lock and where, unless the error knows already.
+    /// Adds the operation, the provider and the lock. A part that the error has already is left as it is.
     #[must_use]
     pub fn with_context(
         mut self,
@@ -92,27 +92,27 @@ impl LockError {
         self
     }
 
-    /// Adds what was being done, where there is no store to speak of.
+    /// Adds the operation, for an error that no store is involved in.
     pub(crate) fn during(mut self, operation: Operation) -> Self {
         self.inner().operation.get_or_insert(operation);
         self
     }
 
-    /// Adds in which store it was.
+    /// Adds the store's id.
     pub(crate) fn with_provider_id(mut self, provider_id: u64) -> Self {
         self.inner().provider_id.get_or_insert(provider_id);
         self
     }
 
-    /// Adds which lock it is about, unless the error knows already.
+    /// Adds the lock's name, unless the error has one.
     pub(crate) fn about(mut self, lock: Option<LockName>) -> Self {
         let inner = self.inner();
         inner.lock = inner.lock.take().or(lock);
         self
     }
 
-    /// The same error about a lock that the caller knows by another name, for a wrapper that gives its locks names of
-    /// their own.
+    /// The same error with another name of the lock, for a wrapper whose callers know the lock by that name. An error without a lock's name is
+    /// unchanged.
     #[must_use]
     pub fn renamed(mut self, lock: &LockName) -> Self {
         if let Some(name) = &mut self.inner().lock {
@@ -121,56 +121,56 @@ impl LockError {
         self
     }
 
-    /// Adds what the reader should do.
+    /// Sets what the reader should do about the error, such as the exact statement to run.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.inner().remedy = Some(remedy.into());
         self
     }
 
-    /// Adds the cause.
+    /// Sets the cause, which [`source`](StdError::source) returns.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner().source = Some(source.into().into());
         self
     }
 
-    /// The part to change: this error's own, also if it has been cloned.
+    /// The inner part to change, which is copied first if a clone of the error shares it.
     fn inner(&mut self) -> &mut Inner {
         Arc::make_mut(&mut self.0)
     }
 
-    /// What sort of failure it was.
+    /// The kind of the failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the same call may succeed later, without anybody changing anything.
+    /// Whether the same call may succeed later although nobody changes anything; see [`ErrorKind::is_transient`].
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.kind.is_transient()
     }
 
-    /// What was being done.
+    /// The operation that failed, if known.
     #[must_use]
     pub fn operation(&self) -> Option<Operation> {
         self.0.operation
     }
 
-    /// The lock's name.
+    /// The name of the lock, if the error is about one lock.
     #[must_use]
     pub fn lock(&self) -> Option<&str> {
         self.0.lock.as_ref().map(LockName::as_str)
     }
 
-    /// The provider's name, such as `postgres`.
+    /// The provider's name, such as `postgres`, if a provider is involved.
     #[must_use]
     pub fn provider(&self) -> Option<&'static str> {
         self.0.provider
     }
 
-    /// What the reader should do, where that is known: the missing table's definition, the privilege to grant.
+    /// What the reader should do about the error, if known: for example the definition of a missing table, or the privilege to grant.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         self.0.remedy.as_deref()
@@ -180,7 +180,7 @@ impl LockError {
         self.0.provider_id
     }
 
-    /// What failed, without where.
+    /// The problem, without operation, lock and provider.
     pub(crate) fn problem(&self) -> &str {
         &self.0.problem
     }

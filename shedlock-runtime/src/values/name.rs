@@ -1,4 +1,4 @@
-//! The checked name of a lock. How many characters a store takes is the store's affair.
+//! The checked name of a lock. A store's own limit on names is part of its capabilities.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -11,7 +11,7 @@ use crate::values::printable::printable;
 /// No store in reach keeps a longer key, and an error message with the name in it stays readable.
 pub(crate) const MAX_BYTES: usize = 1024;
 
-/// The name of a lock: not empty, no control characters, cheap to clone.
+/// The name of a lock: not empty, at most 1024 bytes, no control characters, cheap to clone.
 ///
 /// Names are compared byte by byte: `Job`, `job` and `job ` are three locks.
 ///
@@ -35,6 +35,15 @@ enum Repr {
 }
 
 /// Why a text cannot name a lock.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{InvalidName, LockName};
+///
+/// assert_eq!(LockName::new("").unwrap_err(), InvalidName::Empty);
+/// assert_eq!(LockName::new("a\0b").unwrap_err(), InvalidName::Control { found: '\0', at: 1 });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidName {
@@ -44,27 +53,27 @@ pub enum InvalidName {
     /// The text contains NUL, a line break or another control character.
     #[error("a lock name cannot contain control characters; found {found:?} at byte {at}")]
     Control {
-        /// The character.
+        /// The control character.
         found: char,
-        /// Its byte offset.
+        /// The byte offset of the control character in the text.
         at: usize,
     },
-    /// The text is longer than the store's column or key.
+    /// The text is longer than 1024 bytes, or longer than the store's column or key.
     #[error("a lock name can have at most {max} {unit} here; this one has {len}")]
     TooLong {
-        /// How long the text is.
+        /// The length of the text, in `unit`.
         len: usize,
-        /// How long it may be.
+        /// The greatest length that is allowed, in `unit`.
         max: usize,
-        /// What is counted: characters or bytes.
+        /// What is counted: `characters` or `bytes` of UTF-8.
         unit: &'static str,
     },
     /// The text contains a character that the store's keys cannot have.
     #[error("a lock name here has only {alphabet}; found {found:?}")]
     OutsideAlphabet {
-        /// The character.
+        /// The character that is not allowed.
         found: char,
-        /// What the store's keys can have.
+        /// The characters that the store allows, in words.
         alphabet: &'static str,
     },
 }
@@ -81,7 +90,7 @@ impl LockName {
         Ok(Self(Repr::Shared(name.into())))
     }
 
-    /// Checks `name` and borrows it for ever: no allocation.
+    /// Checks `name` and keeps the reference, without an allocation.
     ///
     /// # Errors
     ///
@@ -150,7 +159,7 @@ fn check(name: &str) -> Result<(), InvalidName> {
     }
 }
 
-/// For people, as [`printable`] shows it; [`as_str`](LockName::as_str) is the name as it is.
+/// For people, escaped by [`printable`]. [`as_str`](LockName::as_str) is the name unescaped.
 impl fmt::Display for LockName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(self.as_str()))

@@ -1,4 +1,4 @@
-//! What an operator leaves in a record in the place of an owner.
+//! What an operator leaves in a record in place of an owner.
 
 use std::fmt;
 
@@ -7,7 +7,9 @@ const RELEASED: &str = "released: ";
 /// Fits ShedLock's `locked_by VARCHAR(255)` with either word before it.
 const MAX_REASON_CHARS: usize = 200;
 
-/// A pause or a release by hand, as the record keeps it: nodes of every make see a holder that is none of them.
+/// What an operator leaves in a record's owner field: a pause or a forced release, with a reason.
+///
+/// Every node, JVM nodes included, sees a holder that is not itself, and therefore skips.
 ///
 /// # Examples
 ///
@@ -26,38 +28,38 @@ pub struct OperatorMark {
 }
 
 impl OperatorMark {
-    /// What the stored form of every pause begins with, and no owner does.
+    /// The prefix of the stored form of every pause. No owner begins with this prefix.
     pub const PAUSED_PREFIX: &'static str = PAUSED;
 
-    /// The lock is paused.
+    /// The mark of a pause. Control characters in the reason become spaces, and the reason is cut to 200 characters.
     #[must_use]
     pub fn paused(reason: &str) -> Self {
         Self::new(PAUSED, reason)
     }
 
-    /// The lock was taken from its holder.
+    /// The mark of a forced release. Control characters in the reason become spaces, and the reason is cut to 200 characters.
     #[must_use]
     pub fn released(reason: &str) -> Self {
         Self::new(RELEASED, reason)
     }
 
-    /// The mark in a stored owner, if it is one.
+    /// Reads the mark from the owner field of a record; `None` if an owner stands there.
     #[must_use]
     pub fn parse(stored_owner: &str) -> Option<Self> {
         [PAUSED, RELEASED].into_iter().find_map(|word| {
-            // Cleaned again: others can write to the store too.
+            // Cleaned again, because other programs can write to the store too.
             let reason = stored_owner.strip_prefix(word)?;
             Some(Self::new(word, reason))
         })
     }
 
-    /// Whether it is a pause.
+    /// Whether the mark is of a pause, and not of a forced release.
     #[must_use]
     pub fn is_pause(&self) -> bool {
         self.word == PAUSED
     }
 
-    /// The operator's words.
+    /// The reason that the operator gave.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -70,7 +72,7 @@ impl OperatorMark {
     }
 }
 
-/// The stored form, as it is; the reason is shown by [`printable`](crate::printable).
+/// The stored form, unescaped. Before you print the reason, escape it by [`printable`](crate::printable).
 impl fmt::Display for OperatorMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.word, self.reason)

@@ -1,19 +1,30 @@
-//! How a body runs under its lock.
+//! Options of a locked run: keep-alive, loss, waiting.
 
 use std::time::Duration;
 
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::position::{PositionRule, Wanted};
 
-/// A lease shorter than this is over before a failed extension could be tried again.
+/// A lease shorter than this would end before a failed extension could be tried again.
 const MIN_KEEP_ALIVE_LEASE: Duration = Duration::from_millis(300);
 
-/// What happens to a body whose lease ends before it does.
+/// What happens to a body whose lock is lost while the body runs.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{LockConfiguration, OnLost};
+///
+/// // Two runs at the same time would do harm: drop the body as soon as the lease ends.
+/// let config = LockConfiguration::new("payments", "10m")?.with_on_lost(OnLost::Cancel);
+/// # let _ = config;
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnLost {
-    /// It is dropped without another poll.
+    /// The runtime drops the body, without polling it again.
     Cancel,
-    /// It goes on; [`lock::lost`](crate::lock::lost) and `lock_assert!` tell it.
+    /// The body goes on. It can learn about the loss: [`lock::lost`](crate::lock::lost) returns, and `lock_assert!` panics.
     Notify,
 }
 
@@ -71,15 +82,15 @@ impl KeepAlive {
     }
 }
 
-/// What most calls leave as it is: how a body runs under its lock, and what it is counted as.
+/// The options of a run that most calls leave at their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunOptions {
-    /// By default: cancel a body that is kept alive, notify any other.
+    /// `None` means: cancel a body with keep-alive, notify any other.
     pub(crate) on_lost: Option<OnLost>,
     pub(crate) keep_alive: KeepAlive,
-    /// Keep trying this long before skipping.
+    /// How long to keep trying before the call is skipped.
     pub(crate) wait: Duration,
-    /// What the name was made from.
+    /// The template that the name was made from.
     pub(crate) template: Option<&'static str>,
     /// Which run of the lock this is.
     pub(crate) wanted: Option<Wanted>,

@@ -1,4 +1,4 @@
-//! How a locked call ended, and why it did not run.
+//! Whether a locked call ran, and why it did not.
 
 use std::fmt;
 
@@ -17,14 +17,14 @@ use crate::values::error::{ErrorKind, LockError};
 #[must_use = "a skipped call did no work; look whether it ran"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome<T> {
-    /// The call had the lock and ran to its end with this value.
+    /// The body ran to its end under the lock, and returned this value.
     Executed(T),
-    /// The call did not run.
+    /// The body did not run, or did not run to its end.
     Skipped(SkipReason),
 }
 
 impl<T> Outcome<T> {
-    /// The value of a call that ran.
+    /// The value that the body returned; `None` if the call was skipped.
     #[must_use]
     pub fn executed(self) -> Option<T> {
         match self {
@@ -33,7 +33,7 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// Why the call did not run.
+    /// Why the call was skipped; `None` if the body ran to its end.
     #[must_use]
     pub fn skipped(&self) -> Option<SkipReason> {
         match self {
@@ -42,39 +42,55 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// Whether the call ran.
+    /// Whether the body ran to its end under the lock.
     #[must_use]
     pub fn was_executed(&self) -> bool {
         matches!(self, Self::Executed(_))
     }
 }
 
-/// Why a call did not run.
+/// Why a locked call was skipped.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Outcome, SkipReason};
+///
+/// fn log(outcome: &Outcome<()>) -> String {
+///     match outcome {
+///         Outcome::Executed(()) => "done".to_owned(),
+///         Outcome::Skipped(SkipReason::Held) => "another node does it".to_owned(),
+///         Outcome::Skipped(reason) => format!("not done: {reason}"),
+///     }
+/// }
+/// assert_eq!(log(&Outcome::Skipped(SkipReason::Paused)), "not done: paused");
+/// assert_eq!(SkipReason::ShuttingDown.as_str(), "shutting_down");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// Somebody holds the lock, or an ended run still keeps it for its `at_least`.
+    /// Another run holds the lock, or a run that has ended keeps the lock taken for its `at_least`.
     Held,
-    /// Others asked at the same moment and one of them was first. A store that is busy for other reasons is an error.
+    /// Another node asked at the same moment and got the lock. A store that is busy for any other reason is an error.
     Contended,
     /// An operator has paused the lock.
     Paused,
-    /// The run for this slot, instant or step was begun or done before.
+    /// A run for this slot, instant or step has begun or ended before.
     AlreadyRan,
-    /// The step before this one is not done.
+    /// The step before this step has not ended well.
     Gap,
     /// All attempts at this slot, instant or step are used up, and none has ended well.
     Exhausted,
-    /// The store failed and the function's return type has no other way to say so; the error is in the log.
+    /// The store failed, and the function's return type cannot carry the error. The error is in the log.
     StoreError,
-    /// The call began and was cancelled, because its lease was gone.
+    /// The body began, and was cancelled because its lock was lost.
     Lost,
-    /// The process is shutting down: the call did not begin, or was cancelled.
+    /// The process is shutting down: the body did not begin, or was cancelled.
     ShuttingDown,
 }
 
 impl SkipReason {
-    /// What a call that did not run to its end because of `error` counts as.
+    /// The reason for a call whose body did not run to its end because of `error`.
     #[must_use]
     pub fn from_error(error: &LockError) -> Self {
         match error.kind() {
@@ -89,7 +105,7 @@ impl SkipReason {
         !matches!(self, Self::AlreadyRan | Self::Gap | Self::Exhausted)
     }
 
-    /// The word in log fields and metrics.
+    /// The word for this reason in log fields and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

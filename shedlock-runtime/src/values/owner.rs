@@ -18,10 +18,10 @@ const NUMBER_DIGITS: usize = 12;
 
 static HOST: Lazy<Arc<str>> = Lazy::new(|| node_name(&host_name()));
 
-/// The owner of one acquisition: never of two, not even of the same process.
+/// The owner of one acquisition: the node's name, and 128 random bits. No two acquisitions have the same owner, not even in one process.
 ///
-/// Whoever knows the random part can release the lock, so nothing that prints shows it: only
-/// [`stored`](Self::stored) does, for the store.
+/// Anybody who knows the random bits can release the lock. So `Debug` and `Display` show the node alone. The text with the random bits is
+/// [`stored`](Self::stored), which is meant for the store.
 ///
 /// # Examples
 ///
@@ -40,20 +40,19 @@ pub struct Owner(Arc<Acquisition>);
 struct Acquisition {
     node: Arc<str>,
     secret: [u8; 16],
-    /// How many writes have a number.
+    /// The number of the last write.
     numbered: AtomicU64,
 }
 
 impl Owner {
-    /// A new owner on `node`.
+    /// Makes a new owner on `node`, with fresh random bits from the operating system.
     ///
-    /// The random part comes from the operating system each time, because a generator kept in memory repeats itself
-    /// in two copies of one machine snapshot.
+    /// A random generator in the process's memory would repeat itself in two copies of one virtual machine's snapshot.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Other`](crate::ErrorKind::Other) if the operating system has no random numbers to give, which on
-    /// a running system does not happen.
+    /// [`ErrorKind::Other`](crate::ErrorKind::Other) if the operating system gives no random numbers, which does not happen on a running
+    /// system.
     pub fn generate(node: &Arc<str>) -> Result<Self, LockError> {
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| {
@@ -70,7 +69,7 @@ impl Owner {
         })))
     }
 
-    /// `<node>#<32 hexadecimal digits>`: what an acquisition stores.
+    /// The owner as an acquisition stores it: `<node>#<32 hexadecimal digits>`. The digits are a secret.
     #[must_use]
     pub fn stored(&self) -> String {
         let Acquisition { node, secret, .. } = &*self.0;
@@ -81,7 +80,7 @@ impl Owner {
         stored
     }
 
-    /// The acquisition itself, as a write: it stores the owner without a number. Providers get it from
+    /// The write of the acquisition itself, which stores the owner without a number. A provider gets this write from
     /// [`AcquireRequest::write`](crate::AcquireRequest::write).
     #[must_use]
     pub fn first_write(&self) -> OwnerWrite {
@@ -92,8 +91,8 @@ impl Owner {
         }
     }
 
-    /// The next write of this acquisition, an extension or a release: no two have one number, and a later one has a greater. Providers
-    /// get it from [`Lease::next_write`](crate::Lease::next_write).
+    /// The next write of this acquisition: an extension or a release. Each write has a greater number than those before. A provider gets
+    /// this write from [`Lease::next_write`](crate::Lease::next_write).
     #[must_use]
     pub fn next_write(&self) -> OwnerWrite {
         let number = self.0.numbered.fetch_add(1, Ordering::Relaxed) + 1;
@@ -104,7 +103,7 @@ impl Owner {
         OwnerWrite { first, stored }
     }
 
-    /// The same owner with a count of its own; see [`Lease::replica`](crate::Lease::replica).
+    /// The same owner with a write counter of its own; see [`Lease::replica`](crate::Lease::replica).
     pub(crate) fn replica(&self) -> Self {
         let numbered = self.0.numbered.load(Ordering::Relaxed);
         Self(Arc::new(Acquisition {
@@ -114,13 +113,13 @@ impl Owner {
         }))
     }
 
-    /// The node, for people.
+    /// The name of the owner's node.
     #[must_use]
     pub fn node(&self) -> &str {
         &self.0.node
     }
 
-    /// The node in a stored owner, whoever wrote it: JVM nodes write their host name alone.
+    /// The name of the node in the owner field of a record, without the secret. JVM nodes write their host name alone, which is returned as it is.
     #[must_use]
     pub fn node_of(stored: &str) -> &str {
         if let Some((node, _secret)) = split(stored) {
@@ -133,7 +132,7 @@ impl Owner {
         }
     }
 
-    /// Whether a write wrote this that is not the acquisition itself: an extension, a release, or an operator's mark.
+    /// Whether an extension, a release or an operator wrote `stored`, and not the acquisition.
     pub(crate) fn is_later_write(stored: &str) -> bool {
         match Self::acquisition_of(stored) {
             Some(acquisition) => acquisition != stored,
@@ -141,7 +140,7 @@ impl Owner {
         }
     }
 
-    /// What all writes of one acquisition have in common, if one of ours wrote it.
+    /// The part of `stored` that all writes of one acquisition have in common; `None` if a JVM node or an operator wrote it.
     pub(crate) fn acquisition_of(stored: &str) -> Option<&str> {
         let (node, _secret) = split(stored)?;
         stored.get(..=node.len() + SECRET_DIGITS)
@@ -158,7 +157,7 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The node of a stored owner and its secret, with or without a number.
+/// The node and the secret of a stored owner; the secret may have a number behind it.
 fn split(stored: &str) -> Option<(&str, &str)> {
     let (node, secret) = stored.rsplit_once('#')?;
     let is_ours = [SECRET_DIGITS, SECRET_DIGITS + NUMBER_DIGITS].contains(&secret.len())
@@ -170,7 +169,7 @@ fn is_part_of_a_secret(digits: &str) -> bool {
     digits.len() >= SECRET_DIGITS / 2 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-// The count is no part of what an owner is.
+// Clones with different counters are the same owner.
 impl PartialEq for Owner {
     fn eq(&self, other: &Self) -> bool {
         (&self.0.node, &self.0.secret) == (&other.0.node, &other.0.secret)
@@ -181,25 +180,25 @@ impl Eq for Owner {}
 
 /// One write of one acquisition: the acquisition itself, an extension, or a release.
 ///
-/// A request can reach its store twice. It can also reach it late, after requests that were sent later: a network kept it back, or the
-/// server stood still. To tell such a request, each write of an acquisition has a number:
+/// A request can reach its store twice. A request can also reach its store late, after requests that were sent later, because the network or
+/// the server delayed it. To recognise such a request, each write of an acquisition has a number:
 ///
-/// - The acquisition stores `<node>#<32 hexadecimal digits>`. An extension and a release store the same with 12 hexadecimal digits
-///   behind it, the number.
-/// - A write is carried out only if the record bears the owner with no greater number.
+/// - The acquisition stores `<node>#<32 hexadecimal digits>`. An extension and a release store the same text with a number behind it: 12
+///   hexadecimal digits.
+/// - A write is carried out only if the record bears the same owner with no greater number.
 ///
 /// The number has a fixed width, so a store needs to compare bytes and no more. A provider writes these conditions:
 ///
 /// - **Extension and release:** `first <= owner in the record <= stored`, with [`first`](Self::first) and [`stored`](Self::stored).
-///   If the owner in the record equals `stored`, this very request was carried out before: change nothing, and give the same answer.
-/// - **Acquisition:** the record is free, or the owner in the record begins with `stored`. In the second case this request was carried
-///   out before. While the lease lives, answer "granted" and leave the record as it is. If the lease has ended
-///   or was released, leave the record as it is and answer [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
+///   If the owner in the record equals `stored`, the store has carried out this request before: change nothing, and give the same answer.
+/// - **Acquisition:** the record is free, or the owner in the record begins with `stored`. In the second case the store has carried out this
+///   request before. If the lease is live, answer "granted" and leave the record unchanged. If the lease has ended
+///   or was released, leave the record unchanged and answer [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
 ///
 /// A store that reads a record before it writes, under a condition on the record's version, asks [`standing`](Self::standing) instead.
 ///
-/// One late request cannot be told: an acquisition that finds a free record which does not bear its owner, because another holder has
-/// come and gone. It takes the lock, for at most `at_most`.
+/// One late request cannot be recognised: an acquisition that arrives after another holder has taken and released the lock. The record does
+/// not bear the request's owner any more, so the request takes the lock, for at most `at_most`.
 ///
 /// # Examples
 ///
@@ -225,31 +224,47 @@ pub struct OwnerWrite {
     stored: String,
 }
 
-/// How the owner in a record stands to an [`OwnerWrite`]: whose it is, and whether that write may be carried out.
+/// How the owner in a record compares with an [`OwnerWrite`], and so whether the write may be carried out.
 ///
 /// | | extension, release | acquisition |
 /// |---|---|---|
 /// | `Foreign` | answer "lost" | take the lock if it is free |
-/// | `Earlier` | carry it out | (there is nothing earlier) |
+/// | `Earlier` | carry out the write | (does not occur) |
 /// | `Same` | change nothing, answer as if carried out | granted, or too late |
 /// | `Later` | answer "lost" | granted, or too late |
 ///
-/// "Granted, or too late" goes by the lease in the record: while it lives, the request is granted; see
+/// "Granted, or too late": if the lease in the record is live, the answer is "granted"; otherwise it is the error
 /// [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{OwnerWrite, Standing};
+///
+/// /// Whether an extension or a release may change a record.
+/// fn may_write(write: &OwnerWrite, owner_in_record: &str) -> bool {
+///     write.standing(owner_in_record) == Standing::Earlier
+/// }
+/// # use shedlock_runtime::{Owner, node_name};
+/// # let owner = Owner::generate(&node_name("web-2"))?;
+/// # assert!(may_write(&owner.next_write(), owner.first_write().stored()));
+/// # assert!(!may_write(&owner.next_write(), "app.example"));
+/// # Ok::<(), shedlock_runtime::LockError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The record is another acquisition's, an operator's or a JVM node's.
+    /// Another acquisition, an operator or a JVM node wrote the record last.
     Foreign,
-    /// The record bears an earlier write of the same acquisition, which this one may follow.
+    /// An earlier write of the same acquisition wrote the record last, so this write may be carried out.
     Earlier,
-    /// The record bears this very write: it was carried out before.
+    /// This write wrote the record last: the store has carried out the request before.
     Same,
-    /// The record bears a later write of the same acquisition: this one has come too late.
+    /// A later write of the same acquisition wrote the record last: this write has arrived too late.
     Later,
 }
 
 impl OwnerWrite {
-    /// The owner as the acquisition stored it, which is the least of its writes.
+    /// The owner as the acquisition stored it. In the order of bytes, it is the least of all writes of the acquisition.
     #[must_use]
     pub fn first(&self) -> &str {
         &self.first
@@ -261,7 +276,7 @@ impl OwnerWrite {
         &self.stored
     }
 
-    /// How the owner in a record, `found`, stands to this write.
+    /// Compares `found`, the owner in a record, with this write.
     #[must_use]
     pub fn standing(&self, found: &str) -> Standing {
         if !found.starts_with(&self.first) {
@@ -300,7 +315,17 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// `name` as a node name: what cannot be seen is written out as by [`printable`], cut to 200 characters, and never what [`OperatorMark`] means something by.
+/// Turns `name` into a node name: escapes invisible characters as [`printable`] does, cuts to 200 characters, and replaces the first `:` of a
+/// name that would read as an [`OperatorMark`] (`paused: ..`, `released: ..`).
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::node_name;
+///
+/// assert_eq!(&*node_name("web-2"), "web-2");
+/// assert_eq!(&*node_name("paused: web-2"), "paused_ web-2");
+/// ```
 #[must_use]
 pub fn node_name(name: &str) -> Arc<str> {
     let clean: String = printable(name).chars().take(MAX_NODE_CHARS).collect();
@@ -311,7 +336,7 @@ pub fn node_name(name: &str) -> Arc<str> {
     }
 }
 
-/// The host's name: the node name of providers that were not given one.
+/// The node name of a provider that was not given one: the name of the host.
 #[must_use]
 pub fn host_node_name() -> Arc<str> {
     Arc::clone(&HOST)

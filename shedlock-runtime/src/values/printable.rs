@@ -1,14 +1,13 @@
-//! Names and reasons as they are shown: what would steer a terminal, reorder a line or not be seen is escaped.
+//! Names and reasons for display: characters that would control a terminal, reorder a line or be invisible are escaped.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// `text` for people: characters that have no shape of their own are written out, as `\u{202e}`.
+/// Escapes the characters of `text` that a reader cannot see, for display: U+202E becomes `\u{202e}`.
 ///
-/// Those are control characters, the marks that change the direction of writing, characters of no width, separators of
-/// lines, blanks that are not the space, and code points that mean nothing. Whoever writes to a store chooses names and
-/// reasons, and could otherwise have a line say what it does not. Only what is shown goes through here: names are kept
-/// and compared as they are.
+/// The escaped characters are control characters, marks that change the direction of writing, characters without a width, line separators,
+/// blanks other than the space, and unassigned code points. Anybody who can write to a store chooses names and reasons, and could otherwise
+/// make a log line look different from what it says. Escape only for display: names are stored and compared unescaped.
 ///
 /// # Examples
 ///
@@ -37,7 +36,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// As [`printable`], in a place that takes anything with a `Display`.
+/// Displays a text as [`printable`] escapes it.
 pub(crate) struct Printable<T>(pub(crate) T);
 
 impl<T: AsRef<str>> fmt::Display for Printable<T> {

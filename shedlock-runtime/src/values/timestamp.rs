@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `time` in ISO 8601, in UTC with three digits of milliseconds, rounded up: the end of a lease that is written so is never early.
+/// Formats `time` in ISO 8601, in UTC with three digits of milliseconds, as JVM nodes write instants.
 ///
-/// It is how JVM nodes write instants.
+/// The time is rounded up to a millisecond, so that a lease never ends in the store before it ends for its holder.
 ///
 /// # Examples
 ///
@@ -28,7 +28,8 @@ pub fn format_timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// The time that [`format_timestamp`] or a JVM node has written, with any number of digits behind the seconds; `None` if `text` is none.
+/// Parses a time that [`format_timestamp`] or a JVM node has written, with any number of digits behind the seconds; `None` if `text` is not
+/// such a time.
 ///
 /// # Examples
 ///

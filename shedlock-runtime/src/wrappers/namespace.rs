@@ -1,4 +1,4 @@
-//! One store for many environments: each sees its own locks only.
+//! One store for several environments, each of which sees its own locks only.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,15 +18,16 @@ use crate::values::name::{InvalidName, LockName, MAX_BYTES};
 /// Parts a namespace from a name. A namespace cannot contain it, so no two of them have a stored name in common.
 const SEPARATOR: char = '/';
 
-/// Keeps the lock `job` as `<namespace>/job` in the store, so that environments or applications share one table.
+/// A wrapper that keeps the lock `job` as `<namespace>/job` in the store, so that several environments or applications can share one table.
 ///
-/// The program sees the name that it gave: in guards, asserts, errors and events. The store's limit counts for both parts
-/// together, and a name that leaves no room for the namespace is refused before any I/O.
+/// # Notes
 ///
-/// A namespace is a folder: a provider without one, or one more namespace inside of this one, can reach a lock here by its
-/// whole name. So can nodes on the JVM: they ask for `staging/job`.
-///
-/// Clones are one provider; two namespaces made apart are two, even over one store.
+/// - Guards, asserts, errors and events show the name that the program gave, without the namespace.
+/// - The store's limit on names counts for the namespace, the slash and the name together. A name that is too long is refused before any I/O.
+/// - A namespace is no protection: a provider without a namespace reaches the lock by its whole name, `staging/job`. So do JVM nodes.
+/// - Namespaces can be nested. The outer wrapper's namespace is the inner part of the stored name.
+/// - Clones are one provider. Two wrappers that are made by two calls of [`new`](Self::new) are different providers by
+///   [`ProviderInfo::is_same`], even with one namespace over one store.
 ///
 /// # Examples
 ///
@@ -43,6 +44,32 @@ const SEPARATOR: char = '/';
 /// let lock = staging.try_lock(config.clone()).await?.expect("free");
 /// assert_eq!(lock.name().as_str(), "nightly_report");
 /// assert!(production.try_lock(config).await?.is_some(), "another lock");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The order of wrappers matters: a wrapper behind the namespace sees the name with the namespace. A router there finds a tenant that does not
+/// exist:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{
+///     ErrorKind, InMemoryLockProvider, LockConfiguration, LockProviderExt as _, NamespacedLockProvider, RoutingLockProvider, SystemClock,
+/// };
+///
+/// let (store, config) = (InMemoryLockProvider::with_clock(SystemClock), LockConfiguration::new("acme:sync", "10m")?);
+///
+/// // Right: the router sees `acme:sync`, and the tenant's store keeps `staging/acme:sync`.
+/// let right = RoutingLockProvider::by_prefix(':');
+/// right.insert("acme", NamespacedLockProvider::new(store.clone(), "staging")?)?;
+/// assert!(right.try_lock(config.clone()).await?.is_some());
+///
+/// // Wrong: the router sees `staging/acme:sync`, and looks for the tenant `staging/acme`.
+/// let router = RoutingLockProvider::by_prefix(':');
+/// router.insert("acme", store)?;
+/// let wrong = NamespacedLockProvider::new(router, "staging")?;
+/// assert_eq!(wrong.try_lock(config).await.unwrap_err().kind(), ErrorKind::NoProvider);
 /// # Ok(())
 /// # }
 /// ```
@@ -66,7 +93,7 @@ impl<P> Clone for NamespacedLockProvider<P> {
 }
 
 impl<P: LockProvider> NamespacedLockProvider<P> {
-    /// The locks of `inner` whose stored names begin with `namespace` and a slash.
+    /// Wraps `inner`. The stored names of the wrapper's locks begin with `namespace` and a slash.
     ///
     /// # Errors
     ///
@@ -124,7 +151,7 @@ impl<P: LockProvider> NamespacedLockProvider<P> {
         self.prefix.trim_end_matches(SEPARATOR)
     }
 
-    /// The store behind it, with the locks of all namespaces.
+    /// The provider behind this wrapper, which sees the locks of all namespaces.
     #[must_use]
     pub fn inner(&self) -> &P {
         &self.inner

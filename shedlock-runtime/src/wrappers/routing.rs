@@ -1,4 +1,4 @@
-//! A provider per tenant, chosen for each call by the lock's name.
+//! A provider for each tenant, chosen for each call by the lock's name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,23 +30,23 @@ struct Home(Arc<dyn LockProvider>);
 type Key = dyn for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync;
 type Make = dyn Fn(&str) -> Result<Arc<dyn LockProvider>, LockError> + Send + Sync;
 
-/// Sends each lock to the provider of its tenant: a database for each customer, a store for each region.
+/// A wrapper that sends each lock to the provider of its tenant, such as one database for each customer.
 ///
-/// The tenant is a part of the lock's name, or follows from it: `#[scheduler_lock(name = "{tenant}:sync")]`. It must follow
-/// from the name alone, because a task that holds a lock runs a nested call of the same name without asking again. The
-/// name reaches the tenant's store whole.
+/// The tenant is a part of the lock's name, or follows from the name, as in `#[scheduler_lock(name = "{tenant}:sync")]`. The tenant's store
+/// keeps the whole name.
 ///
-/// Tenants come and go while the program runs. A lease stays with the provider that granted it, also when its tenant has
-/// another by then, or none.
+/// # Notes
 ///
-/// A lock whose tenant is not known fails with [`ErrorKind::NoProvider`], as with a provider that is not registered: an
-/// annotated function whose return type cannot carry the error panics.
-///
-/// All tenants must use the router's clock, because a lease carries readings of it: the machine's, as that of every store
-/// but the one in memory, or the one given to [`with_info`](Self::with_info).
-///
-/// Clones share the tenants. A lock that is held through the router is not known to be held when its tenant's provider is
-/// asked directly.
+/// - The tenant must follow from the name alone, because a task that holds a lock runs a nested call with the same name without asking again.
+/// - Tenants can be added and removed while the program runs. A lease stays with the provider that granted it, also if the tenant has another
+///   provider by then, or none.
+/// - A lock of an unknown tenant fails with [`ErrorKind::NoProvider`]. An annotated function whose return type cannot carry the error panics.
+/// - All tenants must use the router's clock, because leases contain readings of that clock. By default it is the system's, as with every
+///   provider but [`InMemoryLockProvider`](crate::InMemoryLockProvider); [`with_info`](Self::with_info) sets another.
+/// - Clones share the tenants. A task that holds a lock through the router and asks for it through the tenant's own provider is refused: the two
+///   are different providers.
+/// - Do not put a namespace around a router: see [`NamespacedLockProvider`](crate::NamespacedLockProvider) for the wrong order beside the right
+///   one.
 ///
 /// # Examples
 ///
@@ -78,9 +78,9 @@ type Make = dyn Fn(&str) -> Result<Arc<dyn LockProvider>, LockError> + Send + Sy
 ///
 /// # Operators
 ///
-/// It is no [`LockAdmin`](crate::LockAdmin), because its list could not be trusted: it would lack the tenants that only other
-/// nodes have met, have the locks of two tenants in one store twice, and for one store that is away show none at all. An
-/// operator asks the tenants' own providers, which know their locks by the same names:
+/// A router does not implement [`LockAdmin`](crate::LockAdmin), because its list of locks could be wrong: tenants that only other nodes
+/// know would be missing, locks of two tenants in one store would be listed twice, and one store that cannot be reached would make the whole
+/// list fail. An operator asks the tenants' own providers, which know the locks by the same names:
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -123,7 +123,7 @@ impl fmt::Debug for RoutingLockProvider {
 }
 
 impl RoutingLockProvider {
-    /// The tenant is what stands before the first `separator` in a lock's name.
+    /// A router whose tenant is the part of a lock's name before the first `separator`.
     #[must_use]
     pub fn by_prefix(separator: char) -> Self {
         Self::new(move |name| {
@@ -133,7 +133,7 @@ impl RoutingLockProvider {
         })
     }
 
-    /// The tenant is what `key` makes of a lock's name; nothing, if there is none.
+    /// A router whose tenant is what `key` returns for a lock's name. An empty text means that the name has no tenant.
     #[must_use]
     pub fn new(key: impl for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync + 'static) -> Self {
         // What a tenant's store cannot do, it refuses itself.
@@ -142,7 +142,7 @@ impl RoutingLockProvider {
         Self::with_info(info, key)
     }
 
-    /// A router that is called something else, goes by another clock or takes shorter names than its tenants.
+    /// A router as [`new`](Self::new) makes it, with a name, a clock and capabilities of its own: those of `info`.
     #[must_use]
     pub fn with_info(
         info: ProviderInfo,
@@ -156,11 +156,12 @@ impl RoutingLockProvider {
         }
     }
 
-    /// Has `make` supply the provider of a tenant that is not known, when its first lock is asked for.
+    /// Sets a function that makes the provider of an unknown tenant when the first lock of that tenant is asked for.
     ///
-    /// It is called without a lock held, so perhaps twice at the same moment: one of the two is kept. It should not connect
-    /// but build a provider that does when it is used. An error is that acquisition's, and the next one asks again. What is
-    /// made so stays until it is [removed](Self::remove); beyond 10 000 tenants, nothing more is made.
+    /// `make` should not connect, but return a provider that connects when it is used. Two calls at the same moment may make two providers for
+    /// one tenant; one of them is kept. If `make` returns an error, the acquisition fails with it, and the next acquisition calls `make` again.
+    /// A provider that was made stays until its tenant is [removed](Self::remove). When the router has 10,000 tenants, `make` is not called any
+    /// more, and acquisitions for further tenants fail.
     ///
     /// # Examples
     ///
@@ -184,11 +185,11 @@ impl RoutingLockProvider {
         self
     }
 
-    /// Sends the locks of `tenant` to `provider` from now on, in place of the one before, if there was one.
+    /// Sends the locks of `tenant` to `provider` from now on. If the tenant had a provider, the new one replaces it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if `tenant` is empty or has control characters, or if `provider` goes by another clock.
+    /// [`ErrorKind::Configuration`] if `tenant` is empty or has control characters, or if `provider` uses another clock than the router.
     pub fn insert(
         &self,
         tenant: impl Into<String>,
@@ -201,13 +202,13 @@ impl RoutingLockProvider {
         Ok(())
     }
 
-    /// Takes no more locks for `tenant`, and says whether it was known. Its leases can still be extended and released.
+    /// Removes `tenant`, and returns whether it was known. Leases of its locks can still be extended and released.
     #[expect(clippy::must_use_candidate, reason = "most callers know that it was")]
     pub fn remove(&self, tenant: &str) -> bool {
         self.tenants.remove(tenant)
     }
 
-    /// The known tenants, in order.
+    /// The names of the known tenants, sorted.
     #[must_use]
     pub fn tenants(&self) -> Vec<String> {
         self.tenants.names()

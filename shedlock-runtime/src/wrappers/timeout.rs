@@ -1,4 +1,4 @@
-//! A time limit of a provider's own.
+//! A time limit for all calls of one provider.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,14 +15,17 @@ use crate::values::duration::ToDuration;
 use crate::values::error::LockError;
 use crate::values::limit::{checked_limit, limited};
 
-/// Gives up each call to a store that does not answer in time.
+/// A wrapper that limits how long each call to the provider behind it may take.
 ///
-/// Every call is limited already, by [`LockConfiguration::with_timeout`](crate::LockConfiguration::with_timeout): five
-/// seconds unless set otherwise. This wrapper lowers that limit for all locks of one provider, and for the background
-/// releases as well; it cannot raise it.
+/// A call that takes longer is dropped and fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout).
 ///
-/// The call is dropped and fails with [`ErrorKind::Timeout`](crate::ErrorKind::Timeout): the store may have carried it out all the same. A guard, the
-/// executor and the attribute then give back what an acquisition may have been granted.
+/// # Notes
+///
+/// - The runtime limits every call already, by [`LockConfiguration::with_timeout`](crate::LockConfiguration::with_timeout): five seconds by
+///   default. This wrapper lowers the limit for all locks of one provider, and for background releases. It cannot raise the limit.
+/// - The store may carry out a call that was given up. A guard, the executor and the attribute look for a lock that was granted in this way,
+///   and release it.
+/// - The wrapper has the [`ProviderInfo`] of the provider behind it, because its locks are the same.
 ///
 /// # Examples
 ///
@@ -40,6 +43,43 @@ use crate::values::limit::{checked_limit, limited};
 /// store.next(Operation::Acquire, Fault::Hang);
 /// let error = provider.try_lock(LockConfiguration::new("mail", "10m")?).await.unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Timeout);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The order of wrappers matters. The limit counts for the calls that pass through this wrapper, and a wrapper behind it makes calls that do
+/// not:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::testing::{Fault, FaultyProvider};
+/// use shedlock_runtime::{
+///     InMemoryLockProvider, LockConfiguration, LockProviderExt as _, Operation, TimeoutLockProvider, TrackingLockProvider,
+/// };
+/// use tokio::time::Instant;
+///
+/// let store = FaultyProvider::new(InMemoryLockProvider::new());
+///
+/// // Right: `release_all` asks through the limit, and returns after two seconds if the store hangs.
+/// let right = TrackingLockProvider::new(TimeoutLockProvider::new(store.clone(), "2s")?);
+/// let mut lock = right.try_lock(LockConfiguration::new("right", "10m")?).await?.expect("the lock is free");
+/// lock.release_on_drop(false);
+/// store.next(Operation::Release, Fault::Hang);
+/// let began = Instant::now();
+/// assert_eq!(right.release_all().await.failed.len(), 1);
+/// assert_eq!(began.elapsed().as_secs(), 2);
+///
+/// // Wrong: `release_all` asks the store itself, with the default limit of five seconds.
+/// let wrong = TimeoutLockProvider::new(TrackingLockProvider::new(store.clone()), "2s")?;
+/// let mut lock = wrong.try_lock(LockConfiguration::new("wrong", "10m")?).await?.expect("the lock is free");
+/// lock.release_on_drop(false);
+/// store.next(Operation::Release, Fault::Hang);
+/// let began = Instant::now();
+/// assert_eq!(wrong.inner().release_all().await.failed.len(), 1);
+/// assert_eq!(began.elapsed().as_secs(), 5);
 /// # Ok(())
 /// # }
 /// ```
@@ -62,7 +102,7 @@ impl<P> Clone for TimeoutLockProvider<P> {
 }
 
 impl<P: LockProvider> TimeoutLockProvider<P> {
-    /// Limits each call of `inner` to `limit`.
+    /// Wraps `inner`, and limits each call to `limit`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Knowing what this process holds.
+//! Knowing which locks this process holds.
 
 use std::fmt;
 use std::panic::resume_unwind;
@@ -25,14 +25,17 @@ use leases::Leases;
 /// How many locks are given back at the same time.
 const MOST_AT_ONCE: usize = 1_024;
 
-/// Knows the locks that were taken through it and its clones, and can give all of them back.
+/// A wrapper that knows which locks were taken through it and its clones, and can release all of them.
 ///
-/// A lock is known from its grant until its release is confirmed, it is found lost, or its lease has ended by this
-/// process's own count; an extension keeps it. So what is remembered is what is held, and no more.
+/// # Notes
 ///
-/// To end a program, [`SchedulerLock::shutdown`](crate::SchedulerLock::shutdown) is the better way: it takes no new locks
-/// and ends the running tasks first. [`release_all`](Self::release_all) knows no tasks and ends none: it is for the locks of
-/// one provider in a program that goes on, and for leases that were taken without a guard.
+/// - A lock is known from its grant until the store confirms its release, the lock is found lost, or its lease has ended by this process's
+///   forward clock. So the memory in use does not grow with the number of locks that were ever taken.
+/// - To end a program, [`SchedulerLock::shutdown`](crate::SchedulerLock::shutdown) is better: it takes no new locks, and ends the running tasks
+///   first. [`release_all`](Self::release_all) ends no tasks. It is for the locks of one provider in a program that goes on, and for leases that
+///   were taken without a guard.
+/// - Locks that were taken through the provider behind the wrapper are not known.
+/// - The wrapper has the [`ProviderInfo`] of the provider behind it, because its locks are the same.
 ///
 /// # Examples
 ///
@@ -55,36 +58,86 @@ const MOST_AT_ONCE: usize = 1_024;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The order of wrappers matters: put this wrapper around all others, so that it knows the locks by the program's names, and so that its
+/// releases pass through the other wrappers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_runtime::{
+///     InMemoryLockProvider, LockConfiguration, LockProviderExt as _, NamespacedLockProvider, TrackingLockProvider,
+/// };
+///
+/// let store = InMemoryLockProvider::new();
+///
+/// // Right: the name is the program's.
+/// let right = TrackingLockProvider::new(NamespacedLockProvider::new(store.clone(), "staging")?);
+/// let _lock = right.try_lock(LockConfiguration::new("mail", "5m")?).await?;
+/// assert_eq!(right.held()[0].name.as_str(), "mail");
+///
+/// // Wrong: the name is the store's, which no other part of the program shows.
+/// let wrong = NamespacedLockProvider::new(TrackingLockProvider::new(store), "staging")?;
+/// let _lock = wrong.try_lock(LockConfiguration::new("sync", "5m")?).await?;
+/// assert_eq!(wrong.inner().held()[0].name.as_str(), "staging/sync");
+/// # Ok(())
+/// # }
+/// ```
 pub struct TrackingLockProvider<P> {
     inner: Arc<P>,
     info: ProviderInfo,
     leases: Arc<Mutex<Leases>>,
 }
 
-/// A lock that this process holds.
+/// A lock that this process holds, in the answer of [`TrackingLockProvider::held`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::TrackedLock;
+///
+/// fn line(lock: &TrackedLock) -> String {
+///     format!("{} for another {:?}", lock.name, lock.remaining)
+/// }
+/// # let _line: fn(&TrackedLock) -> String = line;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackedLock {
-    /// Its name.
+    /// The name of the lock.
     pub name: LockName,
-    /// Since when, by this process's clock.
+    /// When the lock was acquired, by the time of day of the provider's clock.
     pub since: SystemTime,
-    /// How long its lease lasts from now, by this process's own count.
+    /// How long the lease lasts from the call of [`held`](TrackingLockProvider::held) on, by the provider's forward clock.
     pub remaining: Duration,
-    /// The number of this acquisition, where the store keeps one.
+    /// The fencing token of the acquisition; `None` if the store keeps no fencing tokens.
     pub fencing_token: Option<u64>,
 }
 
-/// What became of the locks that were to be given back.
+/// The result of [`TrackingLockProvider::release_all`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::ReleasedLocks;
+///
+/// fn log(report: &ReleasedLocks) {
+///     for error in &report.failed {
+///         println!("{}", error); // failed to release lock `mail` in postgres: ..
+///     }
+/// }
+/// log(&ReleasedLocks::default());
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 #[must_use = "what could not be given back stays taken until its lease ends"]
 pub struct ReleasedLocks {
-    /// How many the store took back.
+    /// How many locks were released.
     pub released: usize,
-    /// How many were not ours any more.
+    /// How many locks this process had lost before the call.
     pub lost: usize,
-    /// Why the others are still held; [`LockError::lock`] says which. They can be tried again.
+    /// One error for each lock that could not be released and is still held. [`LockError::lock`] is the name of the lock. Call
+    /// [`release_all`](TrackingLockProvider::release_all) again to retry.
     pub failed: Vec<LockError>,
 }
 
@@ -108,7 +161,7 @@ impl<P: LockProvider> fmt::Debug for TrackingLockProvider<P> {
 }
 
 impl<P: LockProvider> TrackingLockProvider<P> {
-    /// Nothing held yet: locks that were taken through `inner` itself stay unknown.
+    /// Wraps `inner`. Locks that are taken through `inner` itself are not known.
     #[must_use]
     pub fn new(inner: P) -> Self {
         Self {
@@ -118,13 +171,13 @@ impl<P: LockProvider> TrackingLockProvider<P> {
         }
     }
 
-    /// The store behind it.
+    /// The provider behind this wrapper.
     #[must_use]
     pub fn inner(&self) -> &P {
         &self.inner
     }
 
-    /// What this process holds at this moment, by name.
+    /// The locks that this process holds at this moment, sorted by name.
     #[must_use]
     pub fn held(&self) -> Vec<TrackedLock> {
         let clock = self.inner.info().clock();
@@ -145,20 +198,20 @@ impl<P: LockProvider> TrackingLockProvider<P> {
         held
     }
 
-    /// Gives back every lock that this process holds, `at_least` respected, and says what became of them.
+    /// Releases every lock that this process holds, and returns how many releases succeeded. A lock stays taken for what is left of its
+    /// `at_least`.
     ///
-    /// The tasks that run under these locks go on, and may overlap with those of other nodes: stop them first. They find
-    /// out at their next extension, which does not reach the store any more, or at their end. A lock that is granted
-    /// while this runs is not given back. Each call to the store is limited to five seconds, and what failed stays known,
-    /// so this can be called again.
+    /// The tasks that run under these locks go on, and may overlap with the tasks of other nodes, so stop them first. A task learns that its lock
+    /// was released at its next extension, which fails without reaching the store, or at its end. A lock that is granted during the call is not
+    /// released. Each call to the store is limited to five seconds. A lock whose release failed stays known, so the call can be repeated.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     ///
     /// # Cancel safety
     ///
-    /// If dropped, some locks are given back; the others stay known and held.
+    /// If the call is dropped, some locks are released; the others stay known and held.
     pub async fn release_all(&self) -> ReleasedLocks {
         let now = self.inner.info().clock().boot();
         let leases: Vec<_> = self

@@ -385,7 +385,7 @@ async fn a_release_keeps_a_lock_no_longer_than_the_store_can() {
 
 #[tokio::test]
 async fn a_namespace_is_of_the_characters_that_names_may_have() {
-    let letters = Capabilities::new().with_name_alphabet("letters", |c| c.is_alphabetic());
+    let letters = Capabilities::new().with_name_alphabet("letters", char::is_alphabetic);
     let store = Noting::new(letters);
     let error = NamespacedLockProvider::new(store, "staging").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);

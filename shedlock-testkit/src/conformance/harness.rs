@@ -1,4 +1,4 @@
-//! What the suite must know about a provider and its store.
+//! What the conformance suite must know about a provider and its store.
 
 use std::sync::Arc;
 
@@ -6,10 +6,35 @@ use shedlock_runtime::{ErrorKind, Fencing, LockAdmin, LockProvider, async_trait}
 
 use crate::Unavailable;
 
-/// One store and the way to its providers. Each case gets a harness of its own.
+/// One store under test, and how to make providers over it. Each case of the suite gets a harness of its own.
 ///
-/// What the store can do is read from the provider's [`Capabilities`](shedlock_runtime::Capabilities). Only [`node`](Self::node) is required. The more of the rest a harness can do, the more the suite can show; a case that
-/// needs what it cannot do says so and passes.
+/// The suite reads what the store can do from the provider's [`Capabilities`](shedlock_runtime::Capabilities). Only [`node`](Self::node) is
+/// required. Each other method lets the suite test more. A case that needs a method which the harness lacks reports that, and passes.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use shedlock_runtime::testing::InMemoryRecordStore;
+/// use shedlock_runtime::{LockProvider, ProviderInfo, RecordLockProvider, async_trait};
+/// use shedlock_testkit::Harness;
+///
+/// struct Records(InMemoryRecordStore);
+///
+/// #[async_trait]
+/// impl Harness for Records {
+///     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
+///         let info = ProviderInfo::new("records").with_node_name(name);
+///         Arc::new(RecordLockProvider::new(info, self.0.clone()))
+///     }
+///
+///     async fn delete(&self, lock: &str) -> bool {
+///         self.0.remove(lock);
+///         true
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {
     /// Whether every call ends at its first poll, as in memory. No reply can be lost then, and nothing arrives late.
@@ -91,55 +116,107 @@ pub trait Harness: Send + Sync + 'static {
     }
 }
 
-/// What the store says of a lock.
+/// What the store itself has under a lock's name, in the answer of [`Harness::peek`].
+///
+/// See [`Stored`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peek {
-    /// The harness cannot look.
+    /// The harness cannot read records.
     Unsupported,
-    /// There is no record.
+    /// The store has no record of the lock.
     Absent,
-    /// There is one.
+    /// The store has this record of the lock.
     Found(Stored),
 }
 
 /// The record of a lock as the store keeps it.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::testing::InMemoryRecordStore;
+/// use shedlock_testkit::conformance::{Peek, Stored};
+///
+/// fn peek(store: &InMemoryRecordStore, lock: &str) -> Peek {
+///     match store.get(lock) {
+///         None => Peek::Absent,
+///         Some(record) => Peek::Found(Stored { record: format!("{record:?}"), owner: Some(record.locked_by) }),
+///     }
+/// }
+/// assert_eq!(peek(&InMemoryRecordStore::new(), "mail"), Peek::Absent);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// The owner, if the store has one.
+    /// The owner as stored, if the record has one.
     pub owner: Option<String>,
-    /// The whole record in any form that changes with it.
+    /// The whole record as text. Two records with the same text count as unchanged.
     pub record: String,
 }
 
-/// Something that goes wrong between a node and its store.
+/// Something that goes wrong between a node and its store; see [`Harness::disturb`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_testkit::Proxy;
+/// use shedlock_testkit::conformance::Disturbance;
+/// use shedlock_testkit::proxy::{Direction, Ending, Rule};
+///
+/// /// A harness whose nodes connect through a proxy can do three of them.
+/// async fn disturb(proxy: &Proxy, disturbance: Disturbance) -> bool {
+///     match disturbance {
+///         Disturbance::Stall => proxy.set(Rule::Hold(Direction::Both)),
+///         Disturbance::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
+///         Disturbance::EndConnections => proxy.end_connections(Ending::Reset),
+///         _ => return false,
+///     }
+///     true
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disturbance {
-    /// Connections stay open and nothing passes; what was sent arrives when it is over.
+    /// Connections stay open and nothing passes. What was sent meanwhile arrives after the disturbance.
     Stall,
-    /// Requests pass and no reply does.
+    /// Requests arrive, and no reply does.
     LoseReplies,
-    /// All connections are ended, once; new ones work.
+    /// All connections are ended once. New connections work.
     EndConnections,
-    /// The store is killed and started again on what it had kept; done when it is back.
+    /// The store is killed and started again with its data. The call returns when the store is back.
     Restart,
-    /// The store refuses connections until it is over.
+    /// The store refuses connections during the disturbance.
     Away,
 }
 
-/// A provider that cannot work, and what it must say.
+/// A provider that cannot work, and the error that it must answer; see [`Harness::broken`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use shedlock_runtime::testing::FaultyProvider;
+/// use shedlock_runtime::{ErrorKind, InMemoryLockProvider};
+/// use shedlock_testkit::conformance::Broken;
+///
+/// # fn provider_with_wrong_password() -> FaultyProvider<InMemoryLockProvider> { FaultyProvider::new(InMemoryLockProvider::new()) }
+/// let broken = Broken::new("a wrong password", Arc::new(provider_with_wrong_password()), ErrorKind::Configuration)
+///     .mentioning("password")
+///     .hiding("s3cret");
+/// # let _ = broken;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Broken {
-    /// What is wrong, for messages.
+    /// What is wrong with the provider, for messages of the suite.
     pub what: &'static str,
-    /// The provider.
+    /// The provider that cannot work.
     pub provider: Arc<dyn LockProvider>,
-    /// The kind of the error.
+    /// The kind of the error that the provider must answer.
     pub kind: ErrorKind,
-    /// What the message must contain: the missing table's DDL, the missing right.
+    /// What the error's message must contain, such as the definition of the missing table or the missing privilege.
     pub mentions: Vec<String>,
-    /// What nothing may print: the password.
+    /// What no message may contain, such as the password.
     pub secrets: Vec<String>,
 }
 
@@ -171,16 +248,29 @@ impl Broken {
     }
 }
 
-/// What [`conformance!`](crate::conformance!) takes: a harness, or why there is none here.
+/// What [`conformance!`](crate::conformance!) takes: a [`Harness`], or the reason why the store is not available on this machine.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_testkit::conformance::IntoHarness;
+/// use shedlock_testkit::{Harness, Unavailable};
+///
+/// /// Both `H` and `Result<H, Unavailable>` are accepted.
+/// fn accepts<H: Harness>(harness: H) -> Result<H, Unavailable> {
+///     let result: Result<H, Unavailable> = harness.into_harness();
+///     result.into_harness()
+/// }
+/// ```
 pub trait IntoHarness {
     /// The harness's type.
     type Harness: Harness;
 
-    /// The harness, or why there is none here.
+    /// The harness, or the reason why the store is not available on this machine.
     ///
     /// # Errors
     ///
-    /// When the store cannot be had; the cases are then skipped.
+    /// If the store is not available on this machine. The cases are then skipped.
     fn into_harness(self) -> Result<Self::Harness, Unavailable>;
 }
 

@@ -15,7 +15,9 @@ pub(super) const NOISE: Duration = Duration::from_millis(2);
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const POLL: Duration = Duration::from_millis(5);
 
-/// The store under test.
+/// The store under test, as the cases of the suite see it. [`conformance!`](crate::conformance!) makes one for each case.
+///
+/// See [`Harness`] for an example.
 pub struct Subject {
     harness: Box<dyn Harness>,
     capabilities: Capabilities,

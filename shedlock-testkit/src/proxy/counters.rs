@@ -2,7 +2,17 @@
 
 use std::net::SocketAddr;
 
-/// What has arrived at a proxy since its start, passed on or not.
+/// What has arrived at a proxy since its start, whether or not the proxy has passed it on.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn test(proxy: shedlock_testkit::Proxy) {
+/// let before = proxy.counters();
+/// // Take a lock through the proxy.
+/// assert_eq!(proxy.counters().round_trips - before.round_trips, 1);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -24,7 +34,16 @@ pub struct Counters {
     pub triggered: u64,
 }
 
-/// What has arrived at a proxy over one connection, passed on or not.
+/// What has arrived at a proxy over one connection, whether or not the proxy has passed it on.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn test(proxy: &shedlock_testkit::Proxy) {
+/// let open = proxy.connections().iter().filter(|connection| connection.open).count();
+/// assert_eq!(open, 1, "the provider keeps one connection");
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionCounters {

@@ -4,9 +4,24 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A request that is held back, or will be once it is sent; see [`Proxy::hold_back`](crate::Proxy::hold_back).
+/// A request that a proxy holds back, or will hold back once the client sends it; see [`Proxy::hold_back`](crate::Proxy::hold_back).
 ///
-/// Dropped before it was sent, it will not be held back. Dropped later, it never arrives.
+/// If the `LateRequest` is dropped before the request was sent, the request is not held back. If it is dropped later, the request never arrives.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::Proxy;
+/// use shedlock_testkit::proxy::Trigger;
+///
+/// # async fn test(proxy: Proxy) {
+/// let late = proxy.hold_back(Trigger::containing("mail"));
+/// // Start an acquisition of the lock `mail` through the proxy.
+/// late.sent().await;
+/// // Do what the late request must not undo.
+/// assert!(late.deliver().await, "the server has answered");
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a request that nobody delivers is lost"]
 pub struct LateRequest {

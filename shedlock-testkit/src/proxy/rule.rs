@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-/// Which way bytes go.
+/// Which way bytes go through a proxy or a cable.
+///
+/// See [`Rule`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Requests.
+    /// Requests, from the client to the server.
     ToServer,
-    /// Replies.
+    /// Replies, from the server to the client.
     ToClient,
-    /// Both.
+    /// Requests and replies.
     Both,
 }
 
@@ -19,7 +21,20 @@ impl Direction {
     }
 }
 
-/// How a connection ends.
+/// How a proxy ends a connection.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::Proxy;
+/// use shedlock_testkit::proxy::Ending;
+///
+/// # fn test(proxy: &Proxy) {
+/// // Both kinds: a provider must survive a server that says goodbye, and one that does not.
+/// proxy.end_connections(Ending::Close);
+/// proxy.end_connections(Ending::Reset);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// In good order, as a server that is shut down does it.
@@ -28,25 +43,41 @@ pub enum Ending {
     Reset,
 }
 
-/// What the proxy does with all its connections until told otherwise.
+/// What a proxy does with all its connections, until another rule is set.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use shedlock_testkit::Proxy;
+/// use shedlock_testkit::proxy::{Direction, Rule};
+///
+/// # fn test(proxy: &Proxy) {
+/// // A slow network, then a server whose replies are lost, then everything as it should be.
+/// proxy.set(Rule::Delay(Direction::Both, Duration::from_millis(200)));
+/// proxy.set(Rule::Discard(Direction::ToClient));
+/// proxy.set(Rule::Pass);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
     /// Passes everything on.
     Pass,
-    /// Passes each piece on that much later.
+    /// Passes each piece on after a delay.
     Delay(Direction, Duration),
-    /// Passes on that many bytes each second and way.
+    /// Passes on a limited number of bytes each second in each direction.
     Throttle {
-        /// Bytes per second.
+        /// Bytes per second in each direction.
         rate: u32,
     },
-    /// Keeps back what comes and leaves the connections open: a partition. What was kept back is passed on by the next
-    /// rule that lets it, in order and late.
+    /// Holds back what arrives and leaves the connections open, as a network partition does. The next rule that passes bytes on delivers what was
+    /// held back, in order.
     Hold(Direction),
-    /// Swallows what comes and leaves the connections open. A client whose replies are swallowed has had its effect.
+    /// Discards what arrives and leaves the connections open. With [`Direction::ToClient`], the server has carried out the requests.
     Discard(Direction),
-    /// Passes requests on and ends a connection in the place of its next reply.
+    /// Passes requests on, and ends a connection instead of delivering its next reply.
     EndOnReply(Ending),
     /// Ends all connections, and new ones as soon as they are made.
     End(Ending),
@@ -56,6 +87,18 @@ pub enum Rule {
 ///
 /// A message is what arrives at the proxy in one piece. A statement prepared earlier is sent without its text, so what
 /// distinguishes a request on the wire is often a parameter, such as the name of the lock.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::Proxy;
+/// use shedlock_testkit::proxy::{Ending, Rule, Trigger};
+///
+/// # fn test(proxy: &Proxy) {
+/// // The second request that names the lock `mail` gets no reply: the connection ends.
+/// proxy.on(Trigger::containing("mail").nth(2), Rule::EndOnReply(Ending::Reset));
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     content: Vec<u8>,

@@ -10,8 +10,22 @@ use super::{Server, Site, Standalone as _, Unavailable, tools};
 
 /// A cluster of three MariaDB servers. What one has committed is committed on each; two of them are enough to go on.
 ///
-/// Each node is a server like others, to be [killed](Server::kill) and [restarted](Server::restart): it then copies the data
-/// from another node, which takes some seconds. While fewer than two run, none does any work.
+/// A node that was [killed](Server::kill) and [restarted](Server::restart) copies the data from another node, which takes some seconds. While
+/// fewer than two nodes run, no node does any work.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::server_or_skip;
+/// use shedlock_testkit::servers::Galera;
+///
+/// # async fn test() {
+/// let cluster = server_or_skip!(Galera::start().await);
+/// let url = cluster.fresh_database().await;
+/// let (first, second) = (cluster.url(0, &url), cluster.url(1, &url));
+/// cluster.node(0).kill().await.unwrap();
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Galera {
     nodes: Vec<MariaDb>,

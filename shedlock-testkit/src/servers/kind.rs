@@ -1,4 +1,4 @@
-//! The seam for another kind of server.
+//! The traits for another kind of server.
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -10,53 +10,105 @@ use super::account::Account;
 use super::{Server, Signal};
 use crate::unavailable::Unavailable;
 
-/// What is peculiar to one kind of server; [`Server`] does everything else. Its methods may block.
+/// What is special about one kind of server. [`Server`] does everything else. The methods may block.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::ffi::OsString;
+/// use std::io;
+/// use std::net::TcpStream;
+///
+/// use shedlock_testkit::servers::{Kind, Signal, Site, Unavailable};
+///
+/// #[derive(Debug, Clone)]
+/// struct Redis;
+///
+/// impl Kind for Redis {
+///     const NAME: &'static str = "Redis";
+///     const ACCOUNT: &'static str = "redis";
+///     const STOP_SIGNAL: Signal = Signal::TERM;
+///
+///     fn unavailable(reason: String) -> Unavailable {
+///         Unavailable::obtainable(Self::NAME, reason, "apt-get install -y redis-server")
+///     }
+///
+///     fn initialize(&self, _site: &Site) -> io::Result<()> {
+///         Ok(())
+///     }
+///
+///     fn command(&self, site: &Site) -> Vec<OsString> {
+///         vec!["redis-server".into(), "--port".into(), site.port().to_string().into()]
+///     }
+///
+///     fn is_ready(&self, site: &Site) -> bool {
+///         TcpStream::connect(("127.0.0.1", site.port())).is_ok()
+///     }
+///
+///     fn furnish(&self, _site: &Site) -> io::Result<()> {
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
-    /// What people call it: `PostgreSQL`.
+    /// The name of the server, such as `PostgreSQL`.
     const NAME: &'static str;
-    /// The account it runs as when the tests run as root.
+    /// The account that the server runs as if the tests run as root.
     const ACCOUNT: &'static str;
-    /// The signal that makes it end in good order, soon.
+    /// The signal that makes the server shut down in good order, without waiting for its clients.
     const STOP_SIGNAL: Signal;
 
-    /// An [`Unavailable`] of this kind with this reason.
+    /// The error for a server of this kind that is not available for `reason`.
     fn unavailable(reason: String) -> Unavailable;
 
-    /// Makes the server's data directory in `site`. Once, before the first start.
+    /// Makes the server's data directory in `site`. Called once, before the first start.
     ///
     /// # Errors
     ///
-    /// Whatever went wrong.
+    /// If the data directory cannot be made.
     fn initialize(&self, site: &Site) -> io::Result<()>;
 
     /// The command line that runs the server in the foreground.
     fn command(&self, site: &Site) -> Vec<OsString>;
 
-    /// Whether the server answers, and is the one of `site`: another one may have taken the port.
+    /// Whether the server answers, and is the server of `site` and not another one that has taken the port.
     fn is_ready(&self, site: &Site) -> bool;
 
-    /// Creates users and databases. Once, after the first start.
+    /// Creates users and databases. Called once, after the first start.
     ///
     /// # Errors
     ///
-    /// Whatever went wrong.
+    /// If a user or a database cannot be created.
     fn furnish(&self, site: &Site) -> io::Result<()>;
 }
 
-/// A kind of server that is there for itself, unlike one that stands before another or copies it.
+/// A kind of server that needs no other server, unlike a pooler or a replica.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::servers::{Server, Standalone, Unavailable};
+///
+/// /// Works for every such kind: `Server::<MyKind>::shared()`.
+/// async fn port<K: Standalone>() -> Result<u16, Unavailable> {
+///     Ok(Server::<K>::shared().await?.port())
+/// }
+/// ```
 pub trait Standalone: Kind {
-    /// Finds the programs.
+    /// Finds the programs of the server on this machine.
     ///
     /// # Errors
     ///
-    /// What is missing, and the command that installs it.
+    /// If a program is missing. The error has the command that installs it.
     fn locate() -> Result<Self, Unavailable>;
 
-    /// Where the server shared by all tests of this process is kept.
+    /// The static variable for the server that all tests of this process share.
     fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>>;
 }
 
-/// Where one server lives.
+/// The directory and the port of one server.
+///
+/// See [`Kind`] for an example.
 #[derive(Debug, Clone)]
 pub struct Site {
     pub(super) directory: PathBuf,
@@ -67,7 +119,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The directory that belongs to this server alone, and is its working directory.
+    /// The directory of this server, which is also its working directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -79,7 +131,7 @@ impl Site {
         self.port
     }
 
-    /// What the test wants on the command line beyond the usual.
+    /// The additional arguments that the test has given for the command line.
     #[must_use]
     pub fn arguments(&self) -> &[String] {
         &self.arguments

@@ -12,7 +12,9 @@ use super::{Kind, Server, Signal, Site, Standalone, Unavailable, galera, tools};
 /// A MariaDB server. Nobody needs a password but [`password_url`](Server::password_url)'s user.
 pub type MariaDb = Server<MariaDbKind>;
 
-/// What is peculiar to MariaDB.
+/// The kind of server that [`MariaDb`] is.
+///
+/// See [`Server`] for an example.
 #[derive(Debug, Clone)]
 pub struct MariaDbKind {
     install_db: PathBuf,

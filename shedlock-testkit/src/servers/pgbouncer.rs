@@ -13,7 +13,9 @@ use super::{Kind, Server, Signal, Site, Unavailable, tools};
 /// A PgBouncer in front of a [`Postgres`], which lives as long as it does. Nobody needs a password.
 pub type PgBouncer = Server<PgBouncerKind>;
 
-/// What is peculiar to PgBouncer.
+/// The kind of server that [`PgBouncer`] is.
+///
+/// See [`PgBouncerOptions`] for an example.
 #[derive(Debug, Clone)]
 pub struct PgBouncerKind {
     program: PathBuf,
@@ -21,18 +23,35 @@ pub struct PgBouncerKind {
     options: PgBouncerOptions,
 }
 
-/// When a client gives its server connection back to the pool.
+/// When PgBouncer returns a client's server connection to the pool.
+///
+/// See [`PgBouncerOptions`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolMode {
-    /// When it disconnects.
+    /// When the client disconnects.
     Session,
     /// At the end of each transaction.
     Transaction,
-    /// At the end of each statement; longer transactions are forbidden.
+    /// At the end of each statement. Transactions of several statements are forbidden.
     Statement,
 }
 
-/// How a [PgBouncer] is set up.
+/// The configuration of a [`PgBouncer`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::server_or_skip;
+/// use shedlock_testkit::servers::{PgBouncer, PgBouncerOptions, PoolMode, Postgres};
+///
+/// # async fn test() {
+/// let postgres = server_or_skip!(Postgres::start().await);
+/// let url = postgres.fresh_database().await;
+/// let options = PgBouncerOptions::new(PoolMode::Transaction).pool_size(2);
+/// let pooler = server_or_skip!(PgBouncer::start_before(&postgres, options).await);
+/// let url = pooler.url(&url);
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct PgBouncerOptions {
     upstream: Option<SocketAddr>,

@@ -12,7 +12,9 @@ use super::{Kind, Server, Signal, Site, Standalone, Unavailable, replica, tools}
 /// A PostgreSQL server. Everybody may log in without a password but [`password_url`](Server::password_url)'s role.
 pub type Postgres = Server<PostgresKind>;
 
-/// What is peculiar to PostgreSQL.
+/// The kind of server that [`Postgres`] is.
+///
+/// See [`Standalone`] for an example.
 #[derive(Debug, Clone)]
 pub struct PostgresKind {
     initdb: PathBuf,

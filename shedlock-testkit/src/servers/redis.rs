@@ -13,6 +13,8 @@ use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 pub type Redis = Server<RedisKind>;
 
 /// What is peculiar to Redis.
+///
+/// See [`Standalone`] for an example.
 #[derive(Debug, Clone)]
 pub struct RedisKind {
     server: PathBuf,

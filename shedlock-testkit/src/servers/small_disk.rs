@@ -10,8 +10,23 @@ use std::sync::Arc;
 use super::blocking;
 use crate::unavailable::Unavailable;
 
-/// A file system of few megabytes (Linux, as root), for [`start_on`](super::Server::start_on). When the last handle is dropped,
-/// or this process is killed, it is gone.
+/// A file system of a few megabytes (Linux, as root), for [`start_on`](super::Server::start_on). The file system is unmounted when the last
+/// handle is dropped or this process is killed.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shedlock_testkit::server_or_skip;
+/// use shedlock_testkit::servers::{Postgres, SmallDisk};
+///
+/// # async fn test() {
+/// let disk = server_or_skip!(SmallDisk::new(64).await);
+/// let postgres = server_or_skip!(Postgres::start_on(&disk, &[]).await);
+/// disk.fill().await.unwrap();
+/// // The server has no room for a write.
+/// disk.free_up().await.unwrap();
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct SmallDisk {
     keeper: Arc<Keeper>,

@@ -1,6 +1,6 @@
 //! Every public async function says what happens when its future is dropped.
 
-use super::{Findings, Member, read, shown, source_files};
+use super::{Findings, Member, items, read, shown, source_files};
 use std::path::Path;
 
 const HEADING: &str = "# Cancel safety";
@@ -29,37 +29,13 @@ pub(super) fn check(
 
 /// Line number and name of each `pub async fn` whose docs lack the heading.
 fn undocumented(source: &str) -> Vec<(usize, String)> {
-    let lines: Vec<_> = source.lines().map(str::trim).collect();
-    let mut found = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        if *line == "#[cfg(test)]" && lines.get(index + 1).is_some_and(|l| l.ends_with('{')) {
-            // The tests are the last thing in a file.
-            break;
-        }
-        let Some(rest) = line.strip_prefix("pub async fn ") else {
-            continue;
-        };
-        let documented = lines[..index]
-            .iter()
-            .rev()
-            .take_while(|line| belongs_to_next_item(line))
-            .any(|line| {
-                line.strip_prefix("///")
-                    .is_some_and(|doc| doc.trim() == HEADING)
-            });
-        if !documented {
-            let name = rest.split(['(', '<']).next().unwrap_or(rest);
-            found.push((index + 1, name.to_owned()));
-        }
-    }
-    found
-}
-
-/// Docs, attributes and the inner lines of an attribute over several lines.
-fn belongs_to_next_item(line: &str) -> bool {
-    line.starts_with("///")
-        || line.starts_with("#[")
-        || !(line.is_empty() || line.ends_with(['{', '}', ';']))
+    let functions = items::beginning_with(&["pub async fn "], source);
+    let undocumented = functions
+        .iter()
+        .filter(|function| !function.docs().any(|line| line == HEADING));
+    undocumented
+        .map(|function| (function.line, function.name().to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

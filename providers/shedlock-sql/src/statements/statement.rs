@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::dialect::Dialect;
 
-/// A value that a statement asks for. A driver matches on all of them, and binds each, as in the example of
-/// [`BoundStatement`](crate::BoundStatement).
+/// A value that a statement needs. A driver binds the values in the order of [`Statement::params`].
+///
+/// See [`BoundStatement`](crate::BoundStatement) for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Param {
     /// A text: the name of the lock, or the prefix of the names to forget.
@@ -25,7 +26,23 @@ pub enum Param {
     Until,
 }
 
-/// The values of one operation.
+/// The values of one operation, to bind as a [`Statement`] needs them.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_sql::{Param, Values};
+///
+/// fn text<'v>(param: Param, values: &Values<'v>) -> Option<&'v str> {
+///     match param {
+///         Param::Name => Some(values.name),
+///         Param::First => Some(values.first),
+///         Param::Owner => Some(values.owner),
+///         Param::Lease | Param::Now | Param::Until => None,
+///     }
+/// }
+/// assert_eq!(text(Param::Name, &Values::named("mail")), Some("mail"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a> {
     /// See [`Param::Name`].

@@ -1,6 +1,6 @@
-//! The line about an acquisition that failed while its call has time to try again.
+//! The log line about an acquisition that failed and will be tried again, because the call's `wait` is not over.
 //!
-//! This line has no event for listeners: they get one event, about how the call ends, with or without `wait`.
+//! Listeners get no event about it: with or without `wait`, they get one event about the end of the call.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::log::TARGET;
 use super::rate_limit;
 use crate::values::error::LockError;
 
-/// Writes the line; `left` is what is left of the call's `wait`.
+/// Writes the line. `left` is how much of the call's `wait` is left.
 pub(crate) fn log(subject: &Subject, cause: &LockError, left: Duration) {
     macro_rules! line {
         ($level:ident) => {
@@ -29,7 +29,7 @@ pub(crate) fn log(subject: &Subject, cause: &LockError, left: Duration) {
             )
         };
     }
-    // A store that is away may refuse at once, so that there is an attempt every second.
+    // A store that is down may refuse at once, so there may be an attempt every second.
     if rate_limit::check("wait", subject.provider_id, subject.name.as_str()).emits() {
         line!(info);
     } else {

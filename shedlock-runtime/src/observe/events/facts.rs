@@ -1,4 +1,4 @@
-//! What events tell of a held lock.
+//! The facts about a held lock that events report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::Subject;
 use crate::values::options::OnLost;
 
-/// The facts about a held lock that a log line, a metric or a listener gets. The state of the lock belongs to the layer
-/// above, which implements this. Facts that read a clock are asked for only if somebody hears of the event.
+/// The facts about a held lock that a log line, a metric or a listener gets. The layer above has the state of the lock, and implements this
+/// trait. A fact that needs a reading of a clock is asked for only if the event is reported to somebody.
 pub(crate) trait HeldLock {
     /// Which lock it is, and in which store.
     fn subject(&self) -> &Subject;
 
-    /// This node, as the store knows it.
+    /// The name of this node in the store.
     fn node(&self) -> Arc<str>;
 
     fn fencing_token(&self) -> Option<u64>;
@@ -23,6 +23,6 @@ pub(crate) trait HeldLock {
     /// How long ago the lock was acquired.
     fn held_for(&self) -> Duration;
 
-    /// What becomes of the body that runs under the lock when the lock is lost; `None` if no body runs.
+    /// What happens to the body if the lock is lost; `None` if no body runs under the lock.
     fn on_lost(&self) -> Option<OnLost>;
 }

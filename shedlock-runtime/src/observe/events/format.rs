@@ -10,7 +10,7 @@ use crate::values::error::LockError;
 use crate::values::moment::Moment;
 use crate::values::printable::Printable;
 
-/// A duration to the millisecond, or to the second if it is longer than ten seconds: more digits help no reader.
+/// A duration rounded down to milliseconds, or to seconds if it is ten seconds or longer.
 pub(super) fn short(duration: Duration) -> FormattedDuration {
     format_duration(if duration < Duration::from_secs(10) {
         Duration::from_millis(millis(duration))
@@ -19,7 +19,7 @@ pub(super) fn short(duration: Duration) -> FormattedDuration {
     })
 }
 
-/// The end of a duration that begins now, as a time of day and as a duration.
+/// Displays the end of a duration that begins now: as a time of day, and as the duration.
 pub(super) struct Until(pub(super) Duration);
 
 impl fmt::Display for Until {
@@ -31,7 +31,7 @@ impl fmt::Display for Until {
     }
 }
 
-/// A prefix and a value, or nothing where there is no value.
+/// Displays a prefix and a value, or nothing if there is no value.
 pub(super) struct Clause<T>(pub(super) &'static str, pub(super) Option<T>);
 
 impl<T: fmt::Display> fmt::Display for Clause<T> {
@@ -42,7 +42,7 @@ impl<T: fmt::Display> fmt::Display for Clause<T> {
     }
 }
 
-/// The causes of an error, each after a colon.
+/// Displays the causes of an error, each after a colon.
 pub(super) struct Causes<'a>(pub(super) &'a LockError);
 
 impl fmt::Display for Causes<'_> {
@@ -56,7 +56,7 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
-/// A name as a field of a line, with its control characters replaced.
+/// A name as a field of a log line, escaped for display.
 pub(super) fn shown(name: &str) -> DisplayValue<Printable<&str>> {
     display(Printable(name))
 }

@@ -1,6 +1,6 @@
-//! Every line that is logged: what, who, until when, what now.
+//! The log lines. Each says what happened to which lock, until when, and what happens next.
 //!
-//! One target, fixed names. A normal run or skip is silent at INFO.
+//! All lines have one target and fixed names. A normal run and a normal skip write nothing at INFO.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) const TARGET: &str = "shedlock";
 
 /// The span of a locked call. Owner, token and outcome are filled in when they are known.
 pub(crate) fn run_span(config: &LockConfiguration, info: &ProviderInfo) -> Span {
-    // One load, where the macro does much before it finds that nobody traces.
+    // One load of an atomic. The macro does more work before it finds that the span is disabled.
     if LevelFilter::current() < LevelFilter::INFO {
         return Span::none();
     }
@@ -57,7 +57,7 @@ pub(super) fn acquired(lock: &dyn HeldLock) {
     );
 }
 
-/// `seen_for` says how long the holder has had the lock, if that is too long.
+/// `seen_for` is how long the same run has been seen to hold the lock, if that is longer than it should be.
 pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Duration>) {
     let (name, reason) = (&subject.name, refusal.reason);
     let now_what = match reason {
@@ -89,7 +89,7 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
             )
         };
     }
-    // That an operator's pause works is worth a line, but not one at every tick; that another node works is worth none.
+    // A skip because of an operator's pause is worth one line, but not one at every tick. A skip because another node runs the job is normal.
     let is_news = || {
         reason == SkipReason::Paused
             && rate_limit::check("pause", subject.provider_id, name.as_str()).emits()
@@ -135,7 +135,7 @@ pub(super) fn extend_failed(lock: &dyn HeldLock, cause: &LockError) {
             )
         };
     }
-    // A long lease is tried for again every second.
+    // The extension of a long lease is retried every second.
     if rate_limit::check(
         "extend",
         lock.subject().provider_id,
@@ -176,7 +176,7 @@ pub(super) fn starved(lock: &dyn HeldLock, late: Duration) {
 }
 
 pub(super) fn released(lock: &dyn HeldLock, free_in: impl Fn() -> Duration) {
-    // The clock is read only if somebody listens.
+    // The clock is read only if the line is written.
     let kept = || {
         let left = free_in();
         (!left.is_zero()).then_some(Until(left))
@@ -236,7 +236,7 @@ pub(super) fn overrun(lock: &dyn HeldLock, late: Duration) {
     );
 }
 
-/// An error that the caller is not told of: the first of a lock, then one a minute.
+/// Logs an error that the caller does not get, at most once a minute for each lock.
 pub(crate) fn failed(cause: &LockError) {
     let (store, name) = (cause.provider_id().unwrap_or_default(), cause.lock());
     let RateLimit::Emit { suppressed } =
@@ -272,7 +272,7 @@ pub(super) fn indeterminate(subject: &Subject, left: Duration) {
             )
         };
     }
-    // A call with a long `wait` asks a store that hangs again and again.
+    // A call with a long `wait` repeats its request to a store that hangs.
     if rate_limit::check("indeterminate", subject.provider_id, subject.name.as_str()).emits() {
         line!(warn);
     } else {

@@ -1,6 +1,6 @@
-//! Counters, histograms and gauges of every lock, for whatever recorder of the `metrics` facade the program has installed.
+//! Counters, histograms and gauges of every lock, for the recorder of the `metrics` facade that the program has installed.
 //!
-//! Series are grouped by what a lock's name was made from, never by the name: their number must not grow with the data.
+//! Series are labelled with the template of a lock's name and not with the name, because the number of series must not grow with the data.
 
 use std::mem::size_of_val;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ mod series;
 
 /// Whether the program has a recorder.
 pub(super) fn any() -> bool {
-    // The facade does not say so itself; what it stands in with has no size.
+    // The facade does not tell. The no-op recorder that it uses by default is a type of size zero.
     with_recorder(|recorder| size_of_val(recorder) != 0)
 }
 
-/// Adds what `event` says to the series of its lock.
+/// Adds `event` to the series of its lock.
 pub(super) fn record(event: &LockEvent) {
     if !any() || is_by_an_operator(&event.kind) {
         return;
@@ -35,7 +35,7 @@ pub(super) fn record(event: &LockEvent) {
     });
 }
 
-/// An operator names a lock, which may be one of many of a template: series of its own would stay at zero for ever.
+/// Whether an operator caused the event. An operator gives a name and no template, so the event would make series that stay at zero for ever.
 fn is_by_an_operator(kind: &EventKind) -> bool {
     matches!(
         kind,
@@ -43,7 +43,7 @@ fn is_by_an_operator(kind: &EventKind) -> bool {
     )
 }
 
-/// The recorder, as this module uses it.
+/// The recorder, with the three operations that this module needs.
 struct Meters<'r> {
     recorder: &'r dyn Recorder,
 }
@@ -118,12 +118,12 @@ impl Meters<'_> {
     }
 }
 
-/// Counts a lock among those that are held, from [`begin`](Self::begin) to [`end`](Self::end). The caller ends it once.
+/// Counts a lock in the gauge `shedlock.held`, from [`begin`](Self::begin) to [`end`](Self::end). The caller calls `end` once.
 pub(crate) struct Holding(Option<Counted>);
 
 struct Counted {
     series: Arc<Series>,
-    /// Where it was counted: another recorder must not be told of its end.
+    /// The recorder that counted the lock. The gauge of another recorder must not be decremented.
     recorder: usize,
 }
 
@@ -140,7 +140,7 @@ impl Holding {
         }))
     }
 
-    /// It is not held any more.
+    /// Takes the lock out of the gauge.
     pub(crate) fn end(&self) {
         let Some(counted) = &self.0 else { return };
         with_recorder(|recorder| {
@@ -151,3 +151,6 @@ impl Holding {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

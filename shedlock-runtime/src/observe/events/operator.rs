@@ -1,4 +1,4 @@
-//! The line that says what an operator has done.
+//! The log lines about what an operator has done.
 
 use tracing::info;
 

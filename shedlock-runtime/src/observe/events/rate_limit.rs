@@ -8,10 +8,10 @@ use once_cell::sync::Lazy;
 use tokio::time::Instant;
 
 const PERIOD: Duration = Duration::from_secs(60);
-/// How many lines are remembered. With more of them, all are forgotten and start anew.
+/// How many lines are remembered. When there are more, all are forgotten, so that the memory in use is bounded.
 const MAX_LINES: usize = 1_024;
 
-/// When each line was last written, and how many were suppressed since.
+/// For each line: when it was last written, and how often it was suppressed since.
 static LAST: Lazy<Mutex<HashMap<String, (Instant, u64)>>> = Lazy::new(Mutex::default);
 
 /// Whether a line is to be written.

@@ -1,5 +1,5 @@
-//! One call to a store, with its time limit and its trace: a span, and one line on the provider's own target that says what
-//! was asked, what was answered and how long that took.
+//! One call to a store, with its time limit and its trace. The trace is a span, and one line on the target `shedlock::provider` with the
+//! request, the answer and the time that the call took.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,13 +17,13 @@ use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::limit::{Call, limited};
 use crate::values::name::LockName;
 
-/// What is asked of a store.
+/// A request to a store.
 #[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) operation: Operation,
     pub(crate) lock: &'a LockName,
     pub(crate) info: &'a ProviderInfo,
-    /// The lease that is asked for; `None` for a release.
+    /// The length of the lease that is asked for; `None` for a release.
     pub(crate) length: Option<Duration>,
 }
 
@@ -31,14 +31,14 @@ pub(crate) struct Question<'a> {
 pub(crate) trait Answer {
     fn in_words(&self, operation: Operation) -> Cow<'static, str>;
 
-    /// The kind of failure, if the answer is one. A release that finds the lock gone is no failure.
+    /// The kind of the failure, if the answer is a failure. A release that finds the lock lost is not a failure.
     fn failure(&self, _operation: Operation) -> Option<ErrorKind> {
         None
     }
 }
 
 impl Question<'_> {
-    /// Awaits `call` for at most `limit`. Where nobody traces, neither a span nor a line is made.
+    /// Awaits `call` for at most `limit`. Makes a span and a line only if their levels are enabled.
     pub(crate) async fn ask<T: Answer>(
         self,
         limit: Duration,

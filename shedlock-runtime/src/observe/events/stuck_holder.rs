@@ -1,4 +1,4 @@
-//! Finds a holder that seems stuck: one run has held a lock for longer than `at_most` of the job that asks for the lock.
+//! Finds a holder that seems stuck: one run that has held a lock for longer than the `at_most` of the job that asks for it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,9 +13,9 @@ use crate::values::clock::BootInstant;
 use crate::values::config::LockConfiguration;
 use crate::values::name::LockName;
 
-/// How soon the same stuck holder is reported again.
+/// After this time, the same stuck holder is reported again.
 const REPORT_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
-/// How many locks are watched. With more of them, all are forgotten and watched anew.
+/// How many locks are watched. When there are more, all are forgotten, so that the memory in use is bounded.
 const MAX_LOCKS: usize = 1_024;
 
 static HOLDERS: Lazy<Mutex<Holders>> = Lazy::new(Mutex::default);
@@ -30,9 +30,9 @@ struct Seen {
     reported: Option<BootInstant>,
 }
 
-/// For how long this process has seen the holder that `refusal` names, if that is to be reported now.
+/// How long this process has seen the holder that `refusal` names, if that is to be reported now.
 ///
-/// A holder is one acquisition, and not a node: a node that wins the lock at every tick is not stuck.
+/// A holder is one acquisition and not a node, because a node that gets the lock at every tick is not stuck.
 pub(super) fn seen_for(
     config: &LockConfiguration,
     info: &ProviderInfo,

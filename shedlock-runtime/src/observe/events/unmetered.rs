@@ -1,4 +1,4 @@
-//! Stands in for the metrics in a build without them.
+//! Replaces the module `meters` in a build without the feature `metrics`.
 
 use super::Subject;
 use crate::observe::event::LockEvent;
@@ -9,7 +9,7 @@ pub(super) fn any() -> bool {
 
 pub(super) fn record(_event: &LockEvent) {}
 
-/// A lock that nobody counts.
+/// Counts nothing.
 pub(crate) struct Holding;
 
 impl Holding {

@@ -1,4 +1,4 @@
-//! The line about each question to a store: TRACE, on a target of its own, so that it can be switched on by itself.
+//! The log line about each request to a store. Its level is TRACE, and it has a target of its own, so that it can be enabled alone.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::format::{Causes, millis, shown};
 use super::store_call::Question;
 use crate::values::error::LockError;
 
-/// Says what came of `question`. The field `lock.provider` tells the providers apart.
+/// Logs `question` with its answer. The field `lock.provider` tells which provider was asked.
 pub(super) fn answered(
     question: &Question<'_>,
     answer: &Result<Cow<'static, str>, &LockError>,

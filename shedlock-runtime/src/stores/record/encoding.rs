@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Writes names into keys of a store that takes only some characters, and reads them back.
+/// Encodes the names of locks as keys of a store that allows only some characters, and decodes them.
 ///
-/// A byte of a character that the store does not take becomes the escape character and two hexadecimal digits. So does the escape
-/// character itself, which makes the encoding reversible: distinct names have distinct keys. A name of allowed characters is its own
-/// key, which is what JVM nodes look for.
+/// Each byte of a character that the store does not allow becomes the escape character and two hexadecimal digits. So does the escape
+/// character itself, which makes the encoding reversible: distinct names have distinct keys. A name that has only allowed characters is its
+/// own key, which is the key that JVM nodes use.
 ///
 /// # Examples
 ///
@@ -28,7 +28,8 @@ pub struct NameEncoding {
 }
 
 impl NameEncoding {
-    /// An encoding with this ASCII `escape` character for what is not among the characters that the store `allows`.
+    /// An encoding for a store that `allows` some characters. All others are written with the ASCII character `escape`, which the store must
+    /// allow, too.
     ///
     /// # Panics
     ///
@@ -39,7 +40,7 @@ impl NameEncoding {
         Self { escape, allows }
     }
 
-    /// The key for `name`.
+    /// Encodes `name` as a key.
     #[must_use]
     pub fn encode<'a>(&self, name: &'a str) -> Cow<'a, str> {
         if name.chars().all(|c| self.stands_for_itself(c)) {
@@ -60,7 +61,7 @@ impl NameEncoding {
         Cow::Owned(key)
     }
 
-    /// The name whose key this is, or `None` if [`encode`](Self::encode) makes this key of no name.
+    /// Decodes `key`; `None` if [`encode`](Self::encode) makes this key from no name.
     #[must_use]
     pub fn decode(&self, key: &str) -> Option<String> {
         let mut bytes = Vec::with_capacity(key.len());

@@ -7,7 +7,8 @@ use crate::values::position::Position;
 use crate::values::timestamp::{format_timestamp, parse_timestamp};
 
 impl LockRecord {
-    /// The record as JSON: `lockUntil`, `lockedAt`, `lockedBy` as JVM nodes name them, and our `fencingToken` and `position`.
+    /// The record as JSON text. The fields `lockUntil`, `lockedAt` and `lockedBy` are those of JVM nodes; `fencingToken` and `position` are
+    /// additions.
     ///
     /// # Examples
     ///
@@ -40,12 +41,12 @@ impl LockRecord {
         record.to_string()
     }
 
-    /// The record in a text that [`to_json`](Self::to_json) or a JVM node has written. Other fields are passed over; a missing
-    /// `fencingToken` is zero.
+    /// Reads a record from JSON text that [`to_json`](Self::to_json) or a JVM node has written. Unknown fields are ignored; a missing
+    /// `fencingToken` counts as zero.
     ///
     /// # Errors
     ///
-    /// What is wrong with the text, for [`Snapshot::unreadable`](crate::Snapshot::unreadable).
+    /// A message that tells what is wrong with the text. Pass it to [`Snapshot::unreadable`](crate::Snapshot::unreadable).
     pub fn from_json(text: &str) -> Result<Self, String> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| format!("not a lock's record: {error}"))?;

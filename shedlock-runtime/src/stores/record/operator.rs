@@ -1,4 +1,4 @@
-//! What an operator reads and overrules in a store that compares and swaps.
+//! Reads and changes records for operators, in a store that compares and swaps.
 
 use std::time::{Duration, SystemTime};
 

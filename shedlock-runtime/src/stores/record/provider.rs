@@ -16,18 +16,33 @@ use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::owner::{Owner, OwnerWrite, Standing};
 
-/// How often a lost race is run again before the lock counts as contended.
+/// How often a conditional write is tried while other writers come first.
 pub(super) const MOST_RACES: usize = 4;
 
-/// A [`LockProvider`] over any [`RecordStore`], operators' verbs included.
+/// A [`LockProvider`] over any [`RecordStore`]. It implements [`LockRecords`](crate::LockRecords) as well, so operators can use
+/// [`LockAdmin`](crate::LockAdmin).
 ///
-/// An acquisition is a read and a conditional write. Extension and release are one conditional write each: what the last write returned
-/// is kept with the lease, and the record is read again only if somebody else has changed it. A store that tells its time with a read is read
-/// each time, because its clock may have been set since.
+/// An acquisition is a read and a conditional write. An extension and a release are one conditional write each: the lease remembers the
+/// version of its last write, and the record is read again only if somebody else has changed it.
+/// A store that returns its time of day with a read is read before each extension, because its clock may have been set since.
 ///
 /// # Examples
 ///
-/// See [`RecordStore`].
+/// ```
+/// use shedlock_runtime::testing::InMemoryRecordStore;
+/// use shedlock_runtime::{LockConfiguration, LockProviderExt as _, ProviderInfo, RecordLockProvider};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+/// let provider = RecordLockProvider::new(ProviderInfo::new("bucket"), InMemoryRecordStore::new());
+/// let lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?.expect("the lock is free");
+/// let record = provider.store().get("mail").expect("the store has a record");
+/// assert_eq!(Some(record.fencing_token), lock.fencing_token());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A store of your own: see [`RecordStore`].
 #[derive(Debug)]
 pub struct RecordLockProvider<S> {
     pub(super) info: ProviderInfo,
@@ -44,7 +59,7 @@ impl<S> Clone for RecordLockProvider<S> {
     }
 }
 
-/// What is known of a lease's record since it was last read or written: a note on the lease.
+/// The record of a lease as the provider last read or wrote it. It is kept as a note on the lease.
 struct LastWrite<V> {
     record: LockRecord,
     version: V,
@@ -52,7 +67,8 @@ struct LastWrite<V> {
 }
 
 impl<S: RecordStore> RecordLockProvider<S> {
-    /// A provider that `info` describes, over `store`. Two providers are two, also if they are made of one description.
+    /// A provider with the name, node, clock and capabilities of `info`, whose records are in `store`. Two providers are
+    /// different providers, also if they are made of one `info`.
     #[must_use]
     pub fn new(info: ProviderInfo, store: S) -> Self {
         Self {
@@ -61,7 +77,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
         }
     }
 
-    /// The store.
+    /// The store that keeps the records.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store

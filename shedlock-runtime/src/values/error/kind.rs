@@ -1,43 +1,59 @@
-//! What failed, and at what.
+//! The kinds of failures, and the operations that fail.
 
 use std::fmt;
 
-/// What sort of failure it was.
+/// The kind of a failure. The kind decides what the runtime does next, and what a program can do.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{ErrorKind, LockError};
+///
+/// fn is_worth_a_page(error: &LockError) -> bool {
+///     match error.kind() {
+///         // Somebody has to change something.
+///         ErrorKind::Schema | ErrorKind::Permission => true,
+///         kind => !kind.is_transient(),
+///     }
+/// }
+/// assert!(!is_worth_a_page(&LockError::new(ErrorKind::Unavailable, "the connection was refused")));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The text cannot name a lock, here or in this store.
+    /// The text cannot name a lock, or cannot name a lock in this store.
     InvalidName,
-    /// The duration is unparsable, zero, negative or too long.
+    /// The duration cannot be understood, or is zero, negative, too short or too long.
     InvalidDuration,
     /// The call lacks something that only the program can supply, such as `at_most`.
     Configuration,
-    /// No provider is registered, or none of that name.
+    /// No provider is registered, or no provider with the wanted name.
     NoProvider,
-    /// The store has no table, bucket or index as expected.
+    /// The store lacks a table, bucket or index, or has one that is not as expected.
     Schema,
-    /// The store's user may not do this.
+    /// The user of the connection to the store lacks a privilege.
     Permission,
-    /// The store takes no writes at present: a replica, or a server in read-only mode.
+    /// The store takes no writes at present, because it is a replica or in read-only mode.
     ReadOnly,
-    /// The store could not be reached, or was busy, full or ending to the last: it has not done what it was asked.
+    /// The store could not be reached, or was busy, full or shutting down until the end of the call. It has not carried out the request.
     Unavailable,
-    /// The store did not answer in time; it may have done what it was asked.
+    /// The store did not answer in time. It may have carried out the request.
     Timeout,
-    /// The connection broke before the answer came; the store may have done what it was asked.
+    /// The connection broke after the request was sent and before the answer came. The store may have carried out the request.
     Indeterminate,
-    /// The lease has ended, or somebody else has the lock now.
+    /// The lease has ended, or another holder has the lock.
     Lost,
     /// The process is shutting down, so the task was cancelled.
     ShutDown,
-    /// The store cannot do this at all.
+    /// The store cannot carry out this operation at all.
     Unsupported,
-    /// Anything else the store reported.
+    /// Any other error of the store or of the operating system.
     Other,
 }
 
 impl ErrorKind {
-    /// Whether the same call may succeed later, without anybody changing anything.
+    /// Whether the same call may succeed later although nobody changes anything: true for `ReadOnly`, `Unavailable`, `Timeout` and
+    /// `Indeterminate`.
     #[must_use]
     pub const fn is_transient(self) -> bool {
         matches!(
@@ -46,7 +62,7 @@ impl ErrorKind {
         )
     }
 
-    /// The word in log fields and metrics.
+    /// The word for this kind in log fields and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,14 +83,26 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the store may have carried out the request all the same.
+    /// Whether the store may have carried out the request although it failed: true for `Timeout` and `Indeterminate`.
     #[must_use]
     pub const fn is_ambiguous(self) -> bool {
         matches!(self, Self::Timeout | Self::Indeterminate)
     }
 }
 
-/// What was being done.
+/// The operation that an error is about.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{ErrorKind, LockError, LockName, Operation};
+///
+/// let name = LockName::new("mail")?;
+/// let error = LockError::new(ErrorKind::Unavailable, "the connection was refused");
+/// let error = error.with_context(Operation::Acquire, "redis", Some(&name));
+/// assert_eq!(error.to_string(), "failed to acquire lock `mail` in redis: the connection was refused");
+/// # Ok::<(), LockError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -82,32 +110,32 @@ pub enum Operation {
     Connect,
     /// Taking a lock.
     Acquire,
-    /// Prolonging a lease.
+    /// Extending a lease.
     Extend,
-    /// Giving a lock back.
+    /// Releasing a lock.
     Release,
     /// Running a task under a lock.
     Run,
-    /// Creating what the store needs.
+    /// Creating the table or bucket that the provider needs.
     EnsureSchema,
-    /// Checking what the store has.
+    /// Checking whether the table or bucket is as the provider needs it.
     CheckSchema,
     /// Listing the store's locks.
     List,
-    /// Looking at a lock.
+    /// Reading the state of one lock.
     Get,
-    /// Freeing a lock by hand.
+    /// Releasing a lock against its holder, for an operator.
     ForceRelease,
-    /// Pausing a lock.
+    /// Pausing a lock, for an operator.
     Pause,
-    /// Ending a pause.
+    /// Ending a pause, for an operator.
     Resume,
-    /// Forgetting locks that nobody uses.
+    /// Deleting the records of locks that are not in use.
     Prune,
 }
 
 impl Operation {
-    /// Whether its words want a lock behind them.
+    /// Whether the operation is about one lock, so that messages name it.
     pub(super) const fn is_of_one_lock(self) -> bool {
         !matches!(
             self,
@@ -115,7 +143,7 @@ impl Operation {
         )
     }
 
-    /// The words in messages; for what is asked about one held lock, also the label in metrics.
+    /// The words for this operation in messages. For `Acquire`, `Extend` and `Release` they are also the label in metrics.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",

@@ -1,4 +1,4 @@
-//! What each metric means, and in which unit.
+//! The description and the unit of each metric.
 
 use metrics::{KeyName, Recorder, Unit};
 
@@ -63,7 +63,7 @@ const GAUGES: [(&str, &str, Unit); 3] = [
     ),
 ];
 
-/// Tells a recorder.
+/// Describes every metric to `recorder`.
 pub(super) fn describe_to(recorder: &dyn Recorder) {
     for (name, text) in COUNTERS {
         let name = KeyName::from_const_str(name);

@@ -1,4 +1,4 @@
-//! The series of every group of locks, up to a limit.
+//! The series of each template, up to a limit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use once_cell::sync::Lazy;
 use super::series::Series;
 use crate::values::name::LockName;
 
-/// With more templates than this, the later ones share one label: names made from data by an expression have no template.
+/// The greatest number of templates with labels of their own; further templates share one label. A name made by an expression counts as its
+/// own template, so the number could otherwise grow with the data.
 const MOST_TEMPLATES: usize = 1_000;
 const OTHER: &str = "_other";
 
@@ -35,7 +36,7 @@ pub(super) fn series(template: &LockName, provider: &'static str) -> Arc<Series>
     let add = |all: &Arc<ByTemplate>| {
         let mut all = ByTemplate::clone(all);
         let providers = all.entry(label.clone()).or_default();
-        // Somebody may have been faster.
+        // Another thread may have added the provider meanwhile.
         if !providers.iter().any(|(name, _)| *name == provider) {
             providers.push((provider, Arc::clone(&series)));
         }

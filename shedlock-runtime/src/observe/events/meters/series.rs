@@ -1,4 +1,4 @@
-//! The series of one group of locks: their names and labels.
+//! The names and labels of the series of one template in one provider.
 
 use std::borrow::Cow;
 use std::ptr;
@@ -17,20 +17,20 @@ use crate::values::printable::printable;
 pub(super) const META: Metadata<'static> =
     Metadata::new("shedlock", Level::INFO, Some(module_path!()));
 
-/// The recorder that has heard what the metrics mean.
+/// The recorder to which the metrics were described.
 static DESCRIBED_TO: AtomicUsize = AtomicUsize::new(0);
 
-/// What can fail that is counted.
+/// The operations whose errors are counted.
 const ASKED: [Operation; 3] = [Operation::Acquire, Operation::Extend, Operation::Release];
 
-/// The keys of all series of a template in a provider, made once: a key is an allocation and a hash.
+/// The keys of all series of one template in one provider. They are made once, because making a key costs an allocation and a hash.
 pub(super) struct Series {
     base: [Label; 2],
     pub(super) attempts: Key,
     pub(super) acquired: Key,
     skipped: [(SkipReason, Key); 4],
-    /// The kinds of errors that come and go by themselves, and those that may keep a job from its first run; others get a
-    /// series with their first error.
+    /// The transient kinds of errors, and those that can keep a job from its first run. An error of any other kind makes its series when it
+    /// first occurs.
     errors: Vec<((ErrorKind, Operation), Key)>,
     lost: [(LossReason, Key); 2],
     pub(super) overruns: Key,
@@ -45,7 +45,7 @@ pub(super) struct Series {
     pub(super) held: Key,
     pub(super) lease_remaining: Key,
     pub(super) last_success: Key,
-    /// The recorder that knows all of them.
+    /// The recorder to which all series were shown.
     shown_to: AtomicUsize,
 }
 
@@ -157,10 +157,10 @@ impl Series {
         })
     }
 
-    /// Has a recorder know every series from the beginning: a counter that appears with its first increment hides it from
-    /// everything that looks at increases.
+    /// Registers every series with `recorder`, with the value zero. A counter that first appears with the value 1 shows no increase, so an
+    /// alert on increases would miss the first event.
     ///
-    /// The gauge of what is left of a lease waits for its first value: zero would say that nothing is.
+    /// The gauge of the remaining lease is registered with its first value, because zero would mean that the lease has ended.
     pub(super) fn show_to(&self, recorder: &dyn Recorder) {
         let who = identity(recorder);
         if self.shown_to.load(Ordering::Acquire) == who {
@@ -225,7 +225,7 @@ fn find<'k, T: PartialEq>(
     }
 }
 
-/// Tells recorders apart; a program has one, and tests have some.
+/// An identity of a recorder. A program has one recorder, and tests have several.
 pub(super) fn identity(recorder: &dyn Recorder) -> usize {
     ptr::from_ref(recorder).cast::<()>().addr()
 }
