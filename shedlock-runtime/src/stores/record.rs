@@ -102,7 +102,8 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
     /// The record of the lock `name`, with what it takes to replace it.
     async fn read(&self, name: &str) -> Result<Snapshot<Self::Version>, LockError>;
 
-    /// Writes `record` if the stored one still has version `expected`, or if there is none and `expected` is `None`.
+    /// Writes `record` if the stored one, or what its [deletion left](Snapshot::deleted), still has version `expected`; or if there is none
+    /// and `expected` is `None`.
     async fn write(
         &self,
         name: &str,
@@ -232,7 +233,8 @@ pub struct Snapshot<V> {
 
 #[derive(Clone)]
 enum Found<V> {
-    Absent,
+    /// There is no record; the version of what its deletion left, where that leaves something.
+    Absent(Option<V>),
     Record(LockRecord, V),
     Unreadable(String),
 }
@@ -241,7 +243,14 @@ impl<V> Snapshot<V> {
     /// The lock has no record.
     #[must_use]
     pub fn absent() -> Self {
-        Self::from_found(Found::Absent)
+        Self::from_found(Found::Absent(None))
+    }
+
+    /// The lock has no record, but its deletion has left something in this version, which the next [`write`](RecordStore::write) is to
+    /// replace.
+    #[must_use]
+    pub fn deleted(version: V) -> Self {
+        Self::from_found(Found::Absent(Some(version)))
     }
 
     /// The lock has this record in this version.
@@ -278,7 +287,7 @@ impl<V> Snapshot<V> {
 impl<V> fmt::Debug for Snapshot<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
-            Found::Absent => f.write_str("absent")?,
+            Found::Absent(_) => f.write_str("absent")?,
             Found::Record(record, _) => record.fmt(f)?,
             Found::Unreadable(problem) => write!(f, "unreadable: {problem}")?,
         }

@@ -131,7 +131,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
             let (snapshot, clock) = self.read(lease.name().as_str()).await?;
             let (mut record, version) = match snapshot.found {
                 Found::Record(record, version) => (record, version),
-                Found::Absent => return Ok(Ownership::Lost),
+                Found::Absent(_) => return Ok(Ownership::Lost),
                 Found::Unreadable(problem) => return Err(unreadable(problem)),
             };
             record.fencing_token = self.token(&record, &version).unwrap_or_default();
@@ -204,12 +204,12 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
         for _ in 0..MOST_RACES {
             let (snapshot, clock) = self.read(name).await?;
             let now = snapshot.now(&self.info);
-            let found = match snapshot.found {
-                Found::Absent => None,
-                Found::Record(record, version) => Some((record, version)),
+            let (found, expected) = match snapshot.found {
+                Found::Absent(version) => (None, version),
+                Found::Record(record, version) => (Some(record), Some(version)),
                 Found::Unreadable(problem) => return Err(unreadable(problem)),
             };
-            if let Some((record, version)) = &found {
+            if let (Some(record), Some(version)) = (&found, &expected) {
                 let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
                 let remaining = record.remaining(now);
                 if is_ours || !remaining.is_zero() {
@@ -218,17 +218,17 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                     return request.answer_from_record(&self.info, owner, remaining, token);
                 }
             }
-            let stored = found.as_ref().and_then(|(record, _)| record.position);
+            let stored = found.as_ref().and_then(|record| record.position);
             let position = match request.position_rule().map(|rule| rule.next(stored, now)) {
                 None => stored,
                 Some(Ok(position)) => Some(position),
                 Some(Err(reason)) => {
-                    let owner = found.as_ref().map(|(record, _)| record.locked_by.as_str());
+                    let owner = found.as_ref().map(|record| record.locked_by.as_str());
                     let refusal = Refusal::of_position(reason, owner.unwrap_or_default());
                     return Ok(Acquisition::Refused(refusal));
                 }
             };
-            let last_token = found.as_ref().map_or(0, |(record, _)| record.fencing_token);
+            let last_token = found.map_or(0, |record| record.fencing_token);
             let mut record = LockRecord {
                 lock_until: end(now, request.at_most(), self.grain())?,
                 locked_at: rounded_down(now, self.grain()),
@@ -236,8 +236,8 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                 fencing_token: next_token(last_token, now),
                 position,
             };
-            let expected = found.as_ref().map(|(_, version)| version);
-            if let Written::Done(version) = self.store.write(name, &record, expected).await? {
+            let written = self.store.write(name, &record, expected.as_ref()).await?;
+            if let Written::Done(version) = written {
                 let token = self.token(&record, &version);
                 record.fencing_token = token.unwrap_or_default();
                 let last = LastWrite {
