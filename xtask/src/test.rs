@@ -11,7 +11,7 @@ mod report;
 mod schedule;
 
 use crate::needs::{Missing, Need};
-use crate::{debian, needs, workspace};
+use crate::{debian, needs, wheels, workspace};
 use anyhow::Context;
 use programs::Asked;
 pub(crate) use report::Report;
@@ -90,18 +90,29 @@ pub(crate) fn set_up(no_setup: bool) -> Vec<Missing> {
     if missing.is_empty() {
         return missing;
     }
-    if !no_setup && can_install() {
-        let names: Vec<_> = missing.iter().map(|missing| missing.need.name).collect();
-        println!("==> installing {}", names.join(", "));
-        if let Err(error) = debian::install(&missing) {
-            eprintln!("error: {error:#}");
-        }
+    if !no_setup {
+        install(&missing);
     }
     let missing = needs::missing();
     for line in advice(&missing, debian::is_debian()) {
         println!("{line}");
     }
     missing
+}
+
+fn install(missing: &[Missing]) {
+    let names: Vec<_> = missing.iter().map(|missing| missing.need.name).collect();
+    println!("==> installing {}", names.join(", "));
+    if can_install()
+        && let Err(error) = debian::install(missing)
+    {
+        eprintln!("error: {error:#}");
+    }
+    for wheel in missing.iter().filter_map(|missing| missing.need.wheel) {
+        if let Err(error) = wheels::install(wheel) {
+            eprintln!("error: {error:#}");
+        }
+    }
 }
 
 fn can_install() -> bool {
@@ -126,6 +137,8 @@ fn advice(missing: &[Missing], debian: bool) -> Vec<String> {
             debian::install_line(missing)
         ));
     }
+    let wheels = missing.iter().filter_map(|missing| missing.need.wheel);
+    lines.extend(wheels.map(|wheel| format!("  as anybody: {}", wheels::install_line(wheel))));
     lines
 }
 

@@ -121,8 +121,8 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
     /// Reads the record of the lock `name`, with its version.
     async fn read(&self, name: &str) -> Result<Snapshot<Self::Version>, LockError>;
 
-    /// Writes `record` as the record of the lock `name`, on one condition: the stored record has the version `expected`, or, if `expected` is
-    /// `None`, there is no record.
+    /// Writes `record` as the record of the lock `name`, on one condition: the stored record, or what its
+    /// [deletion left](Snapshot::deleted), has the version `expected`, or, if `expected` is `None`, there is neither.
     async fn write(
         &self,
         name: &str,
@@ -261,7 +261,8 @@ pub struct Snapshot<V> {
 
 #[derive(Clone)]
 enum Found<V> {
-    Absent,
+    /// There is no record; the version of what its deletion left, where that leaves something.
+    Absent(Option<V>),
     Record(LockRecord, V),
     Unreadable(String),
 }
@@ -270,7 +271,14 @@ impl<V> Snapshot<V> {
     /// The store has nothing under the lock's name.
     #[must_use]
     pub fn absent() -> Self {
-        Self::from_found(Found::Absent)
+        Self::from_found(Found::Absent(None))
+    }
+
+    /// The lock has no record, but its deletion has left something in this version, which the next [`write`](RecordStore::write) is to
+    /// replace.
+    #[must_use]
+    pub fn deleted(version: V) -> Self {
+        Self::from_found(Found::Absent(Some(version)))
     }
 
     /// The store has this record of the lock, in this version.
@@ -310,7 +318,7 @@ impl<V> Snapshot<V> {
 impl<V> fmt::Debug for Snapshot<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
-            Found::Absent => f.write_str("absent")?,
+            Found::Absent(_) => f.write_str("absent")?,
             Found::Record(record, _) => record.fmt(f)?,
             Found::Unreadable(problem) => write!(f, "unreadable: {problem}")?,
         }

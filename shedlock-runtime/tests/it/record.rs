@@ -1,11 +1,12 @@
 //! Locks in a store that can compare and swap.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::testing::ManualClock;
 use shedlock_runtime::{
-    Capabilities, Clock as _, LockConfiguration, LockProviderExt as _, ProviderInfo,
-    RecordLockProvider,
+    Capabilities, Clock as _, LockAdmin as _, LockConfiguration, LockError, LockProviderExt as _,
+    LockRecord, ProviderInfo, RecordLockProvider, RecordStore, Snapshot, Written, async_trait,
 };
 
 use super::wrappers::Records;
@@ -40,4 +41,49 @@ async fn a_release_goes_by_the_clock_as_it_is() {
             assert!(provider.try_lock(config).await.unwrap().is_some());
         }
     }
+}
+
+/// A store in which a deletion has left something in version 7; it notes what writes expect.
+#[derive(Debug, Default)]
+struct Deleted(Mutex<Vec<Option<u64>>>);
+
+#[async_trait]
+impl RecordStore for Deleted {
+    type Version = u64;
+
+    async fn read(&self, _name: &str) -> Result<Snapshot<u64>, LockError> {
+        Ok(Snapshot::deleted(7))
+    }
+
+    async fn write(
+        &self,
+        _name: &str,
+        _record: &LockRecord,
+        expected: Option<&u64>,
+    ) -> Result<Written<u64>, LockError> {
+        self.0.lock().unwrap().push(expected.copied());
+        Ok(Written::Done(8))
+    }
+
+    async fn delete(&self, _name: &str, _expected: &u64) -> Result<Written<()>, LockError> {
+        panic!("there is nothing to delete")
+    }
+
+    async fn names(&self, _prefix: &str) -> Result<Vec<String>, LockError> {
+        Ok(vec!["job".to_owned()])
+    }
+}
+
+#[tokio::test]
+async fn what_a_deletion_left_is_no_record_and_is_replaced() {
+    let provider = RecordLockProvider::new(ProviderInfo::new("records"), Deleted::default());
+    assert_eq!(provider.list().await.unwrap(), []);
+    assert_eq!(provider.prune(Duration::ZERO).await.unwrap(), 0);
+    assert!(!provider.force_release("job", "none").await.unwrap());
+    let config = LockConfiguration::new("job", MINUTE).unwrap();
+    let _lock = provider.try_lock(config).await.unwrap().unwrap();
+    let tonight = SystemTime::now() + MINUTE;
+    provider.pause("job", tonight, "moving").await.unwrap();
+    let expected = provider.store().0.lock().unwrap().clone();
+    assert_eq!(expected, [Some(7), Some(7)]);
 }

@@ -6,6 +6,7 @@
 mod backends;
 mod galera;
 mod late;
+mod nats;
 mod pgbouncer;
 mod redis;
 mod replica;

@@ -21,7 +21,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
     /// What the record of `name` says, if it has one.
     fn describe(&self, name: &str, snapshot: &Snapshot<S::Version>) -> Option<LockInfo> {
         match &snapshot.found {
-            Found::Absent => None,
+            Found::Absent(_) => None,
             Found::Unreadable(problem) => Some(LockInfo::unreadable(name, problem)),
             Found::Record(record, version) => {
                 let now = snapshot.now(&self.info);
@@ -90,7 +90,7 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
             let snapshot = self.store.read(name).await?;
             let now = snapshot.now(&self.info);
             let (found, version) = match snapshot.found {
-                Found::Absent => (None, None),
+                Found::Absent(version) => (None, version),
                 Found::Record(mut record, version) => {
                     record.fencing_token = self.token(&record, &version).unwrap_or_default();
                     (Some(record), Some(version))

