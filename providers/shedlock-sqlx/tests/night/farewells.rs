@@ -183,7 +183,8 @@ async fn takes_leave<DB: Night>(place: &Place<DB>, from: From) {
 }
 
 async fn sessions_of_postgres_that_time_out(place: Place<Postgres>) {
-    let named = "idle_session_timeout%3D200%20-capplication_name%3Dsleeper";
+    // Longer than a busy machine needs from a new connection to its first statement.
+    let named = "idle_session_timeout%3D1000%20-capplication_name%3Dsleeper";
     let url = format!("{}?options=-c{named}", place.direct);
     let count = "SELECT CAST(count(*) AS text) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
