@@ -1,7 +1,7 @@
-//! The macros of shedlock. Use them through the `shedlock` crate, which their expansions name.
+//! The macros of shedlock. Use the macros through the crate `shedlock`, because the expanded code refers to that crate.
 //!
-//! Each macro reads its arguments, checks them, and only then expands; what is wrong is reported
-//! together, beside the item as it was written.
+//! Each macro parses its arguments, checks the arguments, and only then expands. All mistakes are reported together, and the
+//! item is emitted as it was written.
 
 mod assert;
 mod crate_path;
@@ -29,8 +29,8 @@ pub fn scheduler_lock(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Registers the lock providers and the defaults of this process.
 ///
-/// Call it once, before the first locked function is called; a second call replaces what the first registered. It
-/// returns `()`.
+/// Call `enable_scheduler_lock!` once, before the first locked function is called. A second call replaces everything that the
+/// first call registered. The macro returns `()`.
 ///
 /// ```
 /// use shedlock::{InMemoryLockProvider, enable_scheduler_lock};
@@ -45,8 +45,8 @@ pub fn scheduler_lock(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ## `provider` and `providers`
 ///
-/// `provider` is the store of functions that name none. `providers` are those for `#[scheduler_lock(provider =
-/// "name")]`. At least one of the keys has to be there.
+/// `provider` is the default provider, for functions that name no provider. `providers` are named providers, for functions
+/// with `#[scheduler_lock(provider = "name")]`. At least one of the two keys is required.
 ///
 /// ```
 /// use shedlock::{InMemoryLockProvider, enable_scheduler_lock};
@@ -63,9 +63,9 @@ pub fn scheduler_lock(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ## `default_at_most` and `default_at_least`
 ///
-/// The durations of functions that give none, as literals or as expressions of type `Duration`; see
-/// `#[scheduler_lock]` for the grammar. `default_at_most` is required, so that no lock can stay taken forever when
-/// its holder dies. `default_at_least` is zero if it is not given.
+/// The `at_most` and `at_least` of functions that do not set them, as literals or as expressions of type `Duration`; see
+/// `#[scheduler_lock]` for the grammar of the literals. `default_at_most` is required, so that no lock can stay taken forever
+/// when its holder dies. `default_at_least` is zero if the key is left out.
 ///
 /// ```
 /// use shedlock::{InMemoryLockProvider, enable_scheduler_lock};
@@ -83,8 +83,8 @@ pub fn scheduler_lock(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ## `default_timeout`
 ///
-/// How long one question to the store may take for functions without a `timeout`: five seconds if it is not given. A
-/// store that takes longer to wake, such as a database that sleeps while nobody asks it, needs a longer one.
+/// How long one request to the store may take, for functions without a `timeout`; five seconds if the key is left out. Set a
+/// longer limit for a store that starts slowly, such as a database that is stopped while nobody uses it.
 ///
 /// ```
 /// use shedlock::{InMemoryLockProvider, enable_scheduler_lock};
@@ -98,20 +98,19 @@ pub fn scheduler_lock(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ## `crate`
 ///
-/// The path of this crate where it is not `::shedlock`, as in `#[scheduler_lock]`.
+/// The path of the crate `shedlock`, if the path is not `::shedlock`; as in `#[scheduler_lock]`.
 ///
 /// # Panics
 ///
-/// If a duration that is only known at run time cannot be used, such as a lease of zero.
+/// If a duration that is known only at run time is not valid, such as a lease of zero.
 #[proc_macro]
 pub fn enable_scheduler_lock(tokens: TokenStream) -> TokenStream {
     enable::enable_scheduler_lock(tokens.into()).into()
 }
 
-/// Panics unless the running task holds a live lock.
+/// Panics unless the running task holds a lock whose lease has not ended.
 ///
-/// Put it where work must never run without the lock, so that a call which bypasses it is found in the first test. It
-/// looks at the lease: a lock that has ended is not held.
+/// Put `lock_assert!` where work must never run without the lock: a call that bypasses the lock then fails in the first test.
 ///
 /// ```
 /// use shedlock::{lock_assert, scheduler_lock};
@@ -129,8 +128,8 @@ pub fn enable_scheduler_lock(tokens: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// With a name it asks for that lock: a literal, which may format variables in scope as in the `name` of
-/// `#[scheduler_lock]`, or any expression that gives a string. `crate = path` may follow.
+/// With a name, `lock_assert!` panics unless the task holds the lock with that name. The name is a literal, which may format
+/// variables in scope as in the `name` of `#[scheduler_lock]`, or any expression that gives a string. `crate = path` may follow.
 ///
 /// ```
 /// use shedlock::{lock_assert, scheduler_lock};
@@ -141,11 +140,11 @@ pub fn enable_scheduler_lock(tokens: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// In a test of the body alone, `shedlock::testing::asserts_pass` lets it pass.
+/// In a unit test that runs the body without a lock, `shedlock::testing::asserts_pass` turns the check off.
 ///
 /// # Panics
 ///
-/// If the task holds no live lock, or not the one that is named; the message says what was expected.
+/// If the task holds no lock whose lease has not ended, or not the named lock. The message says which lock was expected.
 #[proc_macro]
 pub fn lock_assert(tokens: TokenStream) -> TokenStream {
     assert::lock_assert(tokens.into()).into()

@@ -1,4 +1,4 @@
-//! A held lock: its state, its guard, and how it is given back.
+//! A held lock: its state, its guard, and its release.
 
 pub(crate) mod guard;
 pub(crate) mod held;

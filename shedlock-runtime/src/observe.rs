@@ -1,4 +1,4 @@
-//! What happens to locks, told to the log, the metrics and the listeners.
+//! Reports what happens to locks to the log, the metrics and the listeners.
 
 pub(crate) mod event;
 pub(crate) mod events;

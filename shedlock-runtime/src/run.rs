@@ -1,4 +1,4 @@
-//! A body that runs under a lock.
+//! Running a body under a lock, and the functions that such a body calls.
 
 pub(crate) mod admin;
 pub(crate) mod assert;

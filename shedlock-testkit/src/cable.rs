@@ -1,11 +1,11 @@
-//! A network of a node's own, at the far end of a cable that can be cut.
+//! A separate network for a node, connected to this machine by a virtual cable that a test can cut.
 //!
-//! The far end is a network namespace (Linux, as root), joined to this machine by a veth pair. A cut cable carries nothing
-//! and says nothing: no connection breaks, and neither end is told. What a cut loses is lost, unlike what a
-//! [proxy](crate::proxy) keeps back, and it may be cut one way only.
+//! The far end is a network namespace (Linux, as root), connected to this machine by a veth pair. Cutting the cable loses packets without
+//! closing any connection, and neither end is notified. Unlike a [proxy](crate::proxy), which delivers held data later, a cut cable loses
+//! the packets. The cable can be cut in one direction only.
 //!
-//! The namespace lives by a process that waits on a pipe from this one. When the cable is dropped, when the test panics and
-//! when it is killed, that process ends, and the kernel takes the namespace and the cable away.
+//! A process that waits on a pipe from this process keeps the namespace alive. When the cable is dropped, when the test panics or when the
+//! test process is killed, that process ends, and the kernel removes the namespace and the cable.
 //!
 //! ```no_run
 //! use shedlock_testkit::proxy::Direction;
@@ -33,15 +33,16 @@ use crate::processes::Reexec;
 use crate::proxy::Direction;
 use crate::unavailable::Unavailable;
 
-/// The networks are parts of the one reserved for tests of networks (RFC 2544): four addresses each.
+/// Each cable gets four addresses of the network that RFC 2544 reserves for benchmarks of networks.
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 const NETWORKS: u32 = 1 << 15;
-/// Of whom frames are addressed to that are to reach nobody.
+/// A hardware address that no interface has, so that frames for this address reach no one.
 const NOBODY: &str = "02:00:00:00:00:00";
-/// What the far end calls its end.
+/// The name of the interface at the far end.
 const FAR_END: &str = "cable";
 
-/// A cable to a network of its own. When the cable is dropped, the network is removed once the last process in it has ended.
+/// A virtual cable to a separate network. After the cable is dropped, the network is removed once the last process in the network has
+/// ended.
 ///
 /// # Examples
 ///
@@ -63,16 +64,16 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// Lays a cable that works.
+    /// Creates a separate network and a working cable to the network.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when the programs are missing, or when this machine forbids it: it wants root, and a kernel with network
+    /// [`Unavailable`] if a program is missing, or if this machine does not allow it: a cable needs root and a kernel with network
     /// namespaces and veth.
     ///
     /// # Panics
     ///
-    /// When the machine lets us have a cable and does not let us use it.
+    /// If the cable was created but cannot be configured.
     pub async fn lay() -> Result<Self, Unavailable> {
         let keeper = keep_a_namespace().await?;
         let number = join(&keeper).await?;
@@ -89,7 +90,7 @@ impl Cable {
         Ok(cable)
     }
 
-    /// This machine's address on the cable: a server that listens there is reached from behind it.
+    /// The address of this machine on the cable. Processes behind the cable reach a server that listens on this address.
     #[must_use]
     pub fn near(&self) -> Ipv4Addr {
         self.address(1)
@@ -101,11 +102,11 @@ impl Cable {
         self.address(2)
     }
 
-    /// Loses everything that goes this way from now on, the server being at the near end.
+    /// Drops all packets in this direction from now on. "Client" means the far end, and "server" means the near end.
     ///
     /// # Panics
     ///
-    /// When the machine does not do it.
+    /// If the machine refuses the command.
     pub async fn cut(&self, way: Direction) {
         let frames_to = |address: Ipv4Addr| address.to_string();
         let misdirect = ["ip", "neighbour", "replace"];
@@ -121,18 +122,18 @@ impl Cable {
         }
     }
 
-    /// Lets everything pass again. What was lost stays so, until its sender sends it once more.
+    /// Lets all packets pass again. Packets that were dropped stay lost until their sender sends them again.
     ///
     /// # Panics
     ///
-    /// When the machine does not do it.
+    /// If the machine refuses the command.
     pub async fn mend(&self) {
         let forget = ["ip", "-4", "neighbour", "flush", "nud", "permanent", "dev"];
         must(&[&forget[..], &[&self.near_end()]].concat()).await;
         self.behind(&[&forget[..], &[FAR_END]].concat()).await;
     }
 
-    /// The name of this machine's end, as `ip link` shows it.
+    /// The name of this machine's interface on the cable, as `ip link` shows the name.
     #[must_use]
     pub fn near_end(&self) -> String {
         end_name(self.number)
@@ -142,7 +143,7 @@ impl Cable {
         Ipv4Addr::from_bits(FIRST.to_bits() + self.number * 4 + host)
     }
 
-    /// The words that start a program behind the cable.
+    /// The command and the argument with which a program is started behind the cable.
     fn entrance(&self) -> [String; 2] {
         let keeper = self.keeper.id().expect("it was not waited for");
         ["nsenter".to_owned(), format!("--net=/proc/{keeper}/ns/net")]
@@ -155,14 +156,14 @@ impl Cable {
 }
 
 impl Reexec {
-    /// Has the child live behind the cable, where there is no network but this one.
+    /// Runs the child behind the cable, where the cable is the only network.
     #[must_use]
     pub fn behind(self, cable: &Cable) -> Self {
         self.started_by(&cable.entrance().each_ref().map(String::as_str))
     }
 }
 
-/// Starts a process with a network of its own, which ends with this one.
+/// Starts a process with a separate network. The process ends with this process.
 async fn keep_a_namespace() -> Result<Child, Unavailable> {
     let keeper = Command::new("unshare")
         .args(["--net", "cat"])
@@ -172,13 +173,13 @@ async fn keep_a_namespace() -> Result<Child, Unavailable> {
         .kill_on_drop(true)
         .spawn();
     let mut keeper = keeper.map_err(|error| missing("unshare", &error))?;
-    // An echo comes from inside: before it, the process may not have parted from our network.
+    // An echo proves that the process has entered its own network.
     match echo(&mut keeper).await {
         Ok(()) => Ok(keeper),
         Err(error) => {
             let mut said = String::new();
             if let Some(mut stderr) = keeper.stderr.take() {
-                // Without words the error itself has to do.
+                // If the process printed nothing, the error alone is the message.
                 let _unread = stderr.read_to_string(&mut said).await;
             }
             Err(forbidden(format!("{error}: {}", said.trim())))
@@ -198,7 +199,7 @@ async fn echo(keeper: &mut Child) -> io::Result<()> {
     (heard == line).then_some(()).ok_or_else(lost)
 }
 
-/// Makes the pair, with one end at the keeper's, and gives its number, which no other pair of this machine has.
+/// Creates the veth pair, with one end in the keeper's network, and returns the number of the pair, which is unique on this machine.
 async fn join(keeper: &Child) -> Result<u32, Unavailable> {
     let pid = keeper.id().expect("it was not waited for").to_string();
     loop {
@@ -216,7 +217,7 @@ async fn join(keeper: &Child) -> Result<u32, Unavailable> {
     }
 }
 
-/// The number makes it unique, and with it the addresses; fifteen characters are the most.
+/// The number makes the name and the addresses unique. A name may have fifteen characters at most.
 fn end_name(number: u32) -> String {
     format!("shedlock-{number:04x}")
 }

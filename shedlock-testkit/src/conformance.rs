@@ -1,8 +1,10 @@
-//! The conformance suite: every promise of shedlock that a single provider can show, as one `#[test]` each.
+//! The conformance suite: one `#[test]` for each promise of shedlock that a single provider can be tested for.
 //!
-//! A provider's author writes a [`Harness`], which says how to make providers over one store, and calls
-//! [`conformance!`](crate::conformance!). The more the harness can do to the store, the more is tested. What the provider's
-//! [`Capabilities`](shedlock_runtime::Capabilities) do not promise is not asked for: the case says `NOT APPLICABLE`, and why.
+//! The author of a provider implements [`Harness`], which makes providers over one store, and calls [`conformance!`](crate::conformance!).
+//! Each optional method of the harness enables more cases. A case passes without testing anything if the provider's
+//! [`Capabilities`](shedlock_runtime::Capabilities) do not include the feature or the harness lacks the method. Such a case prints a line
+//! that starts with `NOT APPLICABLE` and gives the reason. The standard test harness hides what a passed test prints: run
+//! `cargo test -- --nocapture` to see these lines.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -35,8 +37,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! The tests are called `in_memory::basics::is_taken_and_given_back` and so on. They judge by what the store says and by
-//! an oracle clock, the monotonic one of the machine that all nodes run on.
+//! The tests are named `in_memory::basics::is_taken_and_given_back` and so on. A case compares the store's answers with the monotonic clock
+//! of the machine on which the tests and all nodes run.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -76,14 +78,14 @@ use std::time::Duration;
 pub use self::harness::{Broken, Disturbance, Harness, IntoHarness, Peek, Stored};
 pub use self::subject::Subject;
 
-/// A case that has not ended by then never will.
+/// The longest time that one case may take. A case that takes longer is assumed to hang, and fails.
 const CASE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Runs one case in a runtime of its own, on what `setup` gives.
+/// Runs one case in its own async runtime, with the harness that `setup` returns.
 ///
 /// # Panics
 ///
-/// When the provider fails the case, or does not end it.
+/// If the provider fails the case, or if the case does not end within 180 seconds.
 pub fn run<S: IntoHarness>(
     test: &'static str,
     setup: impl Future<Output = S>,
@@ -109,7 +111,7 @@ pub fn run<S: IntoHarness>(
         );
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(limited)));
-    // Not by dropping it: that would wait for a call that hangs.
+    // Dropping the runtime instead would wait for a call that hangs.
     runtime.shutdown_background();
     if let Err(panic) = outcome {
         resume_unwind(panic);

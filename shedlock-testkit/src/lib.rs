@@ -1,11 +1,11 @@
-//! What every shedlock provider is tested with, ours and anybody's.
+//! Tools for testing a shedlock provider: a conformance suite, real database servers, and faults between a node and its store.
 //!
-//! - [`conformance!`] tests a provider for every promise that a single provider can keep.
-//! - [`servers`] starts real database servers on free loopback ports and ends them with the test process.
-//! - [`processes`] runs nodes as operating system processes of their own, to be paused and killed.
-//! - [`cable`] gives a node a network of its own, behind a cable that can be cut.
-//! - [`proxy`] stands between a client and its server and breaks the connection on demand.
-//! - [`skip`](mod@skip) makes a test that cannot run here say so.
+//! - [`conformance!`] makes one `#[test]` for each promise of shedlock that a single provider can be tested for.
+//! - [`servers`] starts real database servers on free loopback ports. The servers end with the test process.
+//! - [`processes`] runs nodes as separate operating system processes, which a test can pause and kill.
+//! - [`cable`] gives a node its own network, connected by a virtual cable that a test can cut.
+//! - [`proxy`] is a TCP proxy between a client and its server that delays, loses or ends traffic when the test says so.
+//! - [`skip`](mod@skip) lets a test that cannot run on this machine report the reason and pass.
 
 #[cfg(unix)]
 pub mod cable;

@@ -1,7 +1,7 @@
-//! Nodes as processes of their own, to be paused and killed as real ones are.
+//! Nodes as separate operating system processes, which a test can pause and kill.
 //!
-//! A test binary starts itself again to run one of its own tests as a child ([`Reexec`]). A child that [`serve`]s takes
-//! and gives back locks as it is told over a pipe ([`NodeProcess`]).
+//! A test binary starts itself again to run one of its own tests as a child process ([`Reexec`]). A child that calls [`serve`] takes and
+//! releases locks on request of its parent, which sends requests over a pipe ([`NodeProcess`]).
 
 mod serve;
 
@@ -17,18 +17,18 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 pub use self::serve::serve;
 
-/// Tells a child what to connect to.
+/// The environment variable with the address of the store for a child.
 const ADDRESS: &str = "SHEDLOCK_TESTKIT_ADDRESS";
-/// Tells a child what its node is called.
+/// The environment variable with the node name for a child.
 const NODE: &str = "SHEDLOCK_TESTKIT_NODE";
-/// What the lines of a child begin with that are meant for its parent: the test harness prints others.
+/// The prefix of the lines that a child prints for its parent. The test harness of the child prints other lines.
 const MARK: &str = "shedlock-node\t";
-/// A child that has not answered by then never will.
+/// The longest time to wait for an answer of a child. A child without an answer by then is assumed to hang.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// One test of this binary, run as a child process.
+/// One test of this test binary, to be run as a child process.
 ///
-/// The test has `#[ignore]`, and does its work only if the environment says that it is a child.
+/// The test must have `#[ignore]`, and must do its work only if an environment variable says that the process is a child.
 ///
 /// # Examples
 ///
@@ -49,10 +49,10 @@ pub struct Reexec {
 }
 
 impl Reexec {
-    /// The test with this path, which begins with the crate as `module_path!` does.
+    /// Selects the test with this path. The path begins with the crate name, as in `module_path!`.
     #[must_use]
     pub fn new(path: &str) -> Self {
-        // The harness knows tests by their path inside the crate.
+        // The test harness knows tests by their path inside the crate.
         let test = path
             .split_once("::")
             .map_or(path, |(_crate, test)| test)
@@ -71,19 +71,19 @@ impl Reexec {
         self
     }
 
-    /// Has another program start the child, such as `unshare --pid --fork --kill-child`: it gets the child's command line
-    /// after its own arguments, and is to end with the child.
+    /// Starts the child through another program, such as `unshare --pid --fork --kill-child`. The program gets the child's command line
+    /// after its own arguments, and must end when the child ends.
     #[must_use]
     pub fn started_by(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(OsString::from).collect();
         self
     }
 
-    /// The command that runs the child. It is killed when its handle is dropped.
+    /// The command that runs the child. The child is killed when the handle of the spawned child is dropped.
     ///
     /// # Errors
     ///
-    /// When this binary's path cannot be had.
+    /// If the path of this test binary is unknown.
     pub fn command(&self) -> io::Result<Command> {
         let program = std::env::current_exe()?;
         let mut command = match self.wrapper.split_first() {
@@ -106,11 +106,11 @@ impl Reexec {
         Ok(command)
     }
 
-    /// Starts the child as a node called `node` on the store at `address`; its test calls [`serve`].
+    /// Starts the child as a node with the name `node` on the store at `address`. The test that the child runs must call [`serve`].
     ///
     /// # Errors
     ///
-    /// When it does not start or cannot use the store; what it said is on its standard error, which is ours.
+    /// If the child does not start or cannot use the store. The child prints the cause to the standard error of this process.
     pub async fn node(&self, address: &str, node: &str) -> io::Result<NodeProcess> {
         let mut child = self
             .command()?
@@ -133,9 +133,9 @@ impl Reexec {
     }
 }
 
-/// A node in a process of its own. The process is killed when the `NodeProcess` is dropped.
+/// A node in a separate process. The process is killed when the `NodeProcess` is dropped.
 ///
-/// All errors are [`io::Error`]s: the errors of the child, as text, and those of the pipe to the child.
+/// All errors are [`io::Error`]s: errors of the child as text, and errors of the pipe to the child.
 ///
 /// # Examples
 ///
@@ -161,11 +161,11 @@ pub struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Takes the lock as users do; false if somebody else holds it. The child keeps the guard.
+    /// Takes a lock as users do; returns false if another node holds the lock. The child keeps the guard.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the child could not ask the store.
     pub async fn lock(
         &mut self,
         name: &str,
@@ -182,11 +182,11 @@ impl NodeProcess {
         }
     }
 
-    /// Extends a lock that the child holds; false if it has lost it.
+    /// Extends a lock that the child holds; returns false if the child has lost the lock.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the child could not ask the store.
     pub async fn extend(&mut self, name: &str, at_most: Duration) -> io::Result<bool> {
         match &*self.ask(&["extend", name, &nanos(at_most)]).await? {
             "extended" => Ok(true),
@@ -195,11 +195,11 @@ impl NodeProcess {
         }
     }
 
-    /// Gives a lock back; false if it was not the child's any more.
+    /// Releases a lock; returns false if the child no longer held the lock.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the child could not ask the store.
     pub async fn unlock(&mut self, name: &str) -> io::Result<bool> {
         match &*self.ask(&["unlock", name]).await? {
             "released" => Ok(true),
@@ -208,12 +208,12 @@ impl NodeProcess {
         }
     }
 
-    /// Runs a body under the lock that many times, asking until it is granted. The body reads the number in `counter` and
-    /// writes one more a moment later: of two that overlap, one is lost.
+    /// Runs a body `times` times, each time under the lock, and asks for the lock until the lock is granted. The body reads the number in
+    /// the file `counter` and writes the number plus one a moment later. If two bodies overlap, one increment is lost.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the child could not ask the store.
     pub async fn contend(&mut self, name: &str, times: u32, counter: &Path) -> io::Result<()> {
         let counter = counter.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
         match &*self
@@ -225,32 +225,32 @@ impl NodeProcess {
         }
     }
 
-    /// Kills the process at once (SIGKILL); when this returns it is gone. Gives the moment before.
+    /// Kills the process (SIGKILL) and waits until the process has ended. Returns the time before the signal was sent.
     ///
     /// # Errors
     ///
-    /// When it cannot be killed.
+    /// If the process cannot be killed.
     pub async fn kill(&mut self) -> io::Result<Instant> {
         let before = Instant::now();
         self.child.kill().await?;
         Ok(before)
     }
 
-    /// Stops the process where it stands (SIGSTOP).
+    /// Pauses the process (SIGSTOP).
     ///
     /// # Errors
     ///
-    /// When it is gone.
+    /// If the process has ended.
     #[cfg(unix)]
     pub fn pause(&self) -> io::Result<()> {
         self.signal(rustix::process::Signal::STOP)
     }
 
-    /// Lets a paused process go on (SIGCONT).
+    /// Resumes a paused process (SIGCONT).
     ///
     /// # Errors
     ///
-    /// When it is gone.
+    /// If the process has ended.
     #[cfg(unix)]
     pub fn resume(&self) -> io::Result<()> {
         self.signal(rustix::process::Signal::CONT)
@@ -269,7 +269,7 @@ impl NodeProcess {
     async fn ask(&mut self, order: &[&str]) -> io::Result<String> {
         let mut line = String::new();
         for word in order {
-            // Names hold no control characters, so a tab parts words. Writing to a string cannot fail.
+            // Lock names have no control characters, so a tab can separate arguments. Writing to a string cannot fail.
             let _infallible = write!(line, "{word}\t");
         }
         line.push('\n');

@@ -1,7 +1,7 @@
-//! A TCP proxy on loopback that misbehaves on demand.
+//! A TCP proxy on loopback that disturbs the traffic between a client and its server when the test says so.
 //!
-//! A client connects to the proxy, the proxy to the server. What happens in between is a [`Rule`], which can change at
-//! any time, and which the client itself can set off by sending a certain message ([`Proxy::on`]).
+//! A client connects to the proxy, and the proxy connects to the server. A [`Rule`] says what the proxy does with the bytes between them.
+//! The test can change the rule at any time ([`Proxy::set`]), or name a message of the client that changes the rule ([`Proxy::on`]).
 //!
 //! ```
 //! use shedlock_testkit::Proxy;
@@ -53,7 +53,7 @@ pub use self::counters::{ConnectionCounters, Counters};
 pub use self::late::LateRequest;
 pub use self::rule::{Direction, Ending, Rule, Trigger};
 
-/// A proxy in front of one server, on the async runtime that started it. When the proxy is dropped, it ends all its connections.
+/// A proxy for one server, on the async runtime that started the proxy. When the proxy is dropped, all connections of the proxy are ended.
 ///
 /// # Examples
 ///
@@ -72,7 +72,7 @@ pub use self::rule::{Direction, Ending, Rule, Trigger};
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    /// The server that it was started before, which URLs name.
+    /// The server at the start of the proxy, which is the one that URLs name.
     server: SocketAddr,
     shared: Arc<Shared>,
     /// `None` while new connections are refused.
@@ -80,11 +80,11 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy on a free port before the server at `upstream`. It passes everything on.
+    /// Starts a proxy for the server at `upstream`, on a free loopback port. At first the proxy passes everything on.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// If no port is available.
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -98,17 +98,17 @@ impl Proxy {
         })
     }
 
-    /// The address to connect to.
+    /// The address to which clients of the proxy connect.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `url` with the proxy in the place of the server.
+    /// Returns `url` with the server's address replaced by the proxy's address.
     ///
     /// # Panics
     ///
-    /// When `url` does not hold the address of the server that the proxy was started before.
+    /// If `url` does not contain the address with which the proxy was started.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
         let (server, proxy) = (self.server.to_string(), self.address.to_string());
@@ -116,17 +116,17 @@ impl Proxy {
         url.replacen(&server, &proxy, 1)
     }
 
-    /// Applies `rule` to all connections from now on, also to what is being held back or delayed.
+    /// Applies `rule` to all connections from now on, and to data that is held back or delayed now.
     ///
-    /// A trigger that is armed stays armed.
+    /// A trigger that was armed with [`on`](Self::on) stays armed.
     pub fn set(&self, rule: Rule) {
         self.shared.state.send_modify(|state| state.rule = rule);
     }
 
-    /// Applies `rule` from the message on that `trigger` describes; that message is the first it applies to. One
-    /// trigger can be armed at a time.
+    /// Applies `rule` from the next message that matches `trigger`, including that message. Only one trigger can be armed at a time: a
+    /// second call replaces the first trigger.
     ///
-    /// What the server sent before may still be on its way.
+    /// Replies that the server sent before that message may still be on their way, and `rule` applies to those replies too.
     pub fn on(&self, trigger: Trigger, rule: Rule) {
         *self
             .shared
@@ -135,12 +135,12 @@ impl Proxy {
             .unwrap_or_else(PoisonError::into_inner) = Some((trigger, rule));
     }
 
-    /// Ends all connections that are open. New ones are treated by the rule.
+    /// Ends all open connections. New connections follow the current rule.
     pub fn end_connections(&self, ending: Ending) {
         self.end(ending.into());
     }
 
-    /// Says this on all connections that are open and closes them: a server that takes leave.
+    /// Sends `last_words` to the client of each open connection and closes the connection, as a server does that announces its shutdown.
     pub fn take_leave(&self, last_words: &[u8]) {
         self.end(Farewell {
             ending: Ending::Close,
@@ -155,29 +155,30 @@ impl Proxy {
         });
     }
 
-    /// What is sent on the connections that are open goes nowhere from now on, whatever the rule, and neither end is told, not
-    /// even that the other has gone: a network device that has forgotten them. New ones work.
+    /// Makes the proxy forget all open connections, as a network device does that has lost its table of connections: whatever is sent on
+    /// the open connections is lost, under every rule. Neither end learns of this, not even when the other end closes. New connections
+    /// work.
     pub fn forget(&self) {
         self.shared.state.send_modify(|state| state.forgotten += 1);
     }
 
-    /// Leads new connections to the server at this address; those that are open stay where they are: a failover.
+    /// Connects new connections to the server at this address, as after a failover. Open connections stay with their server.
     pub fn lead_to(&self, upstream: SocketAddr) {
         self.shared
             .state
             .send_modify(|state| state.upstream = upstream);
     }
 
-    /// Lets the server sleep as far as new connections can tell: the first one wakes it, and neither that one nor those after
-    /// it get anywhere before it has been waking for so long. Those that are open stay.
+    /// Simulates a server that sleeps until a client connects. The first new connection wakes the server, and new connections are delayed
+    /// until `wakes_in` has passed since then. Open connections are not affected.
     pub fn sleep(&self, wakes_in: Duration) {
         let sleep = Sleep::Asleep { wakes_in };
         self.shared.state.send_modify(|state| state.sleep = sleep);
     }
 
-    /// Holds back the message that `trigger` describes, with what its connection sends after it, while all other connections
-    /// pass. It arrives when [told so](LateRequest::deliver), though its sender may have gone by then. Any number of requests can
-    /// be held back at a time; a message that several triggers describe goes to the one that was there first.
+    /// Holds back the next message that matches `trigger`, and everything that follows on the same connection. All other connections pass.
+    /// The message arrives after [`LateRequest::deliver`], even if the client has disconnected by then. Any number of messages can be held
+    /// back at the same time. If a message matches several triggers, the oldest trigger gets the message.
     pub fn hold_back(&self, trigger: Trigger) -> LateRequest {
         let (request, late) = late::request();
         self.shared
@@ -188,7 +189,7 @@ impl Proxy {
         request
     }
 
-    /// Refuses new connections, as a host does on which no server listens. Those that are open stay.
+    /// Refuses new connections, as a host does on which no server listens. Open connections stay open.
     pub async fn refuse_connections(&self) {
         if let Some(accepting) = self.accepting.lock().await.take() {
             accepting.abort();
@@ -197,11 +198,11 @@ impl Proxy {
         }
     }
 
-    /// Accepts connections again, on the same port.
+    /// Accepts new connections again, on the same port.
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port meanwhile.
+    /// If another program has taken the port in the meantime.
     pub async fn accept_connections(&self) -> io::Result<()> {
         let mut accepting = self.accepting.lock().await;
         if accepting.is_none() {
@@ -211,19 +212,20 @@ impl Proxy {
         Ok(())
     }
 
-    /// What has passed through so far.
+    /// What has arrived at the proxy since its start.
     #[must_use]
     pub fn counters(&self) -> Counters {
         *self.shared.counters.borrow()
     }
 
-    /// What has passed through so far by connection, the closed ones included, by their numbers.
+    /// What has arrived at the proxy since its start, for each connection, in the order of the connection numbers. Closed connections are
+    /// included.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionCounters> {
         self.shared.connections().clone()
     }
 
-    /// Waits until the counters are as wanted: a test's way to know instead of sleeping. Bound it by a timeout.
+    /// Waits until `wanted` is true of the counters, and returns the counters. Waits for ever otherwise: limit the call with a timeout.
     pub async fn wait_until(&self, mut wanted: impl FnMut(&Counters) -> bool) -> Counters {
         let mut counters = self.shared.counters.subscribe();
         match counters.wait_for(|counters| wanted(counters)).await {
@@ -232,7 +234,7 @@ impl Proxy {
         }
     }
 
-    /// Waits until the trigger has set off its rule; see [`on`](Self::on).
+    /// Waits until a trigger has applied its rule; see [`on`](Self::on). Waits for ever otherwise: limit the call with a timeout.
     pub async fn triggered(&self) {
         self.wait_until(|counters| counters.triggered > 0).await;
     }
@@ -251,7 +253,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => drop(tokio::spawn(connection::carry(Arc::clone(&shared), client))),
-            // Out of file descriptors, most likely: others may close some.
+            // Most likely the process is out of file descriptors, and another connection may free one.
             Err(_refused) => tokio::task::yield_now().await,
         }
     }

@@ -1,18 +1,18 @@
-//! Real servers on free loopback ports, in temporary directories, that end with the test process.
+//! Real database servers for tests, on free loopback ports and in temporary directories. The servers end with the test process.
 //!
-//! A server is started by a small shell that waits on a pipe from this process. The pipe closes when the server is dropped,
-//! when the process ends and when the process is killed: the shell then kills the server and removes its directory.
+//! A small shell process starts each server and waits on a pipe from the test process. The pipe closes when the server is dropped and when
+//! the test process ends or is killed. The shell then kills the server and removes the server's directory.
 //!
 //! ```no_run
 //! use shedlock_testkit::server_or_skip;
 //! use shedlock_testkit::servers::Postgres;
 //!
 //! # async fn test() {
-//! // One server for all tests of this process, a database for each.
+//! // One server for all tests of this process, and a database for each test.
 //! let shared = server_or_skip!(Postgres::shared().await);
 //! let url = shared.fresh_database().await;
 //!
-//! // A server of one's own, to be mistreated.
+//! // A server that only this test uses, so the test may stop it.
 //! let own = server_or_skip!(Postgres::start().await);
 //! own.pause().await.unwrap();
 //! own.resume().await.unwrap();
@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! A new kind of server is one file: an implementation of [`Kind`], and of [`Standalone`] if it needs no other server.
+//! To add a kind of server, implement [`Kind`], and [`Standalone`] if the server needs no other server.
 
 mod account;
 mod backend;
@@ -56,8 +56,8 @@ pub use self::redis::Redis;
 pub use self::small_disk::SmallDisk;
 pub use crate::unavailable::Unavailable;
 
-/// A running server of kind `K`, such as [`Postgres`]. Clones are handles of the same server. When the last handle is dropped, the server is
-/// killed and its directory is removed.
+/// A running server of kind `K`, such as [`Postgres`]. Clones are handles of the same server. When the last handle is dropped, the server
+/// is killed and the server's directory is removed.
 ///
 /// # Examples
 ///
@@ -82,19 +82,19 @@ pub struct Server<K> {
 }
 
 impl<K: Kind> Server<K> {
-    /// The loopback port the server listens on, the same after a restart.
+    /// The loopback port on which the server listens. The port is the same after a restart.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.site.port
     }
 
-    /// The address the server listens on.
+    /// The loopback address and port on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.site.port).into()
     }
 
-    /// The server's process id, `None` when it is stopped.
+    /// The process id of the server, or `None` if the server is stopped.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.keeper()
@@ -102,41 +102,41 @@ impl<K: Kind> Server<K> {
             .and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())
     }
 
-    /// Stops the server in good order and waits until it is gone.
+    /// Shuts the server down in good order and waits until the server has ended.
     ///
     /// # Errors
     ///
-    /// When signals cannot be sent.
+    /// If a signal cannot be sent.
     pub async fn stop(&self) -> io::Result<()> {
         self.blocking(|server| server.keeper().stop(K::STOP_SIGNAL))
             .await
     }
 
-    /// Stops the server by this signal, which may mean another kind of end to it than [`stop`](Self::stop)'s, such as SIGQUIT to
-    /// PostgreSQL, and waits until it is gone.
+    /// Stops the server with this signal and waits until the server has ended. For some servers, the signal selects the kind of shutdown:
+    /// PostgreSQL ends without a checkpoint after SIGQUIT.
     ///
     /// # Errors
     ///
-    /// When signals cannot be sent.
+    /// If a signal cannot be sent.
     pub async fn stop_by(&self, signal: Signal) -> io::Result<()> {
         self.blocking(move |server| server.keeper().stop(signal))
             .await
     }
 
-    /// Kills the server and its children at once (SIGKILL) and waits until it is gone.
+    /// Kills the server and its child processes at once (SIGKILL) and waits until the server has ended.
     ///
     /// # Errors
     ///
-    /// When signals cannot be sent.
+    /// If a signal cannot be sent.
     pub async fn kill(&self) -> io::Result<()> {
         self.blocking(|server| server.keeper().kill()).await
     }
 
-    /// Starts the server again on its port and its data, after stopping it if it runs; returns when it answers.
+    /// Starts the server again on the same port and the same data, and returns when the server answers. A running server is stopped first.
     ///
     /// # Errors
     ///
-    /// When the server does not come up; the error ends with the last lines of its log.
+    /// If the server does not start. The error ends with the last lines of the server's log.
     pub async fn restart(&self) -> io::Result<()> {
         self.blocking(|server| {
             server.keeper().stop(K::STOP_SIGNAL)?;
@@ -145,37 +145,37 @@ impl<K: Kind> Server<K> {
         .await
     }
 
-    /// Stops all processes of the server where they stand (SIGSTOP): connections stay open and nothing answers.
+    /// Pauses all processes of the server (SIGSTOP): connections stay open and the server does not answer.
     ///
     /// # Errors
     ///
-    /// When the server does not run.
+    /// If the server is not running.
     pub async fn pause(&self) -> io::Result<()> {
         self.blocking(|server| server.keeper().pause()).await
     }
 
-    /// Lets a paused server go on (SIGCONT).
+    /// Resumes a paused server (SIGCONT).
     ///
     /// # Errors
     ///
-    /// When the server does not run.
+    /// If the server is not running.
     pub async fn resume(&self) -> io::Result<()> {
         self.blocking(|server| server.keeper().resume()).await
     }
 
-    /// What the server has logged, for a message.
+    /// The last lines of the server's log, for a message.
     #[must_use]
     pub fn log(&self) -> String {
         tools::tail(&self.site.directory.join("server.log"))
     }
 
-    /// The machinery, for the file of a kind.
+    /// What is specific to this kind of server. For implementations of [`Kind`].
     #[must_use]
     pub fn kind(&self) -> &K {
         &self.kind
     }
 
-    /// Where the server lives.
+    /// The directory and the port of the server.
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.site

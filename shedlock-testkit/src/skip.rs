@@ -1,8 +1,8 @@
-//! Skipping out loud: a test that cannot run here says which one and why.
+//! Tests that cannot run on this machine report their name and the reason.
 //!
-//! The harness of the standard library has no third outcome, so a skipped test counts as passed. What keeps that honest is
-//! the line it prints, the log that a build reads afterwards (`SHEDLOCK_SKIP_LOG`), and the rule that in CI a server that
-//! can be installed must be there.
+//! The standard test harness has only two outcomes, so a skipped test counts as passed. Three things keep skipped tests visible: each skip
+//! prints a line, each skip is appended to the file that `SHEDLOCK_SKIP_LOG` names, and in CI a test fails if its server is missing and one
+//! command would install that server.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -10,17 +10,17 @@ use std::io::Write as _;
 
 use crate::unavailable::Unavailable;
 
-/// Names the file to which every skip is appended.
+/// The environment variable with the path of the file to which each skip is appended.
 pub const SKIP_LOG: &str = "SHEDLOCK_SKIP_LOG";
 
-/// Reports that `test` does not run here, and why.
+/// Reports that `test` does not run on this machine, and why.
 ///
-/// Prints `SKIPPED <test>: <reason>` and appends the same line to the file named by the environment variable
-/// `SHEDLOCK_SKIP_LOG`, if it is set. The caller returns from the test afterwards; [`skip!`](crate::skip!) does both.
+/// Prints `SKIPPED <test>: <reason>` and appends the same line to the file that the environment variable `SHEDLOCK_SKIP_LOG` names, if the
+/// variable is set. The caller must then return from the test; [`skip!`](crate::skip!) reports and returns.
 ///
 /// # Panics
 ///
-/// When the log cannot be written: a skip that nobody can count would be a silent one.
+/// If the file cannot be written: otherwise the skip would not be counted.
 #[expect(clippy::print_stderr, reason = "the line is this function's purpose")]
 pub fn skip(test: &str, reason: &str) {
     // One line per skip, whatever the reason holds: a build counts lines.
@@ -42,11 +42,11 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
-/// Reports that the server `test` wants cannot be started here.
+/// Reports that `test` does not run because a server is not available on this machine.
 ///
 /// # Panics
 ///
-/// In CI (the environment variable `CI` is set) when the server can be had: there, a missing server is a broken build.
+/// If the environment variable `CI` is set and one command would install the server: in CI, such a missing server is an error.
 pub fn skip_unavailable(test: &str, unavailable: &Unavailable) {
     let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     assert!(
@@ -56,9 +56,9 @@ pub fn skip_unavailable(test: &str, unavailable: &Unavailable) {
     skip(test, &unavailable.to_string());
 }
 
-/// Skips the test it stands in: reports the reason and returns.
+/// Skips the enclosing test: reports the reason and returns from the function.
 ///
-/// The name is the path of the function around it; give one as the first argument where that says too little.
+/// The reported name is the path of the enclosing function. Pass another name as the first argument if the path is not clear enough.
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ pub fn skip_unavailable(test: &str, unavailable: &Unavailable) {
 ///     if !root {
 ///         shedlock_testkit::skip!("network namespaces need root");
 ///     }
-///     // What only root can do.
+///     // Code that needs root.
 /// }
 /// ```
 #[macro_export]
@@ -85,10 +85,10 @@ macro_rules! skip {
     };
 }
 
-/// Gives the started server, or skips the test it stands in.
+/// Evaluates to the started server, or skips the enclosing test if the server is not available.
 ///
-/// Takes what `start()` or `shared()` of a [server](crate::servers::Server) returned. In CI a server that can be
-/// installed must be there: the test fails instead of being skipped.
+/// The argument is what `start()` or `shared()` of a [server](crate::servers::Server) returned. In CI (the environment variable `CI` is
+/// set) the test fails instead of being skipped if one command would install the server.
 ///
 /// # Examples
 ///
@@ -114,7 +114,7 @@ macro_rules! server_or_skip {
     };
 }
 
-/// The path of the function it stands in, closures and async blocks left out.
+/// The path of the enclosing function, without closures and async blocks.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! function_name {

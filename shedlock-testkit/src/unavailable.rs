@@ -1,4 +1,4 @@
-//! Why a server or another thing that a test needs is missing on this machine, and how to get it.
+//! The error for a server that is missing on this machine, and how to install the server.
 
 use std::error::Error;
 use std::fmt;
@@ -21,16 +21,16 @@ use std::fmt;
 pub struct Unavailable {
     /// The name of the server, such as `PostgreSQL`.
     pub server: &'static str,
-    /// What is missing, or what went wrong.
+    /// The missing program or library, or what went wrong.
     pub reason: String,
     /// If the server is `obtainable`, the exact command that installs it on Debian. Otherwise a sentence that says how to get it.
     pub install: &'static str,
-    /// Whether the one command in `install` is enough. In CI, a test that needs such a server fails instead of being skipped.
+    /// Whether the one command in `install` is enough. In CI (`CI` is set), a test that needs such a server fails instead of being skipped.
     pub obtainable: bool,
 }
 
 impl Unavailable {
-    /// A server that one command installs.
+    /// Describes a server that one command installs.
     #[must_use]
     pub fn obtainable(server: &'static str, reason: String, install: &'static str) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl Unavailable {
         }
     }
 
-    /// A server that takes more than one command; `install` is a sentence that says what.
+    /// Describes a server that needs more than one command. `install` is a sentence that says how to get the server.
     #[must_use]
     pub fn rare(server: &'static str, reason: String, install: &'static str) -> Self {
         Self {

@@ -1,9 +1,9 @@
-//! Why a job could not be added.
+//! The error of creating, adding or removing a job.
 
 use shedlock_runtime::{InvalidDuration, LockError, printable};
 use tokio_cron_scheduler::JobSchedulerError;
 
-/// Why a job could not be made, added or removed. A run of a job never returns this error.
+/// Why a job could not be created, added or removed. A run of a job never returns this error.
 ///
 /// # Examples
 ///
@@ -23,12 +23,12 @@ pub enum JobError {
     /// The lock's name or one of its durations is refused.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The schedule cannot be read.
+    /// The schedule cannot be parsed.
     #[error(
         "cannot read the schedule `{schedule}`; it has six fields: second, minute, hour, day of month, month, day of week"
     )]
     Schedule {
-        /// The schedule that cannot be read.
+        /// The schedule that cannot be parsed.
         schedule: String,
     },
     /// The schedule has no tick in the future. The scheduler would silently remove the job.
@@ -37,7 +37,7 @@ pub enum JobError {
         /// The schedule without a tick.
         schedule: String,
     },
-    /// The interval is not a whole number of seconds, in which the scheduler counts.
+    /// The interval is not a whole number of seconds. The scheduler counts in seconds.
     #[error(
         "the interval `{interval}` is not a whole number of seconds, which is what the scheduler counts in"
     )]
@@ -45,7 +45,7 @@ pub enum JobError {
         /// The interval, as text.
         interval: String,
     },
-    /// The scheduler has a job with this lock already. Two jobs with one lock would skip each other's ticks.
+    /// The scheduler already has a job with this lock. Two jobs with one lock would make each other skip ticks.
     #[error(
         "there is a job `{}` already; two jobs under one lock would skip each other's ticks",
         printable(name)
@@ -54,7 +54,7 @@ pub enum JobError {
         /// The name of the lock.
         name: String,
     },
-    /// The scheduler has been shut down; it cannot be started again.
+    /// The scheduler has been shut down. A scheduler cannot be started again.
     #[error("the scheduler has been shut down")]
     ShutDown,
     /// The scheduler itself has failed.

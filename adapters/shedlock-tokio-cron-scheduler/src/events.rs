@@ -1,4 +1,4 @@
-//! Every line that this crate logs, in the form of the runtime's: one target, fixed names.
+//! All log lines of this crate. Like the lines of `shedlock-runtime`, they have the target `shedlock` and fixed event names.
 
 use shedlock_runtime::LockName;
 use tracing::{debug, error, warn};

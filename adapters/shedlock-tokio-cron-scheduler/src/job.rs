@@ -16,14 +16,13 @@ use crate::run::{JobResult, Running, Task};
 use crate::spacing::Ticks;
 use crate::zone::{follow, next_tick};
 
-/// So many ticks ahead are looked at for the shortest gap between two.
+/// The number of future ticks among which the shortest gap between two ticks is searched.
 const LOOK_AHEAD: usize = 32;
 
-/// Makes locked [`Job`]s for a [`JobScheduler`](tokio_cron_scheduler::JobScheduler).
+/// Creates locked [`Job`]s for a [`JobScheduler`](tokio_cron_scheduler::JobScheduler).
 ///
-/// Each takes a closure that is called for every run, on the node that has the lock. A lock without an `at_least` gets
-/// one that keeps a short run from being repeated by a node that sees the tick a little later; see the
-/// [crate's front page](crate).
+/// Each function takes a closure that is called for every run, on the node that holds the lock. A lock without an `at_least` gets a
+/// default, so that a node that sees the tick a little later does not repeat a short run; see the [crate's front page](crate).
 ///
 /// # Examples
 ///
@@ -50,11 +49,11 @@ const LOOK_AHEAD: usize = 32;
 pub struct LockedJob;
 
 impl LockedJob {
-    /// A job that is due when `schedule` says so, in UTC.
+    /// Creates a job that is due at the ticks of `schedule`, in UTC.
     ///
     /// # Errors
     ///
-    /// A schedule that cannot be read or never comes.
+    /// `schedule` cannot be parsed or has no tick in the future.
     pub fn cron<F, Fut>(
         schedule: impl AsRef<str>,
         locks: &LockingTaskExecutor,
@@ -68,11 +67,11 @@ impl LockedJob {
         Self::cron_tz(schedule, Utc, locks, lock, body)
     }
 
-    /// A job that is due when `schedule` says so in `zone`, also after the zone's clocks have changed.
+    /// Creates a job that is due at the ticks of `schedule` in the time zone `zone`, also after the offset of the zone has changed.
     ///
     /// # Errors
     ///
-    /// A schedule that cannot be read or never comes.
+    /// `schedule` cannot be parsed or has no tick in the future.
     pub fn cron_tz<Z, F, Fut>(
         schedule: impl AsRef<str>,
         zone: Z,
@@ -89,11 +88,11 @@ impl LockedJob {
         cron(schedule.as_ref(), zone, lock, body)
     }
 
-    /// A job that is due every so many whole seconds, counted from when it is made.
+    /// Creates a job that is due every `interval`, a whole number of seconds, counted from the creation of the job.
     ///
     /// # Errors
     ///
-    /// An interval that cannot be understood, is zero or has fractions of a second.
+    /// The interval cannot be parsed, is zero or has fractions of a second.
     pub fn interval<F, Fut>(
         every: impl ToDuration,
         locks: &LockingTaskExecutor,
@@ -109,7 +108,7 @@ impl LockedJob {
     }
 }
 
-/// Where a job takes its lock, which lock, and with whom it is stopped.
+/// The executor that takes the lock of a job, the configuration of the lock, and the bodies that are stopped together.
 type Lock = (LockingTaskExecutor, LockConfiguration, Running);
 
 pub(crate) fn cron<Z, F, Fut>(schedule: &str, zone: Z, lock: Lock, body: F) -> Result<Job, JobError>
@@ -130,7 +129,7 @@ where
     let job = Job::new_async_tz(schedule, zone, move |id, scheduler| {
         let now = Utc::now();
         let here = now.with_timezone(&in_zone);
-        // A tick by an offset that no longer holds is none. In whole seconds, as the scheduler counts.
+        // A tick that was computed with an outdated offset does not count. Compared in whole seconds, as the scheduler counts.
         let is_due = due
             .as_ref()
             .is_some_and(|due| due.timestamp() <= now.timestamp());
@@ -170,7 +169,7 @@ where
     Ok(job?)
 }
 
-/// The job's run, with an `at_least` that fits its ticks.
+/// The task that runs the job, with an `at_least` that fits the ticks of the job.
 fn task<F>(
     (locks, mut config, running): Lock,
     ticks: Ticks,
@@ -189,7 +188,7 @@ fn task<F>(
     }))
 }
 
-/// The shortest time between two of the ticks from `first` on.
+/// The shortest time between two successive ticks, counted from the tick `first` on.
 fn shortest_gap<Z: TimeZone>(
     first: &DateTime<Z>,
     next: impl Fn(&DateTime<Z>) -> Option<DateTime<Z>>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{LockConfiguration, LockError};
 
-/// The lock of a job of a [`LockedScheduler`](crate::LockedScheduler): a name, with the scheduler's defaults, or a whole
+/// The lock of a job of a [`LockedScheduler`](crate::LockedScheduler): a name, which gets the defaults of the scheduler, or a complete
 /// [`LockConfiguration`].
 ///
 /// # Examples
@@ -20,13 +20,13 @@ use shedlock_runtime::{LockConfiguration, LockError};
 ///     Ok(())
 /// }
 /// ```
-// Nobody else can name `Defaults`, so nobody else can implement it.
+// Other crates cannot name `Defaults`, so no other crate can implement `JobLock`.
 pub trait JobLock {
     #[doc(hidden)]
     fn configuration(self, defaults: Defaults) -> Result<LockConfiguration, LockError>;
 }
 
-/// What a lock that is given by its name takes from its scheduler.
+/// The durations of the locks that are given by name.
 #[derive(Debug, Clone, Copy)]
 #[expect(unnameable_types, reason = "only this crate calls what takes it")]
 pub struct Defaults {

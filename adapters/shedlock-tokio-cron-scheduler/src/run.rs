@@ -1,5 +1,5 @@
-//! One tick of a job: take the lock or skip, run, say what went wrong. It never panics and returns nothing, because the
-//! scheduler has no use for either.
+//! One tick of a job: take the lock or skip, run the job, log what went wrong. A tick never panics and returns nothing, because
+//! the scheduler handles neither a panic nor a result.
 
 use std::any::Any;
 use std::fmt;
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::events;
 
-/// How long a call to a store may go on after the end; half of what a shutdown waits for.
+/// How long a call to a store may continue after a shutdown has cancelled the jobs: half of the time that the shutdown waits for.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// What a job may return: `()`, or a `Result` whose error is logged at ERROR with the job's name.
@@ -34,7 +34,7 @@ const ANSWER: Duration = Duration::from_secs(5);
     note = "return `()`, or a `Result` whose value is `Send` and whose error is `Display + Send`"
 )]
 pub trait JobResult: Send {
-    /// The error, as text for the log; `None` if the job has not failed.
+    /// The error as text for the log; `None` if the job has not failed.
     fn failure(self) -> Option<String>;
 }
 
@@ -46,7 +46,7 @@ impl JobResult for () {
 
 impl<T: Send, E: fmt::Display + Send> JobResult for Result<T, E> {
     fn failure(self) -> Option<String> {
-        // The long form: of errors that have one, it shows the causes too.
+        // The alternate form, in which some errors also show their causes.
         self.err().map(|error| format!("{error:#}"))
     }
 }
@@ -58,14 +58,14 @@ enum Ended {
     Cancelled,
 }
 
-/// Which bodies of a scheduler are running, and the word to stop.
+/// The running bodies of a scheduler, and the token that cancels them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Running {
     pub(crate) bodies: TaskTracker,
     pub(crate) cancel: CancellationToken,
 }
 
-/// A job, its lock, and what it runs.
+/// A job: its lock and its body.
 pub(crate) struct Task<F> {
     pub(crate) locks: LockingTaskExecutor,
     pub(crate) config: LockConfiguration,
@@ -81,18 +81,18 @@ where
     /// Carries out one tick.
     pub(crate) async fn tick(&self) {
         let _running = self.running.bodies.token();
-        // Asked after the token is taken: whoever waits for the tokens has closed the tracker before.
+        // Checked after the token is taken: a shutdown closes the tracker before it waits for the tokens.
         if self.running.bodies.is_closed() {
             return;
         }
         let begun = AtomicBool::new(false);
-        // The closure is called in here, too: a panic of it inside the scheduler's own call would poison the scheduler's
-        // lock on the job, which would never run again.
+        // The closure is called inside this future as well: if the closure panicked inside the scheduler's own call, the panic would
+        // poison the scheduler's mutex of the job, and the job would never run again.
         let run = AssertUnwindSafe(self.run_locked(&begun)).catch_unwind();
         let ran = tokio::select! {
             biased;
             ran = run => ran,
-            // It may wait for its lock for hours.
+            // Without this branch, a run could wait for its lock for hours.
             () = self.stopped_before(&begun) => Ok(()),
         };
         if let Err(panic) = ran {
@@ -100,10 +100,10 @@ where
         }
     }
 
-    /// Ends a little after the scheduler, unless the body has begun: that has its lock given back first.
+    /// Resolves a little after the scheduler has cancelled its jobs, unless the body has begun: the lock of such a body is released first.
     async fn stopped_before(&self, begun: &AtomicBool) {
         self.running.cancel.cancelled().await;
-        // A store that has been asked may still grant the lock, and it is better given back than left behind.
+        // The store may still grant a lock for a request that is on its way; waiting for the answer allows a release of that lock.
         tokio::time::sleep(self.config.timeout().min(ANSWER)).await;
         if begun.load(Ordering::Relaxed) {
             pending::<()>().await;
@@ -111,7 +111,7 @@ where
     }
 
     async fn run_locked(&self, begun: &AtomicBool) {
-        // A run that was stopped is no success either.
+        // A cancelled run is not a success either.
         let has_failed = |ended: &Ended| !matches!(ended, Ended::Well);
         let run = self.run(begun);
         let run = self
@@ -124,14 +124,14 @@ where
             Ok(Outcome::Executed(Ended::Cancelled)) => {
                 events::cancelled(self.config.name());
             }
-            // The runtime has logged a skip, at DEBUG: on all nodes but one that is what a tick does.
+            // `shedlock-runtime` has logged a skip at DEBUG: a skip is the normal result of a tick on all nodes but one.
             Ok(Outcome::Executed(Ended::Well) | Outcome::Skipped(_)) => {}
-            // Logged as for a locked function that returns nothing: once, and then not at every tick.
+            // Logged as for a locked function that returns `()`: at most once a minute, and not at every tick.
             Err(error) => <()>::error_value(error),
         }
     }
 
-    /// The body, inside the lock: one that is cancelled has its lock given back before anybody goes on.
+    /// Runs the body under the lock. If the body is cancelled, the executor releases the lock before the tick ends.
     async fn run(&self, begun: &AtomicBool) -> Ended {
         begun.store(true, Ordering::Relaxed);
         if self.running.cancel.is_cancelled() {

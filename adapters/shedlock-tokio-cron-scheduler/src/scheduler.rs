@@ -1,4 +1,4 @@
-//! A scheduler whose every job is locked.
+//! A scheduler all of whose jobs run under locks.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,12 +18,12 @@ use crate::job;
 use crate::lock::{Defaults, JobLock};
 use crate::run::{JobResult, Running};
 
-/// How long a cancelled job may take to give its lock back; longer than the runtime tries in the foreground.
+/// How long a cancelled job may take to release its lock. Longer than the time limit of a release in the foreground.
 const RELEASE: Duration = Duration::from_secs(10);
 
-/// A [`JobScheduler`] whose jobs all run under locks of one provider, each under the name it is added with.
+/// A [`JobScheduler`] whose jobs all run under locks of one provider. The name of each lock is the name with which the job was added.
 ///
-/// A handle: clones share the scheduler and its jobs.
+/// Clones of a `LockedScheduler` share the scheduler and its jobs.
 ///
 /// # Examples
 ///
@@ -74,26 +74,28 @@ pub struct LockedScheduler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// How many jobs were stopped, because they had not ended in time or were waiting for their locks. Their locks are free.
+    /// How many jobs were cancelled, because they had not ended in time or were waiting for their locks. Except for the jobs that are
+    /// [still running](Stopped::still_running), the locks of these jobs are free.
     pub cancelled: usize,
-    /// How many of the `cancelled` jobs go on, because they block their threads and never await. Each of their locks becomes free when the job
-    /// or the lease ends.
+    /// How many of the [`cancelled`](Stopped::cancelled) jobs continue to run, because they block their threads and never await. The lock
+    /// of such a job becomes free when the job or the lease ends.
     pub still_running: usize,
 }
 
 impl LockedScheduler {
-    /// Jobs of `scheduler` under locks of `provider`. `at_most` is the lease of locks that are given by name.
+    /// Creates a scheduler that runs the jobs of `scheduler` under locks of `provider`. `at_most` is the lease of locks that are given by
+    /// name.
     ///
     /// # Errors
     ///
-    /// An `at_most` that cannot be understood, is under a millisecond or over 36500 days.
+    /// `at_most` cannot be parsed, is shorter than a millisecond or longer than 36500 days.
     pub fn new(
         scheduler: JobScheduler,
         provider: impl LockProvider,
         at_most: impl ToDuration,
     ) -> Result<Self, JobError> {
         let at_most = at_most.to_duration()?;
-        // The name is of no account: it is the duration that is checked, here rather than with the first job.
+        // Checks the duration now instead of at the first job. The name does not matter.
         LockConfiguration::new("default", at_most)?;
         Ok(Self {
             scheduler,
@@ -107,26 +109,27 @@ impl LockedScheduler {
         })
     }
 
-    /// How long locks that are given by name stay taken after a short run, in place of what fits each job's ticks.
+    /// Sets the `at_least` of locks that are given by name. Without this setting, each such lock has an `at_least` that fits the ticks of
+    /// its job.
     ///
     /// # Errors
     ///
-    /// A duration that cannot be understood or is over 36500 days.
+    /// `at_least` cannot be parsed or is longer than 36500 days.
     pub fn with_default_at_least(mut self, at_least: impl ToDuration) -> Result<Self, JobError> {
         self.defaults.at_least = at_least.to_duration()?;
         Ok(self)
     }
 
-    /// Adds a job that is due when `schedule` says so, in UTC. `lock` is a name or a [`LockConfiguration`].
+    /// Adds a job that is due at the ticks of `schedule`, in UTC. `lock` is a name or a [`LockConfiguration`].
     ///
     /// # Errors
     ///
-    /// A schedule that cannot be read or never comes; a name that is refused or has a job already; a scheduler that
-    /// was shut down or fails.
+    /// `schedule` cannot be parsed or has no tick in the future; the name of the lock is refused, or the scheduler already has a job with
+    /// this name; the scheduler was shut down or fails.
     ///
     /// # Cancel safety
     ///
-    /// A call that is dropped may have added the job; [`remove`](Self::remove) takes it away.
+    /// If the call is dropped, the job may have been added. [`remove`](Self::remove) removes the job.
     pub async fn cron<F, Fut>(
         &self,
         schedule: impl AsRef<str>,
@@ -140,7 +143,7 @@ impl LockedScheduler {
         self.cron_tz(schedule, Utc, lock, body).await
     }
 
-    /// Adds a job that is due when `schedule` says so in `zone`, also after the zone's clocks have changed.
+    /// Adds a job that is due at the ticks of `schedule` in the time zone `zone`, also after the offset of the zone has changed.
     ///
     /// # Errors
     ///
@@ -168,11 +171,12 @@ impl LockedScheduler {
             .await
     }
 
-    /// Adds a job that is due every so many whole seconds on this node, and runs about that often on all together.
+    /// Adds a job that is due every `interval`, a whole number of seconds. The default `at_least` makes the job run about once per interval
+    /// on all nodes together.
     ///
     /// # Errors
     ///
-    /// An interval that cannot be understood, is zero or has fractions of a second; otherwise as [`cron`](Self::cron).
+    /// The interval cannot be parsed, is zero or has fractions of a second; otherwise as [`cron`](Self::cron).
     ///
     /// # Cancel safety
     ///
@@ -213,7 +217,7 @@ impl LockedScheduler {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a job away; a run of it goes on to its end. The answer is whether there was one of that name.
+    /// Removes the job whose lock has the name `name`. A run in progress continues to its end. Returns whether there was such a job.
     ///
     /// # Errors
     ///
@@ -221,28 +225,28 @@ impl LockedScheduler {
     ///
     /// # Cancel safety
     ///
-    /// A call that is dropped may have taken the job away; it can be repeated.
+    /// If the call is dropped, the job may have been removed. The call can be repeated.
     pub async fn remove(&self, name: &str) -> Result<bool, JobError> {
         let Some(id) = self.names().get(name).copied() else {
             return Ok(false);
         };
         self.scheduler.remove(&id).await?;
-        // Unless it is another job's by now: who asked at the same moment may have been faster, and added it again.
+        // Only if the name still belongs to this job: a concurrent call may have removed the job and added another one under the name.
         if self.names().get(name) == Some(&id) {
             self.names().remove(name);
         }
         Ok(true)
     }
 
-    /// Begins to run what is due; jobs may be added before and after.
+    /// Starts the scheduler. Jobs can be added before and after the start.
     ///
     /// # Errors
     ///
-    /// The scheduler has been started or shut down already, or fails.
+    /// The scheduler has already been started or shut down, or fails.
     ///
     /// # Cancel safety
     ///
-    /// A call that is dropped may have started the scheduler.
+    /// If the call is dropped, the scheduler may have been started.
     pub async fn start(&self) -> Result<(), JobError> {
         if self.running.bodies.is_closed() {
             return Err(JobError::ShutDown);
@@ -250,17 +254,18 @@ impl LockedScheduler {
         Ok(self.scheduler.start().await?)
     }
 
-    /// Runs nothing more, lets running jobs end within `grace`, then stops the rest and gives their locks back.
+    /// Shuts the scheduler down: starts no further runs, waits up to `grace` for the running jobs, then cancels the remaining jobs and
+    /// releases their locks.
     ///
-    /// Takes no longer than `grace` and ten seconds. It is for good: a scheduler cannot be started again.
+    /// The call takes at most `grace` plus ten seconds. A scheduler that was shut down cannot be started again.
     ///
     /// # Errors
     ///
-    /// A `grace` that cannot be understood, or a scheduler that fails.
+    /// `grace` cannot be parsed, or the scheduler fails.
     ///
     /// # Cancel safety
     ///
-    /// A call that is dropped has ended the scheduling; running jobs may go on. It can be repeated.
+    /// If the call is dropped, no further runs start, but running jobs may continue. The call can be repeated.
     pub async fn shutdown(&self, grace: impl ToDuration) -> Result<Stopped, JobError> {
         let grace = grace.to_duration()?;
         let bodies = &self.running.bodies;
@@ -280,7 +285,8 @@ impl LockedScheduler {
         Ok(stopped)
     }
 
-    /// The scheduler itself, for its notifications and next ticks. A job that is added to it directly has no lock.
+    /// The underlying [`JobScheduler`], for notifications and for the time of the next tick. A job that is added to the [`JobScheduler`]
+    /// directly has no lock.
     #[must_use]
     pub fn scheduler(&self) -> &JobScheduler {
         &self.scheduler

@@ -1,29 +1,29 @@
-//! How long a lock stays taken after a short run, so that one tick is one run.
+//! How long a lock stays taken after a short run, so that there is only one run for each tick.
 //!
-//! Nodes see the same tick at different moments: the scheduler looks at the time twice a second, and clocks differ. A
-//! run that has ended before the slowest node looks would be repeated there.
+//! Nodes see the same tick at different moments: the scheduler checks the time twice a second, and clocks differ. If a run ended before
+//! the last node sees the tick, that node would repeat the run.
 
 use std::fmt;
 use std::time::Duration;
 
 use humantime::format_duration;
 
-/// How often the scheduler looks at the time.
+/// How often the scheduler checks the time.
 pub(crate) const POLL: Duration = Duration::from_millis(500);
 
-/// More than the clocks of nodes differ; longer would only keep people from running a job by hand.
+/// More than the clocks of nodes usually differ. A longer guard would only prevent people from running a job by hand.
 const LONGEST_GUARD: Duration = Duration::from_secs(30);
 
-/// When a job is due, as far as its spacing is concerned.
+/// The kind of ticks that a job has, and the time between two ticks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ticks {
-    /// All nodes have the same ticks, of which two are at least this far apart.
+    /// All nodes have the same ticks. The duration is the shortest time between two ticks.
     Shared(Duration),
-    /// Each node counts from its own start.
+    /// Each node counts its ticks from its own start. The duration is the interval.
     Own(Duration),
 }
 
-/// Why an `at_least` that was asked for is probably not what was meant.
+/// Why a configured `at_least` is probably a mistake.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Doubt {
     TooShort {
@@ -37,19 +37,19 @@ pub(crate) enum Doubt {
 }
 
 impl Ticks {
-    /// The `at_least` of a job that asks for none.
+    /// The `at_least` of a job whose lock has no `at_least`.
     pub(crate) fn guard(self) -> Duration {
         match self {
             Self::Shared(gap) => (gap / 2).min(LONGEST_GUARD),
-            // The nodes' ticks lie anywhere in the interval. A second less than it, so that the node that had the
-            // last run is not refused when it looks a little earlier than then.
+            // The ticks of other nodes can lie anywhere in the interval. One second less than the interval, so that the node of the
+            // last run is not refused if that node sees its next tick a little early.
             Self::Own(interval) => interval
                 .saturating_sub(Duration::from_secs(1))
                 .max(interval / 2),
         }
     }
 
-    /// What is wrong with an `at_least` that was asked for.
+    /// What is wrong with a configured `at_least`; `None` if nothing is wrong.
     pub(crate) fn doubt(self, at_least: Duration) -> Option<Doubt> {
         let (gap, needed) = match self {
             Self::Shared(gap) => (gap, POLL.min(gap / 2)),

@@ -1,8 +1,8 @@
-//! Schedules, and time zones that change their offset.
+//! Schedules in time zones whose offset changes.
 //!
-//! The scheduler keeps the offset that a zone has when the job is made. After a clock change the job runs an hour off,
-//! and a node that is started later runs it at another hour than the others, so that the lock cannot help. Here each
-//! tick tells the scheduler the offset that the next one will have.
+//! The scheduler uses the offset that a zone has when the job is created, for as long as the job exists. After a clock change the job
+//! would run one hour too early or too late, and a node that was started later would run the job at another hour than the other
+//! nodes, so that the lock could not help. This module therefore sets the offset of the next tick at each tick.
 
 use chrono::{DateTime, Offset as _, TimeZone, Utc};
 use tokio_cron_scheduler::job::JobId;
@@ -10,7 +10,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::error::JobError;
 
-/// The schedule as a function from an instant to the next tick after it.
+/// The schedule as a function from an instant to the next tick after that instant.
 pub(crate) fn next_tick<Z: TimeZone>(
     schedule: &str,
 ) -> Result<impl Fn(&DateTime<Z>) -> Option<DateTime<Z>> + Send + Sync + 'static + use<Z>, JobError>
@@ -18,7 +18,7 @@ pub(crate) fn next_tick<Z: TimeZone>(
     let unreadable = || JobError::Schedule {
         schedule: schedule.to_owned(),
     };
-    // The scheduler's own reading of the text, by way of a job that is never added.
+    // The scheduler itself parses the text, by means of a job that is never added.
     let cron = Job::new(schedule, |_id, _scheduler| {})
         .and_then(|mut job| job.job_data())
         .map_err(|_| unreadable())?
@@ -27,10 +27,10 @@ pub(crate) fn next_tick<Z: TimeZone>(
     Ok(move |from: &DateTime<Z>| cron.find_next_occurrence(from, false).ok())
 }
 
-/// Tells the scheduler which offset holds at `next`, the tick after the one that has just begun.
+/// Sets the scheduler's offset for the job to the offset at `next`, which is the tick after the current tick.
 ///
-/// The scheduler moves the job's tick on in a task of its own, before or after: both look at the stored data under one
-/// lock, so whoever comes second has the right offset.
+/// The scheduler computes the job's next tick in a task of its own, before or after this call. Both access the stored data under one
+/// mutex, so the one that comes second uses the right offset.
 pub(crate) async fn follow<Z: TimeZone>(
     scheduler: &JobScheduler,
     job: JobId,

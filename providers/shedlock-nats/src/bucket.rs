@@ -1,4 +1,4 @@
-//! Making a bucket, and looking at one.
+//! Creates a bucket, and checks the options of a bucket.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::store::Bucket;
 
-/// What limits locks in a bucket without hindering them: from [`check_bucket`](crate::NatsLockProvider::check_bucket).
+/// The report of [`check_bucket`](crate::NatsLockProvider::check_bucket): what may be lost in a bucket in which locks otherwise work.
 ///
-/// `Display` is one line for each warning.
+/// `Display` writes one line for each warning.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ use crate::store::Bucket;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct BucketReport {
-    /// One lower-case sentence each, without a full stop.
+    /// The warnings. Each warning is a lower-case sentence without a full stop.
     pub warnings: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for BucketReport {
 }
 
 impl Bucket {
-    /// Makes the bucket as JVM nodes do, but in files.
+    /// Creates the bucket with the options that JVM nodes use, except that the bucket is stored in files.
     pub(crate) async fn ensure(&self) -> Result<(), LockError> {
         let config = json!({
             "name": format!("KV_{}", self.name),
@@ -56,7 +56,7 @@ impl Bucket {
         });
         match self.api::<Value>("STREAM.CREATE", &config).await? {
             Ok(_) => Ok(()),
-            // There is one with other options.
+            // The bucket exists with other options.
             Err(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST => Ok(()),
             Err(error) => Err(self.refused(error)),
         }
@@ -78,7 +78,7 @@ impl Bucket {
     }
 }
 
-/// What hinders locks.
+/// The options with which locks cannot work in the bucket.
 fn problems(config: &Config) -> Vec<&'static str> {
     let drops_the_oldest =
         config.discard == DiscardPolicy::Old && (config.max_messages > 0 || config.max_bytes > 0);
@@ -99,7 +99,7 @@ fn problems(config: &Config) -> Vec<&'static str> {
     .collect()
 }
 
-/// What is lost when, in such a bucket.
+/// What may be lost in a bucket with these options, and when.
 fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     if config.storage == StorageType::Memory {

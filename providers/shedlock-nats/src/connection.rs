@@ -1,4 +1,4 @@
-//! One connection to NATS, and questions on it until there is an answer.
+//! One connection to NATS, on which requests are repeated until there is an answer.
 
 use std::fmt;
 use std::future::ready;
@@ -15,33 +15,35 @@ use tokio::time::{Instant, sleep};
 
 use crate::error;
 
-/// A question without an answer for so long is asked again.
+/// A request without an answer is repeated after this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// How often one question is asked. The time limit of a call is shorter as a rule.
+/// How often one request is sent. The time limit of a call usually ends the call before.
 const MOST_ASKED: usize = 60;
-/// How often on a client of the user's, where no answer may mean no right: within the usual limit of a call, so that this is told.
+/// How often one request is sent on the caller's own client, where a missing answer may mean a missing right. Few enough that the error
+/// about this is returned within the usual time limit of a call.
 const MOST_ASKED_OF_CLIENT: usize = 4;
-/// A client without a connection gets so long to find one.
+/// How long a client without a connection may take to connect.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(1);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many refusals of a server wait for those who asked.
+/// How many refusals of a server are stored until the calls have read them.
 const MOST_REFUSALS: usize = 64;
 
-/// A client of the user, or one of the provider's own that is made when first needed.
+/// The caller's own client, or a client of the provider that is created when it is first needed.
 pub(crate) struct Connection {
-    /// The servers of a client of the provider's own.
+    /// The servers to which the provider's client connects.
     servers: Option<Vec<ServerAddr>>,
     client: OnceCell<Client>,
-    /// What the server refuses on a connection of the provider's own: it tells the connection, and not the request.
+    /// The refusals of the server on the provider's own connection. The server reports a refusal on the connection, and not as the answer
+    /// to a request.
     refusals: broadcast::Sender<String>,
-    /// When an answer last came, or the connection was last replaced.
+    /// When an answer last arrived, or the connection was last replaced.
     heard: Mutex<Instant>,
 }
 
 pub(crate) struct Answer {
     /// `None` if nobody serves the subject.
     pub(crate) message: Option<Message>,
-    /// Whether the question was asked before, and may have been carried out then.
+    /// Whether the request was sent more than once, so that an earlier copy may have been carried out.
     pub(crate) is_repeated: bool,
 }
 
@@ -63,7 +65,7 @@ impl Connection {
         }
     }
 
-    /// The client, connected for the first time if it is the provider's own and has not been yet.
+    /// The client. If the client is the provider's own, the first call connects it.
     pub(crate) async fn client(&self) -> Result<&Client, LockError> {
         let servers = self.servers.as_deref().unwrap_or_default();
         let connect = || async {
@@ -84,14 +86,14 @@ impl Connection {
             })
             .event_callback(move |event| {
                 if let Event::ServerError(ServerError::Other(refusal)) = event {
-                    // Nobody asks just now.
+                    // An error means that no call is waiting for an answer.
                     let _unheard = refusals.send(refusal);
                 }
                 ready(())
             })
     }
 
-    /// The answer to a request. It is asked again, on a new connection, while there is no answer.
+    /// Returns the answer to a request. While there is no answer, the request is repeated on a new connection.
     pub(crate) async fn ask(
         &self,
         subject: &str,
@@ -124,7 +126,7 @@ impl Connection {
         Err(error::unanswered(self.servers.is_some()))
     }
 
-    /// What an [`Answer`] holds, or `None` if there was none in time.
+    /// The contents of an [`Answer`], or `None` if there was no answer in time.
     async fn ask_once(
         &self,
         client: &Client,
@@ -147,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Replaces a connection of the provider's own on which nothing was heard since `asked`.
+    /// Replaces the provider's own connection if no answer has arrived on it since `asked`.
     async fn renew(&self, client: &Client, asked: Instant) -> Result<(), LockError> {
         let is_silent = *self.heard.lock().unwrap_or_else(PoisonError::into_inner) < asked;
         if self.servers.is_some() && is_silent {
@@ -156,7 +158,7 @@ impl Connection {
             let before = connects();
             let renewed = client.force_reconnect().await;
             renewed.map_err(|error| error::in_doubt(error::closed(error)))?;
-            // What the client is told before then goes to the old connection.
+            // Until the client has reconnected, its requests go to the old connection.
             let _in_time = wait_until(|| connects() != before).await;
         }
         Ok(())
@@ -167,7 +169,7 @@ impl Connection {
     }
 }
 
-/// Logs in as the first URL with a user says; the client itself passes over it.
+/// Adds the login of the first URL that has a user, because the client itself ignores the login in its URLs.
 fn with_login(options: ConnectOptions, servers: &[ServerAddr]) -> ConnectOptions {
     let login = |server: &ServerAddr| {
         let password = server.password().map(percent_decoded);
@@ -194,7 +196,8 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What a client without a connection is given to do, it does later; so it is given nothing.
+/// Waits until the client has a connection. A client without a connection queues its requests and sends them later, which must not happen
+/// to a request of a lock.
 async fn wait_for_connection(client: &Client) -> Result<(), LockError> {
     if wait_until(|| client.connection_state() == State::Connected).await {
         return Ok(());
@@ -202,7 +205,7 @@ async fn wait_for_connection(client: &Client) -> Result<(), LockError> {
     Err(error::disconnected())
 }
 
-/// Whether `is_so` became true in time.
+/// Waits until `is_so` returns true. Returns false if that takes too long.
 async fn wait_until(is_so: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + CONNECTED_WITHIN;
     while !is_so() {
@@ -214,7 +217,7 @@ async fn wait_until(is_so: impl Fn() -> bool) -> bool {
     true
 }
 
-/// Waits until the server says that it refuses requests for `subject`, or answers to this client.
+/// Waits until the server reports that it refuses requests for `subject`, or that it refuses answers to this client.
 async fn refusal_of(mut refusals: broadcast::Receiver<String>, subject: &str) -> String {
     let quoted = format!("\"{subject}\"");
     loop {
@@ -223,13 +226,13 @@ async fn refusal_of(mut refusals: broadcast::Receiver<String>, subject: &str) ->
                 return refusal;
             }
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-            // The sender lives as long as the provider.
+            // Never happens while the provider exists, because the provider owns the sender.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-// A server's address may have a password in it.
+// Written by hand, because the address of a server may contain a password.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")

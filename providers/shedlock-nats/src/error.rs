@@ -1,4 +1,4 @@
-//! What errors of NATS mean to a lock, and what to do about them.
+//! Translates errors of NATS into errors of locks, with remedies.
 
 use async_nats::client::{ReconnectError, RequestError, RequestErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
@@ -30,7 +30,7 @@ pub(crate) fn closed(error: ReconnectError) -> LockError {
     LockError::new(ErrorKind::Unavailable, "the client of NATS is closed").with_source(error)
 }
 
-/// The question failed, and had been asked before: what it asks for may have been done.
+/// The request failed and had been sent before: an earlier copy of the request may have been carried out.
 pub(crate) fn in_doubt(error: LockError) -> LockError {
     let doubt = "NATS gave no answer at first, and then an error";
     LockError::new(ErrorKind::Indeterminate, doubt).with_source(error)
@@ -51,13 +51,13 @@ pub(crate) fn not_sent(error: RequestError) -> LockError {
     LockError::new(kind, problem).with_source(error)
 }
 
-/// Asked several times, NATS did not answer.
+/// NATS did not answer, although the request was repeated.
 pub(crate) fn unanswered(hears_refusals: bool) -> LockError {
     let error = LockError::new(ErrorKind::Timeout, "NATS does not answer");
     if hears_refusals {
         return error;
     }
-    // A server tells the connection what it refuses, and the client its `event_callback` alone.
+    // A server reports a refusal on the connection, and the client passes the refusal to its `event_callback` only.
     error.with_remedy(
         "see whether the client's user has the rights that the README of `shedlock-nats` lists",
     )
@@ -76,13 +76,13 @@ pub(crate) fn forbidden(refusal: &str) -> LockError {
     .with_remedy(format!("permit the user to {right}"))
 }
 
-/// Nobody serves the API of JetStream.
+/// No server answers requests to the API of JetStream.
 pub(crate) fn no_jetstream() -> LockError {
     LockError::new(ErrorKind::Schema, "JetStream is off on the server, or in the user's account")
         .with_remedy("switch it on: `jetstream { store_dir: \"/var/lib/nats\" }` in the server's configuration, `jetstream: enabled` in the account's")
 }
 
-/// The bucket is there, and nobody takes its writes.
+/// The bucket exists, but no server accepts its writes.
 pub(crate) fn no_leader(bucket: &str) -> LockError {
     LockError::new(
         ErrorKind::Unavailable,
@@ -97,7 +97,7 @@ pub(crate) fn illegible(bucket: &str) -> LockError {
     )
 }
 
-/// JetStream refuses to do it.
+/// JetStream refused the request.
 pub(crate) fn refused(bucket: &str, error: jetstream::Error) -> LockError {
     use ErrorCode as Code;
     let explained = match error.error_code() {

@@ -1,5 +1,5 @@
-//! Provider of [shedlock](https://docs.rs/shedlock) for NATS JetStream key-value buckets over [`async_nats`]. What happens while NATS
-//! fails over, restarts or is away is on a page of its own: [`night`].
+//! A provider of [shedlock](https://docs.rs/shedlock) for NATS JetStream key-value buckets over [`async_nats`]. The page [`night`]
+//! describes what happens to locks while NATS fails over, restarts or is down.
 //!
 #![doc = include_str!("../README.md")]
 

@@ -1,4 +1,4 @@
-//! What can be chosen about a provider.
+//! The options of a provider.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::provider::NatsLockProvider;
 use crate::store::Bucket;
 
 pub(crate) const PROVIDER: &str = "nats";
-/// As ShedLock for the JVM calls it.
+/// The name of the bucket in ShedLock for the JVM.
 const DEFAULT_BUCKET: &str = "shedlock-locks";
 
-/// Options of a provider; from [`NatsLockProvider::builder`] or [`NatsLockProvider::builder_from_url`].
+/// The options of a [`NatsLockProvider`]. Begin with [`NatsLockProvider::builder`] or [`NatsLockProvider::builder_from_url`].
 ///
 /// # Examples
 ///
@@ -66,42 +66,42 @@ impl NatsLockProviderBuilder {
         }
     }
 
-    /// Keeps the locks in the bucket `name`; by default `shedlock-locks`, as JVM nodes do.
+    /// Sets the bucket that holds the locks. The default is `shedlock-locks`, as on JVM nodes.
     pub fn bucket(mut self, name: impl Into<String>) -> Self {
         self.bucket = name.into();
         self
     }
 
-    /// How many servers of a cluster keep a bucket that [`NatsLockProvider::ensure_bucket`] makes; by default one. Three is right for
-    /// a cluster.
+    /// Sets the number of replicas of a bucket that [`NatsLockProvider::ensure_bucket`] creates. The default is one. Use three in a
+    /// cluster.
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// Calls this node `name`; by default it has the host's name.
+    /// Sets the name of this node. The default is the name of the host.
     pub fn node_name(mut self, name: &str) -> Self {
         self.info = self.info.with_node_name(name);
         self
     }
 
-    /// Measures leases by `time`; by default by the machine's clocks.
+    /// Sets the clock that measures leases. The default is the clock of this machine.
     pub fn time_source(mut self, time: impl Clock) -> Self {
         self.info = self.info.with_clock(time);
         self
     }
 
-    /// The provider. It connects when it is first used.
+    /// Creates the provider. The provider connects when it is first used.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for a URL that is not valid, or a name that no bucket can have.
+    /// [`ErrorKind::Configuration`] if the URL is not valid, or if the bucket's name is not allowed in NATS.
     pub fn build(self) -> Result<NatsLockProvider, LockError> {
         let built = self.try_build();
         built.map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))
     }
 
-    /// The provider, connected.
+    /// Creates the provider and opens its connection.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl NatsLockProviderBuilder {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has connected to nothing that stays.
+    /// If the call is dropped, no connection stays open.
     pub async fn connect(self) -> Result<NatsLockProvider, LockError> {
         let built = self.build()?;
         let connected = built.bucket().connection.client().await;
@@ -138,7 +138,7 @@ impl NatsLockProviderBuilder {
     }
 }
 
-/// A provider on `client` with nothing chosen.
+/// A provider on `client` with the default options.
 pub(crate) fn defaults(client: Client) -> NatsLockProvider {
     let connection = Connection::given(client.clone());
     NatsLockProviderBuilder::from_client(client).assemble(connection)
@@ -154,11 +154,11 @@ fn check_bucket_name(name: &str) -> Result<(), LockError> {
         .with_remedy("use letters, digits, `-` and `_`"))
 }
 
-/// The servers of a URL, which may name several with commas between them.
+/// The servers of a URL, which may name several servers, separated by commas.
 fn servers(url: &str) -> Result<Vec<ServerAddr>, LockError> {
     let servers = url.split(',').map(str::parse);
     servers.collect::<Result<_, _>>().map_err(|_| {
-        // The parser's message has the URL in it, and the URL may have a password.
+        // The parser's message is left out, because it contains the URL, which may contain a password.
         LockError::new(ErrorKind::Configuration, "the URL is not valid")
             .with_remedy("use `nats://user:password@host:4222`, and commas between several")
     })

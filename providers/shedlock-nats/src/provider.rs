@@ -1,4 +1,4 @@
-//! The provider: the runtime's compare-and-swap provider over a bucket.
+//! The provider for NATS: the compare-and-swap provider of `shedlock-runtime` over a bucket.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::store::Bucket;
 
 /// Keeps locks in a key-value bucket of NATS JetStream.
 ///
-/// Each write is on condition that nobody has written since the record was read. A lease ends by the clocks of the nodes, which must
-/// agree. A clone shares the connection.
+/// Each write succeeds only if the record has not changed since it was read. The end of a lease is judged by the UTC clocks of the
+/// nodes, so these clocks must agree. Clones of a provider share one connection.
 ///
 /// # Examples
 ///
@@ -39,28 +39,28 @@ pub struct NatsLockProvider {
 }
 
 impl NatsLockProvider {
-    /// A provider on the caller's client, with ShedLock's bucket.
+    /// Creates a provider on the caller's client, with ShedLock's default bucket `shedlock-locks`.
     ///
-    /// The client's settings hold. What the server forbids the client's user is told to the client's `event_callback` alone, and
-    /// looks like no answer here; [`connect`](Self::connect) tells it.
+    /// The settings of the client stay as they are. If the server forbids a request, only the client's `event_callback` gets to know this:
+    /// to the provider, the request has no answer. A provider from [`connect`](Self::connect) returns the refusal as an error.
     #[must_use]
     pub fn new(client: Client) -> Self {
         options::defaults(client)
     }
 
-    /// A provider with a connection of its own, which replaces itself.
+    /// Creates a provider with its own connection, and opens the connection. The provider replaces a connection that is broken.
     ///
-    /// The URL may name several servers, with commas between them. The other servers of their cluster are found.
+    /// The URL may name several servers, separated by commas. The other servers of the cluster are discovered.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid or a login that is refused;
-    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if no server can be reached. That the bucket is missing is no
-    /// error yet.
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) if the URL is not valid or the login is refused;
+    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if no server can be reached. A missing bucket is not an error
+    /// of this call.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has connected to nothing that stays.
+    /// If the call is dropped, no connection stays open.
     pub async fn connect(url: &str) -> Result<Self, LockError> {
         Self::builder_from_url(url).connect().await
     }
@@ -75,30 +75,32 @@ impl NatsLockProvider {
         NatsLockProviderBuilder::from_url(url)
     }
 
-    /// Creates the bucket if it is not there: in files, with one entry for each key, and as many replicas as the builder says. A bucket
-    /// that is there is left as it is.
+    /// Creates the bucket if it does not exist: in files, with one entry for each key, and with as many replicas as the builder sets. An
+    /// existing bucket is left unchanged.
     ///
     /// # Errors
     ///
-    /// The user may not create streams, the cluster has fewer servers than replicas are asked for, or NATS cannot be reached.
+    /// The user may not create streams, the cluster has fewer servers than the number of replicas, or NATS cannot be reached.
     ///
     /// # Cancel safety
     ///
-    /// The bucket is made or not; the call can be made again.
+    /// If the call is dropped, the bucket may or may not have been created. The call can be repeated.
     pub async fn ensure_bucket(&self) -> Result<(), LockError> {
         let made = self.bucket().ensure().await;
         made.map_err(|error| error.with_context(Operation::EnsureSchema, PROVIDER, None))
     }
 
-    /// Looks at the bucket's options, and reports what may be lost: storage in memory, one replica, records that the bucket forgets.
+    /// Checks the bucket's options, and reports reasons why locks may be lost: storage in memory, one replica, or a limit on the age of
+    /// records.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with everything that hinders locks. Otherwise NATS could not be asked.
+    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) if locks cannot work with the bucket's options; the message names all
+    /// such options. Any other error means that NATS could not be asked.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed in any case.
+    /// The call changes nothing, so it may be dropped at any time.
     pub async fn check_bucket(&self) -> Result<BucketReport, LockError> {
         let report = self.bucket().check().await;
         report.map_err(|error| error.with_context(Operation::CheckSchema, PROVIDER, None))

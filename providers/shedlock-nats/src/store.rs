@@ -1,4 +1,4 @@
-//! A lock's record as an entry of a key-value bucket, as JVM nodes keep it.
+//! The record of a lock as an entry of a key-value bucket, in the format of JVM nodes.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,15 +23,15 @@ const OWNER: &str = "Shedlock-Owner";
 const LOCKED_AT: &str = "Shedlock-At";
 const TOKEN: &str = "Shedlock-Token";
 const OPERATION: &str = "KV-Operation";
-/// Of what the server itself leaves in the place of an entry that it removed.
+/// The header of the marker that the server leaves in place of an entry that the server itself removed.
 const MARKER_REASON: &str = "Nats-Marker-Reason";
 const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
-/// Tells a write that is asked again from the writes of others.
+/// The header with the id of a write, which distinguishes a repeated write from the writes of other nodes.
 const WRITE: &str = "Shedlock-Write";
 
 const KEYS: NameEncoding = NameEncoding::new('=', is_plain_or_dot);
 const KEYS_WITHOUT_DOTS: NameEncoding = NameEncoding::new('=', is_plain);
-/// JVM nodes cannot read a message with other characters in a header.
+/// The encoding of headers. JVM nodes cannot read a message with characters other than visible ASCII in a header.
 const HEADERS: NameEncoding = NameEncoding::new('%', |c| c.is_ascii_graphic());
 
 fn is_plain(c: char) -> bool {
@@ -42,7 +42,7 @@ fn is_plain_or_dot(c: char) -> bool {
     is_plain(c) || c == '.'
 }
 
-/// The key of a lock. Its dots stay as they are where NATS takes them.
+/// The key of a lock. The dots of the name are not encoded where NATS allows dots.
 fn key(name: &str) -> Cow<'_, str> {
     if name.split('.').any(str::is_empty) {
         KEYS_WITHOUT_DOTS.encode(name)
@@ -51,7 +51,7 @@ fn key(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The lock whose key this is.
+/// The name of the lock with the key `of_key`; `None` if this is not the key of a lock.
 fn name(of_key: &str) -> Option<String> {
     let decoded = KEYS
         .decode(of_key)
@@ -59,7 +59,7 @@ fn name(of_key: &str) -> Option<String> {
     decoded.filter(|name| key(name) == of_key)
 }
 
-/// The store of a provider: one bucket.
+/// The store of a provider, which is one bucket.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) connection: Connection,
@@ -73,7 +73,7 @@ struct Got {
     message: RawMessage,
 }
 
-/// Of the answer to `STREAM.INFO` with a filter.
+/// The part of the answer to `STREAM.INFO` with a filter that is needed here.
 #[derive(Deserialize)]
 struct Subjects {
     #[serde(default)]
@@ -92,7 +92,7 @@ impl Bucket {
         format!("$KV.{}.{}", self.name, key(name))
     }
 
-    /// JetStream's answer, or its error, to a request about the bucket.
+    /// Sends a request about the bucket to JetStream. Returns the answer or the error of JetStream.
     pub(crate) async fn api<T: DeserializeOwned>(
         &self,
         verb: &str,
@@ -120,7 +120,7 @@ impl Bucket {
         error::refused(&self.name, error)
     }
 
-    /// Puts an entry in the place of the one with the sequence `expected`.
+    /// Replaces the entry with the sequence `expected` by a new entry.
     async fn swap(
         &self,
         name: &str,
@@ -140,7 +140,7 @@ impl Bucket {
         written
     }
 
-    /// What the answer to a write means.
+    /// Interprets the answer to a write.
     async fn written(
         &self,
         name: &str,
@@ -148,7 +148,7 @@ impl Bucket {
         answer: &Answer,
     ) -> Result<Written<u64>, LockError> {
         let Some(message) = &answer.message else {
-            // A read says why: there is no bucket, or no JetStream.
+            // A read fails with the cause: there is no bucket, or no JetStream.
             self.last(name).await?;
             return Err(error::no_leader(&self.name));
         };
@@ -160,14 +160,14 @@ impl Bucket {
         }
     }
 
-    /// Whether the last write is the one with this id: the first time it was asked for, its answer was lost.
+    /// Checks whether the last write is the write with this id, for a write that was repeated because its answer got lost.
     async fn find(&self, name: &str, id: &str) -> Result<Written<u64>, LockError> {
         let last = self.last(name).await?;
         let ours = last.filter(|it| header(it, WRITE) == Some(id));
         Ok(ours.map_or(Written::Conflict, |it| Written::Done(it.sequence)))
     }
 
-    /// The last message with the lock's key. From the leader: a replica may be behind.
+    /// The last message with the lock's key. Read from the leader, because a replica may be out of date.
     async fn last(&self, name: &str) -> Result<Option<StreamMessage>, LockError> {
         let last = json!({ "last_by_subj": self.subject(name) });
         match self.api::<Got>("STREAM.MSG.GET", &last).await? {
@@ -202,7 +202,7 @@ fn instant(millis: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
 
-/// What JVM nodes pass over travels in headers.
+/// The fields of a record that JVM nodes ignore, as headers.
 fn headers(record: &LockRecord) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(OWNER, &*HEADERS.encode(&record.locked_by));
@@ -225,7 +225,7 @@ fn snapshot(message: &StreamMessage) -> Snapshot<u64> {
         return Snapshot::unreadable("not a lock's record: its end is no time");
     };
     let number = |name| header(name).and_then(|text| text.parse().ok());
-    // A JVM node tells nothing but the end; the server adds when it wrote that.
+    // A JVM node writes only the end of the lease, so the server's time of the write is used instead.
     let written_at = || SystemTime::from(message.time);
     let record = LockRecord::new(
         lock_until,
@@ -292,7 +292,8 @@ impl RecordStore for Bucket {
         }
     }
 
-    /// A deletion leaves a marker with a sequence of its own, and the next entry gets one after it.
+    /// The sequence of the entry. Sequences always grow: a deletion leaves a marker with its own sequence, and the next entry gets a later
+    /// one.
     fn revision(&self, version: &u64) -> Option<u64> {
         Some(*version)
     }

@@ -32,14 +32,15 @@ impl StoreReport {
         &self.version
     }
 
-    /// When locks would be lost, and what to set instead. Locks work all the same.
+    /// One warning for each setting by which the server could lose locks, with the setting to use instead. Locks work in spite of the
+    /// warnings.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 }
 
-/// What the answer to `INFO` says.
+/// Reads the report from the server's answer to `INFO`.
 pub(crate) fn report(info: &str) -> Result<StoreReport, LockError> {
     let fields: HashMap<_, _> = info
         .lines()

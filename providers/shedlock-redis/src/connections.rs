@@ -1,4 +1,4 @@
-//! One connection of our own, shared by all calls, and replaced within the call that finds it of no use.
+//! The provider's own connection, shared by all calls. A call that finds the connection broken replaces it.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use tokio::sync::Semaphore;
 use crate::error;
 use crate::script::Run;
 
-/// What the server answered.
+/// The server's answer to a script.
 pub(crate) struct Reply<T> {
     pub(crate) answer: T,
-    /// Whether the same request was sent before, over a connection that gave no answer, and may still be on its way.
+    /// Whether the same request was sent before, over a connection that gave no answer. That earlier request may still be on its way.
     pub(crate) is_in_doubt: bool,
 }
 
@@ -23,18 +23,18 @@ pub(crate) struct Reply<T> {
 pub(crate) struct Connections {
     client: Client,
     kept: Mutex<Option<Kept>>,
-    /// One call at a time opens a connection; those that wait for it use it.
+    /// One call at a time opens a connection. Calls that wait for the permit then use that connection.
     opening: Semaphore,
 }
 
 #[derive(Clone)]
 struct Kept {
     connection: MultiplexedConnection,
-    /// How many were opened before it.
+    /// How many connections were opened before this one.
     number: u64,
 }
 
-/// What is asked.
+/// A request to the server.
 #[derive(Clone, Copy)]
 enum Request<'a> {
     Script(&'a Run),
@@ -66,8 +66,8 @@ impl Connections {
         }
     }
 
-    /// Runs a script. The connection that is there may be dead, so it has the time `part` to answer. A new one has all the time
-    /// that the caller gives. Asking again is safe: the number of the write makes each script idempotent.
+    /// Runs a script. The existing connection may be broken, so it gets only the time `part` to answer. A new connection gets all the
+    /// time that the caller allows. Sending a script twice is safe, because the number of the write makes each script idempotent.
     pub(crate) async fn ask<T: FromRedisValue>(
         &self,
         run: &Run,
@@ -77,7 +77,7 @@ impl Connections {
         reply.map_err(|failure| failure.on_key(&run.lock_key))
     }
 
-    /// Sends a command that may be sent twice.
+    /// Sends a command that is safe to send twice. The existing connection gets only the time `part` to answer.
     pub(crate) async fn command<T: FromRedisValue>(
         &self,
         command: &Cmd,
@@ -131,16 +131,16 @@ impl Connections {
         }
     }
 
-    /// A connection that is newer than that with the number `after`.
+    /// Returns a connection that is newer than the connection with the number `after`.
     async fn open(&self, after: Option<u64>) -> RedisResult<Kept> {
-        // Never closed, so there is always a permit in the end.
+        // The semaphore is never closed, so this never fails.
         let _permit = self.opening.acquire().await;
         if let Some(opened) = self.kept().clone()
             && after.is_none_or(|after| opened.number > after)
         {
             return Ok(opened);
         }
-        // The runtime limits each call, and knows how much time there is.
+        // `shedlock-runtime` limits the time of each call.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
@@ -165,12 +165,12 @@ impl Connections {
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        // What is done under it cannot panic.
+        // Nothing panics while this mutex is locked.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// A client prints its password.
+// Written by hand, because the `Debug` of a client prints its password.
 impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = &self.client.get_connection_info().addr();
@@ -182,7 +182,7 @@ enum Failure {
     Failed(RedisError),
     Silent(Duration),
     Unreachable(RedisError),
-    /// The first request got no answer, and may have been carried out all the same; then this happened.
+    /// The first request got no answer and may have been carried out; the second request failed as well.
     Then(Box<Self>, Box<Self>),
 }
 

@@ -1,20 +1,20 @@
-//! What the server's errors mean.
+//! Translates the server's errors into errors of locks.
 
 use std::time::Duration;
 
 use redis::{ErrorKind as Redis, RedisError};
 use shedlock_runtime::{ErrorKind, LockError, Overrule, printable};
 
-/// Which commands and keys the provider needs, for `ACL SETUSER`.
+/// The commands and keys that the provider needs, as arguments of `ACL SETUSER`.
 const RIGHTS: &str = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +hget +hmget +hset +time";
 
-/// The script has to be sent in full: the server was restarted, or has never seen it.
+/// Whether the script must be sent in full, because the server was restarted or has never received the script.
 pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
     error.code() == Some("NOSCRIPT")
 }
 
-/// Whether another connection may do better: this one is broken, leads to a server that lost its role, or logged in with rights that
-/// have changed since.
+/// Whether a new connection may succeed: the current connection is broken, leads to a server that is no longer the primary, or was
+/// authenticated before the user's rights changed.
 pub(crate) fn is_of_the_connection(error: &RedisError) -> bool {
     const CODES: &[&str] = &[
         "READONLY",
@@ -33,7 +33,8 @@ pub(crate) fn is_of_the_connection(error: &RedisError) -> bool {
         || is_right_missing_in_script(error.detail().unwrap_or_default())
 }
 
-/// A script that may not run a command or touch a key gets the code `ERR`: Redis 7.0 says the first, later servers the second.
+/// Whether the user may not run a command or access a key within a script. The error's code is `ERR`, so the text decides: Redis 7.0 has
+/// the first text, later servers have the second.
 fn is_right_missing_in_script(detail: &str) -> bool {
     detail.starts_with("The user executing the script can't")
         || detail.starts_with("ACL failure in script")
@@ -50,19 +51,19 @@ pub(crate) fn unreachable(error: RedisError) -> LockError {
     explained.with_source(error)
 }
 
-/// The URL is none.
+/// The URL is not valid.
 pub(crate) fn not_as_configured() -> LockError {
     LockError::new(ErrorKind::Configuration, "the URL cannot be used")
         .with_remedy("write it as `redis://user:password@host:6379/0`")
 }
 
-/// The kept connection gave no answer in its part of the time, and there is no other one.
+/// The existing connection gave no answer in its part of the time limit, and no other connection could be opened.
 pub(crate) fn silent(part: Duration) -> LockError {
     let problem = format!("a connection that had been idle gave no answer within {part:.1?}");
     LockError::new(ErrorKind::Timeout, problem)
 }
 
-/// Something is stored under a lock's key that is no lock.
+/// The value under the lock's key is not the value of a lock.
 pub(crate) fn foreign(key: &str) -> LockError {
     let problem = format!(
         "the key `{}` holds what is no lock's value, and is left as it is",
@@ -71,7 +72,7 @@ pub(crate) fn foreign(key: &str) -> LockError {
     LockError::new(ErrorKind::Schema, problem).with_remedy(own_keys(key))
 }
 
-/// A lock that nothing would ever end.
+/// The lock's key has no time to live, so the lock would never end.
 pub(crate) fn endless(key: &str) -> LockError {
     let problem = format!(
         "the key `{}` has no time to live, so its lock would never be free",
@@ -81,7 +82,7 @@ pub(crate) fn endless(key: &str) -> LockError {
         .with_remedy("release the lock by force, or delete the key")
 }
 
-/// A command failed. `key` is the lock's, if it was about one.
+/// A command failed. `key` is the key of the lock that the command was about.
 pub(crate) fn failed(key: &str, error: RedisError) -> LockError {
     let explained = match error.code() {
         Some(code) => reported(code, key, error.detail().unwrap_or_default()),
@@ -167,7 +168,7 @@ fn own_keys(key: &str) -> String {
     )
 }
 
-/// A verb that this version does not know.
+/// The operator's request is of a kind that this version of the provider does not know.
 pub(crate) fn unknown(overrule: &Overrule<'_>) -> LockError {
     LockError::new(
         ErrorKind::Unsupported,

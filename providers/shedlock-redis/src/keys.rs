@@ -1,10 +1,10 @@
-//! Which keys a lock has.
+//! The keys of a lock and of its fence.
 
 /// The beginning of every fence's key.
 pub(crate) const FENCES: &str = "shedlock-fence:";
 const SLOTS: u16 = 16_384;
 
-/// How the keys of all locks of a provider begin, as in JVM nodes: `job-lock:default:`.
+/// The beginning of the keys of all locks of a provider. The default is the same as on JVM nodes: `job-lock:default:`.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     beginning: String,
@@ -35,25 +35,25 @@ impl Keys {
         pattern
     }
 
-    /// The lock's name in its key.
+    /// The name of the lock with the key `lock_key`; `None` if the key is not a key of this provider.
     pub(crate) fn name<'a>(&self, lock_key: &'a str) -> Option<&'a str> {
         lock_key.strip_prefix(&self.beginning)
     }
 
-    /// What is told of rights: the pattern that every key of every lock matches.
+    /// The beginning of the keys of all locks, as `Debug` shows it.
     pub(crate) fn beginning(&self) -> &str {
         &self.beginning
     }
 }
 
-/// The key of the fence that belongs to the lock with this key, in the same slot of a cluster.
+/// The key of the fence of the lock with the key `lock_key`. Both keys are in the same slot of a cluster.
 ///
-/// A cluster hashes what stands between the first `{` and the next `}`, if that is anything, and else the whole key.
+/// A cluster hashes the text between the first `{` and the next `}`, or the whole key if there is no such text.
 pub(crate) fn fence(lock_key: &str) -> String {
     if hash_tag(lock_key).is_some() {
         format!("{FENCES}{lock_key}")
     } else if lock_key.contains('}') {
-        // The braces around it would close too soon: any tag of the same slot does.
+        // A `}` in the hashed text would end the braces around it too early, so another tag of the same slot is used.
         let slot = slot(lock_key.as_bytes());
         let tag = (0..1_000_000).find(|tag| self::slot(u32::to_string(tag).as_bytes()) == slot);
         format!("{FENCES}{{{}}}:{lock_key}", tag.unwrap_or_default())
@@ -68,7 +68,7 @@ fn hash_tag(key: &str) -> Option<&str> {
     (!tag.is_empty()).then_some(tag)
 }
 
-/// CRC16 as XMODEM has it, modulo the number of slots.
+/// The slot of a hashed text: CRC16 (XMODEM), modulo the number of slots.
 fn slot(hashed: &[u8]) -> u16 {
     let crc = hashed.iter().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {

@@ -1,4 +1,4 @@
-//! What can be chosen about a provider.
+//! The options of a provider.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ const PROVIDER: &str = "redis";
 const PREFIX: &str = "job-lock";
 const ENVIRONMENT: &str = "default";
 
-/// Options of a provider; from [`RedisLockProvider::builder`] or [`RedisLockProvider::builder_from_url`].
+/// The options of a [`RedisLockProvider`]. Begin with [`RedisLockProvider::builder`] or [`RedisLockProvider::builder_from_url`].
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ impl RedisLockProviderBuilder {
     }
 
     pub(crate) fn from_url(url: &str) -> Self {
-        // The cause is left out: it may quote the URL.
+        // The cause is left out, because it may quote the URL with its password.
         Self::with_defaults(Client::open(url).map_err(|_quotes| error::not_as_configured()))
     }
 
@@ -58,31 +58,32 @@ impl RedisLockProviderBuilder {
         }
     }
 
-    /// Begins every key with `prefix`, by default `job-lock`, as JVM nodes do.
+    /// Sets the prefix with which every lock's key begins. The default is `job-lock`, as on JVM nodes.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Puts `environment` between the prefix and the lock's name, by default `default`, as JVM nodes do.
+    /// Sets the part of each key between the prefix and the lock's name. The default is `default`, as on JVM nodes.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = environment.into();
         self
     }
 
-    /// Calls this node `name`; by default it has the host's name.
+    /// Sets the name of this node. The default is the name of the host.
     pub fn node_name(mut self, name: &str) -> Self {
         self.info = self.info.with_node_name(name);
         self
     }
 
-    /// Measures the holder's deadline, and dates records, by `time`; by default the machine's. The server ends leases.
+    /// Sets the clock that measures the holder's deadline and dates the records. The default is the clock of this machine. The end of a
+    /// lease in the store is measured by the server.
     pub fn time_source(mut self, time: impl Clock) -> Self {
         self.info = self.info.with_clock(time);
         self
     }
 
-    /// The provider. It connects when it is first used.
+    /// Creates the provider. The provider connects when it is first used.
     ///
     /// # Errors
     ///
@@ -95,7 +96,7 @@ impl RedisLockProviderBuilder {
         Ok(RedisLockProvider::assemble(self.info, keys, client))
     }
 
-    /// The provider, with a connection opened.
+    /// Creates the provider and opens its connection.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ impl RedisLockProviderBuilder {
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has connected to nothing that stays.
+    /// If the call is dropped, no connection stays open.
     pub async fn connect(self) -> Result<RedisLockProvider, LockError> {
         let built = self.build()?;
         let connected = built.warm_up().await;
@@ -112,7 +113,7 @@ impl RedisLockProviderBuilder {
     }
 }
 
-/// A provider to the server of `client` with nothing chosen.
+/// A provider with the default options for the server of `client`.
 pub(crate) fn defaults(client: Client) -> RedisLockProvider {
     RedisLockProvider::assemble(
         ProviderInfo::new(PROVIDER),

@@ -1,4 +1,4 @@
-//! The provider.
+//! The provider for Redis and Valkey.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::options::{self, RedisLockProviderBuilder};
 use crate::script::{ACQUIRE, CHANGE, Run, Script};
 use crate::value;
 
-/// How long a fence outlives the lease that it was written for.
+/// How long the fence of a lock stays in the store after the end of the lease for which the fence was written.
 const FENCE_STAYS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// What the kept connection has of the time limit, at most and at least.
+/// The longest and the shortest time for which a call waits for the existing connection.
 const PART: Duration = Duration::from_secs(1);
 const LEAST_PART: Duration = Duration::from_millis(50);
 
 /// Keeps locks in Redis or Valkey, under the keys and in the format of JVM nodes.
 ///
-/// A clone shares the connection.
+/// Clones of a provider share one connection.
 ///
 /// # Examples
 ///
@@ -51,26 +51,26 @@ pub struct RedisLockProvider {
     pub(crate) connections: Arc<Connections>,
 }
 
-/// What the kept connection has of the time in which the lock's holder wants answers.
+/// How long a call about this lock waits for the existing connection: a part of the time limit that the lock's holder has set.
 struct Part(Duration);
 
 impl RedisLockProvider {
-    /// A provider with connections of its own to the server of `client`, under the keys that JVM nodes use by default.
+    /// Creates a provider that opens its own connection to the server of `client`. The keys are those that JVM nodes use by default.
     #[must_use]
     pub fn new(client: Client) -> Self {
         options::defaults(client)
     }
 
-    /// A provider with connections of its own.
+    /// Creates a provider for the server at `url`, and opens its connection.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid or a login that is refused;
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) if the URL is not valid or the login is refused;
     /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Cancel safety
     ///
-    /// A dropped call has connected to nothing that stays.
+    /// If the call is dropped, no connection stays open.
     pub async fn connect(url: &str) -> Result<Self, LockError> {
         Self::builder_from_url(url).connect().await
     }
@@ -85,17 +85,17 @@ impl RedisLockProvider {
         RedisLockProviderBuilder::from_url(url)
     }
 
-    /// Looks at the server's settings for what would lose locks: eviction, no persistence, replicas that a failover would promote. It
-    /// needs the right to `INFO`.
+    /// Checks the server's settings for reasons why the server could lose locks: eviction, no persistence, and replicas that a failover
+    /// would promote. The user needs the right to run `INFO`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if the server is a replica. Otherwise the server could not be
-    /// asked.
+    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if the server is a replica. Any other error means that the server
+    /// could not be asked.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed in any case.
+    /// The call changes nothing, so it may be dropped at any time.
     pub async fn check_store(&self) -> Result<StoreReport, LockError> {
         let info = self
             .connections
@@ -117,7 +117,7 @@ impl RedisLockProvider {
         }
     }
 
-    /// Asks the server for nothing but an answer.
+    /// Sends a `PING`, so that the connection is open.
     pub(crate) async fn warm_up(&self) -> Result<(), LockError> {
         self.connections.command(&redis::cmd("PING"), PART).await
     }
@@ -181,9 +181,9 @@ impl LockProvider for RedisLockProvider {
             _ => return Err(request.too_late()),
         }
         let stored = value::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;
-        // -1 is no end; a key is not found in its last instant.
+        // A key without an end has the time to live -1.
         let ttl = u64::try_from(ttl).map_err(|_negative| error::endless(&run.lock_key))?;
-        // In the last part of its last millisecond it is still there.
+        // A time to live of zero means that the key still exists, for less than a millisecond.
         let left = Duration::from_millis(ttl.max(1));
         let token = Some(token).filter(|token| *token > 0);
         match request.answer_from_record(&self.info, stored.owner, left, token)? {

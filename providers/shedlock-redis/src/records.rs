@@ -1,4 +1,4 @@
-//! What an operator can do to locks in Redis.
+//! Reading and changing the locks in Redis as an operator.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,15 +12,15 @@ use crate::provider::RedisLockProvider;
 use crate::script::{OVERRULE, READ, Run};
 use crate::value;
 
-/// How long the kept connection has to answer.
+/// How long a call waits for the existing connection.
 const PART: Duration = Duration::from_secs(1);
-/// How many keys one `SCAN` looks at, and how many locks are read at a time.
+/// How many keys one `SCAN` inspects, and how many locks are read at a time.
 const BATCH: usize = 1000;
 const AT_A_TIME: usize = 100;
 const PASSED: u8 = 2;
 const FOREIGN: u8 = 3;
 
-/// What `read.lua` answers.
+/// The answer of `read.lua`; see the comment in that file.
 type Read = (Vec<u8>, i64, u64, String, u64, u64);
 
 impl RedisLockProvider {
@@ -35,7 +35,7 @@ impl RedisLockProvider {
                 .arg("COUNT")
                 .arg(BATCH);
             let (next, found): (u64, Vec<Vec<u8>>) = self.connections.command(&scan, PART).await?;
-            // No name of ours is anything but UTF-8; what others call their keys is not ours to list.
+            // The name of a lock is always UTF-8. A key that is not UTF-8 belongs to another program and is left out.
             keys.extend(
                 found
                     .into_iter()
@@ -48,7 +48,7 @@ impl RedisLockProvider {
         }
     }
 
-    /// The record under a lock's key; `None` if there is none (any more).
+    /// The record under the key of a lock; `None` if the key does not exist, or no longer exists.
     async fn record(&self, lock_key: String) -> Result<Option<LockInfo>, LockError> {
         let run = Run::new(&READ, lock_key, Vec::new());
         let (found, ttl, token, problem, seconds, micros) =
@@ -121,12 +121,12 @@ impl LockRecords for RedisLockProvider {
     }
 
     async fn forget(&self, _prefix: &str, _unused_for: Duration) -> Result<u64, LockError> {
-        // A lock that is free has no record, and the server forgets its fence.
+        // A free lock has no record, and the server deletes the fence when its time to live has passed.
         Ok(0)
     }
 }
 
-/// Since 1970, rounded up.
+/// The milliseconds since 1970 (UTC), rounded up.
 fn millis(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_nanos().div_ceil(1_000_000).to_string()

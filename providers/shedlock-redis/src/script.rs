@@ -1,10 +1,10 @@
-//! The scripts, each of which the server runs as one step.
+//! The Lua scripts. The server runs each script atomically.
 
 use std::sync::LazyLock;
 
 use redis::Cmd;
 
-/// A script, and the name under which a server that has run it knows it.
+/// A script, and the hash by which a server that has run the script before identifies it.
 pub(crate) struct Script {
     code: &'static str,
     hash: String,
@@ -45,12 +45,12 @@ impl Run {
         }
     }
 
-    /// The script by its name: fewer bytes, and unknown to a server that was restarted.
+    /// The command that runs the script by its hash: shorter, but unknown to a server that was restarted.
     pub(crate) fn by_hash(&self) -> Cmd {
         self.command("EVALSHA", &self.script.hash)
     }
 
-    /// The script in full.
+    /// The command that runs the script with its full text.
     pub(crate) fn in_full(&self) -> Cmd {
         self.command("EVAL", self.script.code)
     }

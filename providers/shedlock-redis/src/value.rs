@@ -1,4 +1,4 @@
-//! What stands under a lock's key: `ADDED:2026-11-28T10:41:11.355Z@owner`, as JVM nodes write it.
+//! The value under a lock's key, in the format of JVM nodes: `ADDED:2026-11-28T10:41:11.355Z@owner`.
 
 use std::time::SystemTime;
 
@@ -7,21 +7,21 @@ use shedlock_runtime::{format_timestamp, parse_timestamp};
 const ADDED: &str = "ADDED:";
 const TIMESTAMP: usize = "2026-11-28T10:41:11.355Z".len();
 
-/// A lock's value, taken apart.
+/// The parts of a lock's value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stored<'a> {
     /// When the holder took the lock, by the holder's clock.
     pub(crate) since: Option<SystemTime>,
-    /// The owner: one of ours, an operator's mark, or what a JVM node calls itself.
+    /// The owner: an owner of this implementation, an operator's mark, or the name of a JVM node.
     pub(crate) owner: &'a str,
 }
 
-/// The value for an owner who takes the lock at this time.
+/// The value of a lock that `owner` takes at the time `since`, by the holder's clock.
 pub(crate) fn format(since: SystemTime, owner: &str) -> String {
     format!("{ADDED}{}@{owner}", format_timestamp(since))
 }
 
-/// `None` if this is no lock's value.
+/// Parses a value; `None` if it is not the value of a lock.
 pub(crate) fn parse(value: &[u8]) -> Option<Stored<'_>> {
     let added = std::str::from_utf8(value).ok()?.strip_prefix(ADDED)?;
     let (since, at_owner) = added.split_at_checked(TIMESTAMP)?;

@@ -1,4 +1,4 @@
-//! What the answers of the statements mean to a lock.
+//! Interprets the answers of the statements.
 
 pub(crate) mod mysql;
 mod postgres;
@@ -14,44 +14,44 @@ use crate::driver::Driver;
 use crate::locks::Context;
 use crate::statements::{Sending, Values};
 
-/// What the database says to a request for a lock.
+/// The database's answer to a request for a lock.
 #[derive(Debug)]
 pub(crate) enum AcquireAnswer {
-    /// The lock is ours.
+    /// The request was granted the lock.
     Granted { token: Option<u64> },
-    /// Somebody else's lease is live.
+    /// The lease of another holder is live.
     Held {
-        /// Empty where the database does not say.
+        /// Empty if the database does not report the owner.
         owner: String,
         remaining: Duration,
     },
     /// An operator has paused the lock.
     Paused {
-        /// Nothing for a pause without end, which only another hand can have written.
+        /// None for a pause without an end, which only a manual edit can have written.
         remaining: Option<Duration>,
     },
-    /// It is not ours, and the database does not say more.
+    /// The request was not granted the lock, and the database does not report more.
     Refused,
-    /// This very request was granted before, and its lease has ended.
+    /// The same request was granted before, and its lease has ended.
     TooLate,
-    /// Somebody else was faster, and has finished or is not to be seen.
+    /// Another request was faster, and has released the lock since or is not visible.
     Contended,
-    /// The row is not as it must be.
+    /// The row is invalid.
     Unusable(UnusableRow),
 }
 
-/// What the database says to a pause.
+/// The database's answer to a pause.
 #[derive(Debug)]
 pub(crate) enum PauseAnswer {
     /// The lock is paused.
     Paused,
-    /// The pause would have ended by the clock that decides; nothing was written.
+    /// The end of the pause is in the past by the configured clock; nothing was written.
     EndHasPassed,
-    /// The row is not as it must be.
+    /// The row is invalid.
     Unusable(UnusableRow),
 }
 
-/// What is wrong with a row, and what to do about it.
+/// The problem of an invalid row, and its remedy.
 #[derive(Debug)]
 pub(crate) struct UnusableRow {
     problem: String,
@@ -59,7 +59,7 @@ pub(crate) struct UnusableRow {
 }
 
 impl UnusableRow {
-    /// The row's name is another one, which the database takes for the one that was asked for.
+    /// The row has another name, which the database's collation treats as equal to the requested one.
     fn other_name() -> Self {
         Self {
             problem: "the table takes this name for another one that differs in case, accents or trailing blanks".to_owned(),
@@ -83,13 +83,13 @@ impl From<UnusableRow> for LockError {
 }
 
 impl AcquireAnswer {
-    /// What the answer means to this request.
+    /// Converts the answer to this request.
     pub(crate) fn answer(self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let refusal = match self {
             Self::Granted { token } => return Ok(Acquisition::Granted(request.grant(token))),
             Self::TooLate => return Err(request.too_late()),
             Self::Unusable(row) => return Err(row.into()),
-            // Not every database says who.
+            // Not every database reports the owner.
             Self::Held { owner, remaining } if owner.is_empty() => {
                 Refusal::held().with_remaining(remaining)
             }
@@ -99,14 +99,14 @@ impl AcquireAnswer {
                 refusal.remaining = remaining;
                 refusal
             }
-            // Nearly always: a lost race is over before the losers are told.
+            // Usually true: the winner of a race nearly always still holds the lock when the losers get their answers.
             Self::Refused => Refusal::held(),
             Self::Contended => Refusal::contended(),
         };
         Ok(Acquisition::Refused(refusal))
     }
 
-    /// The answer, if it says that somebody holds the lock.
+    /// The answer, if it shows that the lock is held.
     fn if_held(self) -> Option<Self> {
         matches!(self, Self::Held { .. }).then_some(self)
     }
@@ -126,7 +126,7 @@ pub(crate) async fn acquire<D: Driver>(
     }
 }
 
-/// Who holds the lock, as far as can be told without waiting for anybody: asked when the table was busy.
+/// Reads who holds the lock, without waiting for row locks. Used after the table was busy.
 pub(crate) async fn holder<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
@@ -152,7 +152,7 @@ pub(crate) async fn pause<D: Driver>(
     let statement = context.statements.admin.pause(context.column);
     let done = context.execute::<D>(connection, statement, values).await?;
     Ok(match done.rows {
-        // Nothing else writes no row.
+        // A statement that writes no row has found that the end has passed.
         0 => PauseAnswer::EndHasPassed,
         _ => PauseAnswer::Paused,
     })

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Whose SQL.
+/// The SQL dialect of a database.
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The provider's name in messages.
+    /// The name of this dialect's provider, as error messages and log events show it.
     #[must_use]
     pub const fn provider_name(self) -> &'static str {
         match self {
@@ -34,8 +34,8 @@ impl Dialect {
         }
     }
 
-    /// How long a statement waits for others before it says that they are busy. Sessions that a provider makes are to be set so:
-    /// PostgreSQL's `lock_timeout`, MySQL's `innodb_lock_wait_timeout`, which counts whole seconds, SQLite's busy timeout.
+    /// How long a statement waits for a lock of another session before it fails as busy. A provider sets this limit in the sessions that
+    /// it opens: PostgreSQL's `lock_timeout`, MySQL's `innodb_lock_wait_timeout` (in whole seconds), SQLite's busy timeout.
     #[must_use]
     pub const fn row_wait(self) -> Duration {
         match self {
@@ -45,19 +45,19 @@ impl Dialect {
         }
     }
 
-    /// Whether "busy" is over soon or never, so that asking again is right for as long as there is time. Elsewhere the server waits
-    /// for others by itself.
+    /// Whether a statement that fails as busy should be retried for as long as the call has time. True for SQLite; the other servers
+    /// already wait for the lock inside the statement.
     pub(crate) const fn is_busy_briefly(self) -> bool {
         matches!(self, Self::Sqlite)
     }
 
-    /// Whether the database itself refuses what would let two nodes hold one lock: a table without a key, a column that keeps
-    /// another time than it was given. Otherwise the table is looked at before a provider first takes a lock.
+    /// Whether the database itself rejects a table that would let two nodes hold one lock: a table without a key, or a column that stores
+    /// a different time than the one written. Otherwise the provider inspects the table before it first takes a lock.
     pub(crate) const fn refuses_bad_tables(self) -> bool {
         matches!(self, Self::Sqlite)
     }
 
-    /// How many bytes a name of a table or column may have; servers cut longer ones or refuse them.
+    /// The maximum length in bytes of the name of a table or column; servers truncate or reject longer names.
     pub(crate) const fn max_identifier_bytes(self) -> usize {
         match self {
             Self::Postgres => 63,
@@ -66,9 +66,9 @@ impl Dialect {
         }
     }
 
-    /// `name` so that the server takes it as it is.
+    /// Quotes `name` as an identifier, so that the server takes it unchanged.
     pub(crate) fn quote(self, name: &str) -> String {
-        // SQLite takes `"x"` for a string where no column is called x; `x` in backticks is always a name.
+        // SQLite reads `"x"` as a string if no column is called x; `x` in backticks is always a name.
         let quote = match self {
             Self::Postgres => '"',
             Self::MySql | Self::Sqlite => '`',
@@ -85,7 +85,7 @@ impl Dialect {
         quoted
     }
 
-    /// `text` as a literal that the server reads back as it is, whatever its session has been told of backslashes, quotes
+    /// Quotes `text` as a literal that the server reads back unchanged, whatever the session's settings for backslashes, quotes
     /// and character sets.
     pub(crate) fn literal(self, text: &str) -> String {
         let doubled = |also: char| {

@@ -1,4 +1,4 @@
-//! What a provider crate writes over its driver: connections, and how a statement is sent on one.
+//! The traits that a provider crate implements over its SQL driver: how to get a connection, and how to send a statement on it.
 
 mod handed;
 
@@ -13,10 +13,10 @@ use crate::names::Names;
 
 pub use handed::{BoundStatement, Done, NoConnection, Reach, Replaced};
 
-/// A driver for one kind of database. [`SqlLocks`](crate::SqlLocks) asks through it.
+/// A driver for one kind of database, through which [`SqlLocks`](crate::SqlLocks) reaches the database.
 ///
-/// A driver keeps no statement and judges no answer. It hands out connections, sends what it is given, and says which
-/// [`Fault`] an error is.
+/// A driver stores no statements and interprets no answers. A driver hands out connections, sends the statements of `SqlLocks`, and maps
+/// the errors of the database to [`Fault`]s.
 ///
 /// # Examples
 ///
@@ -121,18 +121,18 @@ pub use handed::{BoundStatement, Done, NoConnection, Reach, Replaced};
 /// # }
 /// ```
 pub trait Driver: Send + Sync + Sized + 'static {
-    /// What fails: a statement, or the way to the server.
+    /// The error of a failed statement or a failed connection.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// A connection in use. Dropped without [`Connection::give_back`], as when a call is cancelled, it is closed, or made fit for the
-    /// next caller in another way: an answer may still be on its way.
+    /// A connection in use. If a connection is dropped without [`Connection::give_back`], for example because the call was cancelled, an
+    /// answer may still be in flight: the driver then closes the connection, or resets it before the next use.
     type Connection: Connection<Error = Self::Error>;
 
-    /// Whose SQL the server takes.
+    /// The SQL dialect of the server.
     const DIALECT: Dialect;
 
-    /// Hands out a connection within `limit`. A driver that pings a connection which may be dead waits for `part` of that time, and
-    /// counts in `replaced` those that did not answer.
+    /// Hands out a connection within `limit`. A driver that pings an idle connection first waits at most `part` for the answer, and
+    /// counts in `replaced` each connection that did not answer.
     fn checkout(
         &self,
         limit: Duration,
@@ -140,15 +140,15 @@ pub trait Driver: Send + Sync + Sized + 'static {
         replaced: &mut Replaced,
     ) -> impl Future<Output = Result<Self::Connection, NoConnection<Self::Error>>> + Send;
 
-    /// Closes a connection that is of no use, and those that `reach` says are likely to be of none either.
+    /// Closes an unusable connection, and the further connections that `reach` names, and counts the closed one in `replaced`.
     fn close(&self, connection: Self::Connection, replaced: &mut Replaced, reach: Reach);
 
-    /// Whether the connection leads to a file that is not the one of that name any more.
+    /// Whether the file that the connection has open was replaced or deleted, so that its path now names another file or none.
     fn has_moved(&self, _connection: &Self::Connection) -> bool {
         false
     }
 
-    /// Why no lock can be kept on connections of this origin, if so. Asked once, before the first statement.
+    /// Returns an error if the pool or URL behind the connections cannot be used for locks. Called once, before the first statement.
     fn refuse_origin(
         &self,
         _connection: &mut Self::Connection,
@@ -156,16 +156,16 @@ pub trait Driver: Send + Sync + Sized + 'static {
         std::future::ready(Ok(None))
     }
 
-    /// What the error means, if the database itself reported it.
+    /// The meaning of `error`, if the database itself reported it; `None` for an error of the driver or the network.
     fn fault(error: &Self::Error) -> Option<Fault>;
 
-    /// The database's own words in an error that it reported.
+    /// The database's own message in `error`.
     fn message(error: &Self::Error) -> String;
 
-    /// A statement that failed, in the words of a lock. Use [`explain`](crate::explain) for what all drivers have in common.
+    /// Converts the error of a failed statement. The functions of [`explain`](crate::explain) build the errors common to all drivers.
     fn failed(names: &Names, error: Self::Error) -> LockError;
 
-    /// A connection that could not be opened, in the words of a lock.
+    /// Converts the error of a connection that could not be opened, with the functions of [`explain`](crate::explain).
     fn unreachable(names: &Names, error: Self::Error) -> LockError;
 }
 
@@ -173,50 +173,50 @@ pub trait Driver: Send + Sync + Sized + 'static {
 ///
 /// See [`Driver`] for an example.
 pub trait Connection: Send + Sized {
-    /// What fails.
+    /// The error of a failed statement.
     type Error;
-    /// A row of an answer.
+    /// A row of a result.
     type Row: Row<Error = Self::Error> + Send + Sync;
 
-    /// Gives the connection back after a statement that ended with an answer.
+    /// Returns the connection to the driver for reuse, after its last statement was answered completely.
     fn give_back(self);
 
-    /// Whether others use the connection too, and may have left it inside a transaction: a pool's, say.
+    /// Whether other code uses the connection too and may have left it inside a transaction, as with a connection of a pool.
     fn is_shared(&self) -> bool;
 
-    /// Whether the connection was made for this call, so that another one would be no better.
+    /// Whether the connection was opened for this call, so that replacing it would not help.
     fn is_new(&self) -> bool;
 
-    /// Whether the connection may have died without a word: it sat idle, and there is a network between.
+    /// Whether the connection may be dead without an error: the server is remote, and the connection was idle for a while.
     fn may_be_dead(&self) -> bool;
 
-    /// Whether statements can be prepared by name: behind a pooler, the next message may go to another session.
+    /// Whether statements can be prepared by name. Behind a pooler they cannot: the next message may go to another session.
     fn can_prepare(&self) -> bool;
 
-    /// Runs a statement to its end, and gives its rows. The server commits after the last row, and the commit may fail.
+    /// Runs a statement to its end and returns its rows. The server commits after the last row, and the commit may fail.
     fn fetch(
         &mut self,
         statement: &BoundStatement<'_>,
     ) -> impl Future<Output = Result<Vec<Self::Row>, Self::Error>> + Send;
 
-    /// Runs a statement that gives no rows.
+    /// Runs a statement that returns no rows.
     fn execute(
         &mut self,
         statement: &BoundStatement<'_>,
     ) -> impl Future<Output = Result<Done, Self::Error>> + Send;
 
-    /// Runs a text without values, in one message and not prepared.
+    /// Runs an SQL text without values, unprepared and in one message.
     fn query(
         &mut self,
         text: String,
     ) -> impl Future<Output = Result<Vec<Self::Row>, Self::Error>> + Send;
 
-    /// Whether the connection is inside a transaction. Asked of a [shared](Self::is_shared) connection before a statement that cannot
-    /// tell by itself.
+    /// Whether the connection is inside a transaction. Called on a [shared](Self::is_shared) connection before a statement that cannot
+    /// check this itself.
     fn is_inside_transaction(&mut self) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 }
 
-/// A row of an answer. A NULL is `None`; a value of another type is an error.
+/// A row of a result. NULL is `None`; a value of a type other than the requested one is an error.
 ///
 /// # Examples
 ///
@@ -229,34 +229,34 @@ pub trait Connection: Send + Sized {
 /// }
 /// ```
 pub trait Row {
-    /// What fails: there is no such column, or it has another type.
+    /// The error if there is no such column, or if the column has another type.
     type Error;
 
-    /// A text of any of the server's types for texts.
+    /// Reads a text, of any of the server's text types.
     ///
     /// # Errors
     ///
-    /// There is no such column, or it cannot be read.
+    /// There is no such column, or its value cannot be read as this type.
     fn text(&self, column: usize) -> Result<Option<&str>, Self::Error>;
 
-    /// An integer of up to 64 bits.
+    /// Reads an integer of up to 64 bits.
     ///
     /// # Errors
     ///
-    /// There is no such column, or it cannot be read.
+    /// There is no such column, or its value cannot be read as this type.
     fn integer(&self, column: usize) -> Result<Option<i64>, Self::Error>;
 
-    /// A floating-point number of 64 bits. PostgreSQL alone is asked for one.
+    /// Reads a 64-bit floating-point number. Only the statements for PostgreSQL return one.
     ///
     /// # Errors
     ///
-    /// There is no such column, or it cannot be read.
+    /// There is no such column, or its value cannot be read as this type.
     fn float(&self, column: usize) -> Result<Option<f64>, Self::Error>;
 
-    /// Whether something is so.
+    /// Reads a boolean.
     ///
     /// # Errors
     ///
-    /// There is no such column, or it cannot be read.
+    /// There is no such column, or its value cannot be read as this type.
     fn boolean(&self, column: usize) -> Result<Option<bool>, Self::Error>;
 }

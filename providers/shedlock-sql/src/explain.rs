@@ -1,5 +1,5 @@
-//! What goes wrong in a database, in the words of a lock: for [`Driver::failed`](crate::Driver::failed) and
-//! [`Driver::unreachable`](crate::Driver::unreachable), which add the driver's error as the source.
+//! Builds the [`LockError`] for an error of a database, for [`Driver::failed`](crate::Driver::failed) and
+//! [`Driver::unreachable`](crate::Driver::unreachable). The driver adds its own error as the source.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::statements::template::one_line;
 /// The kind, the problem and the remedy.
 type Explained = (ErrorKind, String, Option<String>);
 
-/// An error that the database reported, with its own words.
+/// The error for a `fault` that the database reported with this `message`.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub fn reported(names: &Names, fault: Fault, message: &str) -> LockError {
     }
 }
 
-/// An answer came that is none: a row without the columns or types that were asked for.
+/// The error for a result that cannot be read: a row lacks a requested column, or a column has an unexpected type.
 #[must_use]
 pub fn unreadable(names: &Names) -> LockError {
     LockError::new(ErrorKind::Schema, "the database's answer cannot be read").with_remedy(format!(
@@ -47,7 +47,7 @@ pub fn unreadable(names: &Names) -> LockError {
     ))
 }
 
-/// The connection broke, so the statement may have run.
+/// The error for a connection that broke before the answer: the statement may have been executed.
 #[must_use]
 pub fn broken() -> LockError {
     LockError::new(
@@ -56,7 +56,7 @@ pub fn broken() -> LockError {
     )
 }
 
-/// The driver refuses the settings of the connection.
+/// The error for connection settings that the driver rejects.
 #[must_use]
 pub fn not_as_configured() -> LockError {
     LockError::new(
@@ -65,14 +65,14 @@ pub fn not_as_configured() -> LockError {
     )
 }
 
-/// There is no TLS, and `why`.
+/// The error for a TLS connection that could not be established, because of `why`.
 #[must_use]
 pub fn no_tls(why: &dyn fmt::Display) -> LockError {
     let problem = format!("there is no TLS with the database: {why}");
     LockError::new(ErrorKind::Configuration, problem)
 }
 
-/// There is no TLS, because of the server's certificate.
+/// The error for a server certificate that was rejected.
 #[must_use]
 pub fn bad_certificate(dialect: Dialect, why: &dyn fmt::Display) -> LockError {
     let authority = match dialect {
@@ -84,7 +84,7 @@ pub fn bad_certificate(dialect: Dialect, why: &dyn fmt::Display) -> LockError {
     ))
 }
 
-/// Something else than the database answers at its address.
+/// The error for a server that does not speak the database's protocol.
 #[must_use]
 pub fn other_protocol() -> LockError {
     LockError::new(
@@ -94,13 +94,13 @@ pub fn other_protocol() -> LockError {
     .with_remedy("check the port, and whether it wants TLS")
 }
 
-/// The user has closed the pool.
+/// The error for a pool that the program has closed.
 #[must_use]
 pub fn pool_closed() -> LockError {
     LockError::new(ErrorKind::Unavailable, "the pool is closed")
 }
 
-/// Nothing answers at the database's address.
+/// The error for a server that does not answer at the database's address.
 #[must_use]
 pub fn unreachable() -> LockError {
     LockError::new(ErrorKind::Unavailable, "the database could not be reached")
@@ -138,7 +138,7 @@ fn about_table(names: &Names, fault: Fault, message: &str) -> Option<Explained> 
             Some(compare(names)),
         ),
         Fault::OutOfRange => (
-            // Within what a TIMESTAMP keeps, only an hour that the zone leaves out.
+            // Within the range of a TIMESTAMP, only times that the zone skips when daylight saving time begins are invalid.
             if year_in(message).is_some_and(|year| (1971..2038).contains(&year)) {
                 ErrorKind::Schema
             } else {
@@ -195,7 +195,7 @@ fn about_connection(names: &Names, fault: Fault, message: &str) -> Explained {
             format!("a pooler gives statements to other connections than they were prepared on: {message}"),
             Some("build the provider with `persistent_statements(false)`".to_owned()),
         ),
-        // The statement may have been carried out before.
+        // The statement may have been executed before the server ended the session.
         Fault::Goodbye => (
             ErrorKind::Indeterminate,
             format!("the database ended the connection: {message}"),
@@ -229,13 +229,13 @@ fn about_connection(names: &Names, fault: Fault, message: &str) -> Explained {
     }
 }
 
-/// The year of the time that MySQL quotes: `Incorrect datetime value: '2027-03-28 02:30:30'`.
+/// The year of the time that MySQL's message quotes: `Incorrect datetime value: '2027-03-28 02:30:30'`.
 fn year_in(message: &str) -> Option<u32> {
     let (_, time) = message.split_once('\'')?;
     time.get(..4)?.parse().ok()
 }
 
-/// Where to read what is wrong with the table.
+/// Advice on how to find out what is wrong with the table.
 fn compare(names: &Names) -> String {
     format!(
         "`check_schema()` lists all differences from: {}",

@@ -1,12 +1,12 @@
-//! What a server's error codes mean to a lock, and what cures each.
+//! The meaning of a server's error codes for a lock, and what helps after each.
 
 use crate::dialect::Dialect;
 
-/// A setting of PostgreSQL that does not exist: a statement that finds itself in somebody else's transaction reads it, to fail with an
-/// error that nothing else gives.
+/// A PostgreSQL setting that does not exist. A statement that runs inside a transaction of other code reads this setting, so that it
+/// fails with an error that has no other cause.
 pub(crate) const INSIDE_A_TRANSACTION: &str = "shedlock.inside_a_transaction_of_others";
 
-/// What an error reported by the database means; [`cure`](Self::cure) says what helps.
+/// The meaning of an error that the database reported. [`cure`](Self::cure) returns what helps after it.
 ///
 /// # Examples
 ///
@@ -16,59 +16,59 @@ pub(crate) const INSIDE_A_TRANSACTION: &str = "shedlock.inside_a_transaction_of_
 /// let deadlock = Fault::from_code(Dialect::Postgres, "40P01", "deadlock detected");
 /// assert_eq!((deadlock, deadlock.cure()), (Fault::Contention, Cure::AskAgain));
 ///
-/// // After a failover, a connection to the former primary.
+/// // A connection to the former primary, after a failover.
 /// let former = Fault::from_code(Dialect::MySql, "1290", "running with the --read-only option");
 /// assert_eq!((former, former.cure()), (Fault::ReadOnly, Cure::NewConnection));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Somebody else was at the row, the table or the file, or the statement was interrupted: a deadlock, a lock wait that took too
-    /// long, a serialization failure. Nothing was written.
+    /// Another session had locked the row, the table or the file, or the statement was interrupted: a deadlock, a lock wait that timed
+    /// out, a serialization failure, a cancelled statement. Nothing was written.
     Contention,
     /// There is no such table.
     MissingTable,
     /// There is no such column.
     MissingColumn,
-    /// Nothing keeps the names apart: no primary key and no unique index.
+    /// The table has neither a primary key nor a unique index on the lock's name.
     MissingKey,
-    /// The table is of another shape: a type, a column that must be filled.
+    /// The table's definition does not fit: a column of a wrong type, or a further column without a default.
     Shape,
-    /// The user may not do this.
+    /// The database's user lacks a privilege for the statement.
     Permission,
-    /// A policy of row-level security forbids this row.
+    /// A row-level security policy forbids the row.
     Policy,
-    /// The database takes no writes on this connection. It may have been the primary when the connection was made; for SQLite, this
-    /// process may not write the file.
+    /// The database accepts no writes on this connection. After a failover, the server may be a former primary. In SQLite, the process
+    /// may not write the file.
     ReadOnly,
-    /// The database takes no connections, or no work, at present: it starts, its disk is full, it has too many connections.
-    /// Nothing was done.
+    /// The database accepts no connections or statements at present, because it is starting, its disk is full, or it has too many
+    /// connections. The statement was not executed.
     Unavailable,
     /// The user, the password or the database's name is wrong.
     Login,
-    /// The session of MySQL or MariaDB has no current database, so a bare table name means no table.
+    /// The session of MySQL or MariaDB has no current database, so an unqualified table name cannot be resolved.
     NoDatabase,
-    /// The time is beyond what the column keeps, or in an hour that the session's time zone leaves out.
+    /// The time is outside the column's range, or is skipped in the session's time zone when daylight saving time begins.
     OutOfRange,
     /// The text is too long for its column.
     TooLong,
-    /// The server has ended the session, and says so in an error: a shutdown, a kill, a session that was idle for too long, a node of a
-    /// Galera cluster that is not part of it any more.
+    /// The server has ended the session and reports why: a shutdown, a killed session, a session that was idle for too long, or a node
+    /// that has left its Galera cluster.
     Goodbye,
-    /// What the connection remembers is not so any more: a statement that was prepared for the table as it was, a file of SQLite that
-    /// has been moved.
+    /// The connection's cached state is stale: a statement was prepared before the table was changed, or the SQLite file was moved or
+    /// replaced.
     Outdated,
-    /// The connection is inside somebody else's transaction, or its session commits nothing by itself. Statements for a
-    /// [`Session::Shared`](crate::Session::Shared) find that out before they read or write.
+    /// The connection is inside a transaction of other code, or its session has autocommit off. Statements for a
+    /// [`Session::Shared`](crate::Session::Shared) detect that before they read or write.
     ForeignTransaction,
-    /// A statement that was prepared by name is not there, or one of that name is there already: a pooler gives each message to any
-    /// of its connections.
+    /// A statement prepared by name is missing, or its name is already in use: a pooler sends each message on any of its connections to
+    /// the server.
     Pooler,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
-/// What helps after an error; see [`Fault::cure`].
+/// What helps after an error: the answer of [`Fault::cure`].
 ///
 /// # Examples
 ///
@@ -80,18 +80,18 @@ pub enum Fault {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cure {
-    /// Nothing helps: the error is the answer. The connection is good.
+    /// A retry does not help: the call fails with the error. The connection can still be used.
     None,
-    /// Asking again, on this connection too, after a pause. If others are there to the end of the call's time, the store is busy,
-    /// which says nothing about who holds the lock: [`Statements::holder`](crate::Statements::holder) asks for that.
+    /// A retry after a pause helps, on the same connection too. If the table stays busy until the call's time is used up, nothing is known
+    /// of the lock's holder yet: [`Statements::holder`](crate::Statements::holder) reads it.
     AskAgain,
-    /// Closing this connection and asking again on a new one. If that gives the error too, the error is the answer.
+    /// A retry on a new connection helps, after this one is closed. If the new connection fails with the error too, so does the call.
     NewConnection,
 }
 
 impl Fault {
-    /// What `code` means: an `SQLSTATE` for PostgreSQL, an error number for the others. A few codes have several meanings, so
-    /// the `message` is read too.
+    /// Classifies an error of the database. The `code` is an `SQLSTATE` for PostgreSQL, and an error number for the others. The `message`
+    /// decides between the meanings of an ambiguous code.
     #[must_use]
     pub fn from_code(dialect: Dialect, code: &str, message: &str) -> Self {
         match dialect {
@@ -105,7 +105,7 @@ impl Fault {
         }
     }
 
-    /// What helps after this error.
+    /// Returns what helps after this error.
     #[must_use]
     pub const fn cure(self) -> Cure {
         match self {
@@ -151,16 +151,16 @@ fn postgres(code: &str, message: &str) -> Fault {
         "22001" => Fault::TooLong,
         "22008" => Fault::OutOfRange,
         "3D000" => Fault::Login,
-        // The statement has found out by itself; or the transaction was aborted before.
+        // The statement detected the transaction itself; or the transaction was aborted before.
         "42704" if message.contains(INSIDE_A_TRANSACTION) => Fault::ForeignTransaction,
         "25P02" | "25001" => Fault::ForeignTransaction,
         // Prepared statement: already exists, does not exist.
         "42P05" | "26000" => Fault::Pooler,
         "0A000" if message.contains("cached plan") => Fault::Outdated,
-        // `cache lookup failed`: something was dropped while it was looked at.
+        // `cache lookup failed`: an object was dropped while the statement read it.
         "XX000" if message.contains("cache lookup") => Fault::Outdated,
-        // Shutdown, crash, database dropped, session timeouts; idle in transaction; nobody knows whether the statement was
-        // carried out; connection exceptions.
+        // Statement completion unknown; shutdown, crash, database dropped, session timeouts, idle in transaction; connection
+        // exceptions.
         "40003" | "57P01" | "57P02" | "57P04" | "57P05" | "25P03" | "25P04" => Fault::Goodbye,
         _ if code.starts_with("08") => Fault::Goodbye,
         _ if code.starts_with("28") => Fault::Login,
@@ -191,13 +191,13 @@ fn mysql(code: u16, message: &str) -> Fault {
         // Access denied to the user, unknown database, an unknown way to log in.
         1045 | 1049 | 1698 | 1251 => Fault::Login,
         1046 => Fault::NoDatabase,
-        // The statement has found out by itself; or the session refused to begin.
+        // The statement detected that autocommit is off; or the session refused to begin.
         1690 if message.contains("autocommit") => Fault::ForeignTransaction,
         1568 => Fault::ForeignTransaction,
-        // Unknown prepared statement; it needs to be prepared again.
+        // Unknown prepared statement; prepared statement must be prepared again.
         1243 | 1615 => Fault::Outdated,
-        // The node of a Galera cluster is not ready. Shutting down, killed, aborted, unreadable packets, the goodbyes of
-        // an idle session (MySQL) and of one whose rights have changed (MySQL); what poolers say when they lost the server.
+        // The node of a Galera cluster is not ready. Shutting down, killed, aborted, unreadable packets; the session was idle for
+        // too long (MySQL) or its rights have changed (MySQL); errors of poolers that lost the server.
         1047 | 1053 | 1927 | 1152 | 1153 | 1154 | 1155 | 1156 | 1157 | 1158 | 1159 | 1160
         | 1161 | 1184 | 4031 | 3169 | 1079 | 1077 | 1094 | 2006 | 2013 => Fault::Goodbye,
         // Too many connections, disk or table full, out of memory, host blocked, offline mode (MySQL).
@@ -210,13 +210,13 @@ fn mysql(code: u16, message: &str) -> Fault {
 fn sqlite(code: u32, message: &str) -> Fault {
     // The low byte is the kind, the rest the detail.
     match (code & 0xff, code) {
-        // The schema was changed by another connection; an internal error; the file that the connection has open is not the one
-        // of that name any more.
+        // The schema was changed by another connection; an internal error; the file that the connection has open was moved or
+        // replaced.
         (17 | 2, _) | (_, 1032) => Fault::Outdated,
         (5 | 6, _) => Fault::Contention,
         (8, _) => Fault::ReadOnly,
         (3 | 23, _) => Fault::Permission,
-        // Input and output, damaged, full, cannot open, the file's locking protocol, no database: so may look what was replaced.
+        // I/O error, corrupt, full, cannot open, locking protocol, not a database: a replaced file can cause each of them.
         (10 | 11 | 13 | 14 | 15 | 26, _) => Fault::Unavailable,
         (19, _) => Fault::Shape,
         (1, _) if message.contains("no such table") || message.contains("unknown database") => {

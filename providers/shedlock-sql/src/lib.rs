@@ -1,8 +1,8 @@
-//! Locks in a table, for [ShedLock for Rust](https://docs.rs/shedlock), over any driver: statements, what their answers and a server's
-//! error codes mean, and when to ask again.
+//! Locks in a database table, for [ShedLock for Rust](https://docs.rs/shedlock), over any SQL driver: the statements, the meaning of their
+//! answers and of the servers' error codes, and the rules for retries.
 //!
 //! Programs use a provider crate such as `shedlock-sqlx`. Authors of a provider over another SQL driver implement [`Driver`] and
-//! [`Connection`], and pass each function of [`LockProvider`](shedlock_runtime::LockProvider) on to [`SqlLocks`].
+//! [`Connection`], and delegate each method of [`LockProvider`](shedlock_runtime::LockProvider) to [`SqlLocks`].
 
 mod answers;
 mod dialect;

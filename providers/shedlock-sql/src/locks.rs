@@ -1,4 +1,4 @@
-//! Locks in a table, over any driver: what a provider asks, and what it answers.
+//! Locks in a table, over any driver: the operations of a provider.
 
 mod ask;
 mod cure;
@@ -32,34 +32,34 @@ use table::Table;
 pub(crate) use once::Context;
 pub use options::SqlOptions;
 
-/// What an extension or a release may take; as long as the runtime waits for one.
+/// The time limit of an extension or a release, as long as the runtime waits for one.
 const LIMIT: Duration = Duration::from_secs(5);
-/// What setting up may take, or reading all rows: another session may be at the table.
+/// The time limit of creating or inspecting the table and of operators' calls, as another session may have locked the table.
 const SET_UP_LIMIT: Duration = Duration::from_secs(30);
-/// ShedLock's `VARCHAR(64)`.
+/// The size of the name's column, ShedLock's `VARCHAR(64)`.
 const MAX_NAME_CHARS: usize = 64;
 
 /// The locks in one table, over a [`Driver`].
 ///
-/// A provider crate implements the driver, and passes each method of [`LockProvider`](shedlock_runtime::LockProvider) on to the method of
-/// the same name of this type. This type decides which statement is sent, what an answer means, and what is done after an error.
+/// A provider crate implements the driver, and delegates each method of [`LockProvider`](shedlock_runtime::LockProvider) to the method of
+/// the same name of `SqlLocks`. `SqlLocks` chooses the statement, interprets the answer, and decides what to do after an error.
 ///
 /// See [`Driver`] for an example.
 pub struct SqlLocks<D: Driver> {
     info: ProviderInfo,
     driver: D,
-    /// As the program gave them.
+    /// The names as configured.
     names: Names,
     clock: LockClock,
-    /// Whether statements are prepared by name, where the program has said so.
+    /// Whether statements are prepared by name, if the program has configured that.
     persistent: Option<bool>,
-    /// Whether a pooler was found between us and the server that loses statements prepared by name.
+    /// Whether an error has shown that there is a pooler which loses statements prepared by name.
     is_pooled: AtomicBool,
     table: ArcSwap<Table>,
 }
 
 impl<D: Driver> SqlLocks<D> {
-    /// Locks in the table of these `names`. Nothing is connected to yet.
+    /// Creates the locks in the table of these `names`, without opening a connection.
     pub fn new(driver: D, names: Names, options: SqlOptions) -> Self {
         let expiry = match options.clock {
             LockClock::Client => Expiry::ByClientClock,
@@ -67,7 +67,7 @@ impl<D: Driver> SqlLocks<D> {
         };
         let capabilities = Capabilities::new()
             .with_expiry(expiry)
-            // Where the table has a column for tokens.
+            // On a table with a column for fencing tokens.
             .with_fencing(Fencing::Always)
             .with_max_name_chars(MAX_NAME_CHARS);
         let info = ProviderInfo::new(D::DIALECT.provider_name())
@@ -85,32 +85,32 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// What the provider is.
+    /// The provider's name, node name, clock and capabilities.
     pub fn info(&self) -> &ProviderInfo {
         &self.info
     }
 
-    /// The table's names as the program gave them.
+    /// The names of the table and its columns, as configured.
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// The driver.
+    /// The driver that was passed to [`new`](Self::new).
     pub fn driver(&self) -> &D {
         &self.driver
     }
 
-    /// See [`LockProvider::acquire`](shedlock_runtime::LockProvider::acquire).
+    /// Takes the lock; see [`LockProvider::acquire`](shedlock_runtime::LockProvider::acquire).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The errors of `LockProvider::acquire`.
     ///
     /// # Cancel safety
     ///
-    /// As there: what a dropped call is granted, the runtime looks for.
+    /// A dropped call may still be granted the lock; the runtime finds and releases such a lock.
     pub async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
-        // Before the runtime gives up: "no connection" is a better answer than "no answer".
+        // Ends before the runtime gives up: "no connection" is a better answer than "no answer".
         let limit = request.config().timeout() / 10 * 9;
         match self.ask(&Acquire(request), limit).await {
             Ok(reply) => {
@@ -128,15 +128,15 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// See [`LockProvider::extend`](shedlock_runtime::LockProvider::extend).
+    /// Extends the lease; see [`LockProvider::extend`](shedlock_runtime::LockProvider::extend).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The errors of `LockProvider::extend`.
     ///
     /// # Cancel safety
     ///
-    /// As there: the extension may be carried out later.
+    /// The extension of a dropped call may still be executed later.
     pub async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let extend = Extend {
             lock: lease.name(),
@@ -146,15 +146,15 @@ impl<D: Driver> SqlLocks<D> {
         self.change(&extend).await
     }
 
-    /// See [`LockProvider::release`](shedlock_runtime::LockProvider::release).
+    /// Releases the lock; see [`LockProvider::release`](shedlock_runtime::LockProvider::release).
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The errors of `LockProvider::release`.
     ///
     /// # Cancel safety
     ///
-    /// As there: the release may be carried out later.
+    /// The release of a dropped call may still be executed later.
     pub async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let release = Release {
             lock: lease.name(),
@@ -164,15 +164,15 @@ impl<D: Driver> SqlLocks<D> {
         self.change(&release).await
     }
 
-    /// The records of locks, in no order.
+    /// Reads the records of the selected locks, in no particular order.
     ///
     /// # Errors
     ///
-    /// The database cannot be asked.
+    /// The database cannot be queried.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed.
+    /// The call changes nothing.
     pub async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
         let limit = match selection {
             Selection::Name(_) => LIMIT,
@@ -181,18 +181,18 @@ impl<D: Driver> SqlLocks<D> {
         self.ask_within(limit, &Read(selection)).await
     }
 
-    /// Has an operator's word replace what the record of a lock says; false if there was nothing to change.
+    /// Carries out an operator's pause, resume or forced release on the record of a lock. Returns false if there was nothing to change.
     ///
-    /// The statement is sent only once: after an error of the kinds [`ErrorKind::Timeout`] and [`ErrorKind::Indeterminate`] it may still
-    /// be carried out.
+    /// The statement is sent only once. After an error of the kinds [`ErrorKind::Timeout`] and [`ErrorKind::Indeterminate`], the statement
+    /// may still be executed.
     ///
     /// # Errors
     ///
-    /// The database cannot be asked, or the end of a pause has passed by the clock that decides.
+    /// The database cannot be queried, or the end of a pause is in the past by the clock set with [`SqlOptions::with_clock`].
     ///
     /// # Cancel safety
     ///
-    /// The statement may be carried out.
+    /// The statement of a dropped call may still be executed.
     pub async fn overrule(
         &self,
         lock: &LockName,
@@ -201,16 +201,16 @@ impl<D: Driver> SqlLocks<D> {
         operators::overrule(self, lock, overrule).await
     }
 
-    /// Deletes some records of locks whose names begin with `prefix`, byte by byte, and that have been free for `unused_for`; says how
-    /// many they were. When there are no more, it says zero.
+    /// Deletes a batch of the records of locks whose names begin with `prefix`, compared byte by byte, and that have been free for
+    /// `unused_for`. Returns the number of deleted records; zero means that there are no more.
     ///
     /// # Errors
     ///
-    /// The database cannot be asked, or its user may not delete rows.
+    /// The database cannot be queried, or its user may not delete rows.
     ///
     /// # Cancel safety
     ///
-    /// Some records may be deleted.
+    /// The batch of a dropped call may still be deleted.
     pub async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         let deleted = self
             .ask_within(LIMIT, &Forget::new(prefix, unused_for))
@@ -218,7 +218,7 @@ impl<D: Driver> SqlLocks<D> {
         deleted.map_err(|error| self.needs_delete(error))
     }
 
-    /// Changes the row of a held lock.
+    /// Writes to the row of a held lock: extends or releases it.
     async fn change(&self, change: &impl Operation<Answer = u64>) -> Result<Ownership, LockError> {
         let reply = self.ask(change, LIMIT / 10 * 9).await?;
         Ok(match reply.answer {
@@ -227,7 +227,7 @@ impl<D: Driver> SqlLocks<D> {
         })
     }
 
-    /// What to answer when others were at the table to the end of the time: somebody holds the lock only if that can be seen.
+    /// The answer if the table stayed busy for the whole time: "held" only if the record shows a holder.
     async fn look_for_holder(
         &self,
         request: &AcquireRequest,
@@ -244,13 +244,13 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// Asks what no runtime limits: setting up, and what operators do.
+    /// Runs an operation that the runtime does not limit: creating or inspecting the table, or an operator's call.
     async fn ask_within<O: Operation>(
         &self,
         limit: Duration,
         operation: &O,
     ) -> Result<O::Answer, LockError> {
-        // What is left over is for saying what is wrong.
+        // The last tenth of the time is for the report of what is wrong.
         match tokio::time::timeout(limit, self.ask(operation, limit / 10 * 9)).await {
             Ok(reply) => Ok(reply?.answer),
             Err(_elapsed) => {
@@ -260,7 +260,7 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// Nothing else deletes rows, so a user who may do all the rest may lack this.
+    /// Adds the `GRANT` for `DELETE` to an error: only `forget` deletes rows, so a user may lack just this privilege.
     fn needs_delete(&self, error: LockError) -> LockError {
         match error.kind() {
             ErrorKind::Permission => {
@@ -281,7 +281,7 @@ impl<D: Driver> fmt::Debug for SqlLocks<D> {
     }
 }
 
-/// An earlier request of the same call got no answer, and may still be granted.
+/// Marks the answer as in doubt: an earlier request of the same call got no answer, and may still be granted.
 fn in_doubt(answer: Acquisition) -> Acquisition {
     match answer {
         Acquisition::Refused(refusal) => {

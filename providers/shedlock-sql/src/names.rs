@@ -1,4 +1,4 @@
-//! The names of the table and its columns, checked and quoted once.
+//! The names of the table and its columns, validated and quoted once.
 
 mod columns;
 mod texts;
@@ -8,10 +8,10 @@ use shedlock_runtime::{ErrorKind, LockError};
 use crate::dialect::Dialect;
 pub use columns::ColumnNames;
 
-/// What ShedLock calls the table.
+/// The default name of the table, as in ShedLock.
 pub const DEFAULT_TABLE: &str = "shedlock";
 
-/// The names of one table in one dialect, checked and quoted.
+/// The names of one table and its columns in one dialect, validated and quoted.
 ///
 /// # Examples
 ///
@@ -26,13 +26,13 @@ pub const DEFAULT_TABLE: &str = "shedlock";
 pub struct Names {
     dialect: Dialect,
     parts: Vec<String>,
-    /// Where an unqualified table was found.
+    /// The schema in which a table with an unqualified name was found.
     found: Option<String>,
     columns: ColumnNames,
 }
 
 impl Names {
-    /// ShedLock's names.
+    /// ShedLock's default names of the table and its columns.
     #[must_use]
     pub fn shedlock(dialect: Dialect) -> Self {
         Self {
@@ -43,14 +43,14 @@ impl Names {
         }
     }
 
-    /// Checks `table`, which may be `schema.table`, and the columns' names.
+    /// Validates `table`, which may be `schema.table`, and the names of the columns.
     ///
-    /// Names are quoted, so the server takes them as they are written, in that case.
+    /// Names are quoted in statements, so upper and lower case matter.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] for a name that is empty, too long for the server or contains NUL, and for two columns
-    /// of one name.
+    /// [`ErrorKind::Configuration`] if a name is empty, too long for the server or contains a NUL character, or if two columns
+    /// have the same name.
     pub fn new(dialect: Dialect, table: &str, columns: ColumnNames) -> Result<Self, LockError> {
         let parts: Vec<String> = table.split('.').map(str::to_owned).collect();
         if parts.len() > 2 {
@@ -85,25 +85,25 @@ impl Names {
         Ok(names)
     }
 
-    /// The dialect the names are quoted for.
+    /// The dialect in which the names are quoted.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    /// The table as it is named, for people.
+    /// The table's name as configured, unquoted, for messages.
     #[must_use]
     pub fn table(&self) -> String {
         self.parts.join(".")
     }
 
-    /// The schema that was named with the table, or in which the table was found.
+    /// The schema of the table: the configured one, or else the one in which the table was found.
     #[must_use]
     pub fn schema(&self) -> Option<&str> {
         self.named_schema().or(self.found.as_deref())
     }
 
-    /// The schema that was named with the table.
+    /// The schema in the table's configured name, if there is one.
     #[must_use]
     pub fn named_schema(&self) -> Option<&str> {
         match &self.parts[..] {
@@ -118,8 +118,8 @@ impl Names {
         self.parts.last().map_or("", String::as_str)
     }
 
-    /// The table, quoted, with its schema if that is known. SQLite's is `main` unless another one is named: an unqualified name
-    /// may mean a temporary table, which one connection alone sees.
+    /// The quoted name of the table, with its schema if the schema is known. For SQLite the default schema is `main`, because an
+    /// unqualified name could refer to a temporary table, which only one connection sees.
     #[must_use]
     pub fn quoted_table(&self) -> String {
         let table = self.dialect.quote(self.bare_table());
@@ -130,7 +130,7 @@ impl Names {
         }
     }
 
-    /// These names with the schema in which the table was found; [`table`](Self::table) stays as it is.
+    /// Sets the schema in which the table was found. [`table`](Self::table) still returns the configured name.
     #[must_use]
     pub fn in_schema(&self, schema: &str) -> Self {
         Self {
@@ -139,13 +139,13 @@ impl Names {
         }
     }
 
-    /// The columns' names.
+    /// The names of the columns.
     #[must_use]
     pub fn columns(&self) -> &ColumnNames {
         &self.columns
     }
 
-    /// The statement that makes the table, with the fencing token's column; it does nothing where the table is there.
+    /// The statement that creates the table, with a column for fencing tokens, unless the table exists.
     #[must_use]
     pub fn ddl(&self) -> String {
         let template = match self.dialect {
@@ -156,13 +156,13 @@ impl Names {
         self.fill_in(template).trim_end().to_owned()
     }
 
-    /// The statement that allows a user what locks need; the user's name is to be filled in.
+    /// The statement that grants a user the privileges that locks need, with a placeholder for the user's name.
     #[must_use]
     pub fn grant(&self) -> String {
         self.granting("SELECT, INSERT, UPDATE")
     }
 
-    /// As [`grant`](Self::grant), for deleting rows: only [`AdminStatements::prune`](crate::AdminStatements::prune) does.
+    /// The statement that grants a user `DELETE`, which only [`AdminStatements::prune`](crate::AdminStatements::prune) needs.
     #[must_use]
     pub fn grant_delete(&self) -> String {
         self.granting("DELETE")
@@ -175,12 +175,12 @@ impl Names {
         format!("GRANT {rights} ON {} TO your_user", self.quoted_table())
     }
 
-    /// What gives the table its primary key.
+    /// The statement that adds a primary key (in SQLite a unique index) on the lock's name, as text for a remedy.
     #[must_use]
     pub fn add_key(&self) -> String {
         let (table, name) = (self.quoted_table(), self.dialect.quote(self.columns.name()));
         match self.dialect {
-            // In SQLite the index bears the schema, and the table must not.
+            // SQLite takes the schema with the index's name, and rejects it with the table's.
             Dialect::Sqlite => format!(
                 "run: CREATE UNIQUE INDEX {}.{} ON {} ({name})",
                 self.dialect.quote(self.schema().unwrap_or("main")),
@@ -191,7 +191,7 @@ impl Names {
         }
     }
 
-    /// What changes a column to `definition`.
+    /// The remedy that changes a column to `definition`.
     pub(crate) fn alter(&self, column: &str, definition: &str) -> String {
         let (table, column) = (self.quoted_table(), self.dialect.quote(column));
         match self.dialect {
@@ -204,7 +204,7 @@ impl Names {
         }
     }
 
-    /// What makes the columns of times as [`ddl`](Self::ddl) would make them.
+    /// The remedy that changes the columns of times to the types in [`ddl`](Self::ddl).
     #[must_use]
     pub fn alter_times(&self) -> String {
         let wanted = crate::schema::time_type(self.dialect);
@@ -212,7 +212,7 @@ impl Names {
         columns.map(|column| self.alter(column, wanted)).join("; ")
     }
 
-    /// What adds a column.
+    /// The remedy that adds a column.
     pub(crate) fn add(&self, column: &str, definition: &str) -> String {
         let (table, column) = (self.quoted_table(), self.dialect.quote(column));
         format!("run: ALTER TABLE {table} ADD COLUMN {column} {definition}")
@@ -248,7 +248,7 @@ fn check(dialect: Dialect, what: &str, name: &str) -> Result<(), LockError> {
     Ok(())
 }
 
-/// Refuses a schema whose tables one connection alone sees.
+/// Rejects a schema whose tables only one connection sees.
 fn check_schema_is_shared(dialect: Dialect, parts: &[String]) -> Result<(), LockError> {
     let [schema, _table] = parts else {
         return Ok(());

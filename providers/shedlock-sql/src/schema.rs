@@ -1,4 +1,4 @@
-//! Whether a table is as locks need it: what a server says of it, and what is wrong with that.
+//! Inspects a table: what the server's catalogue says of it, and which problems that means for locks.
 
 mod columns;
 mod facts;
@@ -24,17 +24,17 @@ use types::Kind;
 
 pub(crate) use inspection::Inspection;
 
-/// What a server says of a table: the answers to an [`Inspection`].
+/// The server's description of a table: the answers to an [`Inspection`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Description {
     facts: Facts,
-    /// A lock without an end, or taken in the future.
+    /// The name of a lock whose end is NULL or whose start is in the future.
     suspicious_row: Option<String>,
-    /// What the server said when it was to plan the statement that takes a lock, if it refused.
+    /// The server's error when it was asked to plan the statement that takes a lock.
     refusal: Option<String>,
 }
 
-/// What is odd about a table that works; from [`SqlLocks::check_schema`](crate::SqlLocks::check_schema).
+/// The warnings about a usable table, from [`SqlLocks::check_schema`](crate::SqlLocks::check_schema).
 ///
 /// # Examples
 ///
@@ -54,18 +54,18 @@ pub struct SchemaReport {
 }
 
 impl SchemaReport {
-    /// What does not hinder locks, but limits them or somebody who shares the table. Each says what to do.
+    /// The limitations with which locks still work, for this program or for others that share the table, each with advice.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 }
 
-/// Findings in the making.
+/// Collects problems and warnings.
 #[derive(Default)]
 struct Findings {
     problems: Vec<String>,
-    /// Of the session, whatever the table is like.
+    /// Problems of the session, independent of the table.
     session: Vec<(ErrorKind, String)>,
     warnings: Vec<String>,
 }
@@ -81,7 +81,7 @@ impl Findings {
 }
 
 impl Description {
-    /// What the rows of [`Inspection::catalogue`] and [`Inspection::mixing`] say. A NULL is an empty text.
+    /// Parses the rows of [`Inspection::catalogue`] and [`Inspection::mixing`]. NULL is an empty text.
     pub(crate) fn read(rows: &[[String; Inspection::FACT]]) -> Self {
         let mut description = Self::default();
         for row in rows {
@@ -90,7 +90,7 @@ impl Description {
         description
     }
 
-    /// Takes in what [`Inspection::definition`] gave.
+    /// Adds the result of [`Inspection::definition`].
     pub(crate) fn with_definition(mut self, definition: &str) -> Self {
         if definition.starts_with("CREATE TEMPORARY ") {
             self.facts.make_temporary();
@@ -98,25 +98,25 @@ impl Description {
         self
     }
 
-    /// Takes in the lock that [`Statements::suspicious_row`](crate::Statements::suspicious_row) found.
+    /// Adds the lock that [`Statements::suspicious_row`](crate::Statements::suspicious_row) found.
     pub(crate) fn with_suspicious_row(mut self, lock: Option<String>) -> Self {
         self.suspicious_row = lock;
         self
     }
 
-    /// Takes in what the server said when it was asked to `EXPLAIN` the statement that takes a lock, if it refused.
+    /// Adds the server's error when it was asked to `EXPLAIN` the statement that takes a lock.
     pub(crate) fn with_refusal(mut self, refusal: Option<String>) -> Self {
         self.refusal = refusal;
         self
     }
 
-    /// Whether the catalogue does not tell whether locks can be taken, so that an `EXPLAIN` has to.
+    /// Whether the catalogue does not show whether locks can be taken, so that an `EXPLAIN` is needed.
     pub(crate) fn wants_trial(&self, names: &Names) -> bool {
         match names.dialect() {
-            // The keys are those of a table behind it.
+            // The view has no keys itself; the table behind it does.
             Dialect::Postgres => self.is(&TableKind::View),
             Dialect::MySql => false,
-            // It costs nothing, and the catalogue says least.
+            // SQLite plans without I/O, and its catalogue has the least information.
             Dialect::Sqlite => !self.is_empty(),
         }
     }
@@ -129,12 +129,12 @@ impl Description {
         }
     }
 
-    /// Judges the table and the session.
+    /// Checks the table and the session, and returns the warnings.
     ///
     /// # Errors
     ///
-    /// With all that must be changed, and how: of [`ErrorKind::Schema`]; or, if nothing but the session is wrong, of
-    /// [`ErrorKind::ReadOnly`] or [`ErrorKind::Configuration`].
+    /// [`ErrorKind::Schema`] with all necessary changes to the table; [`ErrorKind::ReadOnly`] or [`ErrorKind::Configuration`] if
+    /// only the session is wrong.
     pub(crate) fn check(&self, names: &Names) -> Result<SchemaReport, LockError> {
         if self.is_empty() {
             let problem = format!("the table `{}` does not exist", names.table());
@@ -156,19 +156,19 @@ impl Description {
         findings.into_report(names)
     }
 
-    /// Whether there is no such table, or none that this user may see.
+    /// Whether the table does not exist, or this user may not see it.
     pub(crate) fn is_empty(&self) -> bool {
         self.facts.columns.is_empty() && self.facts.table.is_none()
     }
 
-    /// Whether the column of the leases' ends ends itself, on 2038-01-19.
+    /// Whether the column of the leases' ends stores times up to 2038-01-19 only.
     pub(crate) fn ends_in_2038(&self, names: &Names) -> bool {
         let column = self.column(names.columns().lock_until());
         names.dialect() == Dialect::MySql
             && column.is_some_and(|column| column.kind.to_lowercase().starts_with("timestamp"))
     }
 
-    /// How much the column of the leases' ends may take away from an end, because it keeps whole seconds, say.
+    /// By how much the column of the leases' ends may shorten a lease, for example because it stores whole seconds.
     pub(crate) fn grain(&self, names: &Names) -> Duration {
         let column = self.column(names.columns().lock_until());
         column.map_or(Duration::ZERO, |column| {
@@ -184,14 +184,14 @@ impl Description {
     }
 
     fn column(&self, name: &str) -> Option<&Column> {
-        // MySQL and SQLite ignore the case of columns, and PostgreSQL has no two that differ by it but by intent.
+        // MySQL and SQLite ignore the case of column names, and in PostgreSQL two columns hardly ever differ by case alone.
         self.facts
             .columns
             .iter()
             .find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
-    /// What no judge of a single thing has found.
+    /// Reports the error of the trial, if the other checks found no problem.
     fn check_trial(&self, findings: &mut Findings) {
         if let Some(refusal) = &self.refusal
             && findings.problems.is_empty()
@@ -226,12 +226,12 @@ impl Findings {
     }
 }
 
-/// The type that we would give the start and the end of a lease.
+/// The type that `ensure_schema` gives to the start and the end of a lease.
 pub(crate) const fn time_type(dialect: Dialect) -> &'static str {
     Kind::Time.wanted(dialect)
 }
 
-/// What each of our columns is for.
+/// The purpose of each of the configured columns.
 fn kinds(names: &Names) -> [(&str, Kind); 5] {
     let columns = names.columns();
     [
@@ -243,7 +243,7 @@ fn kinds(names: &Names) -> [(&str, Kind); 5] {
     ]
 }
 
-/// What this column is for, if it is one of ours.
+/// The purpose of this column, if it is one of the configured columns.
 fn kind_of(names: &Names, column: &str) -> Option<Kind> {
     let known = kinds(names)
         .into_iter()

@@ -1,4 +1,4 @@
-//! The statements as text, built once per provider from files with places for names and values.
+//! The statements as text, built once per provider from template files with placeholders for names and values.
 
 mod admin;
 mod fragments;
@@ -17,7 +17,7 @@ use template::{Builder, Variant};
 pub use admin::AdminStatements;
 pub use statement::{Param, Statement, Values};
 
-/// Whose clock decides when a lease ends.
+/// The clock by which a lease ends.
 ///
 /// # Examples
 ///
@@ -29,15 +29,15 @@ pub use statement::{Param, Statement, Values};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LockClock {
-    /// The database's: the nodes' clocks do not matter.
+    /// The database server's clock; the nodes' clocks do not matter.
     #[default]
     Database,
-    /// Each node's own, as ShedLock does by default: keep them in step.
+    /// The clock of each node, as in ShedLock's default. The nodes' clocks must be synchronized.
     Client,
 }
 
-/// Whose session runs the statements. It decides whether they check that they are in nobody's transaction, and whether an acquisition
-/// limits its own wait for a row.
+/// The kind of session that runs the statements. Statements for a shared session check that they are not inside a transaction of other
+/// code, and limit the acquisition's wait for a row.
 ///
 /// # Examples
 ///
@@ -49,22 +49,22 @@ pub enum LockClock {
 ///     let statements = Statements::new(&names, LockClock::Database, session);
 ///     statements.release.text().to_string()
 /// };
-/// // In somebody else's transaction this one fails.
+/// // This statement fails inside a transaction of other code.
 /// assert!(release(Session::Shared).contains("statement_timestamp()"));
 /// assert!(!release(Session::Own).contains("statement_timestamp()"));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Session {
-    /// The provider made it, set its limits for lock waits, and runs nothing in it but single statements.
+    /// A session that the provider opened and uses alone: its lock timeouts are set, and only single statements run in it.
     Own,
-    /// Others use it, too, and may have left it inside a transaction: a connection of the user's pool, or any behind a pooler.
+    /// A session that other code may have left inside a transaction: a connection of the user's pool, or any behind a pooler.
     ///
     /// - PostgreSQL and MariaDB: inside a transaction each statement fails with
-    ///   [`Fault::ForeignTransaction`](crate::Fault::ForeignTransaction), before it reads or writes. An acquisition waits for a row for
-    ///   half a second or for one second.
-    /// - MySQL: a statement fails so if autocommit is off. Whether there is a transaction, the provider has to ask.
-    /// - SQLite: the provider has to ask for both.
+    ///   [`Fault::ForeignTransaction`](crate::Fault::ForeignTransaction), before it reads or writes. An acquisition waits for a locked row
+    ///   for at most half a second in PostgreSQL, and one second in MariaDB.
+    /// - MySQL: each statement fails with that fault if autocommit is off. The provider itself has to check for a transaction.
+    /// - SQLite: the provider itself has to check for a transaction.
     Shared,
 }
 
@@ -85,12 +85,12 @@ pub enum Session {
 pub enum TokenColumn {
     /// The table has the column.
     Present,
-    /// The table lacks the column, as the one in ShedLock's documentation does.
+    /// The table lacks the column, like the table in ShedLock's documentation.
     Missing,
 }
 
 impl TokenColumn {
-    /// In the order of [`index`](Self::index).
+    /// Both variants, in the order of [`index`](Self::index).
     const BOTH: [Self; 2] = [Self::Present, Self::Missing];
 
     const fn index(self) -> usize {
@@ -102,7 +102,7 @@ impl TokenColumn {
 }
 
 /// Whether the same request for a lock may have been sent before, as
-/// [`AcquireRequest::may_have_been_sent`](shedlock_runtime::AcquireRequest::may_have_been_sent) knows.
+/// [`AcquireRequest::may_have_been_sent`](shedlock_runtime::AcquireRequest::may_have_been_sent) reports.
 ///
 /// # Examples
 ///
@@ -116,14 +116,14 @@ impl TokenColumn {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sending {
-    /// It was not. The statement is faster, and takes nothing if it arrives late, after its repetition.
+    /// The request was not sent before. The statement is faster, and does not take the lock if it arrives late, after its repetition.
     First,
-    /// It may have been: the statement looks for a lease that the earlier request was granted.
+    /// The request may have been sent before. The statement also finds a lease that was granted to the earlier copy.
     Repeated,
 }
 
 impl Sending {
-    /// In the order of [`index`](Self::index).
+    /// Both variants, in the order of [`index`](Self::index).
     const BOTH: [Self; 2] = [Self::First, Self::Repeated];
 
     const fn index(self) -> usize {
@@ -133,7 +133,7 @@ impl Sending {
         }
     }
 
-    /// How this request is sent.
+    /// `Repeated` if `request` may have been sent before, else `First`.
     #[must_use]
     pub fn from_request(request: &AcquireRequest) -> Self {
         if request.may_have_been_sent() {
@@ -144,7 +144,7 @@ impl Sending {
     }
 }
 
-/// All that a provider runs on the table.
+/// All statements that a provider runs on the table.
 ///
 /// # Examples
 ///
@@ -163,32 +163,32 @@ pub struct Statements {
     holder: [Statement; 2],
     /// Moves the end of a live lease.
     pub extend: Statement,
-    /// Ends a lease, or leaves it until `at_least`.
+    /// Ends a lease, or shortens it to the rest of `at_least`.
     pub release: Statement,
-    /// Fails where the fencing token's column is missing; never gives a row.
+    /// Fails if the column for fencing tokens is missing; never returns a row.
     pub probe: Statement,
-    /// Gives the name of a lock without an end, or taken in the future, if there is one: signs of a wrong hand, clock or
-    /// time zone.
+    /// Returns the name of a lock whose end is NULL or whose start is in the future, if there is one: signs of a manual edit, or of a
+    /// wrong clock or time zone.
     pub suspicious_row: Statement,
-    /// What an operator does.
+    /// The statements of an operator.
     pub admin: AdminStatements,
 }
 
 impl Statements {
-    /// Takes the lock.
+    /// The statement that takes a lock.
     #[must_use]
     pub fn acquire(&self, column: TokenColumn, sending: Sending) -> &Statement {
         &self.acquire[column.index()][sending.index()]
     }
 
-    /// Says who holds the lock and for how long, without waiting for a row: asked when the table was busy to the end of a call, when
-    /// a trigger has taken the answer of [`acquire`](Self::acquire) away, and for a refusal in SQLite.
+    /// The query for a lock's holder and remaining time, which waits for no row lock. It runs if the table stayed busy to the end of a
+    /// call, if a trigger has overwritten the answer of [`acquire`](Self::acquire), and after a refusal in SQLite.
     #[must_use]
     pub fn holder(&self, column: TokenColumn) -> &Statement {
         &self.holder[column.index()]
     }
 
-    /// The statements on the table of these `names`, for sessions of this kind.
+    /// Builds the statements on the table of these `names`, by this `clock`, for sessions of this kind.
     #[must_use]
     pub fn new(names: &Names, clock: LockClock, session: Session) -> Self {
         macro_rules! files {
@@ -236,10 +236,10 @@ impl Statements {
     }
 }
 
-/// `at_most`, or what is left of `at_least`, in the microseconds that statements ask for.
+/// Converts `at_most`, or the rest of `at_least`, to the microseconds that a statement binds.
 ///
-/// A millisecond is added: a column that cuts the end to milliseconds must not end a lease early. Zero stays zero, as
-/// the lock is then free at once.
+/// A millisecond is added, so that a column that truncates the end to milliseconds does not end a lease early. Zero stays zero: the lock
+/// is then free at once.
 #[must_use]
 pub fn lease_micros(duration: Duration) -> i64 {
     if duration.is_zero() {

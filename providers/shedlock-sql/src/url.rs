@@ -1,4 +1,4 @@
-//! Connection URLs as people write them: several servers in one, JDBC's, another database's.
+//! Parses connection URLs: splits a URL with several servers, and rejects those of JDBC or of another database.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
 
-/// A URL for each server that `url` names.
+/// Splits `url` into one URL for each server that it names.
 ///
-/// `postgres://user@one:5432,two/database?target_session_attrs=read-write` names two, as libpq takes it. That parameter is left out
-/// here: a lock always needs a server that takes writes.
+/// As in libpq, `postgres://user@one:5432,two/database?target_session_attrs=read-write` names two servers. The result lacks the parameter
+/// `target_session_attrs`, because a lock always needs a server that accepts writes.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Configuration`] for a URL of JDBC's, of another kind of database, or that asks for a server that takes no writes.
+/// [`ErrorKind::Configuration`] for a JDBC URL, the URL of another kind of database, or one that asks for a server without writes.
 ///
 /// # Examples
 ///
@@ -45,17 +45,17 @@ pub fn servers(dialect: Dialect, url: &str) -> Result<Vec<String>, LockError> {
         .collect())
 }
 
-/// The address in a URL's `[::1]`, which a driver may look up as a name, brackets and all.
+/// The IPv6 address in a URL's host such as `[::1]`, without the brackets, which a driver may otherwise resolve as a host name.
 #[must_use]
 pub fn bare_ipv6(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
 }
 
-/// A URL that a driver cannot understand, with its `error` unless that repeats a secret.
+/// The error for a URL that a driver cannot parse, with the driver's `error` as the message unless that repeats a secret.
 #[must_use]
 pub fn invalid(dialect: Dialect, url: &str, error: &dyn fmt::Display) -> LockError {
     let problem = match error.to_string() {
-        // A password with an unescaped `/` or `?` may land in the part that is complained about.
+        // A password with an unescaped `/` or `?` may end up in the part that the message quotes.
         message if repeats_secret(url, &message) => "the connection URL is not valid".to_owned(),
         message => format!("the connection URL is not valid: {message}"),
     };
@@ -68,7 +68,7 @@ pub fn invalid(dialect: Dialect, url: &str, error: &dyn fmt::Display) -> LockErr
     )
 }
 
-/// Refuses another database's URL, which sqlx takes: SQLite as the name of a file.
+/// Rejects another database's URL, which sqlx accepts for SQLite as the name of a file.
 fn check_scheme(dialect: Dialect, url: &str) -> Result<(), LockError> {
     let expected = || format!("expected `{}`", example(dialect));
     if url.starts_with("jdbc:") {
@@ -90,7 +90,7 @@ fn check_scheme(dialect: Dialect, url: &str) -> Result<(), LockError> {
     }
 }
 
-/// The URL without libpq's `target_session_attrs`, if a server of that kind takes locks.
+/// Removes libpq's `target_session_attrs` from the URL; an error if its value asks for a server that accepts no writes.
 fn without_session_attributes(dialect: Dialect, url: &str) -> Result<String, LockError> {
     let Some((before, query)) = url.split_once('?') else {
         return Ok(url.to_owned());
@@ -138,7 +138,7 @@ fn repeats_secret(url: &str, message: &str) -> bool {
     let Some((_user, secret)) = rest.split_once(':') else {
         return false;
     };
-    // Any piece of it, as a parser may have cut it anywhere.
+    // Any piece of the secret, as a parser may have cut it anywhere.
     secret
         .split(|c: char| !c.is_alphanumeric())
         .filter(|piece| piece.len() > 2)

@@ -1,7 +1,7 @@
-//! Where connections come from: the caller's pool, or a few of our own that are kept open and never pinged.
+//! The sources of connections: the caller's pool, or a few connections of the provider's own, which stay open and are never pinged.
 //!
-//! A connection that was handed to us may be dead, outdated or inside somebody else's transaction. `shedlock-sql` finds that out, and
-//! has it closed.
+//! A connection of either source may be dead or stale, and one of a pool may be inside a transaction of other code. `shedlock-sql`
+//! detects that, and closes the connection.
 
 mod own;
 mod pool;
@@ -18,25 +18,25 @@ use crate::database::{Backend, Options};
 use own::{OwnConnection, OwnConnections};
 use pool::{PooledConnection, TheirPool};
 
-/// A connection that sat idle for so long may have died without a word.
+/// A connection that was idle for this long may have died without an error.
 const SAT_IDLE: Duration = Duration::from_secs(1);
-/// Where connections come from.
+/// A source of connections.
 pub(crate) enum Source<DB: Backend> {
-    /// The caller's.
+    /// The caller's pool.
     Pool(TheirPool<DB>),
-    /// Our own.
+    /// The provider's own connections.
     Own(Arc<OwnConnections<DB>>),
 }
 
-/// A connection in use. Dropped without being [given back](Checkout::return_it), as when its call was cancelled, it is closed: an
-/// answer may still be on its way.
+/// A connection in use. A connection that is dropped without being [given back](Checkout::return_it), as when its call is cancelled, is
+/// closed, because an answer may still be in flight.
 pub(crate) enum Checkout<DB: Backend> {
     Pool(PooledConnection<DB>),
     Own(OwnConnection<DB>),
 }
 
 impl<DB: Backend> Source<DB> {
-    /// Connections of our own, to the first of the servers that will do.
+    /// The provider's own connections, each to the first of the servers that accepts writes.
     pub(crate) fn from_servers(servers: Vec<Options<DB>>) -> Self {
         Self::Own(Arc::new(OwnConnections::new(servers)))
     }
@@ -45,7 +45,7 @@ impl<DB: Backend> Source<DB> {
         Self::Pool(TheirPool::new(pool))
     }
 
-    /// A connection, within `limit`; one that may be dead has `part` of it to answer a pool's ping.
+    /// Hands out a connection within `limit`. A possibly dead connection of a pool has `part` of that time to answer the pool's ping.
     pub(crate) async fn checkout_within(
         &self,
         limit: Duration,
@@ -58,14 +58,14 @@ impl<DB: Backend> Source<DB> {
                 if let Some(own) = pool.instead() {
                     return Arc::clone(own).checkout(limit).await.map(Checkout::Own);
                 }
-                // Boxed, because sqlx's future is large, and those who have no pool would carry it too.
+                // Boxed, because sqlx's large future would also enlarge the calls of providers without a pool.
                 let pooled = Box::pin(pool.checkout(limit, part, replaced)).await;
                 pooled.map(Checkout::Pool)
             }
         }
     }
 
-    /// The user's pool, if it is one.
+    /// The caller's pool, if the source is one.
     pub(crate) fn as_pool(&self) -> Option<&Pool<DB>> {
         match self {
             Self::Pool(pool) => Some(pool.pool()),
@@ -73,7 +73,7 @@ impl<DB: Backend> Source<DB> {
         }
     }
 
-    /// Closes what sits idle.
+    /// Closes the idle connections.
     fn close_idle(&self) {
         match self {
             Self::Own(own) => own.close_idle(),
@@ -84,7 +84,7 @@ impl<DB: Backend> Source<DB> {
         }
     }
 
-    /// Closes a connection that is of no use, and those that are likely to be of none either.
+    /// Closes an unusable connection, and the idle ones that are likely to be unusable too.
     pub(crate) fn close_with_others(
         &self,
         connection: Checkout<DB>,
@@ -102,7 +102,7 @@ impl<DB: Backend> Source<DB> {
         replaced.add_one();
     }
 
-    /// Whether the connection leads to a file that is not the one of that name any more.
+    /// Whether the SQLite file that the connection has open was moved or replaced.
     pub(crate) fn leads_elsewhere(&self, connection: &Checkout<DB>) -> bool {
         let (home, now) = match (self, connection) {
             (Self::Own(own), Checkout::Own(connection)) => (connection.home(), own.home_now()),
@@ -119,7 +119,7 @@ impl<DB: Backend> Source<DB> {
 }
 
 impl<DB: Backend> Checkout<DB> {
-    /// Gives the connection back after a statement that ended with an answer.
+    /// Returns the connection for reuse, after its last statement was answered completely.
     pub(crate) fn return_it(self) {
         match self {
             Self::Pool(pooled) => pooled.give_back(),
@@ -127,16 +127,16 @@ impl<DB: Backend> Checkout<DB> {
         }
     }
 
-    /// Whether it was made for this call.
+    /// Whether the connection was opened for this call.
     pub(crate) fn was_opened_for_this_call(&self) -> bool {
         match self {
-            // A pool does not say.
+            // A pool does not report that.
             Self::Pool(_) => false,
             Self::Own(own) => own.is_new(),
         }
     }
 
-    /// Whether it sat idle for so long that it may have died without a word.
+    /// Whether the connection was idle for so long that it may have died without an error.
     pub(crate) fn sat_idle(&self) -> bool {
         match self {
             Self::Pool(pooled) => pooled.may_be_dead(),
@@ -165,7 +165,7 @@ impl<DB: Backend> DerefMut for Checkout<DB> {
     }
 }
 
-// Derived, it would print the options, and with them the password.
+// Not derived, because the options contain the password.
 impl<DB: Backend> fmt::Debug for Source<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

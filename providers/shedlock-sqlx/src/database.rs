@@ -1,4 +1,4 @@
-//! What sqlx does for each database in its own way.
+//! The differences between sqlx's databases.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -13,9 +13,9 @@ use sqlx::error::DatabaseError;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, Database, Encode, Type};
 
-/// A database with a provider here: `sqlx::Postgres`, `sqlx::MySql` and `sqlx::Sqlite`, each with its feature.
+/// A database that this crate supports: `sqlx::Postgres`, `sqlx::MySql` or `sqlx::Sqlite`, each behind a feature.
 ///
-/// The trait is sealed: a provider for another database implements [`LockProvider`](shedlock_runtime::LockProvider).
+/// The trait is sealed. To support another database, implement [`LockProvider`](shedlock_runtime::LockProvider).
 ///
 /// # Examples
 ///
@@ -23,7 +23,7 @@ use sqlx::{AssertSqlSafe, Connection, Database, Encode, Type};
 /// use shedlock_runtime::LockError;
 /// use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 ///
-/// /// For a program that chooses its database by a feature.
+/// /// Prepares the table, in a program that chooses its database by a cargo feature.
 /// async fn prepare<DB: SqlDatabase>(provider: &SqlxLockProvider<DB>) -> Result<(), LockError> {
 ///     provider.ensure_schema().await?;
 ///     for warning in provider.check_schema().await?.warnings() {
@@ -37,48 +37,48 @@ pub trait SqlDatabase: Backend {}
 /// The options of a connection.
 pub(crate) type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
-/// The seam behind [`SqlDatabase`].
+/// The sealed part of [`SqlDatabase`]: what differs between the databases.
 #[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
 pub trait Backend: Database + HasStatementCache {
-    /// A duration as its statements take it.
+    /// The type in which the database's statements bind a duration.
     type Lease;
-    /// A row of an answer.
+    /// A row of a result.
     type AnswerRow: Row<Error = sqlx::Error> + Send + Sync;
 
-    /// Whose SQL it takes.
+    /// The SQL dialect of the database.
     const DIALECT: Dialect;
-    /// How many connections a provider keeps that was given a URL.
+    /// The maximum number of connections of a provider that was built from a URL.
     const OWN_CONNECTIONS: usize;
-    /// Whether there is a network between, which may lose a connection without a word.
+    /// Whether the database is reached over a network, where a connection can die without an error.
     const IS_REMOTE: bool;
 
-    /// The options of our own connections, for each server that the URL names.
+    /// The options of the provider's own connections, for each server that the URL names.
     fn options(url: &str) -> Result<Vec<Options<Self>>, LockError>;
 
-    /// Opens a connection of our own. `behind_pooler` is set where a pooler was found between.
+    /// Opens one of the provider's own connections. Sets `behind_pooler` if a pooler is detected.
     fn open(
         options: &Options<Self>,
         behind_pooler: &AtomicBool,
     ) -> impl Future<Output = Result<Self::Connection, sqlx::Error>> + Send;
 
-    /// Whether the server says that it takes writes: asked of a new connection where there are other servers.
+    /// Whether the server accepts writes. Called on a new connection if the URL names several servers.
     fn takes_writes(
         _connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
         std::future::ready(Ok(true))
     }
 
-    /// What the options lead to at this moment, where that can change under an open connection.
+    /// The identity of the file that the options refer to now, if that can change while a connection is open.
     fn home(_options: &Options<Self>) -> Option<Home> {
         None
     }
 
-    /// A pool's options as they are right for connections of our own.
+    /// A pool's options, adjusted for the provider's own connections.
     fn own_options(options: &Options<Self>) -> Options<Self> {
         options.clone()
     }
 
-    /// Why no lock can be kept on the connections of this pool, if so.
+    /// Returns an error if this pool cannot be used for locks.
     fn refuse_pool(
         _connection: &mut Self::Connection,
         _pool: &Pool<Self>,
@@ -86,15 +86,15 @@ pub trait Backend: Database + HasStatementCache {
         std::future::ready(Ok(None))
     }
 
-    /// Whether a connection that others use, too, is inside a transaction.
+    /// Whether a shared connection is inside a transaction.
     fn is_inside_transaction(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
-    /// So many microseconds.
+    /// A duration of this many microseconds.
     fn lease(micros: i64) -> Self::Lease;
 
-    /// What an error of the database means.
+    /// The meaning of an error that the database reported.
     fn fault(error: &dyn DatabaseError) -> Fault {
         Fault::from_code(
             Self::DIALECT,
@@ -103,26 +103,26 @@ pub trait Backend: Database + HasStatementCache {
         )
     }
 
-    /// Runs a statement to its end, and gives its rows.
+    /// Runs a statement to its end and returns its rows.
     fn fetch(
         connection: &mut Self::Connection,
         statement: &BoundStatement<'_>,
     ) -> impl Future<Output = Result<Vec<Self::AnswerRow>, sqlx::Error>> + Send;
 
-    /// Runs a statement that gives no rows.
+    /// Runs a statement that returns no rows.
     fn execute(
         connection: &mut Self::Connection,
         statement: &BoundStatement<'_>,
     ) -> impl Future<Output = Result<Done, sqlx::Error>> + Send;
 
-    /// Runs a text without values, in one message and not prepared.
+    /// Runs an SQL text without values, unprepared and in one message.
     fn query(
         connection: &mut Self::Connection,
         text: String,
     ) -> impl Future<Output = Result<Vec<Self::AnswerRow>, sqlx::Error>> + Send;
 }
 
-/// The identity of a file: its device and its number there.
+/// The identity of a file: its device and inode number.
 #[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Home(pub(crate) u64, pub(crate) u64);
@@ -133,7 +133,7 @@ pub struct Home(pub(crate) u64, pub(crate) u64);
 pub struct SqlxRow<R>(pub(crate) R);
 
 impl<R> SqlxRow<R> {
-    /// Rows as they come from sqlx. The vector stays where it is.
+    /// Wraps sqlx's rows. The vector is not copied.
     pub(crate) fn from_rows(rows: Vec<R>) -> Vec<Self> {
         rows.into_iter().map(Self).collect()
     }
@@ -152,7 +152,7 @@ where
     let BoundStatement {
         statement, values, ..
     } = bound;
-    // Names are checked and quoted, values are bound: see `shedlock_sql::Names`.
+    // Safe against injection: names are validated and quoted, values are bound; see `shedlock_sql::Names`.
     let text = AssertSqlSafe(Arc::clone(statement.text()));
     let query = sqlx::query::<DB>(text).persistent(bound.is_prepared);
     statement
@@ -168,8 +168,8 @@ where
         })
 }
 
-/// Whether the protocol says that the connection is inside a transaction, once `nothing` has run: sqlx keeps what the server said
-/// for itself, but looks at it when a transaction is to begin.
+/// Whether the connection is inside a transaction by the server's protocol. sqlx does not expose that state, but checks it after
+/// `begin_with` has run a statement. The statement `nothing` has no effect.
 pub(crate) async fn is_inside_transaction<C: Connection>(
     connection: &mut C,
     nothing: &'static str,
@@ -179,7 +179,7 @@ pub(crate) async fn is_inside_transaction<C: Connection>(
         .await
     {
         Err(sqlx::Error::BeginFailed) => Ok(false),
-        // One that sqlx knows of.
+        // A transaction that sqlx itself has begun.
         Ok(_) | Err(sqlx::Error::InvalidSavePointStatement) => Ok(true),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! sqlx as the driver that `shedlock-sql` asks through.
+//! Implements the driver traits of `shedlock-sql` for sqlx.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl<DB: Backend> Connection for Checkout<DB> {
 
     fn can_prepare(&self) -> bool {
         match self {
-            // The pool's owner knows.
+            // The program configures this for its pool, with `persistent_statements`.
             Self::Pool(_) => true,
             Self::Own(own) => own.is_direct(),
         }

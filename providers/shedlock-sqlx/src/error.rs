@@ -1,4 +1,4 @@
-//! What sqlx's errors mean.
+//! Converts sqlx's errors.
 
 use std::io;
 
@@ -7,25 +7,25 @@ use shedlock_sql::{Names, explain};
 
 use crate::database::Backend;
 
-/// A statement failed.
+/// The error for a failed statement.
 pub(crate) fn failed<DB: Backend>(names: &Names, error: sqlx::Error) -> LockError {
     let explained = match error.as_database_error() {
         Some(reported) => explain::reported(names, DB::fault(reported), reported.message()),
         None if is_unreadable(&error) => explain::unreadable(names),
-        // The rest is a connection that broke, or an answer that could not be read: the statement may have run.
+        // Otherwise the connection broke, or the answer could not be read: the statement may have been executed.
         None => explain::broken(),
     };
     explained.with_source(error)
 }
 
-/// No connection could be opened.
+/// The error for a connection that could not be opened.
 pub(crate) fn unreachable<DB: Backend>(names: &Names, error: sqlx::Error) -> LockError {
     let explained = match &error {
         sqlx::Error::Database(_) => return failed::<DB>(names, error),
         sqlx::Error::PoolClosed => return explain::pool_closed(),
         sqlx::Error::Configuration(_) => explain::not_as_configured(),
         sqlx::Error::Tls(why) => explain::no_tls(why),
-        // As rustls says what it thinks of a certificate. Nothing else reads data before there is a connection.
+        // rustls reports a rejected certificate with this kind, and nothing else reads data before the connection is open.
         sqlx::Error::Io(why) if why.kind() == io::ErrorKind::InvalidData => {
             explain::bad_certificate(DB::DIALECT, why)
         }
@@ -35,7 +35,7 @@ pub(crate) fn unreachable<DB: Backend>(names: &Names, error: sqlx::Error) -> Loc
     explained.with_source(error)
 }
 
-/// An answer came that is none: a row without the columns or types that were asked for.
+/// Whether the result cannot be read: a row lacks a requested column, or a column has an unexpected type.
 fn is_unreadable(error: &sqlx::Error) -> bool {
     matches!(
         error,

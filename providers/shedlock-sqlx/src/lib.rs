@@ -1,5 +1,5 @@
-//! Providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`]. What happens while the
-//! database fails over, restarts or is busy is on a page of its own: [`night`].
+//! Lock providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`]. The page [`night`]
+//! describes what happens while the database fails over, restarts or is busy.
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(

@@ -14,9 +14,9 @@ use sqlx::{
 use crate::database::{Backend, SqlDatabase, SqlxRow, is_inside_transaction, query};
 use crate::provider::SqlxLockProvider;
 
-/// Keeps locks in a table of a MySQL or MariaDB database.
+/// A lock provider that stores its locks in a table of a MySQL or MariaDB database.
 ///
-/// MySQL 8 and later log in by `caching_sha2_password`: sqlx needs TLS or its feature `mysql-rsa` for that.
+/// MySQL 8 and later authenticate with `caching_sha2_password` by default, for which sqlx needs TLS or its feature `mysql-rsa`.
 ///
 /// # Examples
 ///
@@ -50,8 +50,8 @@ impl Backend for MySql {
     }
 
     fn options(url: &str) -> Result<Vec<MySqlConnectOptions>, LockError> {
-        // sqlx sets the session's zone to UTC, JVM drivers leave it as the server has it, and a TIMESTAMP column means one
-        // instant in the one and another in the other.
+        // sqlx sets the session's zone to UTC, while JVM drivers keep the server's zone. In different zones, a value of a TIMESTAMP
+        // column means different instants.
         let (_, query) = url.split_once('?').unwrap_or_default();
         let zone_is_given = query.contains("timezone=") || query.contains("time-zone=");
         let parse = |server: String| {
@@ -79,9 +79,9 @@ impl Backend for MySql {
         _behind_pooler: &AtomicBool,
     ) -> Result<MySqlConnection, sqlx::Error> {
         let mut connection = MySqlConnection::connect_with(options).await?;
-        // Without READ COMMITTED, a refused attempt locks the row it has read and waits for whoever has it locked.
-        // Without strict mode, a time that a column cannot keep becomes zero, and the lock is free at once.
-        // An attempt waits for others for a second at a time.
+        // Without READ COMMITTED, a refused attempt locks the row that it reads, and waits for a session that has the row locked.
+        // Without strict mode, a time that a column cannot store becomes zero, and the lock is free at once.
+        // The timeouts limit a statement's wait for a lock to one second.
         for statement in [
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             "SET SESSION autocommit = 1, innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, \
@@ -93,7 +93,7 @@ impl Backend for MySql {
     }
 
     async fn takes_writes(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-        // A number, and a word from MariaDB 12 on.
+        // The value is a number, and from MariaDB 12 on a word such as OFF.
         let look = sqlx::raw_sql("SELECT CAST(@@global.read_only AS CHAR)");
         let row = connection.fetch_one(look).await?;
         let read_only: String = row.try_get_unchecked(0)?;
@@ -105,7 +105,7 @@ impl Backend for MySql {
     }
 
     fn fault(error: &dyn DatabaseError) -> Fault {
-        // `code()` is the SQLSTATE, which is `HY000` for most of what matters here.
+        // `code()` is the SQLSTATE, which is `HY000` for most of the relevant errors.
         let number = error
             .as_error()
             .downcast_ref::<MySqlDatabaseError>()
@@ -127,7 +127,7 @@ impl Backend for MySql {
     ) -> Result<Done, sqlx::Error> {
         let done = query::<MySql>(bound).execute(connection).await?;
         Ok(Done {
-            // sqlx counts the rows that were found, also if their values stayed the same.
+            // sqlx counts the rows that were found, even if their values did not change.
             rows: done.rows_affected(),
             insert_id: done.last_insert_id(),
         })
@@ -142,7 +142,7 @@ impl Backend for MySql {
     }
 }
 
-// Servers differ in the type that an expression has.
+// Unchecked, because MySQL and MariaDB give the same expression different types.
 impl Row for SqlxRow<MySqlRow> {
     type Error = sqlx::Error;
 

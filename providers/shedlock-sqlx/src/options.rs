@@ -1,4 +1,4 @@
-//! What can be chosen about a provider.
+//! The options of a provider.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::connections::Source;
 use crate::database::SqlDatabase;
 use crate::provider::SqlxLockProvider;
 
-/// The options of a provider. Made by [`SqlxLockProvider::builder`] or [`SqlxLockProvider::builder_from_url`].
+/// A builder with the options of a provider, from [`SqlxLockProvider::builder`] or [`SqlxLockProvider::builder_from_url`].
 ///
 /// # Examples
 ///
@@ -86,13 +86,14 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
         self
     }
 
-    /// Sets whose clock decides when a lease ends. The default is the database's.
+    /// Sets the clock by which a lease ends. The default is the database server's clock.
     pub fn clock(mut self, clock: LockClock) -> Self {
         self.options = self.options.with_clock(clock);
         self
     }
 
-    /// Sets the clock by which the holder measures its deadline and, with [`LockClock::Client`], the time of day. The default is the system's.
+    /// Sets the clock of this node: the holder measures its deadline and, with [`LockClock::Client`], the time of day by it. The default
+    /// is the system's clock.
     pub fn time_source(mut self, time: impl Clock) -> Self {
         self.options = self.options.with_time_source(Arc::new(time));
         self
@@ -100,32 +101,32 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
 
     /// Sets whether statements are prepared once and reused on a connection. Only PostgreSQL uses the option.
     ///
-    /// By default they are, unless a pooler is found that sends each statement to any of its connections, as `PgBouncer` does in transaction
-    /// mode. With [`builder_from_url`](SqlxLockProvider::builder_from_url) the pooler is found when a connection is opened; with a pool, by the
-    /// first error that the pooler answers. With `false`, each statement is sent in one message with its values: set that for an `sqlx` pool
-    /// behind a pooler.
+    /// By default statements are prepared, unless there is a pooler that sends each statement on any of its connections, as `PgBouncer`
+    /// does in transaction mode. With [`builder_from_url`](SqlxLockProvider::builder_from_url) a pooler is detected when a connection is
+    /// opened; with an `sqlx` pool, by the pooler's first error. With `false`, each statement is sent in one message with its values: use
+    /// that for an `sqlx` pool behind a pooler.
     pub fn persistent_statements(mut self, persistent: bool) -> Self {
         self.options = self.options.with_persistent_statements(persistent);
         self
     }
 
-    /// Makes the provider, without connecting. It connects when it is first used.
+    /// Builds the provider without connecting. The provider connects at its first use.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a name that the database could not keep, or a URL
-    /// that is not valid.
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a name that the database does not support, or an
+    /// invalid URL.
     pub fn build(self) -> Result<SqlxLockProvider<DB>, LockError> {
         let provider = DB::DIALECT.provider_name();
         self.try_build()
             .map_err(|error| error.with_context(Operation::Connect, provider, None))
     }
 
-    /// Makes the provider, and connects once to find out whether the database can be reached.
+    /// Builds the provider and opens a connection, to check that the database can be reached.
     ///
     /// # Errors
     ///
-    /// As [`SqlxLockProvider::connect`].
+    /// The errors of [`build`](Self::build) and of [`SqlxLockProvider::connect`].
     ///
     /// # Cancel safety
     ///
@@ -154,7 +155,7 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
     }
 }
 
-/// A provider on `pool` with nothing chosen.
+/// A provider on `pool` with the default options.
 pub(crate) fn defaults<DB: SqlDatabase>(pool: Pool<DB>) -> SqlxLockProvider<DB> {
     SqlxLockProviderBuilder::from_pool(pool.clone())
         .assemble(Names::shedlock(DB::DIALECT), Source::from_pool(pool))

@@ -16,7 +16,7 @@ use sqlx::{
 use crate::database::{Backend, SqlDatabase, SqlxRow, is_inside_transaction, query};
 use crate::provider::SqlxLockProvider;
 
-/// Keeps locks in a table of a PostgreSQL database.
+/// A lock provider that stores its locks in a table of a PostgreSQL database.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ impl Backend for Postgres {
             let options = PgConnectOptions::from_str(&server)
                 .map_err(|error| url::invalid(Dialect::Postgres, url, &error))?
                 .disable_statement_logging()
-                // A parameter that `PgBouncer` does not know, and no statement here heeds.
+                // `PgBouncer` rejects this parameter, and no statement depends on it.
                 .extra_float_digits(None);
             let options = match url::bare_ipv6(options.get_host()) {
                 Some(address) => options.clone().host(address),
@@ -92,7 +92,7 @@ impl Backend for Postgres {
         };
         if !behind_pooler.load(Ordering::Relaxed) {
             let row = connection.fetch_one(LOOK).await?;
-            // Otherwise a pooler has kept the settings to itself.
+            // If the setting is missing, a pooler has not passed the settings on.
             let is_direct = row.try_get::<Option<&str>, _>(0)? == Some(ON);
             behind_pooler.store(!is_direct, Ordering::Relaxed);
         }
@@ -147,7 +147,7 @@ impl Backend for Postgres {
 impl Row for SqlxRow<PgRow> {
     type Error = sqlx::Error;
 
-    // Columns of owners are of one type or another, and all of them are text.
+    // Unchecked, because columns of owners may have any of the text types.
     fn text(&self, column: usize) -> Result<Option<&str>, sqlx::Error> {
         self.0.try_get_unchecked(column)
     }
@@ -165,22 +165,22 @@ impl Row for SqlxRow<PgRow> {
     }
 }
 
-/// What a session of our own is given at its start; behind a pooler it would be somebody else's, and there it is refused or lost.
-/// A statement waits for others for half a second at a time.
+/// The settings of the provider's own sessions: a statement waits for a lock for at most 500 ms. A pooler, whose sessions are shared,
+/// rejects or ignores them.
 const SESSION: [(&str, &str); 2] = [("lock_timeout", "500"), ("shedlock.session", ON)];
 const ON: &str = "on";
-/// Whether the session has got that.
+/// Checks whether the session received [`SESSION`].
 const LOOK: &str = "SELECT current_setting('shedlock.session', TRUE)";
 
-/// Whether the server may let us in without [`SESSION`].
+/// Whether the server may accept the connection without [`SESSION`].
 fn is_refused_option(error: &sqlx::Error) -> bool {
-    // Protocol violation, feature not supported, a parameter that is unknown or not for us.
+    // Protocol violation, feature not supported, a parameter that is unknown, invalid or not permitted.
     let codes = ["08P01", "0A000", "42704", "22023", "42501"];
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| codes.contains(&&*code))
 }
 
-/// The statement with its values in one message: a pooler may give the next message to another connection.
+/// The statement with its values in one message, because a pooler may send the next message on another connection.
 fn in_one_message(bound: &BoundStatement<'_>) -> RawSql {
     // The values are quoted by `with_postgres_literals`.
     let text = bound.statement.with_postgres_literals(bound.values);

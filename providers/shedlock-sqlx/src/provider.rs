@@ -1,4 +1,4 @@
-//! The provider: `shedlock-sql` over sqlx.
+//! The provider, which delegates to `shedlock-sql`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::connections::Source;
 use crate::database::SqlDatabase;
 use crate::options::{self, SqlxLockProviderBuilder};
 
-/// A provider that keeps its locks in a table of a database, over [`sqlx`].
+/// A lock provider that stores its locks in a table of an SQL database, over [`sqlx`].
 ///
-/// Programs use it by the name of their database: `PostgresLockProvider`, `MySqlLockProvider`, `SqliteLockProvider`. A clone shares the
-/// connections.
+/// Programs use the type alias of their database: `PostgresLockProvider`, `MySqlLockProvider` or `SqliteLockProvider`. Clones of a provider
+/// share its connections.
 ///
 /// # Examples
 ///
@@ -64,22 +64,22 @@ impl<DB: SqlDatabase> fmt::Debug for SqlxLockProvider<DB> {
 }
 
 impl<DB: SqlDatabase> SqlxLockProvider<DB> {
-    /// A provider on the caller's pool, with ShedLock's table and column names.
+    /// Creates a provider on the caller's pool, with ShedLock's names of the table and its columns.
     ///
-    /// Each statement runs on a connection of the pool, outside any transaction. The pool's settings hold, its pings
-    /// included; [`connect`](Self::connect) needs fewer round trips.
+    /// Each statement runs on a connection of the pool, outside any transaction. The pool's settings apply, including its pings, so
+    /// [`connect`](Self::connect) needs fewer round trips.
     #[must_use]
     pub fn new(pool: Pool<DB>) -> Self {
         options::defaults(pool)
     }
 
-    /// A provider with connections of its own, which stay open and replace themselves.
+    /// Creates a provider with connections of its own, which stay open and are replaced when they break.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid or a login that is refused;
-    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if the database cannot be reached. That the table is missing is
-    /// no error yet.
+    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if the database cannot be reached. A missing table is not an
+    /// error here.
     ///
     /// # Cancel safety
     ///
@@ -88,18 +88,18 @@ impl<DB: SqlDatabase> SqlxLockProvider<DB> {
         Self::builder_from_url(url).connect().await
     }
 
-    /// Options for a provider on the caller's pool.
+    /// Returns a builder for a provider on the caller's pool.
     pub fn builder(pool: Pool<DB>) -> SqlxLockProviderBuilder<DB> {
         SqlxLockProviderBuilder::from_pool(pool)
     }
 
-    /// Options for a provider with connections of its own.
+    /// Returns a builder for a provider with connections of its own.
     pub fn builder_from_url(url: &str) -> SqlxLockProviderBuilder<DB> {
         SqlxLockProviderBuilder::from_url(url)
     }
 
-    /// Creates the table if it is not there, with a column for fencing tokens and room for every name; nodes on the JVM
-    /// can use it too. A table that is there is left as it is.
+    /// Creates the table if it does not exist, with a column for fencing tokens and room for every valid lock name. Nodes on
+    /// the JVM can use the table too. An existing table is not changed.
     ///
     /// # Errors
     ///
@@ -107,26 +107,27 @@ impl<DB: SqlDatabase> SqlxLockProvider<DB> {
     ///
     /// # Cancel safety
     ///
-    /// The table is made or not; the call can be made again.
+    /// A dropped call may or may not have created the table; the call can be repeated.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
         let made = self.locks.ensure_schema().await;
         made.map_err(|error| self.in_context(error, Operation::EnsureSchema, None))
     }
 
-    /// Looks at the table and the session: whether columns are missing or of wrong types, whether the name is the primary
-    /// key, whether time zones would make nodes disagree.
+    /// Inspects the table and the session: whether columns are missing or have wrong types, whether the name is the primary
+    /// key, and whether time zones would make nodes disagree.
     ///
-    /// The report holds what does not hinder locks: a table as ShedLock's documentation shows it has no column for fencing
-    /// tokens, for example.
+    /// The report lists limitations with which locks still work. The table in ShedLock's documentation, for example, has no column
+    /// for fencing tokens.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with everything that must be changed, and how; [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) or
-    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if nothing but the session is wrong. Otherwise the database could not be asked.
+    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with all necessary changes to the table;
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) or
+    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if only the session is wrong; another kind if the query failed.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed in any case.
+    /// The call changes nothing.
     pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
         let report = self.locks.check_schema().await;
         report.map_err(|error| self.in_context(error, Operation::CheckSchema, None))

@@ -1,4 +1,4 @@
-//! What an operator can do to locks in a database.
+//! The operations of an operator on the records of locks.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use shedlock_runtime::{LockError, LockInfo, LockName, LockRecords, Overrule, Sel
 use crate::database::SqlDatabase;
 use crate::provider::SqlxLockProvider;
 
-/// What changes the record of one lock is sent only once: after an error of the kinds `Timeout` and `Indeterminate` it may still be
-/// carried out, and `get` says whether it was.
+/// The statement of `overrule` is sent only once. After an error of the kinds `Timeout` and `Indeterminate`, the statement may still be
+/// executed; read the record with `get` to find out.
 #[async_trait]
 impl<DB: SqlDatabase> LockRecords for SqlxLockProvider<DB> {
     async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {

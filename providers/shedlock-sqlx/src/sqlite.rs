@@ -15,9 +15,9 @@ use sqlx::{
 use crate::database::{Backend, Home, SqlDatabase, SqlxRow, is_inside_transaction, query};
 use crate::provider::SqlxLockProvider;
 
-/// Keeps locks in a table of a SQLite database.
+/// A lock provider that stores its locks in a table of a SQLite database.
 ///
-/// The nodes are processes of one machine on one file. Network file systems lose SQLite's own locks, and ours with them.
+/// All nodes are processes on one machine that share one file. Network file systems are unsafe: SQLite's own file locks do not work there.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ impl Backend for Sqlite {
     type AnswerRow = SqlxRow<SqliteRow>;
 
     const DIALECT: Dialect = Dialect::Sqlite;
-    // One writer at a time: a second connection would wait for the first.
+    // SQLite has one writer at a time: a second connection would wait for the first.
     const OWN_CONNECTIONS: usize = 1;
     const IS_REMOTE: bool = false;
 
@@ -68,7 +68,7 @@ impl Backend for Sqlite {
                 ),
             );
         }
-        // A file that is not to be written is not to be made either.
+        // A read-only file must not be created either.
         let reads_only = url.contains("mode=ro") || url.contains("immutable=");
         Ok(vec![
             options
@@ -104,7 +104,7 @@ impl Backend for Sqlite {
         let main = sqlx::raw_sql("SELECT file FROM pragma_database_list WHERE name = 'main'");
         let file: Option<String> = connection.fetch_one(main).await?.try_get(0)?;
         let options = pool.connect_options();
-        // SQLite shares what is in memory by names that begin so, and by no others.
+        // SQLite shares a database in memory only by names that begin with `file:`.
         let is_shared = options
             .get_filename()
             .to_string_lossy()
@@ -170,12 +170,12 @@ impl Row for SqlxRow<SqliteRow> {
     }
 }
 
-/// Which file has this name now: SQLite goes on in the one that it has open, also after that was deleted or replaced.
+/// The identity of the file at this path now. SQLite keeps using the file that it has open, even after that was deleted or replaced.
 #[cfg(target_os = "linux")]
 fn identity(file: &Path) -> Option<Home> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 
-    // What the system remembers is enough, so there is nothing to wait for: another thread would cost ten times as much.
+    // Cached attributes are enough, so the call does not block; moving it to another thread would cost ten times as much.
     let found = statx(CWD, file, AtFlags::STATX_DONT_SYNC, StatxFlags::INO).ok()?;
     let device = makedev(found.stx_dev_major, found.stx_dev_minor);
     Some(Home(device, found.stx_ino))
@@ -187,13 +187,13 @@ fn identity(file: &Path) -> Option<Home> {
     Some(Home(found.st_dev as u64, found.st_ino))
 }
 
-/// Elsewhere, a file that is open cannot be deleted or replaced.
+/// On other systems, an open file cannot be deleted or replaced.
 #[cfg(not(unix))]
 fn identity(_file: &Path) -> Option<Home> {
     None
 }
 
-/// Whether no other process, nor a second connection, would see the locks.
+/// Whether the URL names a database that no other connection or process can see.
 fn is_private(url: &str, options: &SqliteConnectOptions) -> bool {
     let (database, query) = url.split_once('?').unwrap_or((url, ""));
     database.ends_with(":memory:")

@@ -17,11 +17,11 @@ use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
 
-/// The guard of a held lock. Release the lock by [`unlock`](Self::unlock), which waits for the store's answer; dropping the
-/// guard releases the lock, too.
+/// The guard of a held lock. Call [`unlock`](Self::unlock) to release the lock and to wait for the store's answer. Dropping the guard
+/// releases the lock as well.
 ///
-/// `Drop` cannot wait for the store, so it hands the release to the tokio runtime that took the lock. If that runtime has
-/// ended, the lock stays taken until its lease ends.
+/// `Drop` cannot wait for the store, so the release runs on the tokio runtime on which the lock was taken. If that runtime has
+/// ended, the lock stays taken until the lease ends.
 ///
 /// # Examples
 ///
@@ -40,9 +40,9 @@ use crate::values::name::LockName;
 #[must_use = "if unused, the lock is released at once"]
 pub struct Lock(Arc<LockState>);
 
-/// Asks the store for a lock, again and again if the configuration has a `wait`.
+/// Asks the store for a lock. If the configuration has a `wait`, the request is repeated until `wait` is over.
 ///
-/// `outer` is the innermost lock that the asking task holds already.
+/// `outer` is the innermost lock that the calling task holds already.
 pub(crate) async fn acquire(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
@@ -67,7 +67,7 @@ pub(crate) async fn acquire(
     answer
 }
 
-/// Asks the store for a lock again and again for `wait`, until the lock is granted or an error is not transient.
+/// Repeats the request for a lock until the lock is granted, an error is not transient, or `wait` is over.
 async fn acquire_within(
     wait: Duration,
     provider: &Arc<dyn LockProvider>,
@@ -78,7 +78,7 @@ async fn acquire_within(
     let clock = info.clock();
     let until = clock.boot().saturating_add(wait);
     for pause in backoff(Duration::from_millis(25), Duration::from_secs(1)) {
-        // Each request has an owner of its own, so that its `InFlightAcquisition` can take back what a lost answer granted.
+        // Each request has an owner of its own, so that its `InFlightAcquisition` can release a lock whose grant got lost on the way.
         let answer = acquire_once(provider, config, outer.clone()).await;
         let left = until.saturating_since(clock.boot());
         if left.is_zero() || running::is_closed() {
@@ -101,7 +101,7 @@ async fn acquire_once(
     config: &LockConfiguration,
     outer: Option<Arc<LockState>>,
 ) -> Result<Result<Lock, Refusal>, LockError> {
-    // The provider without its pointer: the `Arc` is a provider, too, and would box each call a second time.
+    // The provider inside the `Arc`: the `Arc` implements `LockProvider` as well, and would box each call a second time.
     let store = &**provider;
     let info = store.info();
     let context = |error: LockError, name: &LockName| {
@@ -128,7 +128,7 @@ async fn acquire_once(
             let sent = acquisition.request().requested_at();
             let deadline = sent.saturating_add(lease.valid_for());
             if now >= deadline {
-                // Dropping the acquisition gives the lock back.
+                // Dropping the acquisition releases the lock.
                 let late = LockError::new(
                     ErrorKind::Timeout,
                     "the answer came after the lease had ended",
@@ -140,7 +140,7 @@ async fn acquire_once(
             let state = LockState::new(provider, config, lease, (deadline, now), outer, ticket);
             let lock = Lock(state);
             if running::is_closed() {
-                // The shutdown began while the store was asked.
+                // The shutdown began while the request was on its way.
                 lock.release_after_task().await;
                 return Ok(Err(Refusal::shutting_down()));
             }
@@ -166,48 +166,48 @@ async fn acquire_once(
 }
 
 impl Lock {
-    /// The lock's name.
+    /// The name of the lock.
     #[must_use]
     pub fn name(&self) -> LockName {
         self.0.name().clone()
     }
 
-    /// Whether the lease is live, measured by this node's forward clock. The lease is counted from before the store was asked, and the clock
-    /// goes on while the machine is suspended.
+    /// Whether the lease has not ended, measured by this node's forward clock. The lease is counted from before the request was sent, and
+    /// the forward clock also counts the time while the machine is suspended.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.0.remaining().is_some()
     }
 
-    /// How long the lease lasts from now, or `None` if it has ended.
+    /// The time that is left of the lease, measured by this node's forward clock. `None` if the lease has ended.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.0.remaining()
     }
 
-    /// The fencing token: a number that grows with every acquisition of this lock. `None` if the store keeps no tokens.
+    /// The fencing token: a number that grows with every acquisition of this lock. `None` if the store has no fencing tokens.
     ///
-    /// A resource that remembers the highest token it has seen can refuse the writes of a holder that lost its lock.
+    /// A resource that remembers the highest fencing token so far can refuse the writes of a holder that has lost its lock.
     #[must_use]
     pub fn fencing_token(&self) -> Option<u64> {
         self.0.fencing_token()
     }
 
-    /// Moves the end of the lease to `at_most` from now, and keeps the lock taken for `at_least` from now.
+    /// Extends the lock: the lease ends `at_most` from now, and the lock stays taken for at least `at_least` from now.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Lost`] if the lease had ended, or if the store says that the lock is not this guard's any more.
-    /// - [`ErrorKind::InvalidDuration`] if a duration is refused as by [`LockConfiguration::new`]. The lease stays as it was.
-    /// - The store's error, if the store refused the extension or did not answer in time. The lease then ends when it would
-    ///   have ended without the call, or `at_most` after the call, whichever is earlier.
+    /// - [`ErrorKind::Lost`] if the lease had ended, or if the store says that the lock no longer belongs to this guard.
+    /// - [`ErrorKind::InvalidDuration`] if a duration is one that [`LockConfiguration::new`] refuses. The lease is unchanged.
+    /// - The store's error, if the store refused the extension or did not answer in time. The lease then ends at the earlier of two times:
+    ///   its end before the call, or `at_most` after the call.
     ///
-    /// The store may still carry out an extension that got no answer, at any later time. A request that arrives after a later
-    /// extension or after the release changes nothing.
+    /// The store may still carry out an extension that got no answer, at any later time. If the extension arrives after a later
+    /// extension or after the release, the store changes nothing.
     ///
     /// # Cancel safety
     ///
-    /// If the call is dropped, the lease ends as after a store's error.
+    /// If the call is dropped, the lease ends at the earlier of two times: its end before the call, or `at_most` after the call.
     pub async fn extend(
         &mut self,
         at_most: impl ToDuration,
@@ -216,32 +216,32 @@ impl Lock {
         self.0.extend(at_most, at_least).await
     }
 
-    /// Sets whether dropping the guard releases the lock. With `false` the lock stays taken until its lease ends.
+    /// Sets whether dropping the guard releases the lock. With `false`, the lock stays taken until the lease ends.
     pub fn release_on_drop(&mut self, release: bool) {
         self.0.set_release_on_drop(release);
     }
 
-    /// Releases the lock and waits until the store has confirmed that.
+    /// Releases the lock and waits until the store has confirmed the release.
     ///
-    /// The answer [`Ownership::Lost`] says that the lock was not this guard's any more: the work may have overlapped with
+    /// The answer [`Ownership::Lost`] means that the lock no longer belonged to this guard: the work may have overlapped with
     /// the work of another holder.
     ///
     /// # Errors
     ///
-    /// The store's error. The release is then retried in the background until the lease ends.
+    /// The store's error, if the release failed or got no answer. The release is then retried in the background until the lease ends.
     ///
     /// # Cancel safety
     ///
-    /// If the call is dropped, the release goes on in the background.
+    /// If the call is dropped, the release continues in the background.
     pub async fn unlock(self) -> Result<Ownership, LockError> {
         self.0.set_release_on_drop(true);
         self.0.release_once().await
     }
 
-    /// Gives the lock back as [`unlock`](Self::unlock) does, and marks the slot, instant or step that the configuration asked for as
-    /// done: the run for it has ended well.
+    /// Releases the lock as [`unlock`](Self::unlock) does, and marks the slot, instant or step that the configuration asked for as done.
     ///
-    /// The executor and the attribute do this by themselves. Without it, a lock that is given back by hand leaves its position as begun.
+    /// Call this method after work that succeeded. [`unlock`](Self::unlock) and dropping the guard leave the slot, instant or step marked
+    /// as begun and not done. The executor and the attribute `#[scheduler_lock]` mark a successful run as done by themselves.
     ///
     /// # Errors
     ///

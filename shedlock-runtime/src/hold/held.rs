@@ -1,4 +1,4 @@
-//! A held lock, as its guard, its gate and the task that runs under it share it.
+//! The state of a held lock, shared by the lock's guard, the poll gate and the task that runs under the lock.
 
 use std::fmt;
 use std::pin::pin;
@@ -28,7 +28,7 @@ mod store_calls;
 
 pub(crate) use store_calls::ExtendAttempt;
 
-/// A held lock: which one, its lease, and what has become of it.
+/// A held lock: its name and provider, its lease, and its state.
 pub(crate) struct LockState {
     provider: Arc<dyn LockProvider>,
     subject: Subject,
@@ -37,29 +37,29 @@ pub(crate) struct LockState {
     has_position: bool,
     /// How long one call to the store may take.
     timeout: Duration,
-    /// The lock that the same task held already when it took this one.
+    /// The innermost lock that the task held already when the task took this lock.
     outer: Option<Arc<LockState>>,
-    /// The runtime that took the lock, for what goes on in the background.
+    /// The runtime on which the lock was taken, for work in the background.
     runtime: Option<Handle>,
     lease: Mutex<Lease>,
-    /// The end of the lease by this node's own count, in [`BootInstant`] nanoseconds.
+    /// The end of the lease by this node's forward clock, in [`BootInstant`] nanoseconds.
     deadline: AtomicI64,
     state: AtomicState,
     lost_signal: Notify,
     /// Wakes the task that runs a body under this lock.
     gate: AtomicWaker,
-    /// Locked during each call to the store, so that the deadline is that of the last extension confirmed, and no extension
-    /// follows the release.
+    /// Locked during each call to the store, so that the deadline is the deadline of the last confirmed extension, and no
+    /// extension follows the release.
     store_call: tokio::sync::Mutex<()>,
-    /// Counts the lock among those that are held.
+    /// Counts the lock in the gauge of held locks.
     holding: Holding,
-    /// There once a shutdown can find the lock.
+    /// Set once a shutdown can find the lock.
     registration: OnceLock<Registration>,
     ticket: ShutdownTicket,
 }
 
 impl LockState {
-    /// The state of a lock whose answer came at `now`, by the provider's forward clock.
+    /// The state of a lock that was granted by an answer at `now`, by the provider's forward clock.
     pub(crate) fn new(
         provider: &Arc<dyn LockProvider>,
         config: &LockConfiguration,
@@ -99,7 +99,7 @@ impl LockState {
         self.runtime.as_ref()
     }
 
-    /// How long the store keeps the lock taken if nobody gives it back.
+    /// How long the store keeps the lock taken if nobody releases the lock.
     pub(crate) fn taken_for(&self) -> Duration {
         self.deadline().saturating_since(self.now())
     }
@@ -112,7 +112,7 @@ impl LockState {
         self.at_most
     }
 
-    /// Whether and how often the configuration has the lease extended.
+    /// Whether and how often keep-alive extends the lease, as configured.
     pub(crate) fn keep_alive(&self) -> KeepAlive {
         self.keep_alive
     }
@@ -135,12 +135,12 @@ impl LockState {
         BootInstant::from_nanos(self.deadline.load(Ordering::Acquire))
     }
 
-    /// When four fifths of the lease are used: the last time to begin an extension.
+    /// When four fifths of the lease have passed: the latest time to begin an extension.
     pub(crate) fn almost_over(&self) -> BootInstant {
         self.deadline().saturating_sub(self.at_most / 5)
     }
 
-    /// Moves the deadline to `end` if that is earlier, and has those who wait for the deadline read it again.
+    /// Moves the deadline to `end` if `end` is earlier, and wakes the tasks that wait for the deadline.
     fn shorten(&self, end: BootInstant) {
         let end = end.as_nanos();
         if self.deadline.fetch_min(end, Ordering::AcqRel) > end {
@@ -149,12 +149,12 @@ impl LockState {
         }
     }
 
-    /// What has become of the lock by now.
+    /// The current state of the lock.
     pub(crate) fn snapshot(&self) -> State {
         self.state.load()
     }
 
-    /// Notes that the lease is gone; the first such note is an event.
+    /// Records the loss of the lock. The first loss is reported as an event.
     pub(crate) fn lose(&self, reason: LossReason, why: &str) {
         if self.announce_end(self.state.lose(reason)) {
             self.gate.wake();
@@ -162,12 +162,12 @@ impl LockState {
         }
     }
 
-    /// Notes that the store was asked to take the lock back. The gate is not woken: a lock is released after its body.
+    /// Records that the release was sent to the store. The gate is not woken, because a lock is released after its body has ended.
     fn note_release(&self) {
         self.announce_end(self.state.release());
     }
 
-    /// Tells those who wait for the end of the lease, if `transition` is that end.
+    /// If `transition` has ended the lease, wakes the tasks that wait for the end of the lease.
     fn announce_end(&self, transition: Transition) -> bool {
         let ended = transition.ended_lease();
         if ended {
@@ -177,25 +177,25 @@ impl LockState {
         ended
     }
 
-    /// Notes that the run under the lock has ended well, for the position in the record.
+    /// Records that the run under the lock has succeeded, so that the release marks the position in the record as done.
     pub(crate) fn note_done(&self) {
-        // Most locks have no position, and then nothing is made for it.
+        // Most locks have no position, and then the lease need not be locked.
         if self.has_position {
             self.lease().note_done();
         }
     }
 
-    /// Notes that a body begins to run, and what becomes of the body if the lock is lost.
+    /// Records that a body begins to run, and what happens to the body if the lock is lost.
     pub(crate) fn begin_body(&self, on_lost: OnLost) {
         self.state.begin_body(on_lost);
     }
 
-    /// Notes that the body has been dropped.
+    /// Records that the body has been dropped.
     pub(crate) fn end_body(&self) {
         self.state.end_body();
     }
 
-    /// Has the task behind `waker` woken when the lock is lost or the process shuts down.
+    /// Arranges that `waker` is woken when the lock is lost or the process shuts down.
     pub(crate) fn wake_gate_by(&self, waker: &Waker) {
         self.gate.register(waker);
     }
@@ -204,12 +204,12 @@ impl LockState {
         self.state.set_release_on_drop(release);
     }
 
-    /// Whether there is nothing more to give back.
+    /// Whether the lock has been released, or need not be released.
     pub(crate) fn is_given_back(&self) -> bool {
         self.ticket.is_done()
     }
 
-    /// Waits until the lease has ended, by its deadline or because the store said so.
+    /// Waits until the lease has ended, because the deadline has passed or because the store said that the lock was taken away.
     pub(crate) async fn lost(&self) {
         loop {
             let mut signal = pin!(self.lost_signal.notified());

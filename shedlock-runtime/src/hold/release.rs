@@ -1,4 +1,4 @@
-//! Giving locks back in the background: after a guard was dropped, and after an acquisition whose answer was lost.
+//! Releases locks in the background: after a guard was dropped, and after an acquisition without an answer.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,21 +21,21 @@ use crate::values::clock::{BootInstant, Clock};
 use crate::values::config::DEFAULT_TIMEOUT;
 use crate::values::error::Operation;
 
-/// How many locks are given back in the background at the same time. While a store is away, the leases of further locks
-/// run out instead.
+/// How many locks are released in the background at the same time. While a store is down, further locks are not released, and
+/// become free when their leases end.
 const MAX_RELEASES: usize = 1_024;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 const NO_RUNTIME: &str = "there is no runtime to do it on";
 static RELEASES: AtomicUsize = AtomicUsize::new(0);
 
-/// An acquisition on its way to the store. Dropped before [`answered`](Self::answered) is called, it takes back what the
-/// store may have granted.
+/// An acquisition whose request may be on its way to the store. If the value is dropped before [`answered`](Self::answered) is
+/// called, a background task releases the lock that the store may have granted.
 ///
-/// It covers the three ways to miss an answer: a lost reply, a timeout and a caller that was cancelled.
+/// This covers the three ways to miss an answer: a lost reply, a timeout and a caller that was cancelled.
 pub(crate) struct InFlightAcquisition<'p> {
     provider: &'p Arc<dyn LockProvider>,
     request: AcquireRequest,
-    /// There until the acquisition is answered or taken back.
+    /// `None` once the acquisition is answered or taken back.
     ticket: Option<ShutdownTicket>,
 }
 
@@ -56,18 +56,19 @@ impl<'p> InFlightAcquisition<'p> {
         &self.request
     }
 
-    /// Takes back what an earlier copy of the request may have been granted, without an event: the caller has an answer.
+    /// Releases the lock that an earlier copy of the request may have been granted. There is no event, because the caller has an
+    /// answer.
     pub(crate) fn take_back_quietly(mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.take_back(ticket, true);
         }
     }
 
-    /// Notes that the answer has come, so that nothing is taken back.
+    /// Records that the answer has arrived, so that nothing is released when this value is dropped.
     ///
     /// # Panics
     ///
-    /// If called twice.
+    /// If `answered` is called twice.
     pub(crate) fn answered(&mut self) -> ShutdownTicket {
         self.ticket.take().expect("a request has one answer")
     }
@@ -82,8 +83,8 @@ impl Drop for InFlightAcquisition<'_> {
 }
 
 impl InFlightAcquisition<'_> {
-    /// Has the store take back what it may have granted, again and again until the lease would be over. Without an event
-    /// if `quiet`.
+    /// Repeats a release of the lock that the store may have granted, until the lease would have ended. If `quiet`, no event is
+    /// reported.
     fn take_back(&self, ticket: ShutdownTicket, quiet: bool) {
         let Some(lease) = self.request.orphan() else {
             return;
@@ -99,8 +100,8 @@ impl InFlightAcquisition<'_> {
         let max_backoff = (self.request.at_most() / 128).max(MAX_BACKOFF);
         let about = subject.clone();
         let clearing = async move {
-            // The request may still be on its way, so the answer "not yours" is no reason to stop before the lease ends. A
-            // shutdown waits for one answer only.
+            // The acquisition may still be on its way, so the answer "not yours" is no reason to stop before the lease ends. A
+            // shutdown waits for only one answer.
             let mut retries = RetrySchedule::until(until, max_backoff);
             loop {
                 let question = Question {
@@ -128,8 +129,8 @@ impl InFlightAcquisition<'_> {
     }
 }
 
-/// Releases the lock of a dropped guard: at once if the store answers at the first poll, otherwise on the runtime that took
-/// the lock.
+/// Releases the lock of a dropped guard: at once if the store answers at the first poll, otherwise on the runtime on which the
+/// lock was taken.
 pub(crate) fn in_background(state: Arc<LockState>) {
     let runtime = state.runtime().cloned();
     let held = Arc::clone(&state);
@@ -153,10 +154,10 @@ pub(crate) fn in_background(state: Arc<LockState>) {
     });
     // One poll inside a runtime sends the request, and completes the release of a lock in memory. A driver may panic on a
     // runtime that is shutting down, and a panic in `Drop` would abort the process. A lock that was taken without a runtime
-    // is released without one.
+    // is released without a runtime.
     if runtime.is_none() || Handle::try_current().is_ok() {
         let poll = || {
-            // The timers of the release belong to the runtime that finishes it, whichever runtime this is.
+            // The timers of the release must belong to the runtime that finishes the release, which may not be the current runtime.
             let _entered = runtime.as_ref().map(Handle::enter);
             release
                 .as_mut()
@@ -190,7 +191,7 @@ fn hand_over(
     }));
 }
 
-/// When a release that failed is tried again: ever less often, until the lease has ended.
+/// When a failed release is retried: at growing intervals, until the lease has ended.
 struct RetrySchedule {
     backoff: ExponentialBackoff,
     until: BootInstant,
@@ -202,13 +203,13 @@ impl RetrySchedule {
         Self { backoff, until }
     }
 
-    /// Waits until the next try is due; false if the lease has ended, so that no try is needed.
+    /// Waits until the next attempt is due. Returns false if the lease has ended, so that no attempt is needed.
     async fn wait_for_next(&mut self, answered: bool, clock: &dyn Clock) -> bool {
         let left = self.until.saturating_since(clock.boot());
         let (false, Some(pause)) = (left.is_zero(), self.backoff.next()) else {
             return false;
         };
-        // A store that gave no answer may come back at any moment, so it is asked at least once a second.
+        // A store that gave no answer may be available again at any moment, so there is an attempt at least once a second.
         let pause = if answered {
             pause
         } else {
@@ -219,7 +220,7 @@ impl RetrySchedule {
     }
 }
 
-/// A place among the releases in the background, of which there are [`MAX_RELEASES`].
+/// One of the [`MAX_RELEASES`] slots for releases in the background.
 struct Slot;
 
 impl Slot {

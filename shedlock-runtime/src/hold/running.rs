@@ -1,4 +1,4 @@
-//! What of this process holds locks or is about to: what a shutdown has to wait for and to end.
+//! The locks and acquisitions of this process that a shutdown has to wait for and to end.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,28 +16,28 @@ const CLOSED: u8 = 1;
 const CANCELLING: u8 = 2;
 
 static MODE: AtomicU8 = AtomicU8::new(OPEN);
-/// How many tickets are awaited.
+/// How many tickets a shutdown would wait for.
 static AWAITED_TICKETS: AtomicUsize = AtomicUsize::new(0);
 static CHANGED: Notify = Notify::const_new();
 static TARGETS: Lazy<Mutex<Targets>> = Lazy::new(Mutex::default);
 
 /// A held lock, as a shutdown sees it.
 pub(crate) trait ShutdownTarget: Send + Sync {
-    /// Whether the lock is to be given back and is not yet.
+    /// Whether a shutdown has to wait for the release of the lock.
     fn is_awaited(&self) -> bool;
 
-    /// Ends what runs under the lock. False if a shutdown has done so before, or is to leave the lock alone.
+    /// Ends the body that runs under the lock. False if a shutdown has already ended the body, or must leave the lock alone.
     fn shut_down(&self) -> bool;
 
-    /// Gives the lock back without its holder. `None` if a body runs under the lock, or if a shutdown is to leave it alone.
+    /// Releases the lock in place of its holder. `None` if a body runs under the lock, or if a shutdown must leave the lock alone.
     fn release(self: Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
-    /// Reports that the shutdown ends before the lock is given back, and says which lock it is.
+    /// Reports that the shutdown ends before the lock is released, and returns the lock's name.
     fn report_abandoned(&self) -> LockName;
 }
 
-/// The locks that a shutdown may have to end. A lock whose body never waits is not among them: that body has ended before
-/// a shutdown could find it.
+/// The locks that a shutdown may have to end. A lock whose body never waits is not registered: such a body ends before a
+/// shutdown could find its lock.
 #[derive(Default)]
 struct Targets {
     last_id: u64,
@@ -49,7 +49,7 @@ fn targets() -> MutexGuard<'static, Targets> {
     TARGETS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The entry of a lock among those that a shutdown finds; dropped with the lock, it removes the entry.
+/// The entry of a lock in the registry that a shutdown reads. The entry is removed when the lock is dropped.
 #[derive(Debug)]
 pub(crate) struct Registration(u64);
 
@@ -70,21 +70,21 @@ impl Drop for Registration {
     }
 }
 
-/// What a shutdown waits for: an acquisition on its way, or a lock that is not given back yet.
+/// Something that a shutdown waits for: an acquisition without an answer yet, or a lock that is not released yet.
 #[derive(Debug)]
 pub(crate) struct ShutdownTicket(AtomicU8);
 
 /// The shutdown waits for the ticket.
 const AWAITED: u8 = 0;
-/// The shutdown does not wait, although the lock may still be given back.
+/// The shutdown does not wait, although the lock may still be released.
 const DETACHED: u8 = 1;
-/// There is nothing to give back.
+/// There is nothing to release.
 const DONE: u8 = 2;
 
 impl ShutdownTicket {
     /// A ticket for one more acquisition, unless the process is shutting down.
     pub(crate) fn issue() -> Option<Self> {
-        // Counted before the mode is read: a shutdown that does not see the count has set the mode before that.
+        // Counted before the mode is read: a shutdown that does not see the new count has set the mode before this read.
         AWAITED_TICKETS.fetch_add(1, Ordering::SeqCst);
         let ticket = Self(AtomicU8::new(AWAITED));
         (MODE.load(Ordering::SeqCst) == OPEN).then_some(ticket)
@@ -95,19 +95,19 @@ impl ShutdownTicket {
         self.0.load(Ordering::Acquire) == AWAITED
     }
 
-    /// Whether there is nothing more to give back.
+    /// Whether there is nothing left to release.
     pub(crate) fn is_done(&self) -> bool {
         self.0.load(Ordering::Acquire) == DONE
     }
 
-    /// Notes that there is nothing more to give back.
+    /// Records that there is nothing left to release.
     pub(crate) fn done(&self) {
         if self.0.swap(DONE, Ordering::AcqRel) == AWAITED {
             stop_waiting();
         }
     }
 
-    /// Has a shutdown wait no longer for this ticket. The holder may still give the lock back.
+    /// Makes a shutdown stop waiting for this ticket. The holder may still release the lock.
     pub(crate) fn detach(&self) {
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         let detached = self.0.compare_exchange(AWAITED, DETACHED, success, failure);
@@ -142,24 +142,25 @@ pub(crate) fn is_cancelling() -> bool {
     MODE.load(Ordering::SeqCst) == CANCELLING
 }
 
-/// Has this process take locks again.
+/// Lets this process take locks again.
 pub(crate) fn open() {
     MODE.store(OPEN, Ordering::SeqCst);
 }
 
-/// Has this process take no more locks.
+/// Stops this process from taking further locks.
 pub(crate) fn close() {
     let _was = MODE.compare_exchange(OPEN, CLOSED, Ordering::SeqCst, Ordering::SeqCst);
 }
 
-/// Ends every registered lock, and has each lock that is registered later end at once. Returns how many were ended now.
+/// Ends every registered lock, and makes each lock that is registered later end at once. Returns how many locks were ended by
+/// this call.
 pub(crate) fn cancel() -> usize {
     MODE.store(CANCELLING, Ordering::SeqCst);
     let targets = awaited();
     targets.iter().filter(|target| target.shut_down()).count()
 }
 
-/// The registered locks that are to be given back and are not yet.
+/// The registered locks whose release a shutdown has to wait for.
 pub(crate) fn awaited() -> Vec<Arc<dyn ShutdownTarget>> {
     let found: Vec<_> = targets().by_id.values().filter_map(Weak::upgrade).collect();
     // Filtered after the mutex is unlocked: dropping the last reference to a lock removes its entry, which locks the mutex.
@@ -169,7 +170,7 @@ pub(crate) fn awaited() -> Vec<Arc<dyn ShutdownTarget>> {
         .collect()
 }
 
-/// How many acquisitions are on their way, and how many locks are not given back.
+/// How many acquisitions have no answer yet, plus how many locks are not released yet.
 pub(crate) fn awaited_tickets() -> usize {
     AWAITED_TICKETS.load(Ordering::SeqCst)
 }

@@ -3,8 +3,8 @@
 //! A state has three parts: the lease, the body that runs under the lock, and the guard. They lie in one byte because a
 //! shutdown decides by all three at the same instant.
 //!
-//! Transitions of the lease. The first ending stays, but a shutdown also ends what goes on after another ending: the body of
-//! a lost lock, and the retries of a release.
+//! Transitions of the lease. The first ending is final, except that a shutdown also ends what continues after another ending:
+//! the body of a lost lock, and the retries of a release.
 //!
 //! | from | event | to | raised by |
 //! |---|---|---|---|
@@ -31,23 +31,23 @@
 //! | any | `ReleaseOnDrop(true)` | `true` | `Lock::release_on_drop` and `Lock::unlock` |
 //! | any | `ReleaseOnDrop(false)` | `false` | `Lock::release_on_drop` |
 //!
-//! Every other event leaves its part as it is. So does `ShutDown` where no body runs and the guard keeps the lock: such a
-//! lock is left alone.
+//! Every other event leaves its part unchanged. `ShutDown` also leaves the lease unchanged if no body runs and dropping the guard
+//! does not release the lock: a shutdown leaves such a lock alone.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::observe::event::LossReason;
 use crate::values::options::OnLost;
 
-/// What has become of a lease.
+/// The state of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeaseState {
-    /// Nothing has ended the lease. Its deadline is not part of the state: who needs it reads the clock.
+    /// Nothing has ended the lease. The deadline is not part of the state: compare it with the clock.
     Live,
     Lost(LossReason),
-    /// The store was asked to take the lock back.
+    /// A release was sent to the store.
     Released,
-    /// A shutdown has ended the lease, or what went on after the lease.
+    /// A shutdown has ended the lease, or what continued after the lease.
     ShutDown {
         /// Whether the store had taken the lock away before.
         stolen: bool,
@@ -86,7 +86,7 @@ impl State {
         self.lease != LeaseState::Live
     }
 
-    /// Whether the store has taken the lock away, so that its deadline means nothing any more.
+    /// Whether the store has taken the lock away, so that the deadline no longer means anything.
     pub(crate) fn was_stolen(self) -> bool {
         matches!(
             self.lease,
@@ -107,7 +107,7 @@ impl State {
         self.releases_on_drop
     }
 
-    /// Whether a shutdown leaves the lock as it is: nothing runs under it, and its guard is to keep it.
+    /// Whether a shutdown leaves the lock alone: no body runs under the lock, and dropping the guard does not release the lock.
     pub(crate) fn is_left_alone(self) -> bool {
         self.body.is_none() && !self.releases_on_drop
     }
@@ -187,7 +187,7 @@ impl Transition {
     }
 }
 
-/// The state of a held lock, shared by its guard, the task that runs under it and a shutdown.
+/// The state of a held lock, shared by the guard, the task that runs under the lock, and a shutdown.
 #[derive(Debug)]
 pub(crate) struct AtomicState(AtomicU8);
 

@@ -43,8 +43,8 @@ pub struct LockEvent {
 
 /// What happened to a lock.
 ///
-/// [`name`](Self::name) is the same word as in the log. The page `observability/README.md` of the repository has a table of all events
-/// with their log lines and metrics.
+/// [`name`](Self::name) returns the name of the event, as in the log. The page `observability/README.md` of the repository has a table of
+/// all events with their log lines and metrics.
 ///
 /// # Examples
 ///
@@ -65,23 +65,23 @@ pub enum EventKind {
         at_most: Duration,
         /// How long the successful request took, from before it was sent until its answer.
         took: Duration,
-        /// The fencing token of the lease, if the store keeps fencing tokens.
+        /// The fencing token of the lease; `None` if the store has no fencing tokens.
         fencing_token: Option<u64>,
     },
     /// The store refused the lock, so the call is skipped.
     Skipped {
         /// Why the call is skipped.
         reason: SkipReason,
-        /// The node that holds the lock, if the store tells.
+        /// The node that holds the lock; `None` if the store does not say.
         node: Option<Box<str>>,
-        /// How long the lock stays taken if its holder neither extends nor releases it, if the store tells.
+        /// How long the lock stays taken if its holder neither extends nor releases the lock; `None` if the store does not say.
         remaining: Option<Duration>,
         /// How long the call took until it was refused, including its `wait`.
         took: Duration,
     },
     /// The acquisition failed with an error: the body did not run.
     Failed(LockError),
-    /// An acquisition got no answer. The runtime looks for what the store may have granted, and releases it.
+    /// An acquisition got no answer. If the store may have granted the lock, a background task releases the lock.
     Indeterminate,
     /// After an acquisition without an answer, the store turned out to have granted the lock; the lock has now been released.
     OrphanCleared,
@@ -89,7 +89,7 @@ pub enum EventKind {
     Extended {
         /// The new length of the lease, counted from the extension.
         at_most: Duration,
-        /// How long the old lease would have lasted from the extension on.
+        /// How much time was left of the old lease when the lease was extended.
         left: Duration,
         /// How late keep-alive began the extension; `None` if the program called `extend`.
         late: Option<Duration>,

@@ -38,7 +38,7 @@ pub(crate) struct Subject {
     /// The template that the name was made from, if there is one.
     pub(crate) template: Option<&'static str>,
     pub(crate) provider: &'static str,
-    /// The provider's id, which tells locks of one name in two databases of one kind apart.
+    /// The provider's id, which distinguishes locks with the same name in two databases of the same kind.
     pub(crate) provider_id: u64,
 }
 

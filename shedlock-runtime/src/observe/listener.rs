@@ -17,7 +17,7 @@ use crate::values::error::{ErrorKind, LockError};
 const MAX_WAITING: usize = 1_024;
 
 static SUBSCRIBERS: Lazy<ArcSwap<Vec<Arc<Subscriber>>>> = Lazy::new(ArcSwap::default);
-/// How many subscribers there are. Read on every event, so kept apart from the list.
+/// The number of subscribers. Read on every event, so it is stored apart from the list and needs no mutex.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// Code of the program that is called with every event of the locks of this process.
@@ -66,7 +66,7 @@ impl<F: Fn(&LockEvent) + Send + Sync + 'static> LockListener for F {
 #[must_use = "dropping the guard ends the listening; call `detach` to listen as long as the program runs"]
 pub struct ListenerGuard(Option<Arc<Subscriber>>);
 
-/// One listener, as those who emit events see it.
+/// One listener, as the code that emits events sees it.
 struct Subscriber {
     sender: SyncSender<LockEvent>,
     waiting: Arc<AtomicUsize>,
@@ -157,7 +157,7 @@ pub(crate) fn any() -> bool {
     COUNT.load(Ordering::Acquire) > 0
 }
 
-/// Passes `event` on to every listener, without waiting for any.
+/// Passes `event` on to every listener, without waiting for a listener.
 pub(crate) fn tell(event: &LockEvent) {
     for subscriber in SUBSCRIBERS.load().iter() {
         subscriber.waiting.fetch_add(1, Ordering::AcqRel);

@@ -14,29 +14,30 @@ use crate::values::limit::limited;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
-/// How long the store may take for a question about one lock.
+/// The time limit for a request about one lock.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the store may take to read all records, or to forget some.
+/// The time limit for a request that reads all records, or that deletes some.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an operator can do with the locks of a store: list, pause, resume, release by force and prune. Every provider that implements
 /// [`LockRecords`] has these methods.
 ///
 /// A name or prefix that cannot name a lock in this store is refused before the store is asked. One request to the store may take five
-/// seconds; reading all records, or forgetting some, may take thirty. Each change writes an INFO line to the log and an event to the listeners.
+/// seconds; reading all records, or deleting some, may take thirty. Each change writes an INFO line to the log and an event to the
+/// listeners.
 ///
-/// No method asks the holder. If you pause a lock or release it by force while a job runs, the job goes on without its lock, and learns about
-/// it when it extends or releases the lock. Where two runs at the same time would do harm, compare fencing tokens.
+/// No method asks the holder. If you pause a lock or release it by force while a job runs, the job goes on without its lock, and learns
+/// about it when it extends or releases the lock. Where two runs at the same time would do harm, compare fencing tokens.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) for a name that cannot name a lock in this store. Otherwise the error of the
-/// store: it could not be reached, or the user of the connection lacks a privilege.
+/// store: the store could not be reached, or the user of the connection lacks a privilege.
 ///
 /// # Cancel safety
 ///
-/// Each future may be dropped at any await. The store may then have carried out the request.
+/// Each future may be dropped at any time. The store may still carry out a request that was sent before.
 ///
 /// # Examples
 ///
@@ -63,8 +64,8 @@ pub trait LockAdmin: LockRecords {
     /// Lists every lock of which the store has a record, sorted by the bytes of the names.
     ///
     /// Free locks are in the list if the store keeps their records: see
-    /// [`Capabilities::keeps_free_records`](crate::Capabilities::keeps_free_records). A record that cannot be read is in the list, too, with its
-    /// [`problem`](LockInfo::problem).
+    /// [`Capabilities::keeps_free_records`](crate::Capabilities::keeps_free_records). A record that cannot be read is in the list, too,
+    /// with its [`problem`](LockInfo::problem).
     async fn list(&self) -> Result<Vec<LockInfo>, LockError> {
         let read = limited(LIST_LIMIT, self.records(Selection::Prefix(""))).await;
         let mut locks = read.map_err(in_context(self, Operation::List, None))?;
@@ -82,8 +83,8 @@ pub trait LockAdmin: LockRecords {
 
     /// Frees the lock `name` at once, whoever holds it. A pause or an `at_least` ends as well. Returns whether the lock was taken.
     ///
-    /// The `reason`, cut to 200 characters, stays in the record until the next acquisition, if the store keeps the records of free locks. The
-    /// operator's mark replaces the holder's owner in the record, so an extension or a release of the holder that arrives later changes
+    /// The `reason`, cut to 200 characters, stays in the record until the next acquisition, if the store keeps the records of free locks.
+    /// The operator's mark replaces the holder's owner in the record, so an extension or a release of the holder that arrives later changes
     /// nothing.
     async fn force_release(&self, name: &str, reason: &str) -> Result<bool, LockError> {
         let name = self.info().lock_name(Operation::ForceRelease, name)?;
@@ -97,16 +98,17 @@ pub trait LockAdmin: LockRecords {
         Ok(freed)
     }
 
-    /// Pauses the lock `name`: every node skips it until the time of day `until`, JVM nodes included. A later pause replaces an earlier one.
+    /// Pauses the lock `name`: every node skips it until the time of day `until`, JVM nodes included. A later pause replaces an earlier
+    /// one.
     ///
     /// A run in progress goes on, but has lost its lock. A run with `keep_alive` learns about the loss at its next extension. A run without
     /// `keep_alive` goes on to its end.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration), before anything is sent, if `until` has passed by this node's clock, is
-    /// more than a hundred years away, or is further away than this store can keep a lock taken. The store answers with the same kind if `until`
-    /// has passed by the store's clock.
+    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration), before anything is sent, if `until` has passed by this node's
+    /// clock, is more than a hundred years away, or is further away than this store can keep a lock taken. The store answers with the same
+    /// kind if `until` has passed by the store's clock.
     async fn pause(&self, name: &str, until: SystemTime, reason: &str) -> Result<(), LockError> {
         let name = self.info().lock_name(Operation::Pause, name)?;
         check_pause(self, until).map_err(in_context(self, Operation::Pause, Some(&name)))?;
@@ -128,24 +130,24 @@ pub trait LockAdmin: LockRecords {
         Ok(resumed)
     }
 
-    /// Deletes the records of locks that have been free for `unused_for`, and returns how many. Records of names that are made from data
-    /// otherwise stay for ever.
+    /// Deletes the records of locks that have been free for `unused_for` or longer, and returns the number of deleted records. Without a
+    /// call to `prune`, the records of names that are made from data stay for ever.
     ///
-    /// JVM nodes remember which records exist, and do not insert a deleted record again before they restart: they never get that lock
-    /// again. If JVM nodes share the store, choose a duration longer than the longest interval between two runs of any of their jobs.
+    /// JVM nodes remember which records exist, and do not insert a deleted record again: until a JVM node restarts, that node cannot take
+    /// the lock. If JVM nodes share the store, choose a duration longer than the longest interval between two runs of any of their jobs.
     async fn prune(&self, unused_for: Duration) -> Result<u64, LockError> {
         self.prune_prefix("", unused_for).await
     }
 
-    /// Deletes records as [`prune`](Self::prune) does, but only those of locks whose names begin with `prefix`. Every name begins with the
-    /// empty prefix.
+    /// Deletes records as [`prune`](Self::prune) does, but only the records of locks whose names begin with `prefix`. Every name begins
+    /// with the empty prefix.
     ///
     /// The prefix is compared byte by byte, and no character is a wildcard: `prod:` is a prefix neither of `PROD:a` nor of `prod2:a`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName), before anything is sent, for a prefix that is not empty and could not itself
-    /// name a lock.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName), before anything is sent, for a prefix that is not empty and could not
+    /// itself name a lock.
     async fn prune_prefix(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         self.info().check_prefix(Operation::Prune, prefix)?;
         let mut pruned = 0;
@@ -172,7 +174,7 @@ async fn overruled<P: LockRecords + ?Sized>(
     answer.map_err(in_context(store, operation, Some(name)))
 }
 
-/// Has an error say what was being done, to which lock and where.
+/// Adds the operation, the provider and the lock to an error.
 fn in_context<'a, P: LockRecords + ?Sized>(
     store: &P,
     operation: Operation,

@@ -1,4 +1,4 @@
-//! Behind `lock_assert!`: the check that the task holds its lock, and the switches that turn the check off in unit tests.
+//! The check behind `lock_assert!` that the running task holds its lock, and the switches that turn the check off in unit tests.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -20,7 +20,7 @@ tokio::task_local! {
 const REMEDY: &str = "call it from a function with `#[scheduler_lock]`, carry the lock into a spawned task with \
     `shedlock::lock::scope`, or switch asserts off in a unit test with `shedlock::testing::asserts_pass`";
 
-/// Panics unless the running task holds a live lock, the one called `name` if there is a name.
+/// Panics unless the running task holds a lock whose lease has not ended. If `name` is `Some`, it must be the lock with that name.
 #[track_caller]
 pub(crate) fn assert_locked(name: Option<&str>) {
     let live = context::find(|state| {

@@ -37,7 +37,7 @@ pub(crate) fn find<R>(mut found: impl FnMut(&Arc<LockState>) -> Option<R>) -> Op
         .flatten()
 }
 
-/// Whether the running task holds this very lock and its lease is live.
+/// Whether the running task holds the lock `name` of `provider` with a lease that has not ended.
 pub(crate) fn holds(provider: &dyn LockProvider, name: &str) -> bool {
     find(|state| {
         let same =
@@ -47,19 +47,19 @@ pub(crate) fn holds(provider: &dyn LockProvider, name: &str) -> bool {
     .is_some()
 }
 
-/// Runs `f` as the holder of `state`.
+/// Runs `f` with `state` as the innermost lock of the running task.
 pub(crate) fn enter<R>(state: Arc<LockState>, f: impl FnOnce() -> R) -> R {
     INNERMOST.sync_scope(state, f)
 }
 
-/// Runs `f` as [`enter`] does, for use in a destructor. On a thread that is ending the task-local may be gone; [`enter`] would
-/// panic then, and a panic in a destructor may abort the process.
+/// Runs `f` as [`enter`] does, for use in a destructor. On a thread that is ending, the task-local may be gone. [`enter`] would
+/// then panic, and a panic in a destructor may abort the process.
 pub(crate) fn enter_to_drop(state: Arc<LockState>, f: impl FnOnce()) {
     drop(scope(state, OnDrop(Some(f))));
 }
 
-/// A future that is never polled, and calls its function when it is dropped. A task-local scope drops its future within the
-/// scope, or outside of it if the task-local is gone.
+/// A future that is never polled, and calls its function when the future is dropped. A task-local scope drops its future within
+/// the scope, or outside of the scope if the task-local is gone.
 struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Future for OnDrop<F> {
@@ -78,7 +78,7 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
     }
 }
 
-/// Awaits `future` as the holder of `state`.
+/// Awaits `future` with `state` as the innermost lock of the running task.
 pub(crate) fn scope<F: Future>(
     state: Arc<LockState>,
     future: F,

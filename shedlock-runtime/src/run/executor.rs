@@ -13,7 +13,7 @@ use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 use crate::values::outcome::Outcome;
 
-/// Runs futures under locks of one provider: the attribute without the attribute.
+/// Runs futures under locks of one provider, for code that does not use the attribute `#[scheduler_lock]`.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub struct LockingTaskExecutor {
 }
 
 impl LockingTaskExecutor {
-    /// An executor that takes its locks from `provider`.
+    /// Creates an executor that takes its locks from `provider`.
     #[must_use]
     pub fn new(provider: impl LockProvider) -> Self {
         Self {
@@ -43,19 +43,20 @@ impl LockingTaskExecutor {
         }
     }
 
-    /// Runs `task` if the lock is free, and skips it otherwise.
+    /// Runs `task` if the lock is free, and skips `task` otherwise.
     ///
-    /// A task that already holds this lock with a live lease runs at once. The lock is released when the task returns,
-    /// panics or is dropped; a failed release is logged and never changes the result. Whether the lock is kept alive, how long
-    /// the call waits for it and what a loss does is set in `config`.
+    /// If the calling task already holds this lock and the lease has not ended, `task` runs at once under that lock. The lock is released
+    /// when `task` returns, panics or is dropped. A failed release is logged and never changes the result. `config` sets whether the lease
+    /// is extended while `task` runs, how long the call waits for the lock, and what happens to `task` if the lock is lost.
     ///
     /// # Errors
     ///
-    /// The store could not be asked: the task did not run.
+    /// The error of the acquisition, if the store could not be asked or refused the request: `task` did not run.
+    /// [`ErrorKind::Lost`](crate::ErrorKind::Lost) or [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown) if `task` was cancelled.
     ///
     /// # Cancel safety
     ///
-    /// If the call is dropped, the task is dropped with it and the lock is released in the background.
+    /// If the call is dropped, `task` is dropped as well, and the lock is released in the background.
     pub fn execute<F: Future>(
         &self,
         config: LockConfiguration,
@@ -64,18 +65,19 @@ impl LockingTaskExecutor {
         self.execute_with_failure_check(config, task, |_| false)
     }
 
-    /// Runs `task` as [`execute`](Self::execute) does, and asks `is_failure` about the value that the task returned. A failure
-    /// is reported to listeners and metrics as [`RunOutcome::Failed`](crate::RunOutcome::Failed) and not as a success.
+    /// Runs `task` as [`execute`](Self::execute) does, and calls `is_failure` with the value that `task` returned. If `is_failure` returns
+    /// true, listeners and metrics get [`RunOutcome::Failed`](crate::RunOutcome::Failed) instead of
+    /// [`RunOutcome::Completed`](crate::RunOutcome::Completed), and the slot, instant or step that `config` asks for is not marked as done.
     ///
-    /// The attribute does this for functions that return a `Result`.
+    /// The attribute `#[scheduler_lock]` does the same for functions that return a `Result`: an `Err` is a failure.
     ///
     /// # Errors
     ///
-    /// The store could not be asked: the task did not run.
+    /// As [`execute`](Self::execute).
     ///
     /// # Cancel safety
     ///
-    /// If the call is dropped, the task is dropped with it and the lock is released in the background.
+    /// If the call is dropped, `task` is dropped as well, and the lock is released in the background.
     ///
     /// # Examples
     ///
@@ -98,7 +100,7 @@ impl LockingTaskExecutor {
         task: F,
         is_failure: fn(&F::Output) -> bool,
     ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
-        // On the heap: an async block keeps both its captures and what is pinned in it, so it would contain the task twice.
+        // On the heap: an async block stores both its captures and what is pinned in the block, so it would contain the task twice.
         let task = Box::pin(task);
         async move {
             if context::holds(&*self.provider, config.name().as_str()) {
@@ -109,7 +111,7 @@ impl LockingTaskExecutor {
     }
 }
 
-/// Runs `body` under a lock that this task does not hold yet. The body must be there; it is taken out when it has run.
+/// Runs `body` under a lock that this task does not hold yet. `body` must be `Some`, and is `None` once the body has run.
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,

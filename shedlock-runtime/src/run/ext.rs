@@ -1,4 +1,4 @@
-//! The methods that every provider gets for its callers.
+//! The methods by which programs take locks from a provider.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 
-/// Methods for programs that use a provider. Every provider that can be cloned has these methods, and so has an [`Arc`] of any provider.
+/// Methods by which programs take locks from a provider. Every provider that is `Clone` has these methods, and so does an [`Arc`] of any
+/// provider.
 ///
 /// # Examples
 ///
@@ -31,18 +32,19 @@ use crate::values::error::LockError;
 /// ```
 #[async_trait]
 pub trait LockProviderExt: LockProvider {
-    /// Takes the lock and returns its guard, or `None` if somebody else holds it.
+    /// Takes the lock and returns the lock's guard, or `None` if the lock was refused, usually because another holder has the lock. See
+    /// [`lock`](Self::lock) for the reason of a refusal.
     ///
-    /// Needs a tokio runtime with time enabled.
+    /// The call needs a tokio runtime with time enabled.
     ///
     /// # Errors
     ///
-    /// The store could not be asked, or did not answer in time. The lock is then not taken: if the store has granted it all
-    /// the same, a background task releases it.
+    /// The store could not be asked, refused the request, or did not answer in time. The caller then does not hold the lock: if the store
+    /// may have granted the lock without an answer, a background task releases the lock.
     ///
     /// # Cancel safety
     ///
-    /// If the call is dropped, no lock is held: a background task releases what the store may have granted.
+    /// If the call is dropped, the caller holds no lock: a background task releases the lock if the store may have granted it.
     ///
     /// # Examples
     ///
@@ -61,9 +63,9 @@ pub trait LockProviderExt: LockProvider {
     /// ```
     async fn try_lock(&self, config: LockConfiguration) -> Result<Option<Lock>, LockError>;
 
-    /// Takes the lock and returns its guard, or says why the lock was refused and what is known of its holder.
+    /// Takes the lock and returns the lock's guard, or a [`Refusal`] with the reason and with what the store says about the lock's holder.
     ///
-    /// Otherwise as [`try_lock`](Self::try_lock).
+    /// In all other respects, this method works as [`try_lock`](Self::try_lock).
     ///
     /// # Errors
     ///
@@ -92,7 +94,7 @@ pub trait LockProviderExt: LockProvider {
     /// ```
     async fn lock(&self, config: LockConfiguration) -> Result<Result<Lock, Refusal>, LockError>;
 
-    /// A clone of this provider as a trait object.
+    /// Clones this provider into a shared trait object.
     fn to_shared(&self) -> Arc<dyn LockProvider>;
 }
 

@@ -1,7 +1,7 @@
-//! Keep-alive: the lease of a running body, extended again and again by the task that runs it.
+//! Keep-alive: the task that runs a body extends the lease of the body again and again.
 //!
-//! The extensions are part of the body's task, so none outlives the body: a future that is dropped, forgotten or no longer
-//! polled extends nothing, and the store frees the lock.
+//! The extensions are part of the body's task, so no extension outlives the body: a future that is dropped, forgotten or no
+//! longer polled extends nothing, and the store frees the lock at the end of the lease.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ type PendingExtension = Pin<Box<dyn Future<Output = Result<(), LockError>> + Sen
 /// Extends a lease by `at_most` every `period`.
 pub(crate) struct Extension {
     period: Duration,
-    /// The next extension begins no sooner than the last answer of the store and, if that was a failure, a pause after it.
+    /// The earliest start of the next extension: the time of the store's last answer, plus a pause if the answer was a failure.
     not_before: BootInstant,
     pending: Option<PendingExtension>,
     /// The pauses between the attempts of an extension that has failed.
@@ -32,7 +32,7 @@ pub(crate) struct Extension {
 impl Extension {
     pub(crate) fn new(state: &LockState, period: Duration) -> Self {
         Self {
-            // No later than after four fifths of the lease, so that a failed extension can be retried before the lease ends.
+            // At most four fifths of the lease, so that a failed extension can be retried before the lease ends.
             period: period.min(state.at_most() / 5 * 4),
             not_before: state.deadline().saturating_sub(state.at_most()),
             pending: None,
@@ -40,25 +40,25 @@ impl Extension {
         }
     }
 
-    /// How long before its end a lease that could not be extended is given up, so that the body is told or cancelled before
-    /// the store can grant the lock to somebody else.
+    /// How long before the end of a lease that could not be extended the lock is treated as lost, so that the body is notified
+    /// or cancelled before the store can grant the lock to another node.
     pub(crate) fn margin(at_most: Duration) -> Duration {
         (at_most / 20).min(Duration::from_millis(500))
     }
 
-    /// When the task is to be woken for the next extension. `None` while an extension is pending, which wakes the task by
-    /// itself.
+    /// When the task must be woken for the next extension. `None` while an extension is pending, because the extension wakes the
+    /// task by itself.
     pub(crate) fn due(&self, state: &LockState) -> Option<BootInstant> {
         self.pending.is_none().then(|| self.next(state))
     }
 
     fn next(&self, state: &LockState) -> BootInstant {
-        // Counted back from the deadline, and not on from the last extension: the body may have moved the deadline by hand.
+        // Counted back from the deadline and not on from the last extension, because the body may have called `extend`.
         let unused = state.at_most().saturating_sub(self.period);
         state.deadline().saturating_sub(unused).max(self.not_before)
     }
 
-    /// Polls the pending extension, or begins the one that is due. There is at most one in each poll.
+    /// Polls the pending extension, or begins the extension that is due. Each poll begins at most one extension.
     pub(crate) fn poll(&mut self, state: &Arc<LockState>, cx: &mut Context<'_>) {
         if state.snapshot().has_ended() {
             return self.stop(state);
@@ -78,8 +78,8 @@ impl Extension {
         }
     }
 
-    /// Extends no more. The answer to a pending extension is awaited in the background, so that the release of the lock is
-    /// sent after it.
+    /// Stops the extensions. The answer to a pending extension is awaited in the background, so that the release of the lock is
+    /// sent after that extension.
     pub(crate) fn stop(&mut self, state: &LockState) {
         if let (Some(pending), Some(runtime)) = (self.pending.take(), state.runtime()) {
             drop(runtime.spawn(pending));
@@ -92,7 +92,7 @@ impl Extension {
                 self.backoff = None;
                 Duration::ZERO
             }
-            // `try_extend` has noted the loss, and reported it as an event.
+            // `try_extend` has recorded the loss and reported the event.
             Err(error) if error.kind() == ErrorKind::Lost => Duration::ZERO,
             Err(error) => {
                 events::extend_failed(state, &error);
@@ -112,7 +112,7 @@ fn extend(state: &Arc<LockState>, late: Duration) -> PendingExtension {
     let at_most = state.at_most();
     // Shorter than the lease, so that a server that hangs leaves time for another attempt on another connection.
     let limit = (at_most / 6).clamp(Duration::from_millis(100), Duration::from_secs(5));
-    // With an `at_least` of zero, which leaves the one that the lock has: an extension never shortens it.
+    // An `at_least` of zero leaves the lock's own `at_least` as it is: an extension never shortens `at_least`.
     Box::pin(async move {
         let attempt = ExtendAttempt {
             limit,

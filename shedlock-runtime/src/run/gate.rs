@@ -1,5 +1,5 @@
-//! The poll gate: before each poll of a body its lease is checked. A body whose lease has ended is dropped, or polled on if
-//! its `on_lost` is "notify".
+//! The poll gate checks the lease before each poll of a body. A body whose lease has ended is dropped, unless `on_lost` is
+//! "notify".
 
 use std::future::Future;
 use std::mem;
@@ -16,23 +16,23 @@ use crate::run::watch::Watch;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::options::OnLost;
 
-/// Whether a value that a body returned is a failure.
+/// Whether the value that a body returned is a failure.
 pub(crate) type IsFailure<T> = fn(&T) -> bool;
 
 /// A body that runs as the holder of a lock.
 ///
-/// Before each poll the deadline is compared with the boot-time clock, so a process that was stopped for longer than the
-/// lease does no further work. The gate borrows the body from the caller, so that no layer of futures copies it.
+/// Before each poll, the deadline is compared with the forward clock, so a process that was stopped for longer than the
+/// lease does no further work. The gate borrows the body from the caller, so that no layer of futures copies the body.
 pub(crate) struct Gate<'b, F: Future> {
     body: Pin<&'b mut Option<F>>,
     is_failure: IsFailure<F::Output>,
     state: &'b Arc<LockState>,
     on_lost: OnLost,
-    /// How often the lease is extended; `None` if it is not.
+    /// How often the lease is extended; `None` if the lease is not extended.
     period: Option<Duration>,
     /// Whether the lease was granted a moment ago, so that the first poll needs no check.
     just_granted: bool,
-    /// There once the body has had to wait.
+    /// `Some` once a poll of the body has returned `Pending`.
     watch: Option<Box<Watch>>,
 }
 
@@ -55,13 +55,13 @@ impl<'b, F: Future> Gate<'b, F> {
         }
     }
 
-    /// Checks the lease before the first poll, too: for a lock that was taken a while ago and may be lost already.
+    /// Makes the gate check the lease before the first poll as well: the lock was not taken just now, and may be lost already.
     pub(crate) fn recheck_before_first_poll(mut self) -> Self {
         self.just_granted = false;
         self
     }
 
-    /// Drops the body as the holder of the lock, and ends the run.
+    /// Drops the body within the task-local scope of its lock, and ends the run.
     fn end(&mut self, outcome: RunOutcome) {
         let body = &mut self.body;
         if body.is_some() {
@@ -82,7 +82,7 @@ impl<'b, F: Future> Gate<'b, F> {
         events::finished(&**self.state, outcome);
     }
 
-    /// Does what is due for the lease, and checks it. Returns what ends the body, or `None` if the body is to be polled.
+    /// Does what is due for the lease, and checks the lease. Returns the outcome if the body must end, and `None` if it may be polled.
     fn check_lease(&mut self, cx: &mut Context<'_>) -> Option<RunOutcome> {
         if mem::take(&mut self.just_granted) {
             return None;
@@ -101,7 +101,7 @@ impl<'b, F: Future> Gate<'b, F> {
         (self.on_lost == OnLost::Cancel).then_some(RunOutcome::Lost)
     }
 
-    /// Has the task woken when something is due for the lease, when the lock is lost and when the process shuts down.
+    /// Arranges that the task is woken when something is due for the lease, when the lock is lost and when the process shuts down.
     fn arm_wakeups(&mut self, cx: &mut Context<'_>) {
         let state = self.state;
         let watch = self.watch.get_or_insert_with(|| {
@@ -111,7 +111,7 @@ impl<'b, F: Future> Gate<'b, F> {
         watch.arm(state, cx);
         let had_ended = state.snapshot().has_ended();
         state.wake_gate_by(cx.waker());
-        // A loss or a shutdown before the waker was registered has woken nobody.
+        // A loss or a shutdown before the waker was registered has not woken this task.
         let now = state.snapshot();
         let cancels = now.is_shut_down() || self.on_lost == OnLost::Cancel;
         if now.has_ended() && (cancels || !had_ended) {
@@ -161,11 +161,11 @@ impl<F: Future> Future for Gate<'_, F> {
     }
 }
 
-// The gate is dropped before the lock is released, so the destructors of a body that panicked or was dropped run under the
-// lock, too.
+// The gate is dropped before the lock is released, so that the destructors of a body that panicked or was dropped also run
+// under the lock.
 impl<F: Future> Drop for Gate<'_, F> {
     fn drop(&mut self) {
-        // A body is also still noted as running if its destructor has panicked within `poll`.
+        // The body is also still recorded as running if its destructor has panicked within `poll`.
         if self.state.snapshot().body().is_some() {
             self.end(if std::thread::panicking() {
                 RunOutcome::Panicked

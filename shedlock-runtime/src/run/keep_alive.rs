@@ -1,4 +1,4 @@
-//! Keeping the lock of a guard alive while work is awaited.
+//! Extends the lease of a guard's lock while work is awaited.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,23 +10,25 @@ use crate::values::options::{KeepAlive, OnLost};
 
 // Not in `hold::guard`: the layer of the guard does not know what runs under a lock.
 impl Lock {
-    /// Awaits `work` while the lease is extended every half `at_most`, and drops it if the lock is lost.
+    /// Awaits `work` and extends the lease meanwhile. `work` is dropped if the lock is lost.
     ///
-    /// While it runs, `work` holds the lock as a locked function does: `lock_assert!` passes in it, and
-    /// [`lock::lost`](crate::lock::lost) resolves when the lock is lost. Afterwards the guard still holds the lock.
+    /// The lease is extended at the period that the configuration sets for keep-alive, or else each time that half of `at_most` has passed.
     ///
-    /// The task that awaits makes the extensions, so they end with that task. If the guard or the future is forgotten, nothing
-    /// extends the lease any more, and the store frees the lock at its end.
+    /// While `work` runs, `work` holds the lock as a locked function does: `lock_assert!` passes inside `work`, and
+    /// [`lock::lost`](crate::lock::lost) resolves when the lock is lost. When the call returns `Ok`, the guard still holds the lock.
+    ///
+    /// The extensions are part of the task that awaits this call, so no extension outlives that task. If the guard or the future is
+    /// forgotten, nothing extends the lease, and the store frees the lock when the lease ends.
     ///
     /// # Errors
     ///
     /// - [`ErrorKind::Lost`](crate::ErrorKind::Lost) if the lock was lost; `work` was dropped.
     /// - [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown) if the process shuts down; `work` was dropped.
-    /// - [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms; `work` was not begun.
+    /// - [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is shorter than 300 ms; `work` did not begin.
     ///
     /// # Cancel safety
     ///
-    /// If the call is dropped, `work` is dropped with it; the guard keeps the lock until the lease ends.
+    /// If the call is dropped, `work` is dropped as well. The guard holds the lock until the lease ends.
     ///
     /// # Examples
     ///

@@ -1,4 +1,5 @@
-//! Functions about the lock that the running task holds. If it holds several, they are about the innermost one.
+//! Functions about the lock that the running task holds. If the task holds several locks, the functions are about the innermost one: the
+//! lock that the task took last.
 //!
 //! # Examples
 //!
@@ -28,30 +29,31 @@ use crate::run::context;
 use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 
-/// Whether the running task holds a lock whose lease is live, by this node's own count.
+/// Whether the running task holds a lock whose lease has not ended, measured by this node's forward clock.
 #[must_use]
 pub fn is_held() -> bool {
     remaining().is_some()
 }
 
-/// How long the lease lasts from now; `None` if the task holds no lock or the lease has ended.
+/// The time that is left of the lock's lease, measured by this node's forward clock. `None` if the running task holds no lock, or if the
+/// lease has ended.
 #[must_use]
 pub fn remaining() -> Option<Duration> {
     context::innermost()?.remaining()
 }
 
-/// The fencing token: a number that grows with every acquisition of the lock. `None` if the task holds no lock, or if the
-/// store keeps no tokens.
+/// The fencing token of the running task's lock: a number that grows with every acquisition of the lock. `None` if the task holds no lock,
+/// or if the store has no fencing tokens.
 #[must_use]
 pub fn fencing_token() -> Option<u64> {
     context::innermost()?.fencing_token()
 }
 
-/// Moves the end of the lease to `at_most` from now, and keeps the lock taken for `at_least` from now.
+/// Extends the lock of the running task: the lease ends `at_most` from now, and the lock stays taken for at least `at_least` from now.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Lost`] if there is no lock or its lease has ended; otherwise as [`Lock::extend`](crate::Lock::extend).
+/// [`ErrorKind::Lost`] if the task holds no lock or if the lease has ended; otherwise as [`Lock::extend`](crate::Lock::extend).
 ///
 /// # Cancel safety
 ///
@@ -67,8 +69,8 @@ pub async fn extend(at_most: impl ToDuration, at_least: impl ToDuration) -> Resu
     }
 }
 
-/// Resolves when the lease has ended, by its deadline or because the store says so. In a task that holds no lock, it never
-/// resolves.
+/// Waits until the running task has lost its lock: the lease has ended, or the store says that the lock was taken away. In a task that
+/// holds no lock, the future never resolves.
 ///
 /// # Cancel safety
 ///

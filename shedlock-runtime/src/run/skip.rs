@@ -1,4 +1,4 @@
-//! What a locked function returns when its body did not run.
+//! What a locked function returns when the body of the function did not run.
 
 use crate::observe::events;
 use crate::values::error::{ErrorKind, LockError, Operation};
@@ -6,7 +6,7 @@ use crate::values::outcome::{Outcome, SkipReason};
 
 /// A return type that has a value for "this call was skipped".
 ///
-/// Implement it for a return type of your own, so that locked functions with this type need no `on_skip`.
+/// Implement `SkipValue` for a return type of your own, so that locked functions with this type need no `on_skip`.
 ///
 /// # Examples
 ///
@@ -63,7 +63,7 @@ impl<T: SkipValue, E> SkipValue for Result<T, E> {
     }
 }
 
-/// A return type that has a value for "the store failed". For a type that cannot carry the error, the error is logged.
+/// A return type that has a value for "the store failed". If the type cannot carry the error, the error is logged.
 ///
 /// # Examples
 ///
@@ -93,11 +93,12 @@ impl<T: SkipValue, E> SkipValue for Result<T, E> {
     note = "or return `()`, `Option<T>`, `Outcome<T>`, or a `Result<_, E>` where `E: From<shedlock::LockError>`"
 )]
 pub trait ErrorValue: Sized {
-    /// The value of a call that did not run because of `error`.
+    /// The value of a call whose body did not run, or was cancelled, because of `error`.
     ///
     /// # Panics
     ///
-    /// If the type cannot carry an error and the error is a mistake in the program: no provider, or no `at_most`.
+    /// If the type cannot carry an error and the error is a mistake in the program: no provider is registered, or the configuration is
+    /// wrong.
     fn error_value(error: LockError) -> Self;
 }
 
@@ -133,7 +134,7 @@ impl<T> ErrorValue for Outcome<T> {
 ///
 /// # Panics
 ///
-/// If the error is a mistake in the program and not a failure of the store: a line in the log would go unnoticed.
+/// If the error is a mistake in the program and not a failure of the store: nobody might notice a log line about such a mistake.
 pub fn report(error: &LockError) {
     assert!(
         !matches!(
@@ -142,7 +143,7 @@ pub fn report(error: &LockError) {
         ),
         "{error}"
     );
-    // An error of a body that was cancelled is not logged: the loss or the shutdown was reported as an event.
+    // The error of a cancelled body is not logged: an event has already reported the loss or the shutdown.
     if error.operation() != Some(Operation::Run) {
         events::failed(error);
     }

@@ -1,6 +1,6 @@
-//! Wakes a body that waits for what is due for its lease: the next extension, a warning, the end of the lease.
+//! Wakes the task of a pending body when something is due for the body's lease: the next extension, a warning, or the end of the lease.
 //!
-//! Each body has one timer, set for whatever is due next, and no task of its own.
+//! Each body has one timer, which is set for whatever is due next. No other task is needed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,18 +16,18 @@ use crate::observe::events::{self, HeldLock as _};
 use crate::run::extension::Extension;
 use crate::values::clock::BootInstant;
 
-/// A task that is polled later than a tenth of its lease is reported as starved.
+/// A task that is polled too late by more than a tenth of its lease is reported as starved.
 const TOLERATED_PARTS: u32 = 10;
-/// A task that is polled later than this is reported as starved, however long its lease is.
+/// A task that is polled too late by more than this is reported as starved, even if its lease is long.
 const MAX_TOLERATED: Duration = Duration::from_secs(1);
 
 /// What is due for the lease of a body, and the timer that wakes the task for it.
 pub(crate) struct Watch {
     timer: Pin<Box<Sleep>>,
     extension: Option<Extension>,
-    /// When the task is to be woken at the latest.
+    /// The latest time at which the task must be woken.
     due: Option<BootInstant>,
-    /// The deadline that an event has announced, for a lease that is not extended.
+    /// The deadline for which the event `Expiring` has been reported; only for a lease without keep-alive.
     announced: Option<BootInstant>,
 }
 
@@ -63,7 +63,7 @@ impl Watch {
         }
     }
 
-    /// Has the task woken when the next thing is due.
+    /// Sets the timer, so that the task is woken when the next thing is due.
     pub(crate) fn arm(&mut self, state: &LockState, cx: &mut Context<'_>) {
         if state.snapshot().has_ended() {
             return;
@@ -76,7 +76,7 @@ impl Watch {
         };
         self.due = Some(due);
         let at = Instant::now() + due.saturating_since(state.now());
-        // Timers count milliseconds. A smaller change, as the rounding of two clocks makes, is no reason to set the timer again.
+        // Timers count milliseconds. A smaller difference comes from the rounding of the two clocks, so the timer is left as set.
         let set_for = self.timer.deadline();
         let moved = at.max(set_for).duration_since(at.min(set_for));
         if moved > Duration::from_millis(1) || self.timer.is_elapsed() {
@@ -87,14 +87,14 @@ impl Watch {
         }
     }
 
-    /// Stops the extensions, because the body is over.
+    /// Stops the extensions, because the body has ended.
     pub(crate) fn end(mut self, state: &LockState) {
         if let Some(extension) = &mut self.extension {
             extension.stop(state);
         }
     }
 
-    /// When the lease is given up.
+    /// When the lock is treated as lost: at the deadline, or a margin earlier if the lease is extended.
     fn last_moment(&self, state: &LockState) -> BootInstant {
         let deadline = state.deadline();
         match self.extension {

@@ -22,7 +22,7 @@ use crate::values::position::Position;
 
 mod records;
 
-/// Below this many names nothing is gained by forgetting free ones.
+/// With fewer names than this, removing the free locks saves too little memory.
 const KEEP_NAMES: usize = 1_024;
 
 /// A provider that keeps its locks in this process's memory, for as long as one of its clones lives.
@@ -52,9 +52,9 @@ pub struct InMemoryLockProvider {
 
 #[derive(Debug, Default)]
 struct Locks {
-    // Sorted: a few names are found sooner than one is hashed.
+    // A sorted map: with few names, a search is faster than hashing a name.
     records: BTreeMap<LockName, Record>,
-    // One count for all names grows for each of them, also after a name was forgotten.
+    // One counter for all names, so that the tokens of a name grow even after its record was removed.
     last_token: u64,
     prune_at: usize,
 }
@@ -63,14 +63,14 @@ struct Locks {
 struct Record {
     lock_until: BootInstant,
     locked_at: BootInstant,
-    // The token is the owner: no two acquisitions share one.
+    // The token also identifies the owner, because no two acquisitions have the same token.
     token: u64,
     mark: Option<Box<OperatorMark>>,
     position: Option<Position>,
 }
 
 impl Record {
-    /// When it was free again: a release without `at_least` asks no clock.
+    /// When the lock became free. Not before `locked_at`, because a release without `at_least` sets `lock_until` without reading the clock.
     fn free_since(&self) -> BootInstant {
         self.lock_until.max(self.locked_at)
     }
@@ -87,13 +87,13 @@ impl Default for InMemoryLockProvider {
 }
 
 impl InMemoryLockProvider {
-    /// No locks held, on tokio's clock.
+    /// Creates a provider without locks, whose leases are measured by tokio's clock.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// No locks held, on a clock of the caller's.
+    /// Creates a provider without locks, whose leases are measured by `clock`.
     #[must_use]
     pub fn with_clock(clock: impl Clock) -> Self {
         let info = ProviderInfo::new("memory")
@@ -109,7 +109,7 @@ impl InMemoryLockProvider {
         }
     }
 
-    /// The position for a lock that is free, whose record has the position `stored`.
+    /// The position that the next run of a free lock begins. `stored` is the position in the lock's record.
     fn position(
         &self,
         request: &AcquireRequest,
@@ -126,7 +126,7 @@ impl InMemoryLockProvider {
     }
 
     fn locks(&self) -> MutexGuard<'_, Locks> {
-        // A panic under this mutex is impossible: nothing in there runs foreign code.
+        // Nothing panics while this mutex is locked, because no code of the program runs under it.
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -197,7 +197,7 @@ impl LockProvider for InMemoryLockProvider {
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        // Without `keep_for` no time need be asked: the lock is free from the beginning of time.
+        // Without `keep_for`, the clock need not be read: the earliest instant means that the lock is free.
         let lock_until = if keep_for.is_zero() {
             BootInstant::from_nanos(i64::MIN)
         } else {
@@ -223,7 +223,8 @@ impl Locks {
             .filter(|record| Some(record.token) == lease.fencing_token() && record.mark.is_none())
     }
 
-    /// Names made from data would fill the map for ever: each time it has doubled, the free ones go.
+    /// Removes the records of free locks each time that the number of records has doubled, so that names made from data do not fill
+    /// the map.
     fn forget_free(&mut self, now: BootInstant) {
         if self.records.len() >= self.prune_at.max(KEEP_NAMES) {
             self.records.retain(|_, record| record.lock_until > now);

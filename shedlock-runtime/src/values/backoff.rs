@@ -1,10 +1,10 @@
-//! The pauses between tries: ever longer, never in step with another node's, without an end.
+//! The pauses between attempts: an endless sequence that grows, with a random part so that nodes do not retry at the same moment.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-/// Pauses that grow from `shortest` to `longest`, and each made up to twice as long at random.
+/// Pauses that grow from `shortest` to `longest`. Each pause is then lengthened at random, to at most twice its length.
 pub(crate) fn backoff(shortest: Duration, longest: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(shortest)

@@ -10,14 +10,14 @@ use crate::values::name::LockName;
 use crate::values::options::{KeepAlive, OnLost, RunOptions};
 use crate::values::position::{PositionRule, Wanted};
 
-/// How long one call to the store may take.
+/// The default limit for the time that one call to the store may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The checked configuration of a lock: its name, its durations, and what happens to the body that runs under it.
+/// The checked configuration of a lock: its name, its durations, and the options of the task that runs under the lock.
 ///
-/// `at_most` is the lease: how long the lock stays taken if its holder dies. `at_least` is how long the lock stays taken after a run that was
-/// shorter. Both are counted from the acquisition. `at_least` may be the longer of the two: the lock is then free `at_most` after a crash,
-/// and `at_least` after a run that ended.
+/// `at_most` is the lease: how long the lock stays taken if the node that holds it dies. `at_least` is how long the lock stays taken even
+/// if the run is shorter. Both are counted from the acquisition. `at_least` may be longer than `at_most`: the lock then becomes free
+/// `at_most` after the acquisition if the node crashes, and `at_least` after the acquisition if the run ends.
 ///
 /// # Examples
 ///
@@ -36,20 +36,21 @@ pub struct LockConfiguration {
     at_most: Duration,
     at_least: Duration,
     timeout: Duration,
-    /// Behind a pointer, because most configurations have no options and every request copies its configuration.
+    /// Behind a pointer, because most configurations have no options, and every request to the store clones its configuration.
     options: Option<Arc<RunOptions>>,
 }
 
 impl LockConfiguration {
-    /// The configuration of the lock `name` with a lease of `at_most`: a [`Duration`], or text such as `10m` as [`ToDuration`] reads it.
+    /// Creates the configuration of the lock `name` with a lease of `at_most`. A duration is a [`Duration`], or text such as `10m`; see
+    /// [`ToDuration`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if the name is empty, has control characters or is longer than 1024 bytes. A
-    /// store that takes only shorter names refuses the name later, before any I/O.
+    /// [`ErrorKind::InvalidName`](crate::ErrorKind::InvalidName) if `name` is empty, has control characters or is longer than 1024 bytes. A
+    /// store that allows only shorter names refuses a longer name at the acquisition, before any I/O.
     ///
-    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration) if the duration cannot be understood, is under a millisecond or over
-    /// 36500 days.
+    /// [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration) if `at_most` cannot be parsed, is shorter than a millisecond or
+    /// longer than 36500 days.
     pub fn new(name: impl AsRef<str>, at_most: impl ToDuration) -> Result<Self, LockError> {
         let name = name.as_ref();
         let name = LockName::new(name).map_err(|invalid| LockError::of_name(&invalid, name))?;
@@ -66,7 +67,7 @@ impl LockConfiguration {
         self
     }
 
-    /// What an attribute asks for, made in one place: each step of a builder would copy it.
+    /// The configuration for a function with the attribute. Made in one step, because each step of a builder would copy the configuration.
     pub(crate) fn for_job(
         name: LockName,
         durations: Durations,
@@ -92,44 +93,49 @@ impl LockConfiguration {
         })
     }
 
-    /// Sets how long the lock stays taken at least, counted from its acquisition, however short the run is. Zero by default.
+    /// Sets the shortest time for which the lock stays taken, counted from the acquisition, even if the run is shorter. The default is
+    /// zero.
     ///
     /// # Errors
     ///
-    /// A duration that cannot be understood or is over 36500 days.
+    /// `at_least` cannot be parsed or is longer than 36500 days.
     pub fn with_at_least(mut self, at_least: impl ToDuration) -> Result<Self, LockError> {
         self.at_least = at_least.to_duration()?;
         Ok(self)
     }
 
-    /// Sets how long one request to the store may take. The default is five seconds. The limit is never longer than `at_most`.
+    /// Sets how long one request to the store may take. The default is five seconds. If `timeout` is longer than `at_most`, the limit is
+    /// `at_most`.
     ///
-    /// Set a longer limit for a store that is slow to start, such as a serverless database that sleeps while it is not used.
+    /// Set a longer limit for a store that starts slowly, such as a serverless database that is stopped while nobody uses it.
     ///
     /// # Errors
     ///
-    /// A duration that cannot be understood, is under a millisecond or over 36500 days.
+    /// `timeout` cannot be parsed, is shorter than a millisecond or longer than 36500 days.
     pub fn with_timeout(mut self, timeout: impl ToDuration) -> Result<Self, LockError> {
         self.timeout = checked_limit(timeout)?;
         Ok(self)
     }
 
-    /// Extends the lease every half `at_most` while the body runs, and cancels the body if the lock is lost.
+    /// Turns keep-alive on: while the task runs, its lease is extended each time that half of `at_most` has passed. The task is cancelled
+    /// if the lock is lost, unless [`with_on_lost`](Self::with_on_lost) says otherwise.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is under 300 ms: such a lease would end before a failed
-    /// extension could be tried again.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is shorter than 300 ms: such a lease would end before a
+    /// failed extension could be retried.
     pub fn with_keep_alive(self) -> Result<Self, LockError> {
         self.keeping_alive(KeepAlive::HalfLease)
     }
 
-    /// Extends the lease every `period` while the body runs, and cancels the body if the lock is lost.
+    /// Turns keep-alive on: while the task runs, its lease is extended every `period`. The task is cancelled if the lock is lost, unless
+    /// [`with_on_lost`](Self::with_on_lost) says otherwise.
     ///
     /// # Errors
     ///
-    /// As [`with_keep_alive`](Self::with_keep_alive). Also if `period` is shorter than a millisecond, is not shorter than `at_most`, or cannot be
-    /// understood.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if `at_most` is shorter than 300 ms, or if `period` is shorter than a
+    /// millisecond or not shorter than `at_most`. [`ErrorKind::InvalidDuration`](crate::ErrorKind::InvalidDuration) if `period` cannot be
+    /// parsed.
     pub fn with_keep_alive_every(self, period: impl ToDuration) -> Result<Self, LockError> {
         self.keeping_alive(KeepAlive::Every(period.to_duration()?))
     }
@@ -140,40 +146,44 @@ impl LockConfiguration {
         Ok(self)
     }
 
-    /// Sets what happens to a body whose lock is lost while the body runs. The default is [`OnLost::Cancel`] with keep-alive, and
-    /// [`OnLost::Notify`] without.
+    /// Sets what happens to a task whose lock is lost while the task runs. The default is [`OnLost::Cancel`] with keep-alive, and
+    /// [`OnLost::Notify`] without keep-alive.
     #[must_use]
     pub fn with_on_lost(mut self, on_lost: OnLost) -> Self {
         self.change_options().on_lost = Some(on_lost);
         self
     }
 
-    /// Keeps trying to get the lock for up to `wait`, while another node holds the lock or the store fails with a transient error.
+    /// Retries the acquisition for up to `wait`, while another node holds the lock or the store fails with a transient error.
     ///
-    /// The pauses between two tries grow from 25 ms to two seconds and are random, so that nodes do not ask in step. The order in which nodes
-    /// began to wait does not decide which of them gets the lock.
+    /// The pauses between two attempts grow from 25 ms to two seconds and are random, so that nodes do not send their requests at the same
+    /// moment. The order in which nodes began to wait does not decide which node gets the lock.
     ///
-    /// A transient error ([`LockError::is_transient`]) is the result of the call only if it persists until `wait` is over. Any other error is the
-    /// result at once. A request that was sent before `wait` is over may take its whole [`timeout`](Self::with_timeout).
+    /// The call returns a transient error ([`LockError::is_transient`]) only if the last attempt before the end of `wait` failed with that
+    /// error. The call returns any other error at once. A request that was sent before `wait` is over may still take its whole
+    /// [`timeout`](Self::with_timeout).
     ///
     /// # Errors
     ///
-    /// A duration that cannot be understood or is over 36500 days.
+    /// `wait` cannot be parsed or is longer than 36500 days.
     pub fn with_wait(mut self, wait: impl ToDuration) -> Result<Self, LockError> {
         self.change_options().wait = wait.to_duration()?;
         Ok(self)
     }
 
-    /// Runs the task at most once in each slot of `period`: the position of a run is the store's time, rounded to the nearest slot. Nodes
-    /// whose clocks differ by less than half a slot mean the same one, and a task that is shorter than that difference does not run twice.
+    /// Runs the task at most once in each slot of length `period`. The slot of a call is the multiple of `period` since 1970 (UTC) that is
+    /// nearest to the current time, by the store's clock, or by this node's UTC clock if the store has no clock.
     ///
-    /// A call in a slot that was begun before is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan). A run that
-    /// failed or crashed is not repeated in its slot, unless [`with_attempts`](Self::with_attempts) says so. It takes the place of an
-    /// earlier `with_once_per`, `with_instant` or `with_step`.
+    /// If the task is scheduled at multiples of `period`, calls that come early or late by less than half a `period` belong to the same
+    /// slot. A node whose clock is late therefore does not repeat a short task that another node has completed.
+    ///
+    /// A call in a slot whose run has begun before is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan), even if that
+    /// run failed or crashed, unless [`with_attempts`](Self::with_attempts) allows another attempt. `with_once_per`, `with_instant` and
+    /// `with_step` replace each other: the last call counts.
     ///
     /// # Errors
     ///
-    /// A period that cannot be understood, is under a millisecond or longer than a year. A store that keeps no positions refuses the
+    /// `period` cannot be parsed, is shorter than a millisecond or longer than a year. A store without support for positions refuses the
     /// acquisition with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), before any I/O.
     ///
     /// # Examples
@@ -195,36 +205,43 @@ impl LockConfiguration {
         self.wanting(Wanted::Slot(period.to_duration()?))
     }
 
-    /// Runs the task at most once for `instant`, the time at which the scheduler means it to run; a time before the last one that was
-    /// begun is over, too. Otherwise as [`with_once_per`](Self::with_once_per).
+    /// Runs the task at most once for `instant`, the time for which the run is scheduled. A call for an instant earlier than the latest
+    /// instant whose run has begun is skipped as well.
+    ///
+    /// Skips, failed runs and stores without support for positions are treated as by [`with_once_per`](Self::with_once_per).
     ///
     /// # Errors
     ///
-    /// An instant before 1970.
+    /// `instant` is not after the start of 1970 (UTC).
     pub fn with_instant(self, instant: SystemTime) -> Result<Self, LockError> {
         self.wanting(Wanted::Instant(instant))
     }
 
-    /// Runs the task as step `step` of a chain, counted from one: after the step before it has ended well, and until it has ended well
-    /// itself. A step that is done is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan), and one that is not due yet
+    /// Runs the task as step number `step` of a chain, counted from one. A step runs only after the previous step has succeeded, and may be
+    /// repeated until it has succeeded.
+    ///
+    /// A call for a step that has succeeded, or for an earlier step, is skipped with
+    /// [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan). A call for a step whose previous step has not succeeded yet is skipped
     /// with [`SkipReason::Gap`](crate::SkipReason::Gap).
     ///
-    /// A task ends well if it returns. The attribute, and
-    /// [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check), take an `Err` for a failure.
+    /// A step succeeds when its task returns. If the task returns an `Err`, the step has failed, provided that the task is run by the
+    /// attribute `#[scheduler_lock]`, or by [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) with
+    /// such a check.
     ///
     /// # Errors
     ///
-    /// A step of zero.
+    /// `step` is zero.
     pub fn with_step(self, step: u64) -> Result<Self, LockError> {
         self.wanting(Wanted::Step(step))
     }
 
-    /// Runs the task at most `attempts` times for one slot, instant or step, while it fails or crashes. After that the call is skipped with
-    /// [`SkipReason::Exhausted`](crate::SkipReason::Exhausted), which is a line at ERROR.
+    /// Runs the task up to `attempts` times for one slot, instant or step, until a run succeeds. Further calls are skipped with
+    /// [`SkipReason::Exhausted`](crate::SkipReason::Exhausted), which is logged at ERROR.
     ///
     /// # Errors
     ///
-    /// Zero attempts, or no slot, instant or step to count them for.
+    /// `attempts` is zero, or the configuration has no slot, instant or step: call [`with_once_per`](Self::with_once_per),
+    /// [`with_instant`](Self::with_instant) or [`with_step`](Self::with_step) first.
     pub fn with_attempts(mut self, attempts: u32) -> Result<Self, LockError> {
         self.change_options().attempts = Some(attempts);
         self.options().position_rule()?;
@@ -237,9 +254,9 @@ impl LockConfiguration {
         Ok(self)
     }
 
-    /// What is asked of the position in the record.
+    /// The rule by which a slot, instant or step may run; `None` if the configuration asks for none.
     pub(crate) fn position_rule(&self) -> Option<PositionRule> {
-        // Checked when it was set.
+        // Never an error: the options were checked when they were set.
         self.options().position_rule().ok().flatten()
     }
 
@@ -250,7 +267,7 @@ impl LockConfiguration {
         self
     }
 
-    /// The template that the name was made from, if [`with_template`](Self::with_template) has set one.
+    /// The template that the name was made from; `None` unless [`with_template`](Self::with_template) has set a template.
     #[must_use]
     pub fn template(&self) -> Option<&'static str> {
         self.options().template
@@ -273,26 +290,26 @@ impl LockConfiguration {
         &self.name
     }
 
-    /// How long the lock stays taken if its holder dies: the lease.
+    /// The lease: how long the lock stays taken, counted from its acquisition, if its holder dies.
     #[must_use]
     pub fn at_most(&self) -> Duration {
         self.at_most
     }
 
-    /// How long the lock stays taken at least, counted from its acquisition.
+    /// The shortest time for which the lock stays taken, counted from its acquisition.
     #[must_use]
     pub fn at_least(&self) -> Duration {
         self.at_least
     }
 
-    /// How long one request to the store may take: the configured limit, or `at_most` if that is shorter.
+    /// How long one request to the store may take: the configured limit, or `at_most` if `at_most` is shorter.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout.min(self.at_most)
     }
 }
 
-/// What an attribute says, or what its registry says in its place.
+/// The durations of a locked function: those of its attribute, or else the defaults of the registry.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Durations {
     pub(crate) at_most: Duration,
@@ -300,7 +317,7 @@ pub(crate) struct Durations {
     pub(crate) timeout: Duration,
 }
 
-/// Refuses a lease that would be over before anybody could use it.
+/// Refuses a lease that is too short to be used.
 pub(crate) fn check_at_most(at_most: Duration) -> Result<(), InvalidDuration> {
     at_most.to_duration()?;
     if at_most.is_zero() {

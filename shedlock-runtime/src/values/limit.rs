@@ -1,4 +1,4 @@
-//! A limit on the time of one call to a store, free of charge for a store that answers at once.
+//! A limit on the time that one call to a store may take. A call that is answered at once costs no timer.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::values::duration::{InvalidDuration, ToDuration};
 use crate::values::error::{ErrorKind, LockError};
 
-/// A limit that some store could keep.
+/// Checks that a time limit is long enough for a store to answer.
 pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, InvalidDuration> {
     let limit = limit.to_duration()?;
     if limit < Duration::from_millis(1) {
@@ -18,12 +18,12 @@ pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, InvalidD
     Ok(limit)
 }
 
-/// A call to a store, as its provider makes it.
+/// The future of a call to a store, as a method of its provider returns the future.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, LockError>> + Send + 'a>>;
 
 /// Awaits `call` for at most `limit`.
 ///
-/// The timer is made only when the call has to wait: a lock in memory answers at the first poll.
+/// The timer is created only if the call is pending after its first poll, which a call to a store in memory never is.
 pub(crate) async fn limited<T>(limit: Duration, mut call: Call<'_, T>) -> Result<T, LockError> {
     let first = poll_fn(|cx| Poll::Ready(caught(&mut call, cx))).await;
     if let Poll::Ready(answer) = first {
@@ -39,7 +39,7 @@ pub(crate) async fn limited<T>(limit: Duration, mut call: Call<'_, T>) -> Result
         })
 }
 
-/// Polls `call`. A driver that panics has given no answer; the task that asked is not at fault, and goes on.
+/// Polls `call`, and turns a panic of the store's driver into an error, so that the panic does not end the task that made the call.
 fn caught<T>(call: &mut Call<'_, T>, cx: &mut Context<'_>) -> Poll<Result<T, LockError>> {
     catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))).unwrap_or_else(|_panic| {
         Poll::Ready(Err(LockError::new(

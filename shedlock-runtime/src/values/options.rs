@@ -1,14 +1,14 @@
-//! Options of a locked run: keep-alive, loss, waiting.
+//! The options of a run under a lock: keep-alive, what a loss does, how long to wait, and positions.
 
 use std::time::Duration;
 
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::position::{PositionRule, Wanted};
 
-/// A lease shorter than this would end before a failed extension could be tried again.
+/// A shorter lease would end before a failed extension could be retried.
 const MIN_KEEP_ALIVE_LEASE: Duration = Duration::from_millis(300);
 
-/// What happens to a body whose lock is lost while the body runs.
+/// What happens to a task whose lock is lost while the task runs.
 ///
 /// # Examples
 ///
@@ -22,9 +22,10 @@ const MIN_KEEP_ALIVE_LEASE: Duration = Duration::from_millis(300);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnLost {
-    /// The runtime drops the body, without polling it again.
+    /// The runtime drops the task without polling it again.
     Cancel,
-    /// The body goes on. It can learn about the loss: [`lock::lost`](crate::lock::lost) returns, and `lock_assert!` panics.
+    /// The task continues without its lock. The task can detect the loss: [`lock::lost`](crate::lock::lost) returns, and `lock_assert!`
+    /// panics.
     Notify,
 }
 
@@ -82,19 +83,19 @@ impl KeepAlive {
     }
 }
 
-/// The options of a run that most calls leave at their defaults.
+/// The options that most configurations leave at their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunOptions {
-    /// `None` means: cancel a body with keep-alive, notify any other.
+    /// `None` means: [`OnLost::Cancel`] with keep-alive, and [`OnLost::Notify`] without.
     pub(crate) on_lost: Option<OnLost>,
     pub(crate) keep_alive: KeepAlive,
-    /// How long to keep trying before the call is skipped.
+    /// How long the acquisition is retried before the call is skipped.
     pub(crate) wait: Duration,
     /// The template that the name was made from.
     pub(crate) template: Option<&'static str>,
-    /// Which run of the lock this is.
+    /// The slot, instant or step of the run.
     pub(crate) wanted: Option<Wanted>,
-    /// How often a run for one position may be begun.
+    /// How many runs may begin for one slot, instant or step.
     pub(crate) attempts: Option<u32>,
 }
 
@@ -108,7 +109,7 @@ impl RunOptions {
         attempts: None,
     };
 
-    /// What is asked of the position in the record.
+    /// The rule by which a slot, instant or step may run; `None` if there is none.
     pub(crate) fn position_rule(&self) -> Result<Option<PositionRule>, LockError> {
         PositionRule::new(self.wanted, self.attempts)
     }

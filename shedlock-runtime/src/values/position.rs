@@ -1,14 +1,14 @@
-//! The position of a lock: which run of it was begun last, whether that run is done, and how often it was tried.
+//! The position of a lock: the slot, instant or step whose run began last, whether that run succeeded, and how many runs began for it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::outcome::SkipReason;
 
-/// A longer period means a slip of the pen.
+/// A longer period is most likely a mistake.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The position in a lock's record: the highest instant or step that was begun.
+/// The position in a lock's record: the latest slot or instant, or the highest step, for which a run has begun.
 ///
 /// # Examples
 ///
@@ -20,26 +20,27 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// An instant as milliseconds since 1970, or the number of a step.
+    /// The slot or instant, in milliseconds since 1970 (UTC), or the number of the step.
     pub number: u64,
-    /// Whether the run for it has ended well.
+    /// Whether a run for this slot, instant or step has succeeded.
     pub is_done: bool,
-    /// How often a run for it was begun.
+    /// How many runs have begun for this slot, instant or step.
     pub tries: u32,
 }
 
 /// Which position a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// The slot of this length in which the store's time is, rounded to the nearest.
+    /// The multiple of this period since 1970 (UTC) that is nearest to the current time.
     Slot(Duration),
-    /// This instant.
+    /// The instant for which the run is scheduled.
     Instant(SystemTime),
-    /// This step of a chain, counted from one.
+    /// The step of a chain, counted from one.
     Step(u64),
 }
 
-/// What a request asks of the position in the record; see [`LockConfiguration::with_once_per`](crate::LockConfiguration::with_once_per).
+/// The rule that decides whether a request may run for its slot, instant or step, given the position in the lock's record. See
+/// [`LockConfiguration::with_once_per`](crate::LockConfiguration::with_once_per).
 ///
 /// # Examples
 ///
@@ -70,11 +71,11 @@ pub struct PositionRule {
 }
 
 impl PositionRule {
-    /// The rule for what a configuration asks, if it asks for a position.
+    /// The rule for a slot, instant or step; `None` if `wanted` is `None`.
     ///
     /// # Errors
     ///
-    /// A period, an instant, a step or a number of attempts that makes no sense.
+    /// The period, the instant, the step or the number of attempts is out of range, or there are `attempts` without anything `wanted`.
     pub(crate) fn new(
         wanted: Option<Wanted>,
         attempts: Option<u32>,
@@ -98,7 +99,8 @@ impl PositionRule {
         Ok(Some(Self { wanted, attempts }))
     }
 
-    /// The position that this request asks for, as a number, if the time is `now` by the clock that decides.
+    /// The [`number`](Position::number) of the position that this request asks for. `now` is the current time by the store's clock, or by
+    /// this node's UTC clock if the store has no clock.
     #[must_use]
     pub fn number(&self, now: SystemTime) -> u64 {
         match self.wanted {
@@ -112,11 +114,12 @@ impl PositionRule {
         }
     }
 
-    /// The position with which the run may begin, if the lock is free and its record has the position `stored`; otherwise why it may not.
+    /// The position to write into the record when the run begins. The lock must be free. `stored` is the position in the record, and `now`
+    /// is the current time by the store's clock, or by this node's UTC clock if the store has no clock.
     ///
     /// # Errors
     ///
-    /// [`SkipReason::AlreadyRan`], [`SkipReason::Gap`] or [`SkipReason::Exhausted`].
+    /// The reason why the run may not begin: [`SkipReason::AlreadyRan`], [`SkipReason::Gap`] or [`SkipReason::Exhausted`].
     pub fn next(&self, stored: Option<Position>, now: SystemTime) -> Result<Position, SkipReason> {
         let number = self.number(now);
         let begin = Position {
@@ -141,8 +144,8 @@ impl PositionRule {
         }
     }
 
-    /// The position of one more run after one that did not end well. Without `attempts`, an instant is run once, and a step until it ends
-    /// well.
+    /// The position of one more run after a run that has not succeeded. Without `attempts`, there is one run for a slot or an instant, and
+    /// any number of runs for a step.
     fn again(&self, last: Position, is_step: bool) -> Result<Position, SkipReason> {
         match self.attempts {
             None if !is_step => Err(SkipReason::AlreadyRan),

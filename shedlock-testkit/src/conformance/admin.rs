@@ -1,4 +1,4 @@
-//! What an operator sees of the locks, and what all that one does has in common.
+//! Cases for what an operator reads about a single lock, and for what all actions of an operator have in common.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use shedlock_runtime::{ErrorKind, EventKind, Fencing, LockError, LockEvent, Owne
 use super::harness::Disturbance;
 use super::subject::{LONG, Subject, fresh, soon};
 
-/// Of a held lock it says who holds it, since when, until when and under which token; and no secret.
+/// For a held lock, the store reports the holder's node, the start, the end and the token, and no random part of the owner.
 pub async fn a_held_lock_says_who_and_how_long(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -51,7 +51,7 @@ pub async fn a_held_lock_says_who_and_how_long(subject: &Subject) {
     one.release(&held).await;
 }
 
-/// Of a free lock it says since when it is free.
+/// For a free lock, the store reports when the lock became free.
 pub async fn a_free_lock_says_since_when(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -71,7 +71,7 @@ pub async fn a_free_lock_says_since_when(subject: &Subject) {
     assert_eq!(info.fencing_token, held.lease.fencing_token());
 }
 
-/// A name that cannot name a lock is refused before the store is asked.
+/// An operator's call with an illegal name is refused before the provider asks the store.
 pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -109,7 +109,7 @@ pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
     }
 }
 
-/// Whatever an operator does, the next token is greater than any before.
+/// The next token is greater than all earlier tokens after each action of an operator.
 pub async fn tokens_grow_whatever_an_operator_does(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -168,7 +168,7 @@ pub async fn tokens_grow_whatever_an_operator_does(subject: &Subject) {
     );
 }
 
-/// An extension moves the end that is shown, and not the start.
+/// An operator sees that an extension moved the end of the lease and left the start unchanged.
 pub async fn an_extension_is_seen(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -188,7 +188,7 @@ pub async fn an_extension_is_seen(subject: &Subject) {
     one.release(&held).await;
 }
 
-/// Whoever listens hears what an operator has done, and nothing of what changed nothing.
+/// A listener receives an event for each action of an operator that changed something, and none for the other actions.
 pub async fn what_an_operator_does_is_told(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;

@@ -1,4 +1,4 @@
-//! A grant that the node did not hear of is not a grant, and is not left behind either.
+//! Cases for acquisitions whose reply is lost: the task does not run, and the lock becomes free again soon.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use super::harness::Disturbance;
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh, soon};
 
-/// How long a call may take at most in these cases.
+/// The time limit of a call in these cases.
 const LIMIT: Duration = Duration::from_millis(400);
-/// How late its end may be noticed on a busy machine.
+/// How much longer than its time limit a call may take on a busy machine.
 const LATENESS: Duration = Duration::from_secs(2);
 
 async fn faulty(subject: &Subject) -> FaultyProvider<Arc<dyn LockProvider>> {
@@ -32,7 +32,7 @@ fn limited(lock: &str) -> shedlock_runtime::LockConfiguration {
         .expect("a legal timeout")
 }
 
-/// Tries to run a task that must not run; gives the error.
+/// Tries to run a task that must not run, and returns the error.
 async fn must_fail(provider: impl LockProvider, lock: &str) -> LockError {
     let asked = Instant::now();
     let never = async { panic!("the task ran without a lock") as () };
@@ -50,7 +50,7 @@ async fn must_fail(provider: impl LockProvider, lock: &str) -> LockError {
     }
 }
 
-/// A lost reply is an error, and what the store granted is soon free again.
+/// If the reply to an acquisition is lost, the call returns an error, and the lock that the store granted becomes free soon.
 pub async fn a_lost_grant_is_given_back(subject: &Subject) {
     if subject.harness().answers_at_once() {
         return subject.not_applicable("no reply can be lost");
@@ -69,7 +69,7 @@ pub async fn a_lost_grant_is_given_back(subject: &Subject) {
     }
 }
 
-/// So it is when the caller gave up first.
+/// If the caller cancels an acquisition that the store has granted, the lock becomes free soon.
 pub async fn a_cancelled_acquisition_leaves_nothing(subject: &Subject) {
     if subject.harness().answers_at_once() {
         return subject.not_applicable("no acquisition can be interrupted");
@@ -88,7 +88,7 @@ pub async fn a_cancelled_acquisition_leaves_nothing(subject: &Subject) {
     two.seize_when_free(&lock).await;
 }
 
-/// A provider that never hears of what it was granted.
+/// A provider that never receives the answer to an acquisition.
 #[derive(Debug)]
 struct Deaf {
     inner: Arc<dyn LockProvider>,
@@ -116,7 +116,7 @@ impl LockProvider for Deaf {
     }
 }
 
-/// An acquisition may be dropped at any point: the next one works, and no lock is left behind.
+/// An acquisition that is dropped at any await point leaves no lock behind, and the next acquisition works.
 pub async fn an_acquisition_dropped_anywhere_leaves_nothing(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     for polls in 1..=4 {
@@ -141,7 +141,7 @@ pub async fn an_acquisition_dropped_anywhere_leaves_nothing(subject: &Subject) {
     }
 }
 
-/// A store that does not answer costs no more than the time limit, and afterwards all is well.
+/// If the store does not answer, a call fails at its time limit, and the lock can be taken once the store answers again.
 pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("silent");
@@ -155,7 +155,7 @@ pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
     two.seize_when_free(&lock).await;
 }
 
-/// The store grants and its reply is lost on the way: the task does not run, and the lock is soon free.
+/// If the store grants a lock and the network loses the reply, the task does not run, and the lock becomes free soon.
 pub async fn a_reply_lost_on_the_way_is_no_grant(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("lost-reply");

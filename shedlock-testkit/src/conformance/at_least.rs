@@ -1,4 +1,4 @@
-//! A lock stays taken for `at_least` from its acquisition, however its holder ended.
+//! Cases for `at_least`: the lock stays taken for that long after the acquisition, no matter how its holder ended.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use shedlock_runtime::{
 use super::node::Node;
 use super::subject::{LONG, Subject, assert_kept, config, fresh, soon};
 
-/// One lock whose holder is to end early.
+/// One lock whose holder ends before `at_least` has passed.
 struct Early {
     one: Node,
     two: Node,
@@ -36,7 +36,7 @@ impl Early {
         self.one.lock(&self.lock, at_most, self.at_least).await
     }
 
-    /// The lock is granted again, and not before its time.
+    /// Asserts that the lock is granted again, and not before `at_least` has passed.
     async fn assert_kept(self) {
         let next = self.two.seize_within(&self.lock, self.at_least).await;
         assert_kept(self.asked, self.at_least, &next);
@@ -49,7 +49,7 @@ impl Early {
     }
 }
 
-/// A release right after the acquisition.
+/// The lock stays taken for `at_least` after a release right after the acquisition.
 pub async fn holds_after_a_release(subject: &Subject) {
     let early = Early::new(subject).await;
     let held = early.one.seize_for(&early.lock, LONG, early.at_least).await;
@@ -57,7 +57,7 @@ pub async fn holds_after_a_release(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// A task that returned.
+/// The lock stays taken for `at_least` after the task returned.
 pub async fn holds_after_a_return(subject: &Subject) {
     let early = Early::new(subject).await;
     let outcome = early
@@ -71,7 +71,7 @@ pub async fn holds_after_a_return(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// A task that returned an error, which is only another value.
+/// The lock stays taken for `at_least` after the task returned an error, which the executor treats as any other value.
 pub async fn holds_after_an_error(subject: &Subject) {
     let early = Early::new(subject).await;
     let task = async { Err::<(), _>("the task's own error") };
@@ -86,7 +86,7 @@ pub async fn holds_after_an_error(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// A task that panicked.
+/// The lock stays taken for `at_least` after the task panicked.
 pub async fn holds_after_a_panic(subject: &Subject) {
     let early = Early::new(subject).await;
     let (executor, config) = (early.executor(), config(&early.lock, LONG, early.at_least));
@@ -104,7 +104,7 @@ pub async fn holds_after_a_panic(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// A task that was dropped while it ran.
+/// The lock stays taken for `at_least` after the running task was dropped.
 pub async fn holds_after_a_dropped_task(subject: &Subject) {
     let early = Early::new(subject).await;
     let (executor, config) = (early.executor(), config(&early.lock, LONG, early.at_least));
@@ -120,14 +120,14 @@ pub async fn holds_after_a_dropped_task(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// A guard that was dropped.
+/// The lock stays taken for `at_least` after the guard was dropped.
 pub async fn holds_after_a_dropped_guard(subject: &Subject) {
     let early = Early::new(subject).await;
     drop(early.guard(LONG).await);
     early.assert_kept().await;
 }
 
-/// An extension does not make it shorter.
+/// An extension with a shorter `at_least` does not shorten the `at_least` of the acquisition.
 pub async fn survives_an_extension(subject: &Subject) {
     let early = Early::new(subject).await;
     let mut guard = early.guard(LONG).await;
@@ -139,7 +139,7 @@ pub async fn survives_an_extension(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// An extension may make it longer, counted from the extension.
+/// An extension can lengthen `at_least`, counted from the extension.
 pub async fn can_be_extended(subject: &Subject) {
     let mut early = Early::new(subject).await;
     let at_least = std::mem::take(&mut early.at_least);
@@ -155,7 +155,7 @@ pub async fn can_be_extended(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// So it is when the reply to the acquisition was slow: the store counts from earlier than the holder.
+/// An extension can lengthen `at_least` after a slow reply to the acquisition, when the store counts from earlier than the holder.
 pub async fn can_be_extended_after_a_slow_reply(subject: &Subject) {
     let mut early = Early::new(subject).await;
     let (lock, at_least) = (early.lock.clone(), early.at_least);
@@ -171,7 +171,7 @@ pub async fn can_be_extended_after_a_slow_reply(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// A provider whose acquisitions are answered late.
+/// A provider whose answers to acquisitions arrive late.
 #[derive(Debug)]
 struct SlowReply(Arc<dyn LockProvider>);
 
@@ -196,7 +196,7 @@ impl LockProvider for SlowReply {
     }
 }
 
-/// It may be longer than `at_most`: a run that ended keeps the lock that long.
+/// If `at_least` is longer than `at_most`, a run that ended keeps the lock for `at_least`.
 pub async fn may_be_longer_than_at_most(subject: &Subject) {
     let mut early = Early::new(subject).await;
     early.at_least = subject.short() * 2;
@@ -205,7 +205,7 @@ pub async fn may_be_longer_than_at_most(subject: &Subject) {
     early.assert_kept().await;
 }
 
-/// And a crash frees it after `at_most`.
+/// If the holder crashes, the lock becomes free after `at_most`, even if `at_least` is longer.
 pub async fn does_not_outlive_a_crash(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("at-least-crash");
@@ -214,7 +214,7 @@ pub async fn does_not_outlive_a_crash(subject: &Subject) {
     assert_kept(held.asked, subject.short(), &next);
 }
 
-/// A run that took longer than that frees the lock at once.
+/// If the run took longer than `at_least`, its release frees the lock at once.
 pub async fn is_over_after_a_long_run(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("at-least-long-run");

@@ -1,10 +1,10 @@
-//! What a lock is: one holder, until it is released or its lease ends.
+//! Cases for the basic promise of a lock: one holder at a time, until the holder releases the lock or the lease ends.
 
 use std::time::Duration;
 
 use super::subject::{LONG, Subject, assert_kept, config, fresh};
 
-/// A lock is taken, refused to others, released, and free.
+/// A lock can be taken, is then refused to other nodes, and is free after its release.
 pub async fn is_taken_and_given_back(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("basic");
@@ -15,7 +15,7 @@ pub async fn is_taken_and_given_back(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// The holder itself cannot take the lock a second time.
+/// The node that holds a lock cannot take the lock a second time.
 pub async fn is_not_reentrant(subject: &Subject) {
     let one = subject.node("one").await;
     let lock = fresh("reentrant");
@@ -25,7 +25,7 @@ pub async fn is_not_reentrant(subject: &Subject) {
     one.must_be_free(&lock).await;
 }
 
-/// A lock of another name is another lock.
+/// Two locks with different names do not affect each other.
 pub async fn two_names_are_two_locks(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let (a, b) = (fresh("a"), fresh("b"));
@@ -38,7 +38,7 @@ pub async fn two_names_are_two_locks(subject: &Subject) {
     one.must_be_free(&b).await;
 }
 
-/// Taking and releasing can go on for ever, with one and the same configuration.
+/// A lock is free at once after each of many releases, with one and the same configuration.
 pub async fn is_free_at_once_after_each_release(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("again");
@@ -59,7 +59,7 @@ pub async fn is_free_at_once_after_each_release(subject: &Subject) {
     }
 }
 
-/// The guard that users hold does the same.
+/// The guard that users hold takes the lock and gives the lock back.
 pub async fn the_guard_takes_and_gives_back(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("guard");
@@ -72,7 +72,7 @@ pub async fn the_guard_takes_and_gives_back(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A lease that nobody ends, ends by itself: neither before its time nor much later.
+/// A lease that nobody releases ends at its time: not earlier, and not much later.
 pub async fn ends_after_at_most(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("expiry");
@@ -84,7 +84,7 @@ pub async fn ends_after_at_most(subject: &Subject) {
     one.must_be_free(&lock).await;
 }
 
-/// The lease is as long as was asked, also when the lock has a past with longer ones.
+/// A lease is as long as requested, even if the lock had longer leases before.
 pub async fn a_past_lease_does_not_linger(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("past");
@@ -95,7 +95,7 @@ pub async fn a_past_lease_does_not_linger(subject: &Subject) {
     assert_kept(short.asked, subject.short(), &taken_over);
 }
 
-/// A program that starts later sees what the others did.
+/// A node that starts later sees the locks that other nodes hold.
 pub async fn a_new_node_sees_what_others_did(subject: &Subject) {
     let one = subject.node("one").await;
     let lock = fresh("late");
@@ -108,7 +108,7 @@ pub async fn a_new_node_sees_what_others_did(subject: &Subject) {
     late.must_be_free(&lock).await;
 }
 
-/// A lease as long as the provider allows does not wrap around, and its lock can be released.
+/// The longest lease that the provider allows is held without overflow, and its lock can be released.
 pub async fn the_longest_lease_is_held(subject: &Subject) {
     let longest = subject.capabilities().longest_lease();
     let (one, two) = subject.two_nodes().await;
@@ -136,7 +136,7 @@ pub async fn the_longest_lease_is_held(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A record that another program left behind is taken over.
+/// A free record that another implementation of ShedLock left behind can be taken.
 pub async fn a_foreign_record_is_taken_over(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("foreign");

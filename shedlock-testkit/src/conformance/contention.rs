@@ -1,4 +1,4 @@
-//! However many ask at the same moment, one is granted the lock.
+//! Cases for many nodes that ask for the same lock at the same moment: one node is granted the lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +22,7 @@ async fn nodes(subject: &Subject) -> Vec<Node> {
     nodes
 }
 
-/// Lets everybody ask at once; gives the one who was granted the lock.
+/// Lets all contenders ask at once, and returns the one that was granted the lock.
 async fn race(nodes: &[Node], lock: &str, at_most: Duration) -> (Node, Held) {
     let start = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
     let contenders = (0..CONTENDERS).map(|number| {
@@ -55,7 +55,7 @@ async fn race(nodes: &[Node], lock: &str, at_most: Duration) -> (Node, Held) {
     })
 }
 
-/// For a name that nobody has used before.
+/// Of many nodes that ask at once for a lock that nobody has used before, one is granted the lock.
 pub async fn one_of_many_wins_a_new_lock(subject: &Subject) {
     let nodes = nodes(subject).await;
     for _ in 0..ROUNDS {
@@ -63,7 +63,7 @@ pub async fn one_of_many_wins_a_new_lock(subject: &Subject) {
     }
 }
 
-/// For a lock that was released.
+/// Of many nodes that ask at once for a released lock, one is granted the lock.
 pub async fn one_of_many_wins_a_released_lock(subject: &Subject) {
     let nodes = nodes(subject).await;
     let lock = fresh("race-released");
@@ -73,7 +73,7 @@ pub async fn one_of_many_wins_a_released_lock(subject: &Subject) {
     }
 }
 
-/// For a lock whose lease has ended by itself.
+/// Of many nodes that ask at once for a lock whose lease has ended, one is granted the lock.
 pub async fn one_of_many_takes_over(subject: &Subject) {
     let nodes = nodes(subject).await;
     let lock = fresh("race-expired");
@@ -90,7 +90,7 @@ pub async fn one_of_many_takes_over(subject: &Subject) {
     }
 }
 
-/// Nobody is granted a lock that is held, however many ask.
+/// A held lock is granted to none of many nodes that ask at once.
 pub async fn none_of_many_gets_a_held_lock(subject: &Subject) {
     let nodes = nodes(subject).await;
     let lock = fresh("race-held");
@@ -105,10 +105,10 @@ pub async fn none_of_many_gets_a_held_lock(subject: &Subject) {
     nodes[0].release(&held).await;
 }
 
-/// `ShedLock`'s own fuzz test: eight contenders, two locks, a counter each that is read and written a moment later. No
-/// update may be lost, so no two bodies may overlap.
+/// The fuzz test of `ShedLock` for Java loses no update: eight contenders use two locks, and each run reads a counter and writes the
+/// counter back a moment later.
 pub async fn no_two_bodies_overlap(subject: &Subject) {
-    /// What a contender does to its lock's counter, many times over.
+    /// Increments the counter of the contender's lock many times.
     async fn contend(node: Node, lock: String, counter: Arc<AtomicU64>, times: u64) {
         let executor = LockingTaskExecutor::new(Arc::clone(node.provider()));
         let grain = node.provider().info().capabilities().grain();

@@ -1,4 +1,4 @@
-//! A store that cannot answer is neither "held" nor "free": the error says what is wrong and what to do.
+//! Cases for a store that cannot answer: the call returns an error that names the cause and the remedy, and never reports "held" or "free".
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use shedlock_runtime::{LockingTaskExecutor, Operation};
 use super::harness::Disturbance;
 use super::subject::{LONG, Subject, config, fresh};
 
-/// Every broken provider of the harness fails as it must.
+/// Every broken provider of the harness fails with the kind of error and the message that the harness requires.
 pub async fn are_typed_and_helpful(subject: &Subject) {
     let broken = subject.harness().broken().await;
     if broken.is_empty() {
@@ -62,7 +62,7 @@ pub async fn are_typed_and_helpful(subject: &Subject) {
     }
 }
 
-/// A store that is away is an error, and no longer than it is away.
+/// A store that refuses connections causes a transient error, and locks can be taken as soon as the store is back.
 pub async fn a_store_that_is_away_is_an_error(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("away");

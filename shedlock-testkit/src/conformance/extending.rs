@@ -1,4 +1,4 @@
-//! An extension moves the end of a live lease, and of nothing else.
+//! Cases for extensions: an extension moves the end of a live lease and changes nothing else.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use shedlock_runtime::{ErrorKind, Ownership};
 
 use super::subject::{LONG, Subject, assert_kept, fresh, until};
 
-/// An extended lock is held past its first end, and free after its release.
+/// An extended lock is held past its first end, and is free after its release.
 pub async fn moves_the_end(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend");
@@ -18,7 +18,7 @@ pub async fn moves_the_end(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A lease can be extended again and again.
+/// A lease can be extended many times.
 pub async fn works_again_and_again(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-chain");
@@ -33,7 +33,7 @@ pub async fn works_again_and_again(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// The new end counts from the extension, also when that is earlier than the old one.
+/// The new end counts from the extension, even if the new end is earlier than the old end.
 pub async fn counts_from_now(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-shorter");
@@ -44,7 +44,7 @@ pub async fn counts_from_now(subject: &Subject) {
     assert_kept(held.asked, subject.short(), &taken_over);
 }
 
-/// What was released cannot be extended: it stays free.
+/// A released lock cannot be extended and stays free.
 pub async fn after_release_is_lost(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-released");
@@ -58,7 +58,7 @@ pub async fn after_release_is_lost(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A lease that has ended cannot be extended, though nobody has taken the lock: it stays free.
+/// A lease that has ended cannot be extended, even if nobody has taken the lock since, and the lock stays free.
 pub async fn after_expiry_is_lost(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-expired");
@@ -73,7 +73,7 @@ pub async fn after_expiry_is_lost(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// The guard says so too: the error is "lost", and the guard knows that it holds nothing.
+/// Extending a guard whose lease has ended returns the error "lost", and the guard then reports that it does not hold the lock.
 pub async fn a_guard_whose_lease_ended_says_so(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-guard");
@@ -97,7 +97,7 @@ pub async fn a_guard_whose_lease_ended_says_so(subject: &Subject) {
     two.extend(&taken_over, LONG).await;
 }
 
-/// A guard is live until its deadline, extended in place.
+/// A guard that was extended in place still holds its lock after the first deadline.
 pub async fn a_guard_is_extended_in_place(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-in-place");

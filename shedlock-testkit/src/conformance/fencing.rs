@@ -1,4 +1,4 @@
-//! Fencing tokens grow with every acquisition of a name, for as long as the provider says.
+//! Cases for fencing tokens: tokens grow with every acquisition of a lock name, for as long as the provider declares.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::harness::Disturbance;
 use super::node::Held;
 use super::subject::{LONG, Subject, fresh};
 
-/// Looks at the tokens of one lock as they are granted.
+/// Checks that the tokens of one lock grow, in the order in which the tokens were granted.
 #[derive(Default)]
 struct Tokens {
     last: Option<u64>,
@@ -30,7 +30,7 @@ impl Tokens {
     }
 }
 
-/// Whether the harness declares at least this; says so if not.
+/// Whether the declared fencing is at least `wanted`. If not, prints that the case is not applicable.
 fn declared(subject: &Subject, wanted: Fencing) -> bool {
     let declared = subject.fencing();
     if declared < wanted {
@@ -41,7 +41,7 @@ fn declared(subject: &Subject, wanted: Fencing) -> bool {
     declared >= wanted
 }
 
-/// Without fencing there are no tokens that somebody might rely on.
+/// A lease has a token exactly if the provider declares fencing.
 pub async fn is_declared_if_there_is_any(subject: &Subject) {
     let held = subject.node("one").await.seize(&fresh("token"), LONG).await;
     let declared = subject.fencing() != Fencing::None;
@@ -52,7 +52,7 @@ pub async fn is_declared_if_there_is_any(subject: &Subject) {
     );
 }
 
-/// The tokens grow across releases, nodes and repeated runs.
+/// Tokens grow across releases, across nodes and for a node that starts later.
 pub async fn grows_across_releases(subject: &Subject) {
     if !declared(subject, Fencing::UntilRestart) {
         return;
@@ -70,7 +70,7 @@ pub async fn grows_across_releases(subject: &Subject) {
     tokens.see(&late.seize(&lock, LONG).await);
 }
 
-/// They grow across leases that ended by themselves: this is what they are for.
+/// Tokens grow across leases that ended without a release, which is the case that fencing exists for.
 pub async fn grows_across_expiry(subject: &Subject) {
     if !declared(subject, Fencing::UntilRestart) {
         return;
@@ -82,7 +82,7 @@ pub async fn grows_across_expiry(subject: &Subject) {
     tokens.see(&two.seize_within(&lock, subject.short()).await);
 }
 
-/// The guard hands out the token of its lease, and an extension does not change it.
+/// The guard returns the token of its lease, and an extension does not change the token.
 pub async fn is_the_same_for_the_whole_lease(subject: &Subject) {
     if !declared(subject, Fencing::UntilRestart) {
         return;
@@ -101,7 +101,7 @@ pub async fn is_the_same_for_the_whole_lease(subject: &Subject) {
     assert!(one.seize(&lock, LONG).await.lease.fencing_token() > token);
 }
 
-/// They go on growing after the store was restarted.
+/// Tokens still grow after the store was restarted.
 pub async fn survives_a_restart(subject: &Subject) {
     if !declared(subject, Fencing::UntilDeletion) {
         return;
@@ -121,7 +121,7 @@ pub async fn survives_a_restart(subject: &Subject) {
     tokens.see(&after.seize(&lock, LONG).await);
 }
 
-/// They go on growing after the lock's record was deleted.
+/// Tokens still grow after the record of the lock was deleted.
 pub async fn survives_deletion(subject: &Subject) {
     if !declared(subject, Fencing::Always) {
         return;

@@ -1,10 +1,10 @@
-//! A release by force frees a lock at once, and whoever held it is told.
+//! Cases for a forced release: the lock is free at once, and the previous holder learns of its loss at its next call.
 
 use shedlock_runtime::Ownership;
 
 use super::subject::{LONG, Subject, fresh};
 
-/// A release by force frees the lock at once, once.
+/// A forced release frees the lock at once, and a second forced release finds nothing to free.
 pub async fn a_forced_release_frees_at_once(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -17,7 +17,7 @@ pub async fn a_forced_release_frees_at_once(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// What the operator said can be read until somebody takes the lock.
+/// The operator's reason can be read until the next acquisition of the lock.
 pub async fn the_reason_is_kept_until_the_next_acquisition(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -44,7 +44,7 @@ pub async fn the_reason_is_kept_until_the_next_acquisition(subject: &Subject) {
     );
 }
 
-/// Also while `at_least` keeps it after a run that ended.
+/// A forced release also frees a lock that `at_least` holds after a run has ended.
 pub async fn a_forced_release_ends_at_least(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -58,7 +58,7 @@ pub async fn a_forced_release_ends_at_least(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// The holder's release and extension come too late then, change nothing, and say so.
+/// After a forced release, the old holder's extension and release return `Lost` and change nothing.
 pub async fn the_old_holder_is_told(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -82,7 +82,7 @@ pub async fn the_old_holder_is_told(subject: &Subject) {
     two.release(&live).await;
 }
 
-/// What the operator said is kept without what steers a terminal, and cut to what fits.
+/// The operator's reason is stored without control characters, and is truncated to the length that fits.
 pub async fn the_reason_is_kept_cleaned_and_cut(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;

@@ -1,4 +1,4 @@
-//! What the conformance suite must know about a provider and its store.
+//! The interface between the conformance suite and a provider with its store.
 
 use std::sync::Arc;
 
@@ -6,10 +6,11 @@ use shedlock_runtime::{ErrorKind, Fencing, LockAdmin, LockProvider, async_trait}
 
 use crate::Unavailable;
 
-/// One store under test, and how to make providers over it. Each case of the suite gets a harness of its own.
+/// One store under test, and how to make providers over the store. Each case of the suite gets a new harness.
 ///
-/// The suite reads what the store can do from the provider's [`Capabilities`](shedlock_runtime::Capabilities). Only [`node`](Self::node) is
-/// required. Each other method lets the suite test more. A case that needs a method which the harness lacks reports that, and passes.
+/// The suite reads what the store supports from the provider's [`Capabilities`](shedlock_runtime::Capabilities). Only [`node`](Self::node)
+/// is required. Each other method enables more cases. A case that needs a method that is not implemented prints `NOT APPLICABLE` and
+/// passes.
 ///
 /// # Examples
 ///
@@ -37,38 +38,37 @@ use crate::Unavailable;
 /// ```
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {
-    /// Whether every call ends at its first poll, as in memory. No reply can be lost then, and nothing arrives late.
+    /// Whether every call of the provider ends at its first poll, as in memory. Then no reply can be lost and no request can arrive late.
     fn answers_at_once(&self) -> bool {
         false
     }
 
-    /// How long fencing tokens grow in this store, where the provider cannot know: a table may lack the column. By default what the
-    /// provider declares.
+    /// How long fencing tokens grow, where the provider cannot know: a table may lack the column. `None`: as the provider declares.
     fn fencing(&self) -> Option<Fencing> {
         None
     }
 
-    /// How many characters a name must be able to have. JVM nodes use up to 64; a wrapper that adds to names leaves fewer.
+    /// The number of characters that a lock name must be able to have. JVM nodes use up to 64. A wrapper that prefixes names leaves fewer.
     fn name_chars(&self) -> usize {
         64
     }
 
-    /// A provider as another program would make it: over the same store as all nodes of this harness, with connections and
-    /// caches of its own, and with this node name, which other nodes may have too.
+    /// Makes a provider as another program would: over the store of this harness, with its own connections and caches, and with this node
+    /// name. Several nodes may have the same name.
     async fn node(&self, name: &str) -> Arc<dyn LockProvider>;
 
-    /// A node for an operator, as [`node`](Self::node) makes one; `None` if the provider is no [`LockAdmin`].
+    /// Makes a node for an operator, in the same way as [`node`](Self::node); `None` if the provider does not implement [`LockAdmin`].
     async fn admin(&self, _name: &str) -> Option<Arc<dyn LockAdmin>> {
         None
     }
 
-    /// What another process needs to make nodes over the same store: a URL, a path. Only asked for when
-    /// [`conformance!`](crate::conformance!) is called with `processes`.
+    /// What another process needs to make nodes over the same store, such as a URL or a path. The suite calls this method only if
+    /// [`conformance!`](crate::conformance!) has the argument `processes`.
     fn address(&self) -> Option<String> {
         None
     }
 
-    /// A node whose time of day is wrong by an hour, ahead or behind; where the store's clock decides: see [`Expiry`](shedlock_runtime::Expiry).
+    /// Makes a node whose clock is one hour ahead or behind. Not used with [`ByClientClock`](shedlock_runtime::Expiry::ByClientClock).
     async fn node_with_wrong_clock(
         &self,
         _name: &str,
@@ -77,46 +77,44 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
-    /// What the store itself says of a lock, read past the provider.
+    /// Reads the record of a lock directly from the store, without the provider.
     async fn peek(&self, _lock: &str) -> Peek {
         Peek::Unsupported
     }
 
-    /// Deletes the record of a lock past the provider; false if the harness cannot.
+    /// Deletes the record of a lock directly in the store, without the provider; returns false if the harness cannot do this.
     async fn delete(&self, _lock: &str) -> bool {
         false
     }
 
-    /// Writes the record of a free lock as a program of another make would; false if the harness cannot.
+    /// Writes the record of a free lock as another implementation of ShedLock would; returns false if the harness cannot do this.
     async fn insert_foreign(&self, _lock: &str) -> bool {
         false
     }
 
-    /// Removes the table, collection or bucket that the provider needs; false if there is none or the harness cannot.
+    /// Removes the table, collection or bucket that the provider needs; returns false if there is none or the harness cannot do this.
     async fn remove_schema(&self) -> bool {
         false
     }
 
-    /// Makes it again, as an administrator would, while providers are in use.
+    /// Creates the table, collection or bucket again, as an administrator would, while providers are in use.
     async fn restore_schema(&self) {}
 
-    /// Begins a disturbance of everything between the nodes and the store; false if the harness cannot.
-    ///
-    /// [`Proxy::set`](crate::Proxy::set) and a server of the test's own do most of them.
+    /// Starts a disturbance, which [`Disturbance`] describes, between all nodes and the store; returns false if the harness cannot do this.
     async fn disturb(&self, _disturbance: Disturbance) -> bool {
         false
     }
 
-    /// Ends every disturbance.
+    /// Ends every disturbance. With a proxy: set `Rule::Pass`, end the connections that lost replies, and accept connections again.
     async fn calm(&self) {}
 
-    /// Providers that cannot work, and what they must say.
+    /// Returns providers that cannot work, each with the error that the provider must return.
     async fn broken(&self) -> Vec<Broken> {
         Vec::new()
     }
 }
 
-/// What the store itself has under a lock's name, in the answer of [`Harness::peek`].
+/// What the store contains under a lock's name, as returned by [`Harness::peek`].
 ///
 /// See [`Stored`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +127,7 @@ pub enum Peek {
     Found(Stored),
 }
 
-/// The record of a lock as the store keeps it.
+/// The record of a lock as it is in the store.
 ///
 /// # Examples
 ///
@@ -153,7 +151,15 @@ pub struct Stored {
     pub record: String,
 }
 
-/// Something that goes wrong between a node and its store; see [`Harness::disturb`].
+/// A fault between the nodes and the store, started by [`Harness::disturb`]. If the nodes connect through a [`Proxy`](crate::Proxy):
+///
+/// | Disturbance | How the harness does it |
+/// |---|---|
+/// | `Stall` | `proxy.set(Rule::Hold(Direction::Both))` |
+/// | `LoseReplies` | `proxy.set(Rule::Discard(Direction::ToClient))` |
+/// | `EndConnections` | `proxy.end_connections(Ending::Reset)` |
+/// | `Away` | both `proxy.refuse_connections().await` and `proxy.end_connections(Ending::Close)` |
+/// | `Restart` | kills and starts a server that only this harness uses: `server.kill().await`, `server.restart().await` |
 ///
 /// # Examples
 ///
@@ -162,7 +168,7 @@ pub struct Stored {
 /// use shedlock_testkit::conformance::Disturbance;
 /// use shedlock_testkit::proxy::{Direction, Ending, Rule};
 ///
-/// /// A harness whose nodes connect through a proxy can do three of them.
+/// /// A harness whose nodes connect through a proxy. This example leaves out `Away` and `Restart`.
 /// async fn disturb(proxy: &Proxy, disturbance: Disturbance) -> bool {
 ///     match disturbance {
 ///         Disturbance::Stall => proxy.set(Rule::Hold(Direction::Both)),
@@ -176,19 +182,19 @@ pub struct Stored {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Disturbance {
-    /// Connections stay open and nothing passes. What was sent meanwhile arrives after the disturbance.
+    /// Connections stay open and no bytes pass. What was sent during the disturbance arrives after the disturbance.
     Stall,
-    /// Requests arrive, and no reply does.
+    /// Requests reach the store, and no reply reaches a node.
     LoseReplies,
-    /// All connections are ended once. New connections work.
+    /// All open connections are ended once. New connections work.
     EndConnections,
     /// The store is killed and started again with its data. The call returns when the store is back.
     Restart,
-    /// The store refuses connections during the disturbance.
+    /// The store refuses new connections during the disturbance, and the open connections are ended.
     Away,
 }
 
-/// A provider that cannot work, and the error that it must answer; see [`Harness::broken`].
+/// A provider that cannot work, and the error that the provider must return; see [`Harness::broken`].
 ///
 /// # Examples
 ///
@@ -208,20 +214,20 @@ pub enum Disturbance {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Broken {
-    /// What is wrong with the provider, for messages of the suite.
+    /// What is wrong with the provider, for messages of the suite, such as `a missing table`.
     pub what: &'static str,
     /// The provider that cannot work.
     pub provider: Arc<dyn LockProvider>,
-    /// The kind of the error that the provider must answer.
+    /// The kind of the error that the provider must return.
     pub kind: ErrorKind,
-    /// What the error's message must contain, such as the definition of the missing table or the missing privilege.
+    /// Texts that the error message must contain, such as the definition of the missing table or the missing privilege.
     pub mentions: Vec<String>,
-    /// What no message may contain, such as the password.
+    /// Texts that no message may contain, such as the password.
     pub secrets: Vec<String>,
 }
 
 impl Broken {
-    /// A provider that must fail with an error of this kind.
+    /// Describes a provider that must fail with an error of this kind.
     #[must_use]
     pub fn new(what: &'static str, provider: Arc<dyn LockProvider>, kind: ErrorKind) -> Self {
         Self {
@@ -233,14 +239,14 @@ impl Broken {
         }
     }
 
-    /// Demands that the message contains `text`.
+    /// Requires that the error message contains `text`.
     #[must_use]
     pub fn mentioning(mut self, text: impl Into<String>) -> Self {
         self.mentions.push(text.into());
         self
     }
 
-    /// Demands that nothing prints `text`.
+    /// Requires that no message and no debug output contains `text`.
     #[must_use]
     pub fn hiding(mut self, text: impl Into<String>) -> Self {
         self.secrets.push(text.into());
@@ -266,7 +272,7 @@ pub trait IntoHarness {
     /// The harness's type.
     type Harness: Harness;
 
-    /// The harness, or the reason why the store is not available on this machine.
+    /// Returns the harness, or the reason why the store is not available on this machine.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Whatever happened to the store, the next call works without a restart of the program.
+//! Cases for a store that was disturbed and repaired: the next call works without a restart of the program.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::harness::Disturbance;
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh};
 
-/// The record of a free lock is deleted.
+/// If the record of a free lock is deleted, the lock can still be taken.
 pub async fn a_record_deleted_while_free(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("deleted-free");
@@ -23,7 +23,7 @@ pub async fn a_record_deleted_while_free(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// The record of a held lock is deleted: the lock is free, and its holder is told when it asks.
+/// If the record of a held lock is deleted, the lock is free, and the holder learns of its loss at its next call.
 pub async fn a_record_deleted_while_held(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("deleted-held");
@@ -44,7 +44,7 @@ pub async fn a_record_deleted_while_held(subject: &Subject) {
     one.must_be_free(&lock).await;
 }
 
-/// The table is made after the program was started, and again after it was dropped.
+/// A provider works once its table exists, both at first and after the table was dropped.
 pub async fn a_schema_that_comes_late(subject: &Subject) {
     if !subject.harness().remove_schema().await {
         return subject.not_applicable("the harness cannot remove a schema, or there is none");
@@ -75,7 +75,7 @@ pub async fn a_schema_that_comes_late(subject: &Subject) {
     subject.harness().restore_schema().await;
 }
 
-/// All connections are ended: the next call makes new ones and works.
+/// After all connections were ended, the next call connects again and works.
 pub async fn ended_connections(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     for _ in 0..3 {
@@ -91,7 +91,7 @@ pub async fn ended_connections(subject: &Subject) {
     }
 }
 
-/// The store is restarted: the next call works, and a durable store has kept the lock.
+/// After a restart of the store, the next call works, and a durable store still has the lock.
 pub async fn a_restarted_store(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("restarted");

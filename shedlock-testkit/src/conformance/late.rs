@@ -1,7 +1,7 @@
-//! A request that reaches the store a second time, or after its successors, changes nothing that was done since.
+//! Cases for a request that reaches the store twice, or after later requests: the request does not undo any later change.
 //!
-//! A network keeps a segment back, a server stands still with a request in its hands, and meanwhile the caller asks again over
-//! another connection: each pair of acquisition, extension and release can arrive the wrong way round.
+//! A network can delay a segment, and a paused server can delay a request that it has received. In the meantime, the caller asks again over
+//! another connection. So any two of acquisition, extension and release can arrive in the wrong order.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::harness::Peek;
 use super::node::Node;
 use super::subject::{LONG, NOISE, Subject, config, fresh, until};
 
-/// A request, and the lease that it has won.
+/// An acquisition request, and the lease that the request won.
 async fn won(
     node: &Node,
     lock: &str,
@@ -24,7 +24,7 @@ async fn won(
     (request, lease.expect("nobody holds the lock"))
 }
 
-/// Delivers an acquisition once more, whose lease is over: whatever the answer is, it is no grant.
+/// Delivers an acquisition request again after its lease has ended: no answer may be a grant.
 async fn must_not_be_granted(node: &Node, request: &AcquireRequest) {
     let answer = node.provider().acquire(request).await;
     assert!(
@@ -45,14 +45,14 @@ async fn release(node: &Node, lease: &Lease) -> Ownership {
     answer.expect("the store answers")
 }
 
-/// A lease whose next request is kept back, and the copy with which that request is delivered later.
+/// Skips one request of a lease, and returns a copy of the lease with which that request is delivered later.
 fn kept_back(lease: &Lease) -> Lease {
     let late = lease.replica();
     let _kept_back = lease.next_write().expect("the lease has an owner");
     late
 }
 
-/// The record is as it was, and others are refused after the time that the late request would have left.
+/// Asserts that the record is unchanged, and that another node is still refused after the time that the late request would have set.
 async fn must_still_hold(subject: &Subject, lock: &str, before: &Peek, after: Duration) {
     assert_eq!(
         &subject.peek(lock).await,
@@ -71,7 +71,7 @@ fn nothing_is_late(subject: &Subject) -> bool {
     at_once
 }
 
-/// The first copy of an acquisition arrives after the lease was extended.
+/// A second copy of an acquisition that arrives after an extension does not undo the extension.
 pub async fn an_acquisition_after_an_extension(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -86,7 +86,7 @@ pub async fn an_acquisition_after_an_extension(subject: &Subject) {
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
 
-/// It arrives while `at_least` keeps the lock.
+/// A second copy of an acquisition that arrives while `at_least` holds the lock changes nothing.
 pub async fn an_acquisition_while_at_least_lasts(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -100,7 +100,7 @@ pub async fn an_acquisition_while_at_least_lasts(subject: &Subject) {
     must_still_hold(subject, &lock, &before, subject.short()).await;
 }
 
-/// It arrives when the lock was given back.
+/// A second copy of an acquisition that arrives after the release does not take the lock again.
 pub async fn an_acquisition_after_its_release(subject: &Subject) {
     if nothing_is_late(subject) || !subject.keeps_free_records() {
         return;
@@ -113,7 +113,7 @@ pub async fn an_acquisition_after_its_release(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// It arrives when the lease has run out.
+/// A second copy of an acquisition that arrives after the end of the lease does not take the lock again.
 pub async fn an_acquisition_after_its_lease(subject: &Subject) {
     if nothing_is_late(subject) || !subject.keeps_free_records() {
         return;
@@ -126,7 +126,7 @@ pub async fn an_acquisition_after_its_lease(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// An extension arrives after a later one, which asked for more.
+/// An extension that arrives after a later and longer extension does not shorten the lease.
 pub async fn an_extension_after_a_later_one(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -142,7 +142,7 @@ pub async fn an_extension_after_a_later_one(subject: &Subject) {
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
 
-/// An extension arrives twice: the second copy is answered as the first was, and moves nothing.
+/// An extension that arrives twice is answered the same way both times, and the second copy changes nothing.
 pub async fn an_extension_a_second_time(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -158,7 +158,7 @@ pub async fn an_extension_a_second_time(subject: &Subject) {
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
 }
 
-/// An extension arrives while `at_least` keeps the lock after the release.
+/// An extension that arrives while `at_least` holds the lock after the release changes nothing.
 pub async fn an_extension_while_at_least_lasts(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -173,7 +173,7 @@ pub async fn an_extension_while_at_least_lasts(subject: &Subject) {
     must_still_hold(subject, &lock, &before, subject.short()).await;
 }
 
-/// An extension arrives after the release.
+/// An extension that arrives after the release does not take the lock again.
 pub async fn an_extension_after_the_release(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -187,7 +187,7 @@ pub async fn an_extension_after_the_release(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A release arrives after an extension that was sent later.
+/// A release that arrives after an extension that was sent later does not free the lock.
 pub async fn a_release_after_a_later_extension(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -202,7 +202,7 @@ pub async fn a_release_after_a_later_extension(subject: &Subject) {
     must_still_hold(subject, &lock, &before, Duration::ZERO).await;
 }
 
-/// A release arrives twice, the second time when the lock is free: `at_least` does not begin anew.
+/// A release that arrives a second time, when the lock is free, does not start `at_least` again.
 pub async fn a_release_a_second_time(subject: &Subject) {
     if nothing_is_late(subject) {
         return;
@@ -217,7 +217,7 @@ pub async fn a_release_a_second_time(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// Nor does whatever arrives when somebody else holds the lock change anything.
+/// An acquisition, an extension or a release that arrives while another node holds the lock changes nothing.
 pub async fn anything_after_the_next_holder(subject: &Subject) {
     if nothing_is_late(subject) {
         return;

@@ -1,10 +1,10 @@
-//! What an operator sees in the list of locks.
+//! Cases for the list of locks that an operator reads.
 
 use shedlock_runtime::{LockInfo, Selection};
 
 use super::subject::{LONG, Subject, fresh};
 
-/// What is held and what is paused is listed, by name, byte by byte.
+/// The list contains held locks and paused locks, sorted by the bytes of their names.
 pub async fn lists_what_is_held_and_paused(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -45,7 +45,7 @@ pub async fn lists_what_is_held_and_paused(subject: &Subject) {
     one.release(&other).await;
 }
 
-/// Records are read by the beginning of their names, byte by byte, and no others.
+/// A list by prefix contains exactly the locks whose names begin with the bytes of the prefix.
 pub async fn reads_by_prefix(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -68,7 +68,7 @@ pub async fn reads_by_prefix(subject: &Subject) {
     assert!(read(&stem.to_lowercase()).await.is_empty());
 }
 
-/// A free lock is in the list where the store keeps its record, and else is not.
+/// The list contains a free lock exactly if the store keeps records of free locks.
 pub async fn lists_what_is_free(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -85,7 +85,7 @@ pub async fn lists_what_is_free(subject: &Subject) {
     assert_eq!(operator.find(&lock).await.is_some(), keeps);
 }
 
-/// A lock that the store has no record of is nothing to it, and a lock of a like name is another one.
+/// A lock without a record is unknown to every action of an operator, even if a similarly named lock exists.
 pub async fn an_unknown_name_is_none(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;

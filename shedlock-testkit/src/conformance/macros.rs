@@ -1,13 +1,13 @@
-//! `conformance!`, and the lists of cases that nothing may be missing from.
+//! The macro `conformance!`, and the complete lists of its cases.
 
-/// Makes the conformance suite's tests for one provider: a module with a `#[test]` for each case.
+/// Generates the conformance tests for one provider: a module with one `#[test]` for each case.
 ///
-/// The first argument names the module, the second is a future that gives the [`Harness`](crate::Harness) of one case, or a
-/// `Result<Harness, Unavailable>`. It sees what is around the macro.
+/// The first argument is the name of the module. The second argument is a future whose output is the [`Harness`](crate::Harness) of one
+/// case, or a `Result<Harness, Unavailable>`. The future can use the items in scope where the macro is called.
 ///
-/// With `processes = connect`, the suite also runs nodes as processes of their own over the harness's
-/// [`address`](crate::Harness::address); `connect` is an `async fn(address: String, node: String) -> Arc<dyn LockProvider>` that
-/// makes a node in such a process.
+/// With `processes = connect`, the suite also runs nodes as separate processes, which connect to the harness's
+/// [`address`](crate::Harness::address). `connect` is an `async fn(address: String, node: String) -> Arc<dyn LockProvider>` that makes a
+/// node in such a process.
 ///
 /// See [the module](mod@crate::conformance) for an example.
 #[macro_export]
@@ -20,7 +20,7 @@ macro_rules! conformance {
     };
 }
 
-/// Calls a macro with the cases that need nodes in processes of their own.
+/// Calls a macro with the cases that need nodes in separate processes.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_process_cases {
@@ -40,7 +40,7 @@ macro_rules! __conformance_process_cases {
     };
 }
 
-/// Calls a macro with all cases, by group. The list that nothing may be missing from; a test compares it with the files.
+/// Calls a macro with all cases, by group. A test compares this list with the source files, so no case can be missing.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_cases {

@@ -1,4 +1,4 @@
-//! Any legal name is a lock of its own, and an illegal one never reaches the store.
+//! Cases for lock names: every legal name is a separate lock, and an illegal name never reaches the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Opera
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh};
 
-/// Names that careless quoting, escaping, comparing or cutting would take for one another, or for something else.
+/// Names that careless quoting, escaping, comparing or truncating would mistake for one another or for syntax.
 const ODD: &[&str] = &[
     "job",
     "Job",
@@ -94,7 +94,7 @@ const ODD: &[&str] = &[
     "!",
 ];
 
-/// Odd names are all legal and all distinct.
+/// Unusual legal names are all accepted, and each is a separate lock.
 pub async fn odd_names_are_distinct_locks(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let mark = fresh("x");
@@ -131,7 +131,7 @@ pub async fn odd_names_are_distinct_locks(subject: &Subject) {
     }
 }
 
-/// The shortest name and the longest that the provider takes, also in characters of four bytes.
+/// The shortest name and the longest name that the provider accepts work, also with characters of four bytes.
 pub async fn short_and_long_names_work(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     // The runtime takes no name of more than 1024 bytes, whatever the provider says.
@@ -165,7 +165,7 @@ pub async fn short_and_long_names_work(subject: &Subject) {
     one.release(&shortest).await;
 }
 
-/// A name longer than the store's limit is refused before the store is asked.
+/// A name that is longer than the store's limit is refused before the provider asks the store.
 pub async fn a_name_too_long_never_reaches_the_store(subject: &Subject) {
     let provider = subject.harness().node("one").await;
     Node::from_provider(Arc::clone(&provider)).warm_up().await;
@@ -213,7 +213,7 @@ pub async fn a_name_too_long_never_reaches_the_store(subject: &Subject) {
     assert_eq!(counted.calls(Operation::Acquire), 0);
 }
 
-/// Empty names and control characters are refused before there is an attempt.
+/// An empty name and a name with control characters are refused when the configuration is made.
 #[expect(
     clippy::unused_async,
     reason = "a case is async; this one ends before there is a store"
@@ -237,7 +237,7 @@ pub async fn an_illegal_name_never_reaches_the_store(_subject: &Subject) {
     }
 }
 
-/// A node's name may be anything: it is the host's, after all.
+/// Any node name works, since a node name may come from the host.
 pub async fn odd_node_names_do_no_harm(subject: &Subject) {
     let two = subject.node("two").await;
     for name in [

@@ -1,4 +1,4 @@
-//! One program's view of the store under test: short names for what it does.
+//! One node of the store under test: helper functions for what a node does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,20 +10,20 @@ use shedlock_runtime::{
 
 use super::subject::{LONG, PATIENCE, POLL, config, fresh};
 
-/// One provider: one program's view of the store.
+/// One provider, as one program has it.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     provider: Arc<dyn LockProvider>,
     slack: Duration,
 }
 
-/// A lease as the store granted it, without a guard: the cases decide what becomes of it.
+/// A lease that the store granted, without a guard, so that the case decides how the lease ends.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) lease: Lease,
-    /// Before the store was asked.
+    /// The time before the node asked the store, by the monotonic clock.
     pub(super) asked: Instant,
-    /// After the store had answered.
+    /// The time after the store answered, by the monotonic clock.
     pub(super) answered: Instant,
 }
 
@@ -52,7 +52,7 @@ impl Node {
         AcquireRequest::new(config, self.provider.info().clock().boot())
     }
 
-    /// Asks the store once, without the runtime's time limit.
+    /// Asks the store once, without the time limit of the runtime.
     pub(super) async fn try_seize(&self, config: LockConfiguration) -> Result<Held, Refusal> {
         let asked = Instant::now();
         let name = config.name().clone();
@@ -69,7 +69,7 @@ impl Node {
         }
     }
 
-    /// Takes a lock that must be free.
+    /// Takes a lock that must be free, without a guard.
     pub(super) async fn seize(&self, lock: &str, at_most: Duration) -> Held {
         self.seize_for(lock, at_most, Duration::ZERO).await
     }
@@ -86,7 +86,7 @@ impl Node {
         }
     }
 
-    /// Takes a lock that must be free, as users do.
+    /// Takes a lock that must be free, with a guard, as users do.
     pub(super) async fn lock(&self, lock: &str, at_most: Duration, at_least: Duration) -> Lock {
         match self
             .provider
@@ -99,7 +99,7 @@ impl Node {
         }
     }
 
-    /// Asks for a lock that must be held, and must be said to be.
+    /// Asks for a lock that must be held, and asserts that the refusal says so.
     pub(super) async fn must_be_refused(&self, lock: &str) {
         match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
             Ok(_) => panic!("`{lock}` is held, and was granted to another"),
@@ -118,12 +118,12 @@ impl Node {
         self.release(&held).await;
     }
 
-    /// Asks until the lock is granted, which must happen `soon`.
+    /// Asks until the lock is granted, which must happen within `PATIENCE`.
     pub(super) async fn seize_when_free(&self, lock: &str) -> Held {
         self.seize_within(lock, Duration::ZERO).await
     }
 
-    /// Asks until the lock is granted, which must happen within `wait` and what a busy machine needs.
+    /// Asks until the lock is granted, which must happen within `wait` and some extra time for a busy machine.
     pub(super) async fn seize_within(&self, lock: &str, wait: Duration) -> Held {
         let limit = Instant::now() + wait + self.slack + PATIENCE;
         loop {

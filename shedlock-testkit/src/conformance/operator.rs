@@ -1,4 +1,4 @@
-//! An operator of the store under test: short names for what one does.
+//! One operator of the store under test: helper functions for what an operator does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,20 +8,20 @@ use shedlock_runtime::{Expiry, LockAdmin, LockInfo, SkipReason};
 use super::node::Node;
 use super::subject::{LONG, Subject, config};
 
-/// How far an instant that the store keeps may be from ours: a store may count in milliseconds, and its clock be slewed.
+/// The tolerance for times from the store: a store may count in milliseconds, and its clock may be slewed.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
-/// One operator's view of the store.
+/// One operator of the store under test.
 #[derive(Debug, Clone)]
 pub(super) struct Operator {
     admin: Arc<dyn LockAdmin>,
     slack: Duration,
-    /// Whether the store may be unable to say when a lock was taken, and when it will be free.
+    /// Whether the store may be unable to report when a lock was taken and when the lock becomes free.
     may_tell_no_times: bool,
 }
 
 impl Subject {
-    /// An operator, unless the provider has no place for one; says so then.
+    /// Makes an operator. If the provider does not support operators, prints that the case is not applicable.
     pub(super) async fn operator(&self) -> Option<Operator> {
         let Some(admin) = self.harness().admin("operator").await else {
             self.not_applicable("the provider is no `LockAdmin`");
@@ -41,7 +41,7 @@ impl Operator {
         &*self.admin
     }
 
-    /// The time of day as the provider sees it.
+    /// The current time of day as the provider sees it.
     pub(super) fn utc(&self) -> SystemTime {
         self.admin.info().clock().utc()
     }
@@ -56,7 +56,7 @@ impl Operator {
         found.unwrap_or_else(|error| panic!("`{lock}` cannot be looked at: {error:?}"))
     }
 
-    /// What is known of a lock that the store must know.
+    /// Returns what the store reports about a lock that the store must know.
     pub(super) async fn get(&self, lock: &str) -> LockInfo {
         let found = self.find(lock).await;
         found.unwrap_or_else(|| panic!("the store knows nothing of `{lock}`"))
@@ -67,7 +67,7 @@ impl Operator {
         done.unwrap_or_else(|error| panic!("`{lock}` cannot be released by force: {error:?}"))
     }
 
-    /// Pauses a lock for so long from now; gives an instant before that now.
+    /// Pauses a lock for a duration from now, and returns a time before the pause.
     pub(super) async fn pause(&self, lock: &str, length: Duration, reason: &str) -> Instant {
         let asked = Instant::now();
         let done = self.admin.pause(lock, self.utc() + length, reason).await;
@@ -90,7 +90,7 @@ impl Operator {
         done.unwrap_or_else(|error| panic!("the locks of `{prefix}` cannot be pruned: {error:?}"))
     }
 
-    /// The instant must be between the two, give or take the store's grain.
+    /// Asserts that an instant is between two others, within the tolerance and the granularity of the store's clock.
     pub(super) fn assert_between(
         &self,
         what: &str,
@@ -108,7 +108,7 @@ impl Operator {
         );
     }
 
-    /// A lock that was taken for `length` at some time since `asked` must be said to be taken for what is left of it.
+    /// Asserts the remaining time of a lock that was taken for `length` at some time after `asked`.
     pub(super) fn assert_remaining(&self, info: &LockInfo, asked: SystemTime, length: Duration) {
         let looked = self.utc().duration_since(asked).unwrap_or_default();
         assert!(
@@ -119,7 +119,7 @@ impl Operator {
         );
     }
 
-    /// What is known of a lock that must be free; `None` from a store that keeps no record of it.
+    /// Returns what the store reports about a lock that must be free; `None` if the store keeps no records of free locks.
     pub(super) async fn find_free(&self, lock: &str, subject: &Subject) -> Option<LockInfo> {
         let found = self.find(lock).await;
         let is_free = |info: &LockInfo| !info.paused && !info.is_held();
@@ -134,7 +134,7 @@ impl Operator {
 }
 
 impl Node {
-    /// Asks for a lock that must be paused, and must be said to be.
+    /// Asks for a lock that must be paused, and asserts that the refusal says so.
     pub(super) async fn must_be_paused(&self, lock: &str) {
         match self.try_seize(config(lock, LONG, Duration::ZERO)).await {
             Ok(_) => panic!("`{lock}` is paused, and was granted"),

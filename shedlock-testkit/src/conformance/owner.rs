@@ -1,4 +1,4 @@
-//! A lock belongs to one acquisition: not to a host, not to a process, not to whoever held it before.
+//! Cases for ownership: a lock belongs to one acquisition, and not to a host, a process or an earlier holder.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::harness::Peek;
 use super::node::{Held, Node};
 use super::subject::{LONG, Subject, config, fresh};
 
-/// Two nodes, and a lock that the first held until its lease ended and the second holds now.
+/// Two nodes, and a lock that the first node held until its lease ended and that the second node holds now.
 async fn succession(
     subject: &Subject,
     lock: &str,
@@ -21,7 +21,7 @@ async fn succession(
     (old, stale, new, live)
 }
 
-/// The new holder's lock is as it was: taken, extendable, releasable.
+/// Asserts that the new holder's lock is unchanged: refused to others, extendable and releasable.
 async fn assert_untouched(subject: &Subject, lock: &str, before: &Peek, new: &Node, live: &Held) {
     assert_eq!(
         &subject.peek(lock).await,
@@ -36,7 +36,7 @@ async fn assert_untouched(subject: &Subject, lock: &str, before: &Peek, new: &No
     third.must_be_free(lock).await;
 }
 
-/// A release after the lease was lost frees nothing, and says that it was too late.
+/// A release after the end of the lease does not free the next holder's lock, and reports that the lock was lost.
 pub async fn a_late_release_frees_nothing(subject: &Subject) {
     let lock = fresh("aba-release");
     let (old, stale, new, live) = succession(subject, &lock, ["one", "two"], Duration::ZERO).await;
@@ -49,7 +49,7 @@ pub async fn a_late_release_frees_nothing(subject: &Subject) {
     assert_untouched(subject, &lock, &before, &new, &live).await;
 }
 
-/// Nor does it when it would keep the lock for `at_least`.
+/// A release after the end of the lease does not hold the lock for `at_least`.
 pub async fn a_late_release_keeps_nothing(subject: &Subject) {
     let lock = fresh("aba-at-least");
     let (old, stale, new, live) = succession(subject, &lock, ["one", "two"], LONG).await;
@@ -62,7 +62,7 @@ pub async fn a_late_release_keeps_nothing(subject: &Subject) {
     assert_untouched(subject, &lock, &before, &new, &live).await;
 }
 
-/// An extension after the lease was lost changes nothing, and says so.
+/// An extension after the end of the lease changes nothing, and reports that the lock was lost.
 pub async fn a_late_extension_changes_nothing(subject: &Subject) {
     let lock = fresh("aba-extend");
     let (old, stale, new, live) = succession(subject, &lock, ["one", "two"], Duration::ZERO).await;
@@ -80,7 +80,7 @@ pub async fn a_late_extension_changes_nothing(subject: &Subject) {
     assert_untouched(subject, &lock, &before, &new, &live).await;
 }
 
-/// All this also between two programs of one name on one host.
+/// Two programs with the same node name on one host are separate holders.
 pub async fn two_nodes_of_one_name_are_two(subject: &Subject) {
     let lock = fresh("aba-same-name");
     let (old, stale, new, live) =
@@ -99,7 +99,7 @@ pub async fn two_nodes_of_one_name_are_two(subject: &Subject) {
     assert_untouched(subject, &lock, &before, &new, &live).await;
 }
 
-/// And between two runs of one node.
+/// Two acquisitions by one node are separate holders.
 pub async fn two_runs_of_one_node_are_two(subject: &Subject) {
     let lock = fresh("aba-same-node");
     let node = subject.node("one").await;
@@ -119,7 +119,7 @@ pub async fn two_runs_of_one_node_are_two(subject: &Subject) {
     assert_untouched(subject, &lock, &before, &node, &live).await;
 }
 
-/// A guard that outlived its lease is dropped without harm.
+/// Dropping a guard after the end of its lease does not affect the next holder.
 pub async fn a_late_guard_is_dropped_without_harm(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("aba-guard");
@@ -135,7 +135,7 @@ pub async fn a_late_guard_is_dropped_without_harm(subject: &Subject) {
     assert_untouched(subject, &lock, &before, &two, &live).await;
 }
 
-/// A second release of the same lease, as after a lost reply, harms nobody.
+/// A second release of the same lease, as after a lost reply, does not affect anyone.
 pub async fn a_second_release_harms_nobody(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("release-twice");
@@ -152,7 +152,7 @@ pub async fn a_second_release_harms_nobody(subject: &Subject) {
     two.release(&next).await;
 }
 
-/// The same attempt asked again, as after a lost reply, is granted again.
+/// The same acquisition request sent again, as after a lost reply, is granted again.
 pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
     if subject.harness().answers_at_once() {
         return subject.not_applicable("no reply can be lost");
@@ -175,7 +175,7 @@ pub async fn a_repeated_attempt_is_granted(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A node that finds the lock held writes nothing.
+/// A node that is refused a held lock does not change the record.
 pub async fn a_refused_attempt_writes_nothing(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("refused");
@@ -190,7 +190,7 @@ pub async fn a_refused_attempt_writes_nothing(subject: &Subject) {
     assert_eq!(subject.peek(&lock).await, before);
 }
 
-/// The stored owner is the node's name, `#` and 128 random bits, other ones for each acquisition.
+/// The stored owner is the node name, `#` and 128 random bits, which differ for each acquisition.
 pub async fn the_stored_owner_names_node_and_acquisition(subject: &Subject) {
     let node = subject.node("node-7").await;
     let lock = fresh("stored-owner");
@@ -220,7 +220,7 @@ pub async fn the_stored_owner_names_node_and_acquisition(subject: &Subject) {
     }
 }
 
-/// Nothing that prints shows the random part: whoever reads it could release the lock.
+/// No output shows the random part of the owner, with which anyone could release the lock.
 pub async fn the_random_part_is_never_shown(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("secret");

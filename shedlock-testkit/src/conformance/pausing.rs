@@ -1,4 +1,4 @@
-//! A lock that an operator has paused is skipped by every node, until its time or a word from the operator.
+//! Cases for pausing: every node skips a lock that an operator has paused, until the pause ends or the operator ends the pause.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use shedlock_runtime::{ErrorKind, LockError, LockingTaskExecutor, Outcome, Owner
 use super::harness::Disturbance;
 use super::subject::{LONG, Subject, assert_kept, config, fresh, soon, until};
 
-/// A free lock that is paused is skipped by every node, new ones too, and each says why.
+/// Every node, even a new one, skips a free lock that is paused, and reports the lock as paused.
 pub async fn a_paused_lock_is_skipped_by_every_node(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -23,7 +23,7 @@ pub async fn a_paused_lock_is_skipped_by_every_node(subject: &Subject) {
     }
 }
 
-/// A lock that nobody has ever taken can be paused too.
+/// A lock that nobody has ever taken can be paused.
 pub async fn an_unknown_lock_can_be_paused(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -37,7 +37,7 @@ pub async fn an_unknown_lock_can_be_paused(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// Whoever holds the lock loses it, and learns so when it extends or releases it: the pause stays.
+/// The holder of a lock loses the lock to a pause, learns of the loss at its next extension or release, and does not end the pause.
 pub async fn a_pause_takes_the_lock_from_its_holder(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -68,7 +68,7 @@ pub async fn a_pause_takes_the_lock_from_its_holder(subject: &Subject) {
     two.must_be_paused(&lock).await;
 }
 
-/// A task under a paused lock does not run, and its caller is told why.
+/// A task under a paused lock does not run, and the caller learns that the lock is paused.
 pub async fn the_caller_is_told_why(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -87,7 +87,7 @@ pub async fn the_caller_is_told_why(subject: &Subject) {
     );
 }
 
-/// A pause lasts until its time and no longer, and each attempt before is told that it is one.
+/// A pause ends at its time and not later, and every attempt before that time is refused as paused.
 pub async fn a_pause_ends_by_itself(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -109,7 +109,7 @@ pub async fn a_pause_ends_by_itself(subject: &Subject) {
     }
 }
 
-/// A pause that is over is not ended by anybody, and is no pause.
+/// A pause that has ended cannot be resumed or released by force, and its lock is reported as free.
 pub async fn a_pause_that_is_over_is_none(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -133,7 +133,7 @@ pub async fn a_pause_that_is_over_is_none(subject: &Subject) {
     one.must_be_free(&lock).await;
 }
 
-/// A second pause takes the place of the first, whether it ends later or earlier.
+/// A second pause replaces the first, no matter which of the two ends later.
 pub async fn a_second_pause_replaces_the_first(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -149,7 +149,7 @@ pub async fn a_second_pause_replaces_the_first(subject: &Subject) {
     assert_kept(asked, length, &next);
 }
 
-/// A pause is seen as one, with its reason and end, and without a holder.
+/// An operator sees a paused lock as paused, with its reason and end, and without a holder.
 pub async fn a_pause_is_shown(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -181,7 +181,7 @@ pub async fn a_pause_is_shown(subject: &Subject) {
     }
 }
 
-/// Attempts on a paused lock leave the pause as it is.
+/// Attempts to take a paused lock do not change the pause.
 pub async fn attempts_leave_a_pause_as_it_is(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -220,7 +220,7 @@ pub async fn attempts_leave_a_pause_as_it_is(subject: &Subject) {
     );
 }
 
-/// A pause that has ended already, or that would outlast us all, is refused before the store is asked.
+/// A pause whose end is in the past or too far in the future is refused before the provider asks the store.
 pub async fn an_impossible_pause_never_reaches_the_store(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;

@@ -1,4 +1,4 @@
-//! Which run of a lock may begin: once in each slot, once for each instant, one step after the other.
+//! Cases for positions: which run of a lock may start, so that each slot and each instant has one run, and steps run in order.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,11 +13,11 @@ use super::subject::{LONG, Subject, config, fresh, until};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Long enough that no test sees the end of a slot.
+/// A period that is so long that no test reaches the end of a slot.
 const PERIOD: Duration = Duration::from_secs(300 * 24 * 60 * 60);
 
 impl Subject {
-    /// Whether records keep positions; says so if the case cannot show anything without.
+    /// Whether records keep positions. If not, prints that the case is not applicable.
     fn keeps_positions(&self) -> bool {
         let keeps = self.capabilities().keeps_positions();
         if !keeps {
@@ -39,7 +39,7 @@ fn legal<E: std::fmt::Debug>(config: Result<LockConfiguration, E>) -> LockConfig
     config.unwrap_or_else(|error| panic!("the configuration is legal: {error:?}"))
 }
 
-/// Takes a lock whose run may begin, as users do, and marks the run as done.
+/// Takes a lock whose run may start, as users do, and marks the run as done.
 async fn run(node: &Node, config: LockConfiguration) {
     let name = config.name().clone();
     let lock = match node.provider().lock(config).await {
@@ -50,7 +50,7 @@ async fn run(node: &Node, config: LockConfiguration) {
     lock.complete().await.expect("the store answers");
 }
 
-/// Begins a run that ends without being done.
+/// Starts a run that is never marked as done.
 async fn begin(node: &Node, config: LockConfiguration) -> Held {
     let name = config.name().clone();
     match node.try_seize(config).await {
@@ -67,7 +67,7 @@ async fn must_be_skipped(node: &Node, config: LockConfiguration, expected: SkipR
     }
 }
 
-/// In each slot there is one run, whichever node asks, and however early it ended.
+/// Each slot has one run, no matter which node asks and how early the run ended.
 pub async fn a_slot_has_one_run(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -84,7 +84,7 @@ pub async fn a_slot_has_one_run(subject: &Subject) {
     must_be_skipped(&one, slot(), SkipReason::AlreadyRan).await;
 }
 
-/// In the next slot there is another run.
+/// The slot after a run has a run again.
 pub async fn the_next_slot_has_another_run(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -99,7 +99,7 @@ pub async fn the_next_slot_has_another_run(subject: &Subject) {
     run(&two, slot()).await;
 }
 
-/// An instant is run once, and an earlier one not at all.
+/// An instant is run once, and an earlier instant is not run after a later one.
 pub async fn an_instant_has_one_run(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -114,7 +114,7 @@ pub async fn an_instant_has_one_run(subject: &Subject) {
     must_be_skipped(&one, instant(&lock, noon), SkipReason::AlreadyRan).await;
 }
 
-/// Steps run one after the other, each once it is due, and never again when it is done.
+/// Steps run in order: each step runs when it is due, and not again after it is done.
 pub async fn steps_run_in_order(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -135,7 +135,7 @@ pub async fn steps_run_in_order(subject: &Subject) {
     must_be_skipped(&two, step(&lock, 2), SkipReason::AlreadyRan).await;
 }
 
-/// A run that failed or whose node died may be tried again as often as was said.
+/// A run that failed or whose node died can be tried again as often as the configuration allows.
 pub async fn attempts_are_counted(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -163,7 +163,7 @@ pub async fn attempts_are_counted(subject: &Subject) {
     run(&two, legal(instant(&lock, now + DAY).with_attempts(3))).await;
 }
 
-/// A request that is asked again, as after a lost reply, is the same attempt.
+/// The same acquisition request sent again, as after a lost reply, counts as one attempt.
 pub async fn a_repeated_request_is_one_attempt(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -188,7 +188,7 @@ pub async fn a_repeated_request_is_one_attempt(subject: &Subject) {
     must_be_skipped(&one, attempt(), SkipReason::Exhausted).await;
 }
 
-/// The executor marks a run as done if its task returns, and not if it fails.
+/// The executor marks a run as done if its task returns, and not if its task fails.
 pub async fn a_failure_is_not_done(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -212,7 +212,7 @@ pub async fn a_failure_is_not_done(subject: &Subject) {
     );
 }
 
-/// What an operator does leaves the position as it is.
+/// The actions of an operator do not change the position of a lock.
 pub async fn an_operator_leaves_the_position(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -233,7 +233,7 @@ pub async fn an_operator_leaves_the_position(subject: &Subject) {
     must_be_skipped(&one, step(&lock, 2), SkipReason::AlreadyRan).await;
 }
 
-/// Of many that ask for the same instant at once, one runs, and nobody after it.
+/// Of many nodes that ask for the same instant at once, one runs, and no node runs this instant afterwards.
 pub async fn one_of_many_runs(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -273,7 +273,7 @@ pub async fn one_of_many_runs(subject: &Subject) {
     }
 }
 
-/// A store that keeps no positions refuses a request for one before any I/O.
+/// A store that does not keep positions refuses a request for a position before any I/O.
 pub async fn without_positions_a_request_for_one_is_refused(subject: &Subject) {
     if subject.capabilities().keeps_positions() {
         return subject.not_applicable("the store keeps positions");

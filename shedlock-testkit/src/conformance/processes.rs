@@ -1,4 +1,4 @@
-//! The same between operating system processes: of these, one can be killed.
+//! Cases for nodes in separate operating system processes, which can be paused and killed.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ async fn must_lock(node: &mut NodeProcess, lock: &str, at_most: Duration, at_lea
     assert!(granted, "`{lock}` is free and was refused");
 }
 
-/// A lock held by one process is refused to others until it is given back.
+/// A lock that one process holds is refused to all other processes until the holder gives the lock back.
 pub async fn exclude_each_other(subject: &Subject, nodes: &Reexec) {
     let mut one = start(subject, nodes, "one").await;
     let mut two = start(subject, nodes, "two").await;
@@ -51,7 +51,7 @@ pub async fn exclude_each_other(subject: &Subject, nodes: &Reexec) {
     );
 }
 
-/// All ask at once, and one is granted the lock.
+/// Of several processes that ask at once, one is granted the lock.
 pub async fn one_of_many_wins(subject: &Subject, nodes: &Reexec) {
     let mut processes = Vec::new();
     for number in 0..NODES {
@@ -76,7 +76,7 @@ pub async fn one_of_many_wins(subject: &Subject, nodes: &Reexec) {
     }
 }
 
-/// What one process keeps the lock for, the others wait for.
+/// A process waits until the `at_least` of another process has passed.
 pub async fn honour_each_others_at_least(subject: &Subject, nodes: &Reexec) {
     let at_least = subject.short() * 2;
     let mut one = start(subject, nodes, "one").await;
@@ -88,7 +88,7 @@ pub async fn honour_each_others_at_least(subject: &Subject, nodes: &Reexec) {
     assert_kept(asked, at_least, &here.seize_within(&lock, at_least).await);
 }
 
-/// A process that was killed keeps the lock until its lease ends, and no longer.
+/// A process that was killed holds its lock until the end of the lease, and not longer.
 pub async fn a_killed_holder_is_succeeded_when_its_lease_ends(subject: &Subject, nodes: &Reexec) {
     let at_most = subject.roomy();
     let mut one = start(subject, nodes, "one").await;
@@ -103,7 +103,7 @@ pub async fn a_killed_holder_is_succeeded_when_its_lease_ends(subject: &Subject,
     here.must_be_refused(&lock).await;
 }
 
-/// A process that stood still for longer than its lease finds that it has lost the lock, and harms nobody.
+/// A process that was paused for longer than its lease finds that the lock is lost, and does not affect the next holder.
 pub async fn a_paused_holder_does_no_harm_when_it_goes_on(subject: &Subject, nodes: &Reexec) {
     #[cfg(not(unix))]
     return subject.not_applicable("processes cannot be paused here");
@@ -135,7 +135,7 @@ pub async fn a_paused_holder_does_no_harm_when_it_goes_on(subject: &Subject, nod
     }
 }
 
-/// Two processes of one node name are not taken for each other.
+/// Two processes with the same node name are separate holders.
 pub async fn two_processes_of_one_node_name_are_two(subject: &Subject, nodes: &Reexec) {
     let mut old = start(subject, nodes, "same").await;
     let mut new = start(subject, nodes, "same").await;
@@ -159,7 +159,7 @@ pub async fn two_processes_of_one_node_name_are_two(subject: &Subject, nodes: &R
     here.must_be_free(&lock).await;
 }
 
-/// `ShedLock`'s fuzz test between processes: no update of a shared counter is lost.
+/// The fuzz test of `ShedLock` for Java, run between processes, loses no update of a shared counter.
 pub async fn no_two_bodies_overlap(subject: &Subject, nodes: &Reexec) {
     let mut processes = Vec::new();
     for number in 0..NODES {

@@ -1,4 +1,4 @@
-//! Locks that nobody uses are forgotten, and no others.
+//! Cases for pruning: locks that have been free for long enough are deleted, and no other locks.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use shedlock_runtime::Ownership;
 
 use super::subject::{LONG, Subject, config, fresh, until};
 
-/// Only locks that have been free for long enough are forgotten.
+/// Pruning deletes only the locks that have been free for long enough.
 pub async fn prune_forgets_what_has_long_been_free(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -43,7 +43,7 @@ pub async fn prune_forgets_what_has_long_been_free(subject: &Subject) {
     assert_eq!(operator.find(&old).await, None);
 }
 
-/// None that is held, kept by `at_least` or paused is.
+/// Pruning does not delete a lock that is held, that `at_least` holds or that is paused.
 pub async fn prune_spares_what_is_taken(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -64,7 +64,7 @@ pub async fn prune_spares_what_is_taken(subject: &Subject) {
     one.release(&holder).await;
 }
 
-/// Nor any whose name does not begin, byte by byte, with what was asked for.
+/// Pruning by prefix deletes only the locks whose names begin with the bytes of the prefix.
 pub async fn prune_keeps_to_its_prefix(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -129,7 +129,7 @@ pub async fn prune_keeps_to_its_prefix(subject: &Subject) {
     assert_eq!(kept, None, "every name begins with nothing");
 }
 
-/// A lock that was forgotten can be taken as ever.
+/// A lock that pruning has deleted can be taken again.
 pub async fn a_forgotten_lock_can_be_taken(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -146,7 +146,7 @@ pub async fn a_forgotten_lock_can_be_taken(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A lock that is taken while others are being forgotten stays.
+/// A lock that is taken while pruning runs is not deleted.
 pub async fn prune_comes_between_no_acquisition(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;

@@ -1,4 +1,4 @@
-//! A lock is given back however its holder ends, and a failure to do so changes nobody's result.
+//! Cases for releases: a lock is given back no matter how its holder ended, and a failed release does not change the task's result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn executor(node: &Node) -> LockingTaskExecutor {
     LockingTaskExecutor::new(Arc::clone(node.provider()))
 }
 
-/// After a return.
+/// The lock is free after the task returned.
 pub async fn after_a_return(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("return");
@@ -28,7 +28,7 @@ pub async fn after_a_return(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// A call that finds the lock held does not run.
+/// The task of a call that finds the lock held does not run.
 pub async fn a_second_call_does_not_run(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("skip");
@@ -49,7 +49,7 @@ pub async fn a_second_call_does_not_run(subject: &Subject) {
     one.release(&held).await;
 }
 
-/// After an error, which is only another value.
+/// The lock is free after the task returned an error, which the executor treats as any other value.
 pub async fn after_an_error(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("error");
@@ -64,7 +64,7 @@ pub async fn after_an_error(subject: &Subject) {
     two.must_be_free(&lock).await;
 }
 
-/// After a panic, which goes on to the caller unchanged.
+/// The lock is free after the task panicked, and the panic reaches the caller unchanged.
 pub async fn after_a_panic(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("panic");
@@ -78,7 +78,7 @@ pub async fn after_a_panic(subject: &Subject) {
     two.seize_when_free(&lock).await;
 }
 
-/// After the task was dropped while it ran.
+/// The lock becomes free soon after the running task was dropped.
 pub async fn after_a_dropped_task(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("dropped");
@@ -96,7 +96,7 @@ pub async fn after_a_dropped_task(subject: &Subject) {
     two.seize_when_free(&lock).await;
 }
 
-/// After the guard was dropped.
+/// The lock becomes free soon after the guard was dropped.
 pub async fn after_a_dropped_guard(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("dropped-guard");
@@ -104,7 +104,7 @@ pub async fn after_a_dropped_guard(subject: &Subject) {
     two.seize_when_free(&lock).await;
 }
 
-/// After the guard was dropped on a thread that knows nothing of the runtime.
+/// The lock becomes free soon after the guard was dropped on a thread without an async runtime.
 pub async fn after_a_guard_dropped_elsewhere(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("dropped-elsewhere");
@@ -115,7 +115,7 @@ pub async fn after_a_guard_dropped_elsewhere(subject: &Subject) {
     two.seize_when_free(&lock).await;
 }
 
-/// Not after a guard was dropped that was told to keep it.
+/// The lock stays taken until its lease ends if the guard was dropped after `release_on_drop(false)`.
 pub async fn not_when_told_to_keep_it(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("kept");
@@ -127,7 +127,7 @@ pub async fn not_when_told_to_keep_it(subject: &Subject) {
     super::subject::assert_kept(asked, subject.roomy(), &next);
 }
 
-/// A release that fails is tried again in the background; the task's result is the task's.
+/// A release that fails is tried again in the background, and the call returns the task's own result.
 pub async fn a_failure_keeps_the_result_and_is_tried_again(subject: &Subject) {
     let two = subject.node("two").await;
     for fault in [Fault::Fail(ErrorKind::Unavailable), Fault::LoseReply] {
@@ -147,7 +147,7 @@ pub async fn a_failure_keeps_the_result_and_is_tried_again(subject: &Subject) {
     }
 }
 
-/// A lost reply to an extension does not cost the lease, and it can be extended again.
+/// After the reply to an extension was lost, the guard still holds the old lease, and the lease can be extended again.
 pub async fn a_lost_extension_can_be_repeated(subject: &Subject) {
     let two = subject.node("two").await;
     let faulty = FaultyProvider::new(subject.harness().node("one").await);

@@ -1,8 +1,8 @@
-//! What ends a pause before its time.
+//! Cases for ending a pause before its time.
 
 use super::subject::{LONG, Subject, fresh};
 
-/// The operator can end a pause at once, once.
+/// An operator can end a pause at once, and a second attempt finds no pause to end.
 pub async fn resume_frees_at_once(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -19,7 +19,7 @@ pub async fn resume_frees_at_once(subject: &Subject) {
     two.release(&held).await;
 }
 
-/// Where there is no pause there is nothing to end: a held lock stays held.
+/// Resuming a lock that is not paused does nothing, and a held lock stays held.
 pub async fn resume_leaves_a_held_lock_alone(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;
@@ -39,7 +39,7 @@ pub async fn resume_leaves_a_held_lock_alone(subject: &Subject) {
     }
 }
 
-/// A pause can be released by force as well, and is no pause then.
+/// A paused lock can also be released by force, and is then not paused.
 pub async fn a_paused_lock_can_be_released_by_force(subject: &Subject) {
     let Some(operator) = subject.operator().await else {
         return;

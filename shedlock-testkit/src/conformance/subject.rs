@@ -1,4 +1,4 @@
-//! The store under test as the cases see it: nodes, short names for what they do, and an oracle clock.
+//! The store under test as the cases see it: nodes, and helper functions for names, durations and waiting.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use shedlock_runtime::{Capabilities, Fencing, LockConfiguration};
 use super::harness::{Harness, Peek};
 use super::node::{Held, Node};
 
-/// A lease that no case outlives.
+/// A lease that is longer than any case.
 pub(super) const LONG: Duration = Duration::from_secs(600);
-/// How far two clocks of one machine may be apart over a case: the store's may be slewed, and count in milliseconds.
+/// The largest difference between two clocks of one machine during a case: the store's clock may be slewed, and count in milliseconds.
 pub(super) const NOISE: Duration = Duration::from_millis(2);
-/// How long something may take that should happen at once, on a machine with much else to do.
+/// The time limit for something that should happen at once, on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const POLL: Duration = Duration::from_millis(5);
 
@@ -57,7 +57,7 @@ impl Subject {
         self.harness.fencing().unwrap_or(declared)
     }
 
-    /// A node that has spoken to the store before, so that no case measures how a connection is made.
+    /// Makes a node that has already called the store, so that no case measures the time to make a connection.
     pub(super) async fn node(&self, name: &str) -> Node {
         let node = Node::new(self.harness.node(name).await, self.slack());
         node.warm_up().await;
@@ -74,12 +74,12 @@ impl Subject {
         shortest.max(Duration::from_millis(300))
     }
 
-    /// How much later than its end a dead holder's lease may be free: the step in which the store counts.
+    /// How long after its end the lease of a dead holder may still be held: the granularity of the store's clock.
     pub(super) fn slack(&self) -> Duration {
         self.capabilities.grain().max(Duration::from_millis(5))
     }
 
-    /// Whether records of free locks stay; says so if the case cannot show anything without.
+    /// Whether the store keeps records of free locks. If not, prints that the case is not applicable.
     pub(super) fn keeps_free_records(&self) -> bool {
         let keeps = self.capabilities.keeps_free_records();
         if !keeps {
@@ -88,12 +88,12 @@ impl Subject {
         keeps
     }
 
-    /// A lease that ends soon, but not before a few calls have been made.
+    /// A lease that ends soon, but is long enough for a few calls.
     pub(super) fn roomy(&self) -> Duration {
         self.short().max(Duration::from_millis(500)) * 4
     }
 
-    /// Whether `shown` is the token of the last acquisition, which a store that keeps no free records need not know.
+    /// Whether `shown` is the token of the last acquisition. A store that does not keep records of free locks need not know the token.
     pub(super) fn is_shown(&self, shown: Option<u64>, token: Option<u64>) -> bool {
         shown == token || (shown.is_none() && !self.capabilities.keeps_free_records())
     }
@@ -102,7 +102,7 @@ impl Subject {
         self.harness.peek(lock).await
     }
 
-    /// Says that the case shows nothing here, and why. The case returns afterwards.
+    /// Prints that the case does not apply to this provider or harness, and why. The case returns afterwards.
     #[expect(
         clippy::print_stderr,
         reason = "read by whoever wonders what was tested"
@@ -112,7 +112,7 @@ impl Subject {
     }
 }
 
-/// A name that no other case uses: harnesses may share a store.
+/// Returns a name that no other case uses, since harnesses may share a store.
 pub(super) fn fresh(hint: &str) -> String {
     format!("{hint}-{:016x}", fastrand::u64(..))
 }
@@ -125,7 +125,7 @@ pub(super) fn config(lock: &str, at_most: Duration, at_least: Duration) -> LockC
         })
 }
 
-/// The lock may not have been granted to `later` before `earlier`'s time was over.
+/// Asserts that `later` was granted no earlier than `at_least_for` after `earlier`.
 pub(super) fn assert_kept(earlier: Instant, at_least_for: Duration, later: &Held) {
     let after = later.answered.duration_since(earlier);
     assert!(
@@ -141,7 +141,7 @@ pub(super) async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
     limited.unwrap_or_else(|_elapsed| panic!("{what} did not happen within {PATIENCE:?}"))
 }
 
-/// Waits until the oracle clock has reached `instant`.
+/// Waits until the monotonic clock of this machine has reached `instant`.
 pub(super) async fn until(instant: Instant) {
     tokio::time::sleep_until(instant.into()).await;
 }

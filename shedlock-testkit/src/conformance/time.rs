@@ -1,4 +1,4 @@
-//! Whose clock decides, and from when the holder counts.
+//! Cases for time: whose clock decides when a lease ends, and from when the holder counts its lease.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use shedlock_runtime::{ErrorKind, Expiry, LockProviderExt as _, Operation};
 use super::node::Node;
 use super::subject::{LONG, NOISE, Subject, assert_kept, config, fresh};
 
-/// The holder's deadline counts from before the request was sent: a slow reply costs the holder, not the others.
+/// The holder's deadline counts from before the request was sent, so that a slow reply shortens only the holder's time.
 pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
     let provider = subject.harness().node("one").await;
     Node::from_provider(Arc::clone(&provider)).warm_up().await;
@@ -37,7 +37,7 @@ pub async fn the_holder_counts_from_before_it_asked(subject: &Subject) {
     }
 }
 
-/// So does an extended deadline.
+/// The deadline after an extension counts from before the extension was sent.
 pub async fn an_extension_counts_from_before_it_was_asked(subject: &Subject) {
     let provider = subject.harness().node("one").await;
     Node::from_provider(Arc::clone(&provider)).warm_up().await;
@@ -64,7 +64,7 @@ pub async fn an_extension_counts_from_before_it_was_asked(subject: &Subject) {
     );
 }
 
-/// The holder's deadline comes no later than the moment at which the store lets another in.
+/// The holder's deadline is no later than the moment at which the store grants the lock to another node.
 pub async fn the_holder_stops_before_another_starts(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     for _ in 0..2 {
@@ -85,7 +85,7 @@ pub async fn the_holder_stops_before_another_starts(subject: &Subject) {
     }
 }
 
-/// A node whose clock is ahead cannot take a live lock, and one whose clock is behind can take a dead one.
+/// A node whose clock is ahead cannot take a live lock, and a node whose clock is behind can take a lock whose lease has ended.
 pub async fn a_wrong_clock_changes_nothing(subject: &Subject) {
     if subject.capabilities().expiry() == Expiry::ByClientClock {
         return subject.not_applicable("the nodes' clocks decide, as the documentation says");
@@ -130,7 +130,7 @@ pub async fn a_wrong_clock_changes_nothing(subject: &Subject) {
     }
 }
 
-/// A lease is not cut to what the store counts in: whole milliseconds or seconds.
+/// The store does not shorten a lease by rounding it to its own unit, such as whole milliseconds or seconds.
 pub async fn fractions_are_not_cut_off(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let at_most = subject.short() + Duration::from_nanos(999_999);
@@ -147,7 +147,7 @@ pub async fn fractions_are_not_cut_off(subject: &Subject) {
     join_all(leases).await;
 }
 
-/// A lease that the store cannot keep, by what the provider declares, is refused before the store is asked.
+/// A lease outside the limits that the provider declares is refused before the provider asks the store.
 pub async fn a_lease_beyond_the_limits_never_reaches_the_store(subject: &Subject) {
     let capabilities = subject.capabilities();
     let (shortest, longest) = (capabilities.shortest_lease(), capabilities.longest_lease());

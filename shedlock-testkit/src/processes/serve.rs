@@ -1,4 +1,4 @@
-//! The child's side: a node that does as it is told.
+//! The child process: a node that carries out the requests of its parent.
 
 use std::collections::HashMap;
 use std::env;
@@ -16,17 +16,17 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::{ADDRESS, MARK, NODE};
 
-/// What goes wrong in a child, in words for its parent.
+/// The error message of a child for its parent.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes this process a node if its parent started it as one, and does as the parent says until the parent is gone;
-/// otherwise does nothing.
+/// Turns this process into a node that carries out the requests of its parent until the parent ends. Does nothing if the parent did not
+/// start this process as a node.
 ///
-/// `connect` makes the provider from the store's address and the node's name.
+/// `connect` makes the provider from the address of the store and the name of the node.
 ///
 /// # Panics
 ///
-/// When there is no runtime to be had.
+/// If the async runtime cannot be started.
 pub fn serve<F: Future<Output = Arc<dyn LockProvider>>>(connect: impl FnOnce(String, String) -> F) {
     let (Ok(address), Ok(node)) = (env::var(ADDRESS), env::var(NODE)) else {
         return;
@@ -38,7 +38,7 @@ pub fn serve<F: Future<Output = Arc<dyn LockProvider>>>(connect: impl FnOnce(Str
     let runtime = runtime.expect("a process can have a runtime");
     let served = runtime.block_on(async {
         let provider = connect(address, node).await;
-        // How a connection is made is not to be measured.
+        // Connects first, so that no test measures the time to make a connection.
         warm_up(&provider).await?;
         answer("ready")?;
         Node {
@@ -49,10 +49,10 @@ pub fn serve<F: Future<Output = Arc<dyn LockProvider>>>(connect: impl FnOnce(Str
         .await
     });
     if let Err(failure) = served {
-        // The parent may be gone; then nobody is left to be told.
+        // If the parent has ended, no one reads the error.
         let _gone = answer(&format!("failed: {failure}"));
     }
-    // Orders are read on a thread that waits for the next one.
+    // Requests are read on a separate thread, which waits for the next request.
     runtime.shutdown_background();
 }
 
@@ -68,7 +68,7 @@ async fn warm_up(provider: &Arc<dyn LockProvider>) -> Result<(), Failure> {
 }
 
 fn answer(text: &str) -> io::Result<()> {
-    // The test harness may have left a line unfinished. An answer is one line.
+    // The test harness may have printed part of a line before. Each answer is one line.
     let line = format!("\n{MARK}{}\n", text.replace(['\n', '\r'], " "));
     let mut out = io::stdout().lock();
     out.write_all(line.as_bytes())?;
@@ -155,7 +155,7 @@ impl Node {
                     continue;
                 }
                 Ok(Outcome::Skipped(_)) => {}
-                // Not every store is fair to those who wait for it (SQLite is not), and no answer is no grant.
+                // Not every store is fair to waiting nodes (SQLite is not), and a call without an answer is not a grant.
                 Err(error) if error.is_transient() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -165,9 +165,9 @@ impl Node {
     }
 }
 
-/// Reads the number in the file and writes one more, with time for another to come in between.
+/// Reads the number in the file and writes the number plus one, after a pause in which another process could interfere.
 async fn count(counter: &Path) -> io::Result<()> {
-    // Whoever reads while another writes may find nothing.
+    // A process that reads while another process writes may read an empty file.
     let overlap =
         |_nothing| io::Error::other("two bodies overlapped: one reads while another writes");
     let seen: u64 = std::fs::read_to_string(counter)?.parse().map_err(overlap)?;

@@ -1,4 +1,4 @@
-//! One connection through a proxy: two pumps, and what they share.
+//! One connection through a proxy: one pump for each direction, and the state that the pumps share.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,25 +13,25 @@ use super::pump::Pump;
 use super::rule::{Direction, Ending};
 use super::shared::{Farewell, Shared};
 
-/// How long a client may take to hear the last words.
+/// How long the proxy tries to send the last words to a client.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the two ways of a connection have in common.
+/// The state that both directions of a connection share.
 #[derive(Debug)]
 pub(super) struct Talk {
-    /// Counted from zero, in the order in which they were made.
+    /// The number of the connection, counted from zero in the order in which connections were made.
     pub(super) number: usize,
-    /// As it was when the connection was made: what ends connections ends this one from now on.
+    /// The generation when the connection was made. A later generation ends this connection.
     pub(super) generation: u64,
-    /// As it was when the connection was made: what is forgotten from now on includes this one.
+    /// The `forgotten` counter when the connection was made. If the counter is greater, this connection is forgotten.
     pub(super) forgotten: u64,
-    /// Whether the server spoke last.
+    /// Whether the server was the last to send.
     pub(super) server_spoke: AtomicBool,
     late: Mutex<Option<Late>>,
 }
 
 impl Talk {
-    /// Keeps what its client said to be told what becomes of it.
+    /// Stores the handle of the late request that this connection sent.
     pub(super) fn keep(&self, late: Late) {
         *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(late);
     }
@@ -41,7 +41,7 @@ impl Talk {
         late.is_some()
     }
 
-    /// The server has spoken, or has hung up.
+    /// Records that the server has sent something, or has closed the connection.
     pub(super) fn server_answered(&self, spoke: bool) {
         let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(late) = &*late {
@@ -59,7 +59,7 @@ impl Drop for Talk {
     }
 }
 
-/// Carries bytes between `client` and the server until either ends or a rule does it.
+/// Carries bytes between `client` and the server until one of the two or a rule ends the connection.
 pub(super) async fn carry(shared: Arc<Shared>, mut client: TcpStream) {
     let open = Open::count(&shared, &client);
     let state = shared.state.subscribe();
@@ -92,12 +92,12 @@ pub(super) async fn carry(shared: Arc<Shared>, mut client: TcpStream) {
             client.write_all(&farewell.last_words).await?;
             client.shutdown().await
         };
-        // A client that does not listen, or has gone, misses it.
+        // A client that does not read, or has gone, does not get the last words.
         let _best_effort = tokio::time::timeout(FAREWELL_TIMEOUT, say).await;
     }
 }
 
-/// Connects to the server and carries bytes; gives the order to end the connection, if there was one.
+/// Connects to the server and carries bytes; returns the order to end the connection, if there was one.
 async fn talk_to_server<'a>(
     shared: &Shared,
     client: &mut TcpStream,
@@ -107,7 +107,7 @@ async fn talk_to_server<'a>(
     let Ok(mut server) = TcpStream::connect(upstream).await else {
         return Some(Ending::Reset.into());
     };
-    // A request must not wait for the next one, or the proxy would change what it observes.
+    // Without `TCP_NODELAY`, one request could wait for the next, and the proxy would change the traffic that it measures.
     let _best_effort = (client.set_nodelay(true), server.set_nodelay(true));
     let farewell = {
         let (from_client, to_client) = client.split();
@@ -125,7 +125,7 @@ async fn talk_to_server<'a>(
     farewell
 }
 
-/// Counts an open connection for as long as it lives.
+/// Counts a connection as open until dropped.
 struct Open<'a> {
     shared: &'a Shared,
     number: usize,

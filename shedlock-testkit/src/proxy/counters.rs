@@ -1,8 +1,8 @@
-//! What has passed through a proxy.
+//! Counters of the traffic through a proxy.
 
 use std::net::SocketAddr;
 
-/// What has arrived at a proxy since its start, whether or not the proxy has passed it on.
+/// What has arrived at a proxy since its start, whether or not the proxy has passed the data on.
 ///
 /// # Examples
 ///
@@ -16,25 +16,26 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections made by clients.
+    /// The number of connections that clients have made.
     pub connections: u64,
-    /// Connections open now.
+    /// The number of connections that are open now.
     pub open: u64,
-    /// Messages of clients: pieces that arrived as one.
+    /// The number of messages from clients. A message is what arrives in one piece.
     pub client_messages: u64,
-    /// Bytes of clients.
+    /// The number of bytes from clients.
     pub client_bytes: u64,
-    /// Bytes of the server.
+    /// The number of bytes from the server.
     pub server_bytes: u64,
-    /// How often a client spoke first or after the server had: round trips, with a client that awaits each reply.
+    /// The number of times that a client sent first or sent after the server. This is the number of round trips if clients await each
+    /// reply.
     pub round_trips: u64,
-    /// Bytes that were swallowed, either way.
+    /// The number of bytes that the proxy discarded, in both directions.
     pub discarded_bytes: u64,
-    /// How often a trigger set off its rule.
+    /// The number of times that a trigger has applied its rule.
     pub triggered: u64,
 }
 
-/// What has arrived at a proxy over one connection, whether or not the proxy has passed it on.
+/// What has arrived at a proxy over one connection, whether or not the proxy has passed the data on.
 ///
 /// # Examples
 ///
@@ -47,19 +48,20 @@ pub struct Counters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionCounters {
-    /// Counted from zero, in the order in which the connections were made.
+    /// The number of the connection, counted from zero in the order in which connections were made.
     pub number: usize,
-    /// Where the client is, if it was still there when the connection was accepted.
+    /// The address of the client, if the client was still connected when the connection was accepted.
     pub client: Option<SocketAddr>,
     /// Whether the connection is open now.
     pub open: bool,
-    /// Messages of the client: pieces that arrived as one.
+    /// The number of messages from the client. A message is what arrives in one piece.
     pub client_messages: u64,
-    /// Bytes of the client.
+    /// The number of bytes from the client.
     pub client_bytes: u64,
-    /// Bytes of the server.
+    /// The number of bytes from the server.
     pub server_bytes: u64,
-    /// How often the client spoke first or after the server had: round trips, with a client that awaits each reply.
+    /// The number of times that the client sent first or sent after the server. This is the number of round trips if the client awaits each
+    /// reply.
     pub round_trips: u64,
 }
 

@@ -1,12 +1,14 @@
-//! A request that arrives late, while everything else passes.
+//! A request that a proxy holds back and delivers later, while all other traffic passes.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A request that a proxy holds back, or will hold back once the client sends it; see [`Proxy::hold_back`](crate::Proxy::hold_back).
+/// A request that a proxy holds back, or will hold back once the client sends the request; made by
+/// [`Proxy::hold_back`](crate::Proxy::hold_back).
 ///
-/// If the `LateRequest` is dropped before the request was sent, the request is not held back. If it is dropped later, the request never arrives.
+/// If the `LateRequest` is dropped before the client sends the request, the request is not held back. If the `LateRequest` is dropped
+/// later, the request never arrives.
 ///
 /// # Examples
 ///
@@ -28,7 +30,7 @@ pub struct LateRequest {
     stage: Arc<watch::Sender<Stage>>,
 }
 
-/// The proxy's side of it.
+/// The proxy's handle of a late request.
 #[derive(Debug)]
 pub(super) struct Late {
     stage: Arc<watch::Sender<Stage>>,
@@ -36,19 +38,19 @@ pub(super) struct Late {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Not sent yet.
+    /// The client has not sent the request yet.
     Awaited,
-    /// Its handle was dropped before it was sent.
+    /// The handle of the request was dropped before the client sent the request.
     GivenUp,
     HeldBack,
-    /// On its way to the server.
+    /// The request is on its way to the server.
     Released,
     Answered,
-    /// The connection ended first.
+    /// The connection ended before the server answered.
     Lost,
 }
 
-/// A pair of handles of one request.
+/// Makes the two handles of one request.
 pub(super) fn request() -> (LateRequest, Late) {
     let stage = Arc::new(watch::Sender::new(Stage::Awaited));
     let late = Late {
@@ -58,15 +60,16 @@ pub(super) fn request() -> (LateRequest, Late) {
 }
 
 impl LateRequest {
-    /// Waits until the request was sent and is held back. Bound it by a timeout.
+    /// Waits until the client has sent the request and the proxy holds the request back. Waits for ever otherwise: limit the call with a
+    /// timeout.
     pub async fn sent(&self) {
         self.reached(|stage| !matches!(stage, Stage::Awaited)).await;
     }
 
-    /// Delivers the request once it was sent, also if its sender has gone, and waits for what comes of it: true once the server
-    /// has answered, false if it has hung up instead, or the connection was ended. Bound it by a timeout.
+    /// Waits until the client has sent the request, delivers the request even if the client has disconnected, and waits for the outcome.
+    /// Returns true if the server has answered, and false if the connection ended without an answer. Limit the call with a timeout.
     ///
-    /// The rule of the moment applies to the request and to its answer.
+    /// The current rule of the proxy applies to the request and to its answer.
     pub async fn deliver(self) -> bool {
         self.sent().await;
         self.stage.send_if_modified(|stage| {
@@ -106,7 +109,7 @@ impl Late {
         *self.stage.borrow() == Stage::GivenUp
     }
 
-    /// Says that it is held back, and gives what ends when it is released.
+    /// Records that the request is held back, and returns a future that ends when the request is released.
     pub(super) fn hold_back(&self) -> impl Future<Output = ()> + use<> {
         self.stage.send_replace(Stage::HeldBack);
         let mut stage = self.stage.subscribe();
@@ -116,13 +119,13 @@ impl Late {
                 .await
                 .is_err()
             {
-                // Nobody is left who could release it.
+                // The handle is gone, so the request cannot be released any more.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// The server has spoken after its release, or has hung up.
+    /// Records that the server has answered the released request, or has closed the connection.
     pub(super) fn answered(&self, spoke: bool) {
         self.stage.send_if_modified(|stage| {
             let awaits = *stage == Stage::Released;
@@ -133,7 +136,7 @@ impl Late {
         });
     }
 
-    /// The connection has ended.
+    /// Records that the connection has ended.
     pub(super) fn lost(&self) {
         self.stage.send_if_modified(|stage| {
             let awaits = matches!(stage, Stage::HeldBack | Stage::Released);

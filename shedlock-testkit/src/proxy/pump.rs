@@ -1,4 +1,4 @@
-//! One way of one connection through a proxy, and the rules that it obeys.
+//! One direction of one connection through a proxy, and how rules apply to that direction.
 
 use std::io;
 use std::sync::PoisonError;
@@ -14,10 +14,10 @@ use super::late::Late;
 use super::rule::{Direction, Ending, Rule};
 use super::shared::{Farewell, Shared, State};
 
-/// How much a throttled pump passes on in a second: so many equal steps.
+/// The number of equal steps in each second in which a throttled pump passes bytes on.
 const STEPS: u32 = 20;
 
-/// One way of one connection.
+/// One direction of one connection.
 pub(super) struct Pump<'a> {
     pub(super) shared: &'a Shared,
     pub(super) state: watch::Receiver<State>,
@@ -33,7 +33,7 @@ impl Pump<'_> {
         mut to: WriteHalf<'_>,
     ) -> Result<(), Farewell> {
         let mut buffer = vec![0; 64 * 1024];
-        // What came before the piece at hand, as far as a trigger may want to look back.
+        // The end of the data before the current piece, as much as a trigger may need.
         let mut before = Vec::new();
         loop {
             let length = match self.unless_ended(from.read(&mut buffer)).await? {
@@ -61,7 +61,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Does with `piece` what the rule of the moment says; an empty piece is the end of what this side sends.
+    /// Applies the current rule to `piece`. An empty piece means that the sender has closed its side.
     async fn treat(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Farewell> {
         loop {
             let rule = self.state.borrow_and_update().rule;
@@ -101,7 +101,7 @@ impl Pump<'_> {
     }
 
     async fn pass_on(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Farewell> {
-        // It may have waited, and the connection been forgotten meanwhile.
+        // The piece may have waited, and the connection may have been forgotten in the meantime.
         if self.is_forgotten() {
             return self.discard(piece);
         }
@@ -128,7 +128,7 @@ impl Pump<'_> {
         let step = (rate / STEPS).max(1);
         for part in piece.chunks(step as usize) {
             let pause = Duration::from_secs(1) * step / rate.max(1);
-            // Told otherwise, the rest goes on at full speed.
+            // If the rule changes, the rest of the piece is passed on at full speed.
             if self.state.borrow().rule == (Rule::Throttle { rate }) {
                 let _changed = self.rule_changed_within(pause).await?;
             }
@@ -168,7 +168,7 @@ impl Pump<'_> {
         });
     }
 
-    /// Before the message is passed on: what it sets off applies to its own reply already.
+    /// Called before the message is passed on, so that a rule that the message triggers applies to the reply to the message.
     fn look_for_trigger(&self, before: &[u8], message: &[u8]) {
         if self.way != Direction::ToServer {
             return;
@@ -189,7 +189,7 @@ impl Pump<'_> {
         }
     }
 
-    /// The order to hold this message back, if there is one.
+    /// Returns the order to hold this message back, if there is one.
     fn late_request(&self, before: &[u8], message: &[u8]) -> Option<Late> {
         if self.way != Direction::ToServer {
             return None;
@@ -213,7 +213,7 @@ impl Pump<'_> {
         self.unless_ended(released).await
     }
 
-    /// Whether this connection goes on without its client: what was held back is to reach the server all the same.
+    /// Whether this connection continues without its client, so that a request that was held back still reaches the server.
     fn is_patient(&self) -> bool {
         self.is_forgotten() || self.talk.has_late_request()
     }
@@ -222,7 +222,7 @@ impl Pump<'_> {
         self.state.borrow().forgotten != self.talk.forgotten
     }
 
-    /// The order to end this connection, if there is one.
+    /// Returns the order to end this connection, if there is one.
     fn ended(&self) -> Option<Farewell> {
         let state = self.state.borrow();
         match state.rule {
@@ -238,7 +238,7 @@ impl Pump<'_> {
         self.ended().map_or(Ok(()), Err)
     }
 
-    /// Waits, and says whether the rule is another one now.
+    /// Waits, and returns whether the rule has changed.
     async fn rule_changed_within(&mut self, time: Duration) -> Result<bool, Farewell> {
         let rule = self.state.borrow().rule;
         let change = async {
@@ -254,7 +254,7 @@ impl Pump<'_> {
             .unwrap_or(Ok(false))
     }
 
-    /// Awaits `work` unless the connection is to end first.
+    /// Awaits `work`, unless the connection must end first.
     pub(super) async fn unless_ended<T>(
         &mut self,
         work: impl Future<Output = T>,
@@ -265,8 +265,8 @@ impl Pump<'_> {
             let ends = |state: &State| {
                 matches!(state.rule, Rule::End(_)) || state.generation != generation
             };
-            // What `wait_for` gives locks the state for reading. Whoever reads the state again meanwhile, as `ended` does,
-            // waits for a writer that waits for the first lock.
+            // What `wait_for` returns holds a read lock on the state. If `ended` read the state again meanwhile, that read would wait for a
+            // writer, and the writer would wait for the first read lock.
             drop(state.wait_for(ends).await);
         };
         tokio::select! {

@@ -1,8 +1,8 @@
-//! What a proxy does with what passes through, and when it begins to.
+//! The rules of a proxy, and the triggers that apply a rule.
 
 use std::time::Duration;
 
-/// Which way bytes go through a proxy or a cable.
+/// The direction of bytes through a proxy or a cable.
 ///
 /// See [`Rule`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,20 +30,20 @@ impl Direction {
 /// use shedlock_testkit::proxy::Ending;
 ///
 /// # fn test(proxy: &Proxy) {
-/// // Both kinds: a provider must survive a server that says goodbye, and one that does not.
+/// // A provider must survive both an orderly close and a reset.
 /// proxy.end_connections(Ending::Close);
 /// proxy.end_connections(Ending::Reset);
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// In good order, as a server that is shut down does it.
+    /// An orderly close (FIN), as when a server shuts down.
     Close,
-    /// With a reset, as a network device or a dead process does it.
+    /// A reset (RST), as from a network device or after a process has crashed.
     Reset,
 }
 
-/// What a proxy does with all its connections, until another rule is set.
+/// What a proxy does with the bytes of all its connections, until another rule is set.
 ///
 /// # Examples
 ///
@@ -63,30 +63,31 @@ pub enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// Passes everything on.
+    /// Passes all bytes on.
     Pass,
-    /// Passes each piece on after a delay.
+    /// Passes each piece of data on after a delay.
     Delay(Direction, Duration),
-    /// Passes on a limited number of bytes each second in each direction.
+    /// Limits the number of bytes that are passed on each second, separately for each direction.
     Throttle {
         /// Bytes per second in each direction.
         rate: u32,
     },
-    /// Holds back what arrives and leaves the connections open, as a network partition does. The next rule that passes bytes on delivers what was
-    /// held back, in order.
+    /// Holds data back and leaves the connections open, as a network partition does. The next rule that passes bytes on delivers the held
+    /// data in order.
     Hold(Direction),
-    /// Discards what arrives and leaves the connections open. With [`Direction::ToClient`], the server has carried out the requests.
+    /// Discards data and leaves the connections open. With [`Direction::ToClient`], the server carries out the requests and the replies are
+    /// lost.
     Discard(Direction),
-    /// Passes requests on, and ends a connection instead of delivering its next reply.
+    /// Passes requests on, and ends a connection instead of delivering the next reply on that connection.
     EndOnReply(Ending),
-    /// Ends all connections, and new ones as soon as they are made.
+    /// Ends all open connections, and ends each new connection as soon as the connection is made.
     End(Ending),
 }
 
-/// Which message of a client sets off a rule.
+/// Selects the message of a client that applies a rule; see [`Proxy::on`](crate::Proxy::on).
 ///
-/// A message is what arrives at the proxy in one piece. A statement prepared earlier is sent without its text, so what
-/// distinguishes a request on the wire is often a parameter, such as the name of the lock.
+/// A message is the data that arrives at the proxy in one piece. A prepared statement is sent without its text, so a request is often
+/// recognized by a parameter, such as the name of the lock.
 ///
 /// # Examples
 ///
@@ -107,7 +108,7 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// The next message, whatever it is.
+    /// Matches the next message, whatever the message contains.
     #[must_use]
     pub fn next_message() -> Self {
         Self {
@@ -117,7 +118,7 @@ impl Trigger {
         }
     }
 
-    /// The next message that contains these bytes.
+    /// Matches the next message that contains these bytes.
     #[must_use]
     pub fn containing(content: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -127,21 +128,21 @@ impl Trigger {
         }
     }
 
-    /// Not the first such message but the `n`th, counted from one.
+    /// Matches the `n`th matching message, counted from one, instead of the first.
     #[must_use]
     pub fn nth(mut self, n: usize) -> Self {
         self.countdown = n.max(1);
         self
     }
 
-    /// Only messages on the connection of this number count; see [`Proxy::connections`](crate::Proxy::connections).
+    /// Matches only messages on the connection with this number; see [`Proxy::connections`](crate::Proxy::connections).
     #[must_use]
     pub fn on_connection(mut self, number: usize) -> Self {
         self.connection = Some(number);
         self
     }
 
-    /// Whether `message` sets the rule off; `before` ends with what the same client sent just before.
+    /// Whether `message` matches; `before` ends with the data that the same client sent before `message`.
     pub(super) fn is_set_off_by(
         &mut self,
         connection: usize,
@@ -151,7 +152,7 @@ impl Trigger {
         if self.connection.is_some_and(|number| number != connection) {
             return false;
         }
-        // A match may begin in the piece before, but must end in this one.
+        // A match may begin in the previous piece, but must end in this piece.
         let carried = before.len().min(self.content.len().saturating_sub(1));
         let seen = [&before[before.len() - carried..], message].concat();
         let matches = self.content.is_empty()

@@ -1,4 +1,4 @@
-//! What all connections of a proxy have in common: the orders of the moment, and what is counted.
+//! The state that all connections of a proxy share: the current orders, and the counters.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ use super::rule::{Ending, Rule, Trigger};
 pub(super) struct Shared {
     pub(super) state: watch::Sender<State>,
     pub(super) counters: watch::Sender<Counters>,
-    /// All that there ever were, by their numbers.
+    /// All connections since the start of the proxy, by number.
     pub(super) connections: Mutex<Vec<ConnectionCounters>>,
     pub(super) armed: Mutex<Option<(Trigger, Rule)>>,
-    /// Requests that are to be held back when they are sent.
+    /// Requests to hold back when a client sends them.
     pub(super) awaited: Mutex<Vec<(Trigger, Late)>>,
 }
 
@@ -52,10 +52,10 @@ impl Shared {
         }
     }
 
-    /// From when on the server answers somebody who connects now.
+    /// The time from which the server answers a client that connects now.
     pub(super) fn knock(&self) -> Instant {
         let mut at = Instant::now();
-        // Who is connected has nothing to learn from it.
+        // This change does not concern open connections, so they are not notified.
         self.state.send_if_modified(|state| {
             at = state.sleep.knock();
             false
@@ -67,17 +67,17 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) rule: Rule,
-    /// Where new connections lead.
+    /// The server to which new connections are made.
     pub(super) upstream: SocketAddr,
     pub(super) sleep: Sleep,
-    /// Grows with every order to end what is open.
+    /// Incremented by each order to end all open connections.
     pub(super) generation: u64,
     pub(super) farewell: Farewell,
-    /// Grows with every order to forget what is open.
+    /// Incremented by each order to forget all open connections.
     pub(super) forgotten: u64,
 }
 
-/// How a connection ends, and what its client hears last.
+/// How a connection ends, and the last bytes that the client receives.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Farewell {
     pub(super) ending: Ending,
@@ -93,11 +93,11 @@ impl From<Ending> for Farewell {
     }
 }
 
-/// How a server that is slow to wake behaves.
+/// Whether the server is awake, asleep or waking up.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sleep {
     Awake,
-    /// The first to knock wakes it.
+    /// The first new connection wakes the server.
     Asleep {
         wakes_in: Duration,
     },
@@ -107,7 +107,7 @@ pub(super) enum Sleep {
 }
 
 impl Sleep {
-    /// From when on it answers somebody who knocks now.
+    /// The time from which the server answers a client that connects now.
     pub(super) fn knock(&mut self) -> Instant {
         let now = Instant::now();
         match *self {

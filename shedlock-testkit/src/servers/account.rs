@@ -1,4 +1,4 @@
-//! Whom a server runs as: database servers refuse to run as root.
+//! The account under which a server runs, since database servers refuse to run as root.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-/// An account of this machine other than ours.
+/// An account of this machine, other than the account of the tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Account {
     user: u32,
@@ -16,11 +16,11 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account to run as: none when we are not root, the named one when we are.
+    /// The account under which the server must run: `None` unless the tests run as root, and otherwise the account `name`.
     ///
     /// # Errors
     ///
-    /// A sentence for the reader when we are root and there is no such account.
+    /// A message for the reader, if the tests run as root and the account does not exist.
     pub(super) fn to_run_as(name: &str) -> Result<Option<Self>, String> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -49,7 +49,7 @@ impl Account {
         })
     }
 
-    /// Lets the command run as this account. The standard library drops our supplementary groups with it.
+    /// Runs the command under this account. The standard library also drops root's supplementary groups.
     pub(super) fn apply(&self, command: &mut Command) {
         command
             .uid(self.user)

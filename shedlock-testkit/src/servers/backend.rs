@@ -1,4 +1,4 @@
-//! The one process, or thread, of a server that serves one connection.
+//! The single process or thread of a server that serves one connection.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use super::mariadb::MariaDbKind;
 use super::postgres::PostgresKind;
 use super::{Server, database_of, process_tree as tree};
 
-/// A process that does not stand still this long after the signal is not going to.
+/// A process that has not stopped this long after SIGSTOP is assumed never to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Server<PostgresKind> {
-    /// The process ids of those who serve connections to the database of `url`, the oldest connection first.
+    /// The process ids of the server processes that serve connections to the database of `url`, the oldest connection first.
     ///
     /// # Panics
     ///
-    /// When the server does not say.
+    /// If the server does not answer.
     pub async fn backends(&self, url: &str) -> Vec<u32> {
         let database = database_of(url);
         let listed = self
@@ -32,13 +32,12 @@ impl Server<PostgresKind> {
         numbers(&listed)
     }
 
-    /// Stops one of the server's processes where it stands (SIGSTOP), and returns once it does: a connection that answers
-    /// nothing beside others that do. Any of them will do: see `pg_backend_pid()`, `pg_stat_activity` and
-    /// `pg_stat_replication`.
+    /// Pauses one process of the server (SIGSTOP), and returns when the process has stopped: its connection does not answer while other
+    /// connections do. `pg_backend_pid()`, `pg_stat_activity` and `pg_stat_replication` give the process ids.
     ///
     /// # Errors
     ///
-    /// When this is no process of this server.
+    /// If the process is not a process of this server.
     pub async fn pause_backend(&self, pid: u32) -> io::Result<()> {
         self.signal_backend(pid, Signal::STOP).await?;
         self.blocking(move |server| {
@@ -55,27 +54,26 @@ impl Server<PostgresKind> {
         .await
     }
 
-    /// Lets a paused process go on (SIGCONT).
+    /// Resumes a paused process of the server (SIGCONT).
     ///
     /// # Errors
     ///
-    /// When this is no process of this server.
+    /// If the process is not a process of this server.
     pub async fn resume_backend(&self, pid: u32) -> io::Result<()> {
         self.signal_backend(pid, Signal::CONT).await
     }
 
-    /// Sends a signal to one of the server's processes. After SIGKILL the server ends all the others and recovers, as after a
-    /// crash.
+    /// Sends a signal to one process of the server. After SIGKILL, the server ends all its other processes and recovers, as after a crash.
     ///
     /// # Errors
     ///
-    /// When this is no process of this server.
+    /// If the process is not a process of this server.
     pub async fn signal_backend(&self, pid: u32, signal: Signal) -> io::Result<()> {
         self.blocking(move |server| tree::signal(server.backend(pid)?, signal))
             .await
     }
 
-    /// This process, if it is a child of the server: whoever else bears the number must not get our signals.
+    /// Returns the process if it is a child of the server: no other process with this id may receive a signal.
     fn backend(&self, pid: u32) -> io::Result<Pid> {
         let server = self.keeper().pid();
         let server = server.ok_or_else(|| io::Error::other("the server does not run"))?;
@@ -90,12 +88,12 @@ impl Server<PostgresKind> {
 }
 
 impl Server<MariaDbKind> {
-    /// The ids of the connections to the database of `url`, the oldest first, for `KILL`. They are served by threads, of which
-    /// none can be stopped alone: [`pause`](Server::pause) stops the server.
+    /// The ids of the connections to the database of `url`, the oldest first, for the statement `KILL`. A thread serves each connection,
+    /// and a single thread cannot be paused: [`pause`](Server::pause) pauses the whole server.
     ///
     /// # Panics
     ///
-    /// When the server does not say.
+    /// If the server does not answer.
     pub async fn connections(&self, url: &str) -> Vec<u32> {
         let database = database_of(url);
         let listed = self

@@ -1,4 +1,4 @@
-//! Galera: MariaDB servers that are one database.
+//! Galera: a cluster of MariaDB servers with one database.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::mariadb::{MariaDb, MariaDbKind};
 use super::{Server, Site, Standalone as _, Unavailable, tools};
 
-/// A cluster of three MariaDB servers. What one has committed is committed on each; two of them are enough to go on.
+/// A Galera cluster of three MariaDB servers. A transaction that one node has committed is committed on all nodes. Two nodes suffice.
 ///
-/// A node that was [killed](Server::kill) and [restarted](Server::restart) copies the data from another node, which takes some seconds. While
-/// fewer than two nodes run, no node does any work.
+/// A node that was [killed](Server::kill) and [restarted](Server::restart) copies the data from another node, which takes some seconds.
+/// While fewer than two nodes run, no node accepts statements.
 ///
 /// # Examples
 ///
@@ -31,14 +31,14 @@ pub struct Galera {
     nodes: Vec<MariaDb>,
 }
 
-/// What a server knows of the cluster that it belongs to.
+/// What one server knows about the cluster of the server.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     provider: PathBuf,
     number: usize,
-    /// The port of each member, where the others reach it.
+    /// The port of each member, on which the other members reach the member.
     group: [u16; NODES],
-    /// Where it is sent what it has missed: single changes, or all data.
+    /// The ports on which the member receives the transactions that it has missed: single changes, or all data.
     changes: u16,
     data: u16,
 }
@@ -53,11 +53,11 @@ const DIRECTORIES: &[&str] = &[
     "/usr/lib64/galera",
     "/usr/lib64/galera-4",
 ];
-/// How often to look whether a node has come to know what has become of it.
+/// How often to check whether a node has joined or left the cluster.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Members that agree on these, on what the database holds and on who was there last, go on as if they had parted a moment ago.
-/// A cluster that is founded by one node instead copies all data to the others, which takes seconds for each.
+/// Members that agree on these values, on the data and on the last membership reunite as if they had been separated a moment ago. If one
+/// node founded the cluster instead, that node would copy all data to the others, which takes seconds for each.
 const DATA: &str = "0c5ed10c-0000-11ee-8000-000000000000";
 const MEMBERS: [&str; NODES] = [
     "0c5ed10c-0001-11ee-8000-000000000000",
@@ -66,16 +66,16 @@ const MEMBERS: [&str; NODES] = [
 ];
 
 impl Galera {
-    /// Starts a cluster of the caller's own.
+    /// Starts a cluster that only the caller uses.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when something is missing, or does not do its work; it says what, and what installs it.
+    /// [`Unavailable`] if something is missing or does not work. The error names the cause and the command that installs the cluster.
     pub async fn start() -> Result<Self, Unavailable> {
         Self::start_with(&[]).await
     }
 
-    /// Starts a cluster of the caller's own with further arguments on the command line of each node.
+    /// Starts a cluster that only the caller uses, with further arguments on the command line of each node.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Galera {
                 data: ports[2 * NODES + number],
             });
             let arguments = arguments.iter().map(|&one| one.to_owned()).collect();
-            // None of them answers before the others are there.
+            // No node answers before the other nodes have started.
             super::blocking(move || Server::start_as(kind, arguments, Vec::new()))
         });
         let nodes = futures_util::future::try_join_all(starts).await?;
@@ -110,21 +110,21 @@ impl Galera {
         Ok(cluster)
     }
 
-    /// A node, counted from zero.
+    /// Returns a node by its number, counted from zero.
     ///
     /// # Panics
     ///
-    /// When there is no such node: there are three.
+    /// If `number` is greater than two.
     #[must_use]
     pub fn node(&self, number: usize) -> &MariaDb {
         &self.nodes[number]
     }
 
-    /// The database of `url`, a URL of any node, at this node.
+    /// Returns the URL of the same database at another node; `url` may be the URL of any node.
     ///
     /// # Panics
     ///
-    /// When there is no such node, or `url` is not of this cluster.
+    /// If there is no such node, or if `url` is not a URL of this cluster.
     #[must_use]
     pub fn url(&self, number: usize, url: &str) -> String {
         let addresses = self.nodes.iter().map(|node| node.address().to_string());
@@ -137,22 +137,22 @@ impl Galera {
         panic!("`{url}` is not a URL of this cluster")
     }
 
-    /// Creates an empty database and gives its URL at the first node, with a user who may do everything in it; each node has it.
+    /// Creates an empty database on all nodes and returns its URL at the first node, with a user that has all privileges in the database.
     ///
     /// # Panics
     ///
-    /// When the first node does not do it.
+    /// If the first node does not create the database.
     pub async fn fresh_database(&self) -> String {
         let url = self.node(0).fresh_database().await;
         self.settle().await;
         url
     }
 
-    /// Waits until each node that runs and works has applied what all had committed when asked.
+    /// Waits until each working node has applied all transactions that the cluster had committed before the call.
     ///
     /// # Panics
     ///
-    /// When a node says that it works and does not.
+    /// If a node reports that it works and then does not answer.
     pub async fn settle(&self) {
         for node in self.nodes.iter().filter(|node| node.pid().is_some()) {
             let admin = node.admin_url();
@@ -163,21 +163,21 @@ impl Galera {
         }
     }
 
-    /// Cuts a node off from the others, and returns once it knows: it answers each statement with error 1047, "WSREP has not yet
-    /// prepared node for application use", while the other two go on. Bound it by a timeout.
+    /// Isolates a node from the other two, and returns when the node has noticed. The node then answers each statement with error 1047,
+    /// "WSREP has not yet prepared node for application use", and the other two nodes continue. Limit the call with a timeout.
     ///
     /// # Panics
     ///
-    /// When the node does not run.
+    /// If the node is not running.
     pub async fn isolate(&self, number: usize) {
         self.set_isolated(number, 1, State::Unprepared).await;
     }
 
-    /// Lets an isolated node join the others again, and returns once it works. Bound it by a timeout.
+    /// Lets an isolated node join the other nodes again, and returns when the node works. Limit the call with a timeout.
     ///
     /// # Panics
     ///
-    /// When the node does not run.
+    /// If the node is not running.
     pub async fn rejoin(&self, number: usize) {
         self.set_isolated(number, 0, State::Works).await;
     }
@@ -185,7 +185,7 @@ impl Galera {
     async fn set_isolated(&self, number: usize, isolated: u8, expected: State) {
         let node = self.node(number);
         let set = format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={isolated}'");
-        // In no database: a node that is cut off has none to give.
+        // Runs outside any database, since an isolated node does not open one.
         node.execute("", &set).await;
         while state(node).await != Some(expected) {
             tokio::time::sleep(POLL).await;
@@ -193,7 +193,7 @@ impl Galera {
     }
 }
 
-/// Whether a node does what it is asked.
+/// Whether a node executes statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Works,
@@ -210,7 +210,7 @@ async fn state(node: &MariaDb) -> Option<State> {
     })
 }
 
-/// Whether the member at `site` is one of those who go on, and has all that they have.
+/// Whether the member at `site` belongs to the working part of the cluster and has all data of that part.
 pub(super) fn works(kind: &MariaDbKind, site: &Site) -> io::Result<bool> {
     let status = "SHOW STATUS WHERE variable_name IN ('wsrep_ready', 'wsrep_local_state_comment')";
     let shown = kind.run(site, "", status)?;
@@ -222,12 +222,12 @@ fn unavailable(reason: String) -> Unavailable {
 }
 
 impl Member {
-    /// Whether it is this one that creates what each of them has.
+    /// Whether this member creates the data that all members need.
     pub(super) fn is_first(&self) -> bool {
         self.number == 0
     }
 
-    /// Puts the marks of a parting into the data directory.
+    /// Writes files into the data directory as if the members had been separated a moment ago.
     pub(super) fn initialize(&self, site: &Site) -> io::Result<()> {
         let data = site.directory().join("data");
         let position = format!(
@@ -252,16 +252,16 @@ impl Member {
             format!("gmcast.listen_addr=tcp://{}", group[self.number]),
             format!("ist.recv_addr=127.0.0.1:{}", self.changes),
             "gcache.size=8M".to_owned(),
-            // Whoever is silent that long is out. By default it is twice as long; on a busy machine half of it is too short.
+            // A member that is silent this long is suspected. The default is 5 s; half of this value is too short on a busy machine.
             "evs.suspect_timeout=PT2.5S".to_owned(),
-            // Less than a third of it, or the node does not start.
+            // Must be less than a third of the suspect timeout, or the node does not start.
             "evs.keepalive_period=PT0.5S".to_owned(),
         ];
         let mut arguments = vec![provider];
         arguments.extend(
             [
                 "--wsrep-on=ON".to_owned(),
-                // A member of another cluster that has taken a port is told from ours by it.
+                // The name shows when a member of another cluster has taken a port.
                 format!("--wsrep-cluster-name=shedlock-{}", self.group[0]),
                 format!("--wsrep-cluster-address=gcomm://{}", group.join(",")),
                 format!("--wsrep-provider-options={}", options.join(";")),

@@ -1,4 +1,4 @@
-//! One server process under the eyes of a shell that outlives this process just long enough to clean up.
+//! One server process under a shell that lives slightly longer than this process, to clean up.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -12,21 +12,21 @@ use rustix::process::{Pid, Signal};
 use super::account::Account;
 use super::process_tree as tree;
 
-/// A server that stops neither by signal nor within this time is killed. What has been killed is gone sooner.
+/// A server that has not stopped this long after the signal is killed. A killed server ends sooner.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Starts, signals and reaps one server, and removes its directory in the end.
+/// Starts, signals and reaps one server, and finally removes the directory of the server.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shell: Child,
-    /// `None` only while dropping.
+    /// `None` only while the keeper is being dropped.
     verbs: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     server: Option<Pid>,
 }
 
 impl Keeper {
-    /// Starts the shell; the server itself waits for [`start`](Self::start). From here on `directory` belongs to the shell.
+    /// Starts the shell; [`start`](Self::start) starts the server. From now on the shell owns `directory`.
     pub(super) fn new(
         directory: &Path,
         account: Option<&Account>,
@@ -40,7 +40,7 @@ impl Keeper {
             .arg(directory)
             .args(command)
             .current_dir(directory)
-            // Ctrl-C on a terminal goes to the test process alone; the pipe then tells the shell.
+            // Ctrl-C on a terminal must reach only the test process. The pipe then tells the shell to end.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -70,7 +70,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Whether the server runs. One that is paused does.
+    /// Whether the server process exists. A paused server counts as running.
     pub(super) fn is_running(&self) -> bool {
         self.server.is_some_and(tree::is_alive)
     }
@@ -79,12 +79,12 @@ impl Keeper {
         self.server
     }
 
-    /// Asks the server to end, kills it when it does not, and waits until it is gone. Nothing when it does not run.
+    /// Asks the server to end, kills a server that does not end in time, and waits for the end. Does nothing if the server is not running.
     pub(super) fn stop(&mut self, signal: Signal) -> io::Result<()> {
         let Some(server) = self.server else {
             return Ok(());
         };
-        // A paused server would take the signal only when it goes on.
+        // A paused server would handle the signal only after it is resumed.
         tree::signal_tree(server, Signal::CONT)?;
         tree::signal(server, signal)?;
         let deadline = Instant::now() + STOP_TIMEOUT;
@@ -97,14 +97,14 @@ impl Keeper {
         self.reap()
     }
 
-    /// Kills the server and all its children at once (SIGKILL). Nothing when it does not run.
+    /// Kills the server and all its children at once (SIGKILL). Does nothing if the server is not running.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         let Some(server) = self.server else {
             return Ok(());
         };
         let killed = tree::kill_tree(server)?;
         self.reap()?;
-        // A child that is still ending has the server's shared memory, and a server that finds it in use does not start.
+        // A child that is still ending uses the server's shared memory, and a server that finds its shared memory in use does not start.
         let deadline = Instant::now() + STOP_TIMEOUT;
         while killed.iter().copied().any(tree::is_alive) {
             if Instant::now() > deadline {
@@ -117,7 +117,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Stops the whole process tree (SIGSTOP): from here on the server keeps its connections and answers nothing.
+    /// Pauses all processes of the server (SIGSTOP): connections stay open and the server does not answer.
     pub(super) fn pause(&self) -> io::Result<()> {
         let stopped = tree::stop_tree(self.server.ok_or_else(not_running)?)?;
         let deadline = Instant::now() + STOP_TIMEOUT;
@@ -155,9 +155,9 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // Closing the pipe is the order to end; the shell does the rest, so waiting for it is short.
+        // Closing the pipe is the order to end. The shell does all the work, so the wait is short.
         drop(self.verbs.take());
-        // Nothing can be done about a shell that somebody else has reaped.
+        // If another part of the program has reaped the shell, there is nothing to do.
         let _ended = self.shell.wait();
     }
 }

@@ -10,7 +10,7 @@ use super::account::Account;
 use super::{Server, Signal};
 use crate::unavailable::Unavailable;
 
-/// What is special about one kind of server. [`Server`] does everything else. The methods may block.
+/// What is specific to one kind of server. [`Server`] does everything else. The methods may block the thread.
 ///
 /// # Examples
 ///
@@ -55,23 +55,23 @@ pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// The account that the server runs as if the tests run as root.
     const ACCOUNT: &'static str;
-    /// The signal that makes the server shut down in good order, without waiting for its clients.
+    /// The signal that shuts the server down in good order without waiting for its clients to disconnect.
     const STOP_SIGNAL: Signal;
 
     /// The error for a server of this kind that is not available for `reason`.
     fn unavailable(reason: String) -> Unavailable;
 
-    /// Makes the server's data directory in `site`. Called once, before the first start.
+    /// Creates the data directory of the server in `site`. Called once, before the first start.
     ///
     /// # Errors
     ///
-    /// If the data directory cannot be made.
+    /// If the data directory cannot be created.
     fn initialize(&self, site: &Site) -> io::Result<()>;
 
     /// The command line that runs the server in the foreground.
     fn command(&self, site: &Site) -> Vec<OsString>;
 
-    /// Whether the server answers, and is the server of `site` and not another one that has taken the port.
+    /// Whether the server answers. Must return false if another server has taken the port of `site`.
     fn is_ready(&self, site: &Site) -> bool;
 
     /// Creates users and databases. Called once, after the first start.
@@ -95,11 +95,11 @@ pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
 /// }
 /// ```
 pub trait Standalone: Kind {
-    /// Finds the programs of the server on this machine.
+    /// Finds the programs of the server on this machine, and returns the kind with their paths.
     ///
     /// # Errors
     ///
-    /// If a program is missing. The error has the command that installs it.
+    /// If a program is missing. The error contains the command that installs the program.
     fn locate() -> Result<Self, Unavailable>;
 
     /// The static variable for the server that all tests of this process share.
@@ -119,25 +119,25 @@ pub struct Site {
 }
 
 impl Site {
-    /// The directory of this server, which is also its working directory.
+    /// The directory of this server, which is also the working directory of the server process.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The loopback port the server listens on.
+    /// The loopback port on which the server listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The additional arguments that the test has given for the command line.
+    /// The additional command-line arguments from the test.
     #[must_use]
     pub fn arguments(&self) -> &[String] {
         &self.arguments
     }
 
-    /// Writes a file that the server may change.
+    /// Writes a file that the account of the server may change.
     pub(super) fn write(&self, path: &Path, text: &str) -> io::Result<()> {
         std::fs::write(path, text)?;
         match &self.account {

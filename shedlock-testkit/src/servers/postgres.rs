@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! PostgreSQL, as a server for tests.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, replica, tools};
 
-/// A PostgreSQL server. Everybody may log in without a password but [`password_url`](Server::password_url)'s role.
+/// A PostgreSQL server. Only the role of [`password_url`](Server::password_url) needs a password.
 pub type Postgres = Server<PostgresKind>;
 
-/// The kind of server that [`Postgres`] is.
+/// The [`Kind`] of a [`Postgres`] server.
 ///
 /// See [`Standalone`] for an example.
 #[derive(Debug, Clone)]
@@ -20,23 +20,23 @@ pub struct PostgresKind {
     initdb: PathBuf,
     postgres: PathBuf,
     psql: PathBuf,
-    /// Whom it follows, when it is a replica.
+    /// The primary of this server, if this server is a replica.
     pub(super) primary: Option<SocketAddr>,
 }
 
 const INSTALL: &str = "apt-get install -y postgresql";
-/// Debian keeps the server's programs off the path; Homebrew's and Fedora's are on it.
+/// Debian installs the server's programs outside the path. Homebrew and Fedora install them on the path.
 pub(super) const DIRECTORIES: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql/bin"];
 
-/// The superuser, who owns nothing that a test touches.
+/// The superuser, which owns nothing that a test uses.
 pub(super) const ADMIN: &str = "postgres";
-/// The role of the tests: may create tables in its databases, no more.
+/// The role of the tests, which may create tables in its own databases and nothing more.
 const USER: &str = "shedlock";
 const PASSWORD_USER: &str = "shedlock_password";
 const PASSWORD: &str = "s3cret";
 const READ_ONLY_USER: &str = "shedlock_read_only";
 
-/// The first line that fits decides. The last one is for nodes behind a [cable](crate::cable), where the server listens there.
+/// The first matching line decides. The last line is for nodes behind a [cable](crate::cable), if the server listens on the cable.
 const ACCESS_RULES: &str = "\
 host all shedlock_password 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
@@ -44,7 +44,7 @@ host replication all 127.0.0.1/32 trust
 host all all 198.18.0.0/15 trust
 ";
 
-/// The roles and their passwords, as PgBouncer wants them: `"role" "password"`, a line each.
+/// The roles and their passwords in PgBouncer's format: one line `"role" "password"` for each role.
 pub(super) fn passwords() -> String {
     let roles = [
         (ADMIN, ""),
@@ -60,7 +60,7 @@ pub(super) fn passwords() -> String {
 impl Kind for PostgresKind {
     const NAME: &'static str = "PostgreSQL";
     const ACCOUNT: &'static str = "postgres";
-    /// A fast shutdown: open connections are ended.
+    /// Fast shutdown: the server ends all open connections.
     const STOP_SIGNAL: Signal = Signal::INT;
 
     fn unavailable(reason: String) -> Unavailable {
@@ -85,7 +85,7 @@ impl Kind for PostgresKind {
             ])
             .arg(&data);
         tools::run_in(site, &mut initdb)?;
-        // Truncates the file that initdb made, so it stays the server's own.
+        // Truncates the file that initdb created, so that the server's account stays the owner.
         std::fs::write(data.join("pg_hba.conf"), ACCESS_RULES)
     }
 
@@ -100,11 +100,11 @@ impl Kind for PostgresKind {
             "listen_addresses=127.0.0.1",
             // The path of a socket in a temporary directory may be too long.
             "unix_socket_directories=",
-            // The machine does not lose power during a test; a killed server keeps what it has committed.
+            // Durability after a power failure is not needed: a killed server keeps its committed data.
             "fsync=off",
             "timezone=UTC",
             "log_timezone=UTC",
-            // In the data directory, which is removed; POSIX shared memory outlives a killed server.
+            // In the data directory, which is removed with the server: POSIX shared memory would outlive a killed server.
             "dynamic_shared_memory_type=mmap",
         ] {
             command.extend(["-c".into(), setting.into()]);
@@ -156,7 +156,7 @@ impl Standalone for PostgresKind {
 
 impl PostgresKind {
     fn create_database(&self, site: &Site, name: &str) -> io::Result<()> {
-        // A copy of template0 does not wait for whoever is connected to template1.
+        // A copy of template0 does not wait until clients have disconnected from template1.
         self.run(
             site,
             "postgres",
@@ -165,7 +165,7 @@ impl PostgresKind {
         .map(drop)
     }
 
-    /// Runs statements as the superuser, each in a transaction of its own.
+    /// Runs statements as the superuser, each in its own transaction.
     pub(super) fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
         let mut psql = Command::new(&self.psql);
         for (name, _) in
@@ -190,23 +190,23 @@ impl PostgresKind {
 }
 
 impl Server<PostgresKind> {
-    /// A database with an ordinary role, which owns it. Shared by all who ask; see [`fresh_database`](Self::fresh_database).
+    /// A URL of a database that all callers share, with an ordinary role that owns it; see [`fresh_database`](Self::fresh_database).
     #[must_use]
     pub fn url(&self) -> String {
         self.url_of(USER, "shedlock")
     }
 
-    /// The superuser's way in.
+    /// A URL with the role of the superuser.
     #[must_use]
     pub fn admin_url(&self) -> String {
         self.url_of(ADMIN, "postgres")
     }
 
-    /// Creates an empty database and gives its URL, with the role that owns it.
+    /// Creates an empty database and returns its URL, with the role that owns the database.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If the server does not create the database.
     pub async fn fresh_database(&self) -> String {
         let name = format!("test_{:016x}", fastrand::u64(..));
         let (kind, site, created) = (self.kind().clone(), self.site().clone(), name.clone());
@@ -215,7 +215,7 @@ impl Server<PostgresKind> {
         self.url_of(USER, &name)
     }
 
-    /// The database of `url` for a role that must give a password, and has the same rights.
+    /// A URL of the database of `url` for a role with the same privileges that needs a password.
     #[must_use]
     pub fn password_url(&self, url: &str) -> String {
         self.url_of(
@@ -224,11 +224,11 @@ impl Server<PostgresKind> {
         )
     }
 
-    /// The database of `url` for a role that may read the tables that are there now, and nothing else.
+    /// A URL of the database of `url` for a role that may only read the tables that exist now.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If the server does not create the role.
     pub async fn read_only_url(&self, url: &str) -> String {
         self.execute(
             url,
@@ -238,11 +238,11 @@ impl Server<PostgresKind> {
         self.url_of(READ_ONLY_USER, super::database_of(url))
     }
 
-    /// Runs SQL as the superuser in the database of `url`, and gives what it printed: a line per row, columns parted by `|`.
+    /// Runs SQL as the superuser in the database of `url` and returns the output: one line per row, columns separated by `|`.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If a statement fails.
     pub async fn execute(&self, url: &str, statements: &str) -> String {
         let (kind, site) = (self.kind().clone(), self.site().clone());
         let (database, statements) = (super::database_of(url).to_owned(), statements.to_owned());

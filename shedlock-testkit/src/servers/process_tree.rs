@@ -1,6 +1,6 @@
-//! Signals to a process and everything below it.
+//! Signals to a process and all its descendants.
 //!
-//! A process group would not do: each PostgreSQL backend makes a session of its own.
+//! A process group is not enough: each PostgreSQL backend starts a session of its own.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 struct Entry {
     pid: Pid,
     parent: Option<Pid>,
-    /// `Z` is a process that has ended and was not waited for.
+    /// `Z` means that the process has ended and its parent has not waited for it.
     state: String,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn is_child(pid: Pid, parent: Pid) -> io::Result<bool> {
         .any(|entry| entry.pid == pid && entry.parent == Some(parent)))
 }
 
-/// Sends `signal`; a process that is gone already is no error.
+/// Sends `signal`. A process that has already ended is not an error.
 pub(super) fn signal(pid: Pid, signal: Signal) -> io::Result<()> {
     match kill_process(pid, signal) {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
@@ -44,7 +44,7 @@ pub(super) fn signal_tree(root: Pid, what: Signal) -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the tree from the root down until no process appears that was not stopped before, and returns it.
+/// Stops the tree from the root down, until no new process appears, and returns the stopped processes.
 pub(super) fn stop_tree(root: Pid) -> io::Result<Vec<Pid>> {
     let mut stopped = Vec::new();
     loop {
@@ -62,14 +62,14 @@ pub(super) fn stop_tree(root: Pid) -> io::Result<Vec<Pid>> {
     }
 }
 
-/// Whether none of these runs any more: a signal to stop takes its time to reach each thread of a busy machine.
+/// Whether every thread of these processes has stopped. On a busy machine, a stop signal needs time to reach each thread.
 pub(super) fn stand_still(pids: &[Pid]) -> io::Result<bool> {
     let all = processes()?;
     let mut theirs = all.iter().filter(|entry| pids.contains(&entry.pid));
     Ok(theirs.all(|entry| states(entry).iter().all(|&state| "TtZX".contains(state))))
 }
 
-/// Kills the tree, and returns what was in it. Stopped first, it cannot grow or mend itself meanwhile.
+/// Kills the tree and returns its processes. The tree is stopped first, so that no process can start another one meanwhile.
 pub(super) fn kill_tree(root: Pid) -> io::Result<Vec<Pid>> {
     let tree = stop_tree(root)?;
     for &pid in &tree {
@@ -78,7 +78,7 @@ pub(super) fn kill_tree(root: Pid) -> io::Result<Vec<Pid>> {
     Ok(tree)
 }
 
-/// `root` and its descendants, parents first.
+/// `root` and its descendants, parents before children.
 fn tree(root: Pid) -> io::Result<Vec<Pid>> {
     let all = processes()?;
     let mut tree = vec![root];
@@ -94,11 +94,11 @@ fn tree(root: Pid) -> io::Result<Vec<Pid>> {
     Ok(tree)
 }
 
-/// The state of each thread of a process. The process table names that of the first only.
+/// The state of each thread of a process. The process table contains only the state of the first thread.
 #[cfg(target_os = "linux")]
 fn states(entry: &Entry) -> Vec<char> {
     let threads = std::fs::read_dir(format!("/proc/{}/task", entry.pid.as_raw_nonzero()));
-    // Threads come and go while we read.
+    // Threads may start and end during this loop.
     let stats = threads
         .into_iter()
         .flatten()
@@ -126,11 +126,11 @@ fn processes() -> io::Result<Vec<Entry>> {
         else {
             continue;
         };
-        // Processes come and go while we read.
+        // Processes may start and end during this loop.
         let Ok(stat) = std::fs::read_to_string(directory.path().join("stat")) else {
             continue;
         };
-        // The command, in parentheses, may hold blanks and parentheses of its own.
+        // The command, in parentheses, may itself contain spaces and parentheses.
         let Some((_, fields)) = stat.rsplit_once(") ") else {
             continue;
         };

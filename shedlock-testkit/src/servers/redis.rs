@@ -1,4 +1,4 @@
-//! Redis.
+//! Redis, as a server for tests.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
-/// A Redis server. It keeps an append-only file, written at every command, unless its arguments say otherwise.
+/// A Redis server. Unless the arguments say otherwise, the server writes each command to an append-only file.
 pub type Redis = Server<RedisKind>;
 
-/// What is peculiar to Redis.
+/// The [`Kind`] of a [`Redis`] server.
 ///
 /// See [`Standalone`] for an example.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl Kind for RedisKind {
             let answer = self.run(site.port(), command);
             answer.is_ok_and(|answer| answer.lines().any(|each| each == line))
         };
-        // While it loads its data it answers all but the first.
+        // While Redis loads its data, Redis answers CONFIG but refuses PING.
         answers(&["PING"], "PONG")
             && answers(
                 &["CONFIG", "GET", "dir"],
@@ -84,7 +84,7 @@ impl Standalone for RedisKind {
 }
 
 impl RedisKind {
-    /// Runs one command. `redis-cli` fails for a server that it cannot reach, and prints a server's error.
+    /// Runs one command. `redis-cli` fails if the server cannot be reached, and prints an error that the server returns.
     fn run(&self, port: u16, command: &[&str]) -> io::Result<String> {
         let mut client = Command::new(&self.client);
         client.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
@@ -94,17 +94,17 @@ impl RedisKind {
 }
 
 impl Server<RedisKind> {
-    /// The way in. Everybody may do everything.
+    /// The URL of the server. Every client may run all commands.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
 
-    /// Runs one command, and gives what was answered: a line for each part. An error is such an answer too.
+    /// Runs one command and returns the answer, one line for each part. An error that the server returns is an answer too.
     ///
     /// # Panics
     ///
-    /// When the server cannot be reached.
+    /// If the server cannot be reached.
     pub async fn execute(&self, command: &[&str]) -> String {
         let (kind, port) = (self.kind().clone(), self.port());
         let command: Vec<String> = command.iter().map(|&part| part.to_owned()).collect();
@@ -117,11 +117,11 @@ impl Server<RedisKind> {
         answer.strip_suffix('\n').unwrap_or(&answer).to_owned()
     }
 
-    /// Makes this server a replica of the one at this address.
+    /// Makes this server a replica of the server at the address `primary`.
     ///
     /// # Panics
     ///
-    /// When the server does not do it.
+    /// If the command fails.
     pub async fn follow(&self, primary: SocketAddr) {
         let (host, port) = (primary.ip().to_string(), primary.port().to_string());
         assert_eq!(self.execute(&["REPLICAOF", &host, &port]).await, "OK");

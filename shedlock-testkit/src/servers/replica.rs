@@ -1,4 +1,4 @@
-//! A PostgreSQL server that follows another one.
+//! A PostgreSQL server that is a streaming replica of another one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,8 +9,8 @@ use super::postgres::{self, PostgresKind};
 use super::{Server, Site, Unavailable, tools};
 
 impl Server<PostgresKind> {
-    /// Starts a streaming replica of this server, with further arguments on its command line. It may be read, not written to:
-    /// its URLs are for the same roles and databases.
+    /// Starts a streaming replica of this server, with further arguments on the replica's command line. The replica is read-only and has
+    /// the same roles and databases as this server.
     ///
     /// # Errors
     ///
@@ -19,7 +19,8 @@ impl Server<PostgresKind> {
         self.replica_by_way_of(self.address(), arguments).await
     }
 
-    /// The same with this address as the way to this server, where a [`Proxy`](crate::Proxy) may hold the stream up.
+    /// Starts a streaming replica that reaches this server at `address`, for example through a [`Proxy`](crate::Proxy) that delays the
+    /// stream.
     ///
     /// # Errors
     ///
@@ -38,11 +39,11 @@ impl Server<PostgresKind> {
         super::blocking(move || Self::start_as(kind, arguments, Vec::new())).await
     }
 
-    /// Waits until this replica has replayed everything that `primary` has written. Bound it by a timeout.
+    /// Waits until this replica has replayed everything that `primary` had written when called. Limit the call with a timeout.
     ///
     /// # Panics
     ///
-    /// When one of them does not answer.
+    /// If one of the two servers does not answer.
     pub async fn catch_up_with(&self, primary: &Self) {
         let written = primary
             .execute(&primary.admin_url(), "SELECT pg_current_wal_lsn()")
@@ -53,11 +54,11 @@ impl Server<PostgresKind> {
         }
     }
 
-    /// Makes this replica a server of its own, which may be written to. What it has not received is lost to it.
+    /// Promotes this replica to a primary, which accepts writes. Changes that the replica has not received are lost on the new primary.
     ///
     /// # Panics
     ///
-    /// When it is no replica, or does not do it.
+    /// If this server is not a replica, or if the promotion fails.
     pub async fn promote(&self) {
         let promoted = self
             .execute(&self.admin_url(), "SELECT pg_promote(true, 60)")
@@ -66,7 +67,7 @@ impl Server<PostgresKind> {
     }
 }
 
-/// Copies the server at `primary`, and has the copy follow it.
+/// Copies the server at `primary`, and configures the copy as a replica.
 pub(super) fn copy(site: &Site, primary: SocketAddr) -> io::Result<()> {
     let program = tools::find("pg_basebackup", postgres::DIRECTORIES)
         .ok_or_else(|| io::Error::other("there is no `pg_basebackup`"))?;

@@ -1,4 +1,4 @@
-//! A disk that is soon full.
+//! A small file system that a test can fill.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -11,7 +11,7 @@ use super::blocking;
 use crate::unavailable::Unavailable;
 
 /// A file system of a few megabytes (Linux, as root), for [`start_on`](super::Server::start_on). The file system is unmounted when the last
-/// handle is dropped or this process is killed.
+/// handle is dropped or when this process is killed.
 ///
 /// # Examples
 ///
@@ -32,14 +32,14 @@ pub struct SmallDisk {
     keeper: Arc<Keeper>,
 }
 
-/// The shell that unmounts it when the pipe from this process closes.
+/// The shell that unmounts the file system when the pipe from this process closes.
 #[derive(Debug)]
 struct Keeper {
     shell: Child,
     directory: PathBuf,
 }
 
-/// Mounts $2 megabytes at $1 until standard input closes. A server may still be ending then; the kernel waits for it.
+/// Mounts $2 megabytes at $1 until standard input closes. A server may still be ending at that time; the kernel waits for the server.
 const SCRIPT: &str = r#"
 trap '' HUP INT
 mount -t tmpfs -o "size=${2}m,mode=0777" shedlock "$1" && echo mounted || exit 1
@@ -49,11 +49,11 @@ rmdir "$1"
 "#;
 
 impl SmallDisk {
-    /// Makes an empty disk. PostgreSQL wants 64 megabytes and MariaDB 256 before anything is in them.
+    /// Creates an empty file system. An empty PostgreSQL server needs 64 megabytes, and an empty MariaDB server needs 256 megabytes.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] where this machine forbids it: it wants root, and a kernel that lets it mount.
+    /// [`Unavailable`] if this machine does not allow it: a small disk needs root and a kernel that permits mounting.
     pub async fn new(megabytes: u32) -> Result<Self, Unavailable> {
         let made = blocking(move || Keeper::mount(megabytes)).await;
         match made {
@@ -68,17 +68,17 @@ impl SmallDisk {
         }
     }
 
-    /// Where it is mounted.
+    /// The directory where the file system is mounted.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.keeper.directory
     }
 
-    /// Fills it to the last byte.
+    /// Fills the file system to the last byte.
     ///
     /// # Errors
     ///
-    /// When something else goes wrong first.
+    /// If writing fails for another reason than a full disk.
     pub async fn fill(&self) -> io::Result<()> {
         let ballast = self.ballast();
         blocking(move || {
@@ -102,11 +102,11 @@ impl SmallDisk {
         .await
     }
 
-    /// Takes away what [`fill`](Self::fill) has put there. Nothing when it has not.
+    /// Deletes what [`fill`](Self::fill) has written. Does nothing if `fill` has written nothing.
     ///
     /// # Errors
     ///
-    /// When it cannot be removed.
+    /// If the file cannot be deleted.
     pub async fn free_up(&self) -> io::Result<()> {
         let ballast = self.ballast();
         match blocking(move || fs::remove_file(ballast)).await {
@@ -129,7 +129,7 @@ impl Keeper {
             .args(["-c", SCRIPT, "shedlock-disk"])
             .arg(directory.path())
             .arg(megabytes.to_string())
-            // Ctrl-C on a terminal goes to the test process alone; the pipe then tells the shell.
+            // Ctrl-C on a terminal must reach only the test process. The pipe then tells the shell to end.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -140,7 +140,7 @@ impl Keeper {
             BufReader::new(stdout).read_line(&mut answer)?;
         }
         if answer == "mounted\n" {
-            // From here on the shell removes it.
+            // From now on the shell removes the directory.
             let directory = directory.keep();
             return Ok(Self { shell, directory });
         }
@@ -153,7 +153,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // Closing the pipe is the order to end. Nothing can be done about a shell that somebody else has reaped.
+        // Closing the pipe is the order to end. If another part of the program has reaped the shell, there is nothing to do.
         drop(self.shell.stdin.take());
         let _ended = self.shell.wait();
     }

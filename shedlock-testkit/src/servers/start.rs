@@ -1,4 +1,4 @@
-//! Starting a server, the first time and again.
+//! Starting a server for the first time and again.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,20 +11,20 @@ use super::kind::{Kind, Site, Standalone};
 use super::{Server, SmallDisk, blocking, tools};
 use crate::unavailable::Unavailable;
 
-/// A server that does not answer within this time after its start is given up.
+/// The longest time that a server may take from its start to its first answer.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl<K: Standalone> Server<K> {
-    /// Starts a server of the caller's own.
+    /// Starts a server that only the caller uses.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] when a program is missing, or does not do its work; it says which, and what installs it.
+    /// [`Unavailable`] if a program is missing or does not work. The error names the program and the command that installs it.
     pub async fn start() -> Result<Self, Unavailable> {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server of the caller's own with further arguments on its command line.
+    /// Starts a server that only the caller uses, with further arguments on the server's command line.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl<K: Standalone> Server<K> {
         blocking(move || Self::start_blocking(arguments, Vec::new())).await
     }
 
-    /// Starts a server of the caller's own whose data lie on this disk, with further arguments on its command line.
+    /// Starts a server that only the caller uses, with the data on `disk` and further arguments on the server's command line.
     ///
     /// # Errors
     ///
@@ -51,8 +51,8 @@ impl<K: Standalone> Server<K> {
         blocking(move || Self::start_at(disk, K::locate()?, arguments, Vec::new())).await
     }
 
-    /// Starts a server of the caller's own with these environment variables, which nothing else of it sees: with
-    /// `LD_PRELOAD` among them, the server alone lives in another time.
+    /// Starts a server that only the caller uses, with these environment variables for the server process alone. With `LD_PRELOAD` and a
+    /// library that fakes the time, the server has its own clock.
     ///
     /// # Errors
     ///
@@ -61,14 +61,14 @@ impl<K: Standalone> Server<K> {
         blocking(move || Self::start_blocking(Vec::new(), variables)).await
     }
 
-    /// The server that all tests of this process share, started by the first to ask. Give each test a
-    /// database of its own, and never stop it.
+    /// The server that all tests of this process share. The first call starts the server. Each test must use its own database, and no test
+    /// may stop the server.
     ///
     /// # Errors
     ///
     /// As [`start`](Self::start).
     pub async fn shared() -> Result<&'static Self, Unavailable> {
-        // Not an async cell: each test has a runtime of its own, and the first one may be gone before the second asks.
+        // Not an async cell: each test has its own async runtime, and the runtime of the first test may end before the second test asks.
         blocking(|| {
             K::shared_slot()
                 .get_or_init(|| Self::start_blocking(Vec::new(), Vec::new()))
@@ -87,7 +87,7 @@ impl<K: Standalone> Server<K> {
 }
 
 impl<K: Kind> Server<K> {
-    /// Starts a server as this kind says. It blocks.
+    /// Starts a server of this kind. Blocks the thread.
     pub(super) fn start_as(
         kind: K,
         arguments: Vec<String>,
@@ -135,7 +135,7 @@ impl<K: Kind> Server<K> {
             site.account.as_ref(),
             &Self::command(&kind, &site),
         )?;
-        // From here on the shell removes it, which also works when this process is killed.
+        // From now on the shell removes the directory, even if this process is killed.
         let _path = directory.keep();
         let server = Self {
             kind,
@@ -148,7 +148,8 @@ impl<K: Kind> Server<K> {
         Ok(server)
     }
 
-    /// The server's command line, with its variables before it: the shell that starts it is to go without them.
+    /// The server's command line, with its environment variables first, so that the shell that starts the server does not get the
+    /// variables.
     fn command(kind: &K, site: &Site) -> Vec<OsString> {
         let mut command = Vec::new();
         if !site.variables.is_empty() {
@@ -164,7 +165,7 @@ impl<K: Kind> Server<K> {
         command
     }
 
-    /// Starts the process and waits until it answers.
+    /// Starts the process and waits until the server answers.
     pub(super) fn start_again(&self) -> io::Result<()> {
         let mut keeper = self.keeper();
         keeper.start()?;

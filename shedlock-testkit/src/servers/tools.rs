@@ -1,4 +1,4 @@
-//! What every kind of server needs: programs, ports, command runs.
+//! Tools for every kind of server: finding programs and ports, and running commands.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::Site;
 
-/// A directory name in which `*` stands for the newest version, as in `/usr/lib/postgresql/*/bin`.
+/// Expands a directory name in which `*` stands for the newest version, as in `/usr/lib/postgresql/*/bin`.
 fn expand(pattern: &str) -> Option<PathBuf> {
     let Some((before, after)) = pattern.split_once("/*/") else {
         return Some(PathBuf::from(pattern));
@@ -28,7 +28,7 @@ fn expand(pattern: &str) -> Option<PathBuf> {
         .map(|path| path.join(after))
 }
 
-/// Finds a program in the given directories, then on the path.
+/// Finds a program in the given directories, and then on the path.
 pub(super) fn find(program: &str, directories: &[&str]) -> Option<PathBuf> {
     let on_path = env::var_os("PATH").unwrap_or_default();
     directories
@@ -39,8 +39,7 @@ pub(super) fn find(program: &str, directories: &[&str]) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// A port nobody listens on, outside the range from which outgoing connections get theirs: a stopped server must find its
-/// port free when it comes back.
+/// Returns a free port outside the range of ports for outgoing connections, so that a stopped server finds its port free when it restarts.
 pub(super) fn free_port() -> io::Result<u16> {
     for _ in 0..100 {
         let port = fastrand::u16(15_000..32_000);
@@ -54,7 +53,7 @@ pub(super) fn free_port() -> io::Result<u16> {
     ))
 }
 
-/// The last lines of a log, for a message.
+/// Returns the last lines of a log, for a message.
 pub(super) fn tail(log: &Path) -> String {
     const LINES: usize = 20;
     let log = fs::read(log).unwrap_or_default();
@@ -63,7 +62,7 @@ pub(super) fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-/// Runs a program of the server's package as the server's account, in its directory.
+/// Runs a program of the server's package under the server's account, in the server's directory.
 pub(super) fn run_in(site: &Site, command: &mut Command) -> io::Result<String> {
     command.current_dir(site.directory());
     if let Some(account) = &site.account {
@@ -72,7 +71,7 @@ pub(super) fn run_in(site: &Site, command: &mut Command) -> io::Result<String> {
     run(command, "")
 }
 
-/// Runs a program to its end with `input`, and gives what it printed.
+/// Runs a program to its end with `input` on standard input, and returns its output.
 pub(super) fn run(command: &mut Command, input: &str) -> io::Result<String> {
     let program = command.get_program().display().to_string();
     let mut child = command
@@ -81,7 +80,7 @@ pub(super) fn run(command: &mut Command, input: &str) -> io::Result<String> {
         .stderr(Stdio::piped())
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that has failed early does not read; its exit status tells more than the broken pipe.
+        // A program that has failed early does not read its input, and its exit status says more than the broken pipe.
         let _broken_pipe = stdin.write_all(input.as_bytes());
     }
     let output = child.wait_with_output()?;

@@ -1,4 +1,4 @@
-//! The numbers by which MySQL and MariaDB answer, for the statements that say them and for who reads them; see
+//! The numbers in which the statements for MySQL and MariaDB encode their answers, and how these are read; see
 //! `sql/mysql/ANSWERS.md`.
 
 use std::time::Duration;
@@ -8,19 +8,19 @@ use crate::driver::{Driver, Row};
 use crate::locks::Context;
 use crate::statements::{Sending, TokenColumn, Values};
 
-/// Another request was faster, or a trigger of the table has taken the answer away.
+/// Another request was faster, or a trigger of the table has overwritten the answer.
 pub(crate) const LOST_RACE: u64 = 0;
-/// The row has another name, which the column's collation takes for this one.
+/// The row has another name, which the column's collation treats as equal to the requested one.
 pub(crate) const OTHER_NAME: u64 = 1;
 /// The end of the row's lease is NULL.
 pub(crate) const NO_END: u64 = 2;
-/// Held by somebody else; the milliseconds that are left are added.
+/// Held by another owner; the remaining milliseconds are added.
 pub(crate) const HELD: u64 = 3;
-/// This very request was granted before, and its lease has ended.
+/// The same request was granted before, and its lease has ended.
 pub(crate) const TOO_LATE: u64 = 400_000_000_000_000;
-/// Paused by an operator: added to what says "held".
+/// Paused by an operator; added to the number for "held".
 pub(crate) const PAUSED: u64 = 500_000_000_000_000;
-/// Ours. The answer is the fencing token, which is never less.
+/// Granted: the answer is the fencing token, which is at least this number.
 pub(crate) const GRANTED: u64 = 1_000_000_000_000_000;
 
 /// A pause was written.
@@ -28,7 +28,7 @@ pub(crate) const PAUSE_WRITTEN: u64 = 2;
 /// The end of a pause has passed, and nothing was written.
 pub(crate) const END_HAS_PASSED: u64 = 0;
 
-/// What `acquire.sql` says in its insert id.
+/// The answer of `acquire.sql`, from its insert id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acquired {
     Granted { token: u64 },
@@ -73,7 +73,7 @@ pub(super) async fn acquire<D: Driver>(
         Acquired::Granted { token } => AcquireAnswer::Granted {
             token: (context.column == TokenColumn::Present).then_some(token),
         },
-        // A row was written, or looked at under its lock, and a trigger may have taken the answer away.
+        // A row was written, or read under its lock, and a trigger may have overwritten the answer.
         _ if done.rows > 0 => {
             let found = Box::pin(holder::<D>(connection, context, values)).await?;
             found.unwrap_or(AcquireAnswer::Contended)
@@ -92,7 +92,7 @@ pub(super) async fn acquire<D: Driver>(
     })
 }
 
-/// What the row says, where the statement that wrote it could not: a live lease or none, ours or another's.
+/// Reads the row if the writing statement returned no answer: whether its lease is live, and whether the owner is this request's.
 pub(super) async fn holder<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
@@ -123,7 +123,7 @@ fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     })
 }
 
-/// Pauses a lock; the answer is in the insert id here, too.
+/// Pauses a lock; the answer is in the insert id.
 pub(super) async fn pause<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
@@ -135,7 +135,7 @@ pub(super) async fn pause<D: Driver>(
         PAUSE_WRITTEN => PauseAnswer::Paused,
         OTHER_NAME => PauseAnswer::Unusable(UnusableRow::other_name()),
         END_HAS_PASSED if done.rows == 0 => PauseAnswer::EndHasPassed,
-        // A trigger has taken the answer away.
+        // A trigger has overwritten the answer.
         _ => match holder::<D>(connection, context, values).await? {
             Some(AcquireAnswer::Unusable(row)) => PauseAnswer::Unusable(row),
             _ => PauseAnswer::Paused,

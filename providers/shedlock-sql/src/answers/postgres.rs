@@ -1,4 +1,4 @@
-//! PostgreSQL answers with rows.
+//! Reads PostgreSQL's answers, which are rows.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     if left <= 0.0 {
         return Ok(AcquireAnswer::TooLate);
     }
-    // The lock is ours whatever the column holds.
+    // An invalid token must not hide that the lock was granted.
     let token = row.integer(3).unwrap_or(None);
     Ok(AcquireAnswer::Granted {
         token: token.and_then(|token| token.try_into().ok()),
@@ -67,7 +67,7 @@ pub(super) async fn holder<D: Driver>(
     }))
 }
 
-/// A count of seconds; nothing for one that has no end.
+/// A duration of this many seconds; none if it is infinite.
 fn seconds(left: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(left.max(0.0)).ok()
 }

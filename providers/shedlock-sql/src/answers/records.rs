@@ -1,4 +1,4 @@
-//! What the rows of the reading statements say of their locks.
+//! Reads the rows of locks' records.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use shedlock_runtime::LockInfo;
 
 use crate::driver::Row;
 
-/// The lock of this row. Anybody may have written the row: a value that cannot be read must not hide all other locks.
+/// The lock in this row. The row may have been edited by hand: an unreadable value must not hide all other locks.
 pub(crate) fn lock<R: Row>(row: &R) -> Result<LockInfo, R::Error> {
     let text = |column: usize| row.text(column).ok().flatten().unwrap_or_default();
     let number = |column: usize| row.integer(column).ok().flatten();

@@ -1,4 +1,4 @@
-//! SQLite answers with rows; a second statement, which costs no round trip, says why a request was refused.
+//! Reads SQLite's answers, which are rows. A second statement, which costs no round trip, reads why a request was refused.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) async fn acquire<D: Driver>(
     let statement = context.statements.acquire(context.column, sending);
     let mut granted = context.fetch::<D>(connection, statement, values).await;
     if granted.as_ref().err().and_then(D::fault) == Some(Fault::MissingKey) {
-        // SQLite complains from memory: another process may have made the key. To read anything makes it look.
+        // SQLite's cached schema may be stale: another process may have added the key. Any read refreshes the schema.
         let look = "SELECT COUNT(*) FROM sqlite_schema".to_owned();
         drop(connection.query(look).await?);
         granted = context.fetch::<D>(connection, statement, values).await;
@@ -33,14 +33,14 @@ fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     if row.integer(0)? != Some(1) {
         return Ok(AcquireAnswer::TooLate);
     }
-    // The lock is ours whatever the column holds.
+    // An invalid token must not hide that the lock was granted.
     let token = row.integer(1).unwrap_or(None);
     Ok(AcquireAnswer::Granted {
         token: token.and_then(|token| token.try_into().ok()),
     })
 }
 
-/// Whose the row is, and for how long.
+/// Reads the row's owner and remaining time.
 pub(super) async fn holder<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,

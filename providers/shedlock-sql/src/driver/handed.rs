@@ -1,10 +1,10 @@
-//! What a driver is given, and what it gives back.
+//! The values that `SqlLocks` and a driver exchange.
 
 use std::time::Duration;
 
 use crate::statements::{Statement, Values};
 
-/// A statement and the values to bind.
+/// A statement with the values to bind.
 ///
 /// # Examples
 ///
@@ -24,15 +24,15 @@ use crate::statements::{Statement, Values};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct BoundStatement<'a> {
-    /// The text, and which values it asks for.
+    /// The text, and which values to bind in which order.
     pub statement: &'a Statement,
-    /// The values.
+    /// The values of the operation; a statement uses only those in its `params`.
     pub values: &'a Values<'a>,
-    /// Whether to prepare the statement by name. Otherwise it goes in one message with its values.
+    /// Whether to prepare the statement by name. If false, the statement and its values are sent in one message.
     pub is_prepared: bool,
 }
 
-/// What a statement without rows has done.
+/// The result of a statement that returns no rows.
 ///
 /// # Examples
 ///
@@ -44,13 +44,13 @@ pub struct BoundStatement<'a> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Done {
-    /// How many rows were found or changed.
+    /// The number of rows that the statement found or changed.
     pub rows: u64,
-    /// MySQL's insert id, by which statements answer; zero elsewhere.
+    /// MySQL's insert id, in which the statements for MySQL return their answer; zero for other databases.
     pub insert_id: u64,
 }
 
-/// Why there is no connection.
+/// Why [`Driver::checkout`](crate::Driver::checkout) could not hand out a connection.
 ///
 /// # Examples
 ///
@@ -63,17 +63,17 @@ pub struct Done {
 /// ```
 #[derive(Debug)]
 pub enum NoConnection<E> {
-    /// All of the user's pool are in use.
+    /// All connections of the user's pool are in use.
     Exhausted,
-    /// All of the provider's own wait for an answer.
+    /// All of the provider's own connections are in use by other calls.
     Waiting,
-    /// None could be had in time.
+    /// No connection was opened within this time.
     Slow(Duration),
-    /// None could be opened.
+    /// Opening a connection failed with this error.
     Failed(E),
 }
 
-/// How many connections one call has given up.
+/// The number of connections that one call has given up.
 ///
 /// # Examples
 ///
@@ -88,19 +88,19 @@ pub enum NoConnection<E> {
 pub struct Replaced(u32);
 
 impl Replaced {
-    /// Counts one more.
+    /// Counts one more connection that was given up.
     pub fn add_one(&mut self) {
         self.0 += 1;
     }
 
-    /// How many there were.
+    /// The number of connections that were given up.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.0
     }
 }
 
-/// How many connections are of no use.
+/// Which connections to close after an error; see [`Driver::close`](crate::Driver::close).
 ///
 /// # Examples
 ///
@@ -115,10 +115,10 @@ impl Replaced {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Only this one: somebody left it inside a transaction.
+    /// Only the connection with the error, for example because other code left it inside a transaction.
     One,
-    /// Probably all that were made before: the server was restarted, say.
+    /// The connection with the error and all idle ones, for example because the server was restarted.
     All,
-    /// All that were made before, and a new one too, unless the primary is elsewhere by now.
+    /// As [`All`](Self::All), for an error such as "read-only": a new connection gets it too, unless another server is the primary by then.
     Server,
 }

@@ -1,4 +1,4 @@
-//! Asking the database until there is an answer, or no sense in asking again, or no time.
+//! Runs an operation with retries, until there is an answer, a retry cannot help, or the time is used up.
 
 use std::time::{Duration, Instant};
 
@@ -11,24 +11,24 @@ use super::operations::Operation;
 use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, Replaced};
 
-/// The part of the time that a connection which may be dead has to answer: at most, and at least.
+/// The most and the least time that a possibly dead connection has to answer.
 const PART: Duration = Duration::from_secs(1);
 const LEAST_PART: Duration = Duration::from_millis(50);
-/// How much later than it was told a server may say that others are busy.
+/// How much later than its configured lock timeout a server may report that a row is busy.
 const LATENESS: Duration = Duration::from_millis(300);
 
-/// What the database answered.
+/// The database's answer to an operation.
 pub(super) struct Reply<A> {
     pub(super) answer: A,
-    /// Whether an earlier request of this call got no answer, and may still be on its way.
+    /// Whether an earlier request of this call got no answer, and may still be executed.
     pub(super) is_in_doubt: bool,
 }
 
-/// Why there is no answer, when the call has ended.
+/// Why a call has ended without an answer.
 pub(super) enum AskError {
-    /// There will be none.
+    /// A retry cannot help.
     Failed(LockError),
-    /// Others were at the row each time; nothing was written.
+    /// Other sessions had locked the row at each try; nothing was written.
     Busy(LockError),
 }
 
@@ -40,17 +40,17 @@ impl From<AskError> for LockError {
     }
 }
 
-/// Why there is no answer on one connection.
+/// Why one connection gave no answer.
 pub(super) enum OnceError<E> {
     /// The driver's error.
     Driver(E),
-    /// An answer that no other connection would change.
+    /// An error that any other connection would give too.
     Refused(LockError),
-    /// The connection is inside somebody else's transaction.
+    /// The connection is inside a transaction of other code.
     InsideTransaction,
-    /// The connection leads to a file that is not the one of that name any more.
+    /// The SQLite file that the connection has open was moved or replaced.
     Moved,
-    /// The connection may be dead: it sat idle, and has not answered in its part of the time.
+    /// The connection may be dead: it had been idle, and did not answer within this time.
     Silent(Duration),
 }
 
@@ -60,16 +60,16 @@ impl<E> From<E> for OnceError<E> {
     }
 }
 
-/// What one call has tried, and the time that is left.
+/// What one call has tried so far, and its remaining time.
 pub(super) struct Effort {
     began: Instant,
     limit: Duration,
     pub(super) replaced: Replaced,
-    /// The pauses between tries at a table where others are, once somebody was there.
+    /// The pauses between tries at a busy table; set at the first try that found it busy.
     pub(super) pauses: Option<ExponentialBackoff>,
-    /// What is to be told if no connection gives a better answer: a statement may have been carried out.
+    /// The error to return if no connection gives a better answer: a statement may have been executed.
     pub(super) unsure: Option<LockError>,
-    /// Whether a column was missing before, so that the statement after it named no token.
+    /// Whether a column was missing at an earlier try, so that the next statement left out the fencing token.
     pub(super) has_left_the_token_out: bool,
 }
 
@@ -89,7 +89,7 @@ impl Effort {
         self.limit.saturating_sub(self.began.elapsed())
     }
 
-    /// Whether there is time for one more try of this length, and then for saying what came of it.
+    /// Whether there is time for one more try of this length, and then to report its result.
     pub(super) fn is_enough_for(&self, length: Duration, dialect: Dialect) -> bool {
         let rest = if dialect.is_busy_briefly() { 10 } else { 4 };
         self.left() > length + self.limit / rest
@@ -97,12 +97,12 @@ impl Effort {
 }
 
 impl<D: Driver> SqlLocks<D> {
-    /// Asks until there is an answer, or no sense in asking again, or no time.
+    /// Runs the operation, with retries until there is an answer, a retry cannot help, or the time is used up.
     ///
-    /// Asking again is safe: the number of the write makes each statement idempotent. An answer lost on a dead connection is
-    /// made up for on a new one, so the first call after a restart of the database simply works.
+    /// A retry is safe: the number of the write makes each statement idempotent. After an answer was lost on a dead connection, the
+    /// operation is retried on a new one, so the first call after a restart of the database succeeds.
     ///
-    /// What is seldom done is boxed: it would make the future of every call larger, and that is moved several times.
+    /// Rare futures are boxed: they would make the future of every call larger, which is moved several times.
     pub(super) async fn ask<O: Operation>(
         &self,
         operation: &O,
@@ -127,7 +127,7 @@ impl<D: Driver> SqlLocks<D> {
                 Err(error) => {
                     let end = self.after(error, connection, O::NATURE, &mut effort);
                     if let Some(end) = Box::pin(end).await {
-                        // An earlier request may still be carried out, so whoever asked must look for what it is granted.
+                        // An earlier request may still be executed, so the caller must look for a lock that was granted to it.
                         return Err(effort.unsure.map_or(end, AskError::Failed));
                     }
                 }
@@ -149,8 +149,8 @@ impl<D: Driver> SqlLocks<D> {
         })
     }
 
-    /// Asks on this connection, for as long as it deserves; an answer that was given in a file that was moved away does not
-    /// count.
+    /// Runs the operation on this connection, with a shorter time limit if the connection may be dead. An answer from a SQLite file
+    /// that was moved or replaced is discarded.
     async fn ask_here<O: Operation>(
         &self,
         connection: &mut D::Connection,
@@ -159,7 +159,7 @@ impl<D: Driver> SqlLocks<D> {
     ) -> Result<O::Answer, OnceError<D::Error>> {
         let part = operation.patience(part(left, D::DIALECT.row_wait()));
         if !O::NATURE.can_be_repeated && !connection.is_new() {
-            // So it is sent only once, on a connection that has just answered.
+            // A statement that must not be repeated is sent once, on a connection that has just answered.
             let alive = connection.query("SELECT 1".to_owned());
             let alive = Box::pin(tokio::time::timeout(part, alive)).await;
             drop(alive.map_err(|_elapsed| OnceError::Silent(part))??);
@@ -173,7 +173,7 @@ impl<D: Driver> SqlLocks<D> {
         } else {
             once.await
         };
-        // Afterwards: what was answered before the file was replaced is as good as any lock that was held then.
+        // Checked afterwards: an answer from before the file was replaced is as good as any lock that was held then.
         if self.driver.has_moved(connection) {
             return Err(OnceError::Moved);
         }
@@ -181,7 +181,7 @@ impl<D: Driver> SqlLocks<D> {
     }
 }
 
-/// The part of the time that goes to a connection that may be dead. One that only waits for others is not.
+/// The time limit for a possibly dead connection: longer than a lock wait, so that a waiting statement is not taken for a dead one.
 fn part(left: Duration, waits: Duration) -> Duration {
     let others = (waits + LATENESS).min(left / 2);
     (left / 4).clamp(LEAST_PART, PART).max(others)

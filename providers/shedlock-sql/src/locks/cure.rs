@@ -1,4 +1,4 @@
-//! What is done when a connection gave no answer: ask again, on this connection or another one, or say what is wrong.
+//! The reaction to a connection that gave no answer: retry on this connection or another one, or return the error.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::driver::{Connection as _, Driver, Reach};
 use crate::fault::{Cure, Fault};
 use crate::statements::TokenColumn;
 
-/// How many connections one call gives up.
+/// How many connections one call replaces at most.
 const MOST_REPLACED: u32 = 2;
 impl<D: Driver> SqlLocks<D> {
-    /// What to do when a connection gave no answer; the end of the call, if nothing.
+    /// Prepares a retry after a connection gave no answer, or returns the error that ends the call.
     pub(super) async fn after(
         &self,
         error: OnceError<D::Error>,
@@ -29,7 +29,7 @@ impl<D: Driver> SqlLocks<D> {
         match error {
             OnceError::Driver(error) => self.after_fault(error, connection, nature, effort).await,
             OnceError::Refused(refused) => {
-                // Of others' connections it may be the very state that is refused.
+                // The state of a shared connection may be the reason for the refusal, so it is not returned for reuse.
                 let is_state = refused.kind() == ErrorKind::Configuration;
                 if !is_state || !connection.is_shared() {
                     connection.give_back();
@@ -42,7 +42,7 @@ impl<D: Driver> SqlLocks<D> {
                 is_last.then(|| AskError::Failed(errors::moved()))
             }
             OnceError::Silent(part) => {
-                // A pool's may only be slow.
+                // A connection of a pool may only be slow.
                 let reach = if connection.is_shared() {
                     Reach::One
                 } else {
@@ -55,7 +55,7 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// What to do after an error of the database or on the way there.
+    /// Prepares a retry after an error of the database or the network, or returns the error that ends the call.
     async fn after_fault(
         &self,
         error: D::Error,
@@ -95,7 +95,7 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// Waits for others who are at the row, the table or the file, for as long as there is time.
+    /// Pauses before a retry at a busy row, table or file, if there is time for one.
     async fn wait_for_others(&self, error: D::Error, effort: &mut Effort) -> Option<AskError> {
         let dialect = D::DIALECT;
         let pauses = effort.pauses.get_or_insert_with(|| pauses(dialect));
@@ -108,16 +108,16 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// Closes the connection and those that were made with it; true if no other one would do better.
+    /// Closes the connection and those within `reach`. Returns true if another connection would not help.
     fn replace(&self, connection: D::Connection, effort: &mut Effort, reach: Reach) -> bool {
-        // Of a pool's connections nobody says which is new; when those that sat idle are closed, the next one mostly is.
+        // A pool does not say which connection is new; after its idle ones are closed, the next one usually is.
         let most = match reach {
             Reach::Server => 1,
             Reach::One | Reach::All => MOST_REPLACED,
         };
         let is_last = connection.is_new() || effort.replaced.count() >= most;
         if is_last && reach == Reach::Server {
-            // It is good otherwise.
+            // The connection itself is usable.
             connection.give_back();
         } else {
             self.driver.close(connection, &mut effort.replaced, reach);
@@ -125,7 +125,7 @@ impl<D: Driver> SqlLocks<D> {
         is_last
     }
 
-    /// Gets rid of a connection inside somebody else's transaction, without committing or keeping any of it.
+    /// Closes a connection that is inside a transaction of other code, without committing that transaction.
     async fn leave_transaction(
         &self,
         mut connection: D::Connection,
@@ -141,8 +141,8 @@ impl<D: Driver> SqlLocks<D> {
         is_over.then(|| AskError::Failed(errors::inside_transaction()))
     }
 
-    /// What to answer after an error that asking again does not cure, unless the table was only found to lack a column that it
-    /// may lack.
+    /// The error that ends the call, if a retry cannot help; none if the table only turned out to lack the column for fencing
+    /// tokens, so that the statement without it is tried next.
     async fn explain(
         &self,
         mut connection: D::Connection,
@@ -150,7 +150,7 @@ impl<D: Driver> SqlLocks<D> {
         (fault, error): (Option<Fault>, D::Error),
         effort: &mut Effort,
     ) -> Option<AskError> {
-        // By what this call has sent, and not by what is known of the table: another call may have found it out meanwhile.
+        // Decided by what this call has sent, not by the shared facts of the table: another call may have updated those meanwhile.
         if fault == Some(Fault::MissingColumn)
             && nature.names_the_token
             && !effort.has_left_the_token_out
@@ -160,7 +160,7 @@ impl<D: Driver> SqlLocks<D> {
             self.change_table(|table| table.column = TokenColumn::Missing);
             return None;
         }
-        // The table is not as it was: look again next time.
+        // The table was dropped or renamed, so the next call finds it anew.
         if fault == Some(Fault::MissingTable) {
             self.forget_table();
         } else {
@@ -178,7 +178,7 @@ impl<D: Driver> SqlLocks<D> {
     }
 }
 
-/// The pauses between tries. Where "busy" is brief, for as long as there is time; else three times.
+/// The pauses between tries: for as long as there is time where "busy" is brief, otherwise three.
 fn pauses(dialect: Dialect) -> ExponentialBackoff {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(4))

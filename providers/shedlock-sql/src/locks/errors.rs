@@ -1,4 +1,4 @@
-//! What goes wrong between a call and the database, in the words of a lock.
+//! The errors that arise between a call and the database.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, NoConnection, Row as _};
 use crate::names::Names;
 
-/// No connection, so nothing was sent. The call began at `began`, by a clock that nobody can stop.
+/// The error for a call without a connection: nothing was sent. `began` is the call's start by the system's clock, not tokio's.
 pub(super) fn no_connection<D: Driver>(
     names: &Names,
     none: NoConnection<D::Error>,
@@ -31,7 +31,7 @@ pub(super) fn no_connection<D: Driver>(
 fn slow(limit: Duration, began: Instant) -> LockError {
     let problem = format!("the database gave no connection within {limit:.1?}");
     let slow = LockError::new(ErrorKind::Timeout, problem);
-    // The whole limit has passed on tokio's clock.
+    // The whole limit has passed on tokio's clock, so that one is paused.
     if began.elapsed() < limit / 2 {
         slow.with_remedy(
             "tokio's time is paused, and a database needs time that runs: let the test resume it, or use \
@@ -42,13 +42,13 @@ fn slow(limit: Duration, began: Instant) -> LockError {
     }
 }
 
-/// A connection that sat idle has not answered, and there is no other one.
+/// The error for an idle connection that did not answer, if there is no other one.
 pub(super) fn silent(patience: Duration) -> LockError {
     let problem = format!("a connection that had been idle gave no answer within {patience:.1?}");
     LockError::new(ErrorKind::Timeout, problem)
 }
 
-/// The file was replaced each time that it was opened.
+/// The error for a SQLite file that was replaced each time it was opened.
 pub(super) fn moved() -> LockError {
     LockError::new(
         ErrorKind::Unavailable,
@@ -56,7 +56,7 @@ pub(super) fn moved() -> LockError {
     )
 }
 
-/// Each connection that the pool gave was inside a transaction.
+/// The error for a pool whose connections were all inside a transaction.
 pub(super) fn inside_transaction() -> LockError {
     LockError::new(
         ErrorKind::Configuration,
@@ -68,7 +68,7 @@ pub(super) fn inside_transaction() -> LockError {
     )
 }
 
-/// Whether the session commits nothing by itself.
+/// Whether the session has autocommit off.
 pub(super) async fn is_autocommit_off<D: Driver>(
     connection: &mut D::Connection,
 ) -> Result<bool, D::Error> {
@@ -80,7 +80,7 @@ pub(super) async fn is_autocommit_off<D: Driver>(
     Ok(is_on.flatten() == Some(0))
 }
 
-/// Nobody would commit the lock.
+/// The error for a session with autocommit off: nothing would commit the lock.
 pub(super) fn autocommit_off() -> LockError {
     LockError::new(
         ErrorKind::Configuration,
@@ -89,7 +89,7 @@ pub(super) fn autocommit_off() -> LockError {
     .with_remedy("run `SET autocommit = 1` in `after_connect`, or give the lock provider connections of its own")
 }
 
-/// One connection alone would see the locks.
+/// The error for a temporary table: only one connection would see the locks.
 pub(super) fn temporary(names: &Names) -> LockError {
     let problem = format!(
         "`{}` is a temporary table here, which one connection alone sees",

@@ -1,7 +1,7 @@
-//! What a database says of the table.
+//! Queries the database's description of the table.
 //!
-//! Each question is one message, without values to bind and without a name: behind a pooler, what is prepared by name stays on
-//! a connection that others get next, and the next message may go to another connection.
+//! Each query is one message, without values to bind and unprepared: behind a pooler, a prepared statement would stay on a connection
+//! that other clients get next, and the next message may go to another connection.
 
 use crate::dialect::Dialect;
 use crate::driver::{Connection, Driver, Row as _};
@@ -10,7 +10,7 @@ use crate::names::Names;
 use crate::schema::{Description, Inspection};
 use crate::statements::{Sending, Statements, Values};
 
-/// The answers to the [`Inspection`] of the table.
+/// Runs the [`Inspection`] of the table.
 pub(super) async fn describe<D: Driver>(
     connection: &mut D::Connection,
     names: &Names,
@@ -28,10 +28,10 @@ pub(super) async fn describe<D: Driver>(
     let acquire = statements.acquire(described.token_column(names), Sending::First);
     let acquire = match D::DIALECT {
         Dialect::Postgres => acquire.with_postgres_literals(&Values::named("")),
-        // Nothing is bound: nothing is run.
+        // `EXPLAIN` does not run the statement, so the values may stay unbound.
         Dialect::MySql | Dialect::Sqlite => acquire.text().to_string(),
     };
-    // Planned, and not run.
+    // The statement is planned, and not run.
     let refusal = match connection.query(format!("EXPLAIN {acquire}")).await {
         Ok(_plan) => None,
         Err(error) => Some(refused::<D>(error)?),
@@ -39,7 +39,7 @@ pub(super) async fn describe<D: Driver>(
     Ok(described.with_refusal(refusal))
 }
 
-/// What each database is asked.
+/// Runs the queries about the table that every database gets.
 async fn ask<D: Driver>(
     connection: &mut D::Connection,
     names: &Names,
@@ -47,7 +47,7 @@ async fn ask<D: Driver>(
 ) -> Result<Description, D::Error> {
     let asked = Inspection::from_names(names);
     let mut facts = texts::<D, { Inspection::FACT }>(connection, asked.catalogue).await?;
-    // That the table, or one of its columns, is not there is a finding, not a failure.
+    // A missing table or column is a finding, not a failure.
     if let Some(mixing) = asked.mixing {
         let mixing = texts::<D, { Inspection::FACT }>(connection, mixing).await;
         facts.extend(found::<D, _>(mixing)?);
@@ -64,21 +64,21 @@ async fn ask<D: Driver>(
     Ok(described.with_suspicious_row(locks.into_iter().next().map(|[lock]| lock)))
 }
 
-/// The rows, or none if the database refused to look for them.
+/// The rows, or none if the database rejected the query because of the table.
 fn found<D: Driver, T>(rows: Result<Vec<T>, D::Error>) -> Result<Vec<T>, D::Error> {
     rows.or_else(|error| refused::<D>(error).map(|_why| Vec::new()))
 }
 
-/// What the database has against a question, unless that is no affair of the table.
+/// The database's message if it rejected a query because of the table; otherwise the error itself.
 fn refused<D: Driver>(error: D::Error) -> Result<String, D::Error> {
     match D::fault(&error) {
-        // Nothing helps: it is the table.
+        // A retry would not help, so the table is the cause.
         Some(fault) if fault.cure() == Cure::None => Ok(D::message(&error)),
         _ => Err(error),
     }
 }
 
-/// The first columns of what a question finds, with NULL as nothing: a session may take an empty text for NULL.
+/// The first columns of a query's rows as texts, with NULL as an empty text: a session may treat an empty text as NULL.
 async fn texts<D: Driver, const N: usize>(
     connection: &mut D::Connection,
     question: String,

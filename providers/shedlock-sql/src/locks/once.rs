@@ -1,4 +1,4 @@
-//! One question on one connection.
+//! Runs one operation on one connection.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use crate::driver::{BoundStatement, Connection, Done, Driver};
 use crate::fault::Fault;
 use crate::statements::{LockClock, Statement, Statements, TokenColumn, Values, lease_micros};
 
-/// What an operation needs to know to choose its statement and the values.
+/// The facts by which an operation chooses its statement and values.
 pub(crate) struct Context<'a> {
     pub(super) info: &'a ProviderInfo,
     clock: LockClock,
@@ -24,7 +24,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The values about this lock; a `lease` that is not zero is given what the column of ends may take away.
+    /// The values for the lock `name`; a `lease` above zero is lengthened by as much as the column of ends may shorten it.
     pub(super) fn values<'v>(&self, name: &'v str, lease: Duration) -> Values<'v> {
         let lease = if lease.is_zero() {
             lease
@@ -69,7 +69,7 @@ impl Context<'_> {
     }
 }
 
-/// Microseconds as a statement takes them.
+/// The duration in microseconds, as a statement binds it.
 pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
@@ -82,7 +82,7 @@ impl<D: Driver> SqlLocks<D> {
     ) -> Result<O::Answer, OnceError<D::Error>> {
         self.find_table_once(connection).await?;
         let is_shared = connection.is_shared();
-        // Not all that these two ask can tell: a table that is missing is an error before anything is looked at.
+        // Operations about the table cannot rely on the statement's own check: a missing table fails before that check runs.
         let can_tell = self.table.load().statements_tell && !O::NATURE.is_about_the_table;
         if is_shared && !can_tell && connection.is_inside_transaction().await? {
             return Err(OnceError::InsideTransaction);
@@ -91,7 +91,7 @@ impl<D: Driver> SqlLocks<D> {
             self.check_table_once(connection, operation.end()).await?;
         }
         let table = self.table.load_full();
-        // A pooler's session is shared, too.
+        // A session behind a pooler is shared, too.
         let is_shared = is_shared || !connection.can_prepare();
         let context = Context {
             info: &self.info,

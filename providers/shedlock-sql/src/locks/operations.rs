@@ -1,4 +1,4 @@
-//! What a provider asks: one type for each question, with the type of its answer.
+//! The operations of a provider: one type for each, with the type of its answer.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::answers::{self, AcquireAnswer};
 use crate::driver::Driver;
 use crate::statements::Sending;
 
-/// One question to the database.
+/// One operation on the database.
 pub(super) trait Operation: Sync {
     type Answer: Send;
 
     const NATURE: Nature;
 
-    /// When the lease would end that the operation writes.
+    /// The end of the lease that the operation writes.
     fn end(&self) -> LeaseEnd {
         LeaseEnd::Unwritten
     }
 
-    /// The part of the time for a connection that may be dead.
+    /// How long a possibly dead connection may take to answer this operation, given the default `part`.
     fn patience(&self, part: Duration) -> Duration {
         part
     }
 
-    /// Asks on this connection.
+    /// Runs the operation on this connection.
     fn run<D: Driver>(
         &self,
         locks: &SqlLocks<D>,
@@ -38,26 +38,26 @@ pub(super) trait Operation: Sync {
     ) -> impl Future<Output = Result<Self::Answer, OnceError<D::Error>>> + Send;
 }
 
-/// What is true of all questions of one kind.
+/// The properties of one kind of operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Nature {
-    /// Whether the statement is another one on a table without the fencing token's column.
+    /// Whether the statement differs on a table without the column for fencing tokens.
     pub(super) names_the_token: bool,
-    /// Whether a second copy, or a late one, does no harm. What an operator does to a record has no number, and who holds the lock
-    /// by then would be treated as the one who held it before.
+    /// Whether a second or late copy of the statement is harmless. An operator's statement has no number, so a late copy would also
+    /// hit a holder that has taken the lock since.
     pub(super) can_be_repeated: bool,
-    /// Whether the question is about the table and not about locks in it.
+    /// Whether the operation is about the table and not about locks in it.
     pub(super) is_about_the_table: bool,
 }
 
 impl Nature {
-    /// Of a statement about locks that is the same on every table.
+    /// A statement about locks that is the same on every table.
     pub(super) const PLAIN: Self = Self {
         names_the_token: false,
         can_be_repeated: true,
         is_about_the_table: false,
     };
-    /// Of a statement about locks that may name the fencing token's column.
+    /// A statement about locks that may name the column for fencing tokens.
     pub(super) const WITH_TOKEN: Self = Self {
         names_the_token: true,
         ..Self::PLAIN
@@ -84,7 +84,7 @@ impl Operation for Acquire<'_> {
     ) -> Result<AcquireAnswer, OnceError<D::Error>> {
         let request = self.0;
         let sending = Sending::from_request(request);
-        // Asked for now that it is to be sent: a request without an owner has reached no store.
+        // Creates the owner only now that the request is sent: a request without an owner has reached no store.
         let write = request.write(context.info).map_err(OnceError::Refused)?;
         let mut values = context.values(request.name().as_str(), request.at_most());
         values.owner = write.stored();
@@ -92,7 +92,7 @@ impl Operation for Acquire<'_> {
     }
 }
 
-/// Says who holds a lock, without waiting for anybody.
+/// Reads who holds a lock, without waiting for row locks.
 pub(super) struct Holder<'a>(pub(super) &'a LockName);
 
 impl Operation for Holder<'_> {
@@ -127,7 +127,7 @@ impl Operation for Extend<'_> {
         LeaseEnd::In(self.at_most)
     }
 
-    /// An extension must leave some of the lease to ask another connection.
+    /// An extension must leave part of the lease for a retry on another connection.
     fn patience(&self, part: Duration) -> Duration {
         part.min(self.at_most / 12)
     }
@@ -149,7 +149,7 @@ impl Operation for Extend<'_> {
     }
 }
 
-/// Gives a held lock back.
+/// Releases a held lock.
 pub(super) struct Release<'a> {
     pub(super) lock: &'a LockName,
     pub(super) write: &'a OwnerWrite,

@@ -1,4 +1,4 @@
-//! What an operator asks.
+//! The operations of an operator.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use super::{LIMIT, SqlLocks};
 use crate::answers::{self, PauseAnswer, records};
 use crate::driver::Driver;
 
-/// Of a statement that an operator has sent: only once, as nothing in it tells a second copy.
+/// A statement of an operator, which is sent only once, because the database could not recognize a second copy.
 const ONCE: Nature = Nature {
     can_be_repeated: false,
     ..Nature::PLAIN
@@ -56,7 +56,7 @@ pub(super) async fn overrule<D: Driver>(
     }
 }
 
-/// Up to a column's milliseconds, so that none ends a pause early.
+/// Rounds up to whole milliseconds, so that no column ends a pause early.
 fn whole_millis(since_1970: Duration) -> Duration {
     let millis = since_1970.as_nanos().div_ceil(1_000_000);
     Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))
@@ -143,7 +143,7 @@ impl Operation for Resume<'_> {
 struct Pause<'a> {
     lock: &'a LockName,
     mark: &'a str,
-    /// Since 1970.
+    /// The end of the pause, since 1970.
     until: Duration,
 }
 
@@ -172,13 +172,13 @@ impl Operation for Pause<'_> {
     }
 }
 
-/// Deletes a batch of records that nobody has used for long.
+/// Deletes a batch of records that have been unused for a given time.
 pub(super) struct Forget<'a> {
     prefix: &'a str,
     unused_for: Duration,
 }
 
-/// No database reckons further back than this, and no lock is older.
+/// A limit on `unused_for` that no database's date arithmetic exceeds, and that no lock reaches.
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 impl<'a> Forget<'a> {

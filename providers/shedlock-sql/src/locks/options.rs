@@ -1,4 +1,4 @@
-//! What can be chosen about locks in a table.
+//! The options of locks in a table.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use shedlock_runtime::{Clock, SystemClock, host_node_name, node_name};
 
 use crate::statements::LockClock;
 
-/// What can be chosen about [`SqlLocks`](crate::SqlLocks).
+/// The options of [`SqlLocks`](crate::SqlLocks).
 ///
 /// # Examples
 ///
@@ -37,29 +37,30 @@ impl Default for SqlOptions {
 }
 
 impl SqlOptions {
-    /// Calls this node `name`, as [`node_name`](shedlock_runtime::node_name) makes it fit; by default it has the host's name.
+    /// Sets the name of this node, adjusted by [`node_name`](shedlock_runtime::node_name). The default is the host's name.
     #[must_use]
     pub fn with_node_name(mut self, name: &str) -> Self {
         self.node = node_name(name);
         self
     }
 
-    /// Says whose clock decides when a lease ends; by default the database's.
+    /// Sets the clock by which a lease ends. The default is the database server's clock.
     #[must_use]
     pub fn with_clock(mut self, clock: LockClock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Measures the holder's deadline, and the time with [`LockClock::Client`], by `time`; by default the machine's.
+    /// Sets the clock by which this node measures the holder's deadline and, with [`LockClock::Client`], the time of day. The default is
+    /// the system's clock.
     #[must_use]
     pub fn with_time_source(mut self, time: Arc<dyn Clock>) -> Self {
         self.time_source = time;
         self
     }
 
-    /// Says whether statements are prepared by name; by default they are where [`Connection::can_prepare`](crate::Connection::can_prepare)
-    /// allows it, and no error of a pooler has shown otherwise.
+    /// Sets whether statements are prepared by name. By default they are, if [`Connection::can_prepare`](crate::Connection::can_prepare)
+    /// allows that and no error of a pooler has shown that prepared statements get lost.
     #[must_use]
     pub fn with_persistent_statements(mut self, persistent: bool) -> Self {
         self.persistent = Some(persistent);

@@ -1,4 +1,4 @@
-//! Making the table and looking at it.
+//! Creates the table, and inspects it.
 
 use std::time::Instant;
 
@@ -19,8 +19,8 @@ const ABOUT_THE_TABLE: Nature = Nature {
 };
 
 impl<D: Driver> SqlLocks<D> {
-    /// Creates the table if it is not there, with a column for fencing tokens and room for every name. A table that is there is
-    /// left as it is.
+    /// Creates the table if it does not exist, with a column for fencing tokens and room for every valid lock name. An existing
+    /// table is not changed.
     ///
     /// # Errors
     ///
@@ -28,39 +28,39 @@ impl<D: Driver> SqlLocks<D> {
     ///
     /// # Cancel safety
     ///
-    /// The table is made or not; the call can be made again.
+    /// A dropped call may or may not have created the table; the call can be repeated.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
         self.forget_columns();
         self.ask_within(SET_UP_LIMIT, &EnsureTable).await
     }
 
-    /// Judges the table and the session.
+    /// Inspects the table and the session for problems with locks.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with everything that must be changed, and how;
+    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) with all necessary changes to the table;
     /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) or
-    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if nothing but the session is wrong. Otherwise the database
-    /// could not be asked.
+    /// [`ErrorKind::ReadOnly`](shedlock_runtime::ErrorKind::ReadOnly) if only the session is wrong; another kind if the database
+    /// could not be queried.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed.
+    /// The call changes nothing.
     pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
         let description = self.ask_within(SET_UP_LIMIT, &Describe).await?;
         description.check(&self.table.load().names)
     }
 
-    /// Opens a connection, and looks which table it is and whether that has a column for fencing tokens, so that the first
-    /// acquisition need not find out.
+    /// Opens a connection, finds the table, and checks whether the table has a column for fencing tokens, so that the first
+    /// acquisition need not do so.
     ///
     /// # Errors
     ///
-    /// There is no connection. That the table is missing is no error yet.
+    /// No connection could be opened. A missing table is not an error here.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is changed.
+    /// The call changes nothing in the database.
     pub async fn warm_up(&self) -> Result<(), LockError> {
         let began = Instant::now();
         let mut replaced = Replaced::default();
@@ -68,14 +68,14 @@ impl<D: Driver> SqlLocks<D> {
         let none = |none| errors::no_connection::<D>(&self.names, none, began);
         let mut connection = checkout.map_err(none)?;
         let look = self.look_around(&mut connection);
-        // Whether the answers are good or bad, the first statement that needs them asks again.
+        // Errors are ignored: the first statement that needs these answers queries them again.
         if let Ok(Some(())) = tokio::time::timeout(LIMIT, look).await {
             connection.give_back();
         }
         Ok(())
     }
 
-    /// Nothing if the connection is not to be used again.
+    /// Inspects the table; none if the connection must not be reused.
     async fn look_around(&self, connection: &mut D::Connection) -> Option<()> {
         self.find_table_once(connection).await.ok()?;
         let probe = self.table.load().statements(true).probe.text().to_string();
@@ -92,7 +92,7 @@ impl<D: Driver> SqlLocks<D> {
     }
 }
 
-/// Makes the table if it is not there. A user who may not create tables can ask for it when somebody else has.
+/// Creates the table if it does not exist. A user without the privilege to create tables succeeds if the table exists.
 struct EnsureTable;
 
 impl Operation for EnsureTable {
@@ -114,14 +114,14 @@ impl Operation for EnsureTable {
             _ => {}
         }
         drop(done?);
-        // So that the first lock need not look. What is wrong with a table that was there is not asked here.
+        // Spares the first lock this query. An existing table is not inspected for problems here.
         locks.find_table_once(connection).await?;
         drop(locks.inspect_table_once(connection).await);
         Ok(())
     }
 }
 
-/// Asks what the table and the session are like.
+/// Queries the properties of the table and the session.
 struct Describe;
 
 impl Operation for Describe {

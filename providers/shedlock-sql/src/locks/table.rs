@@ -1,4 +1,4 @@
-//! What is known of the table, and what an error about it means exactly.
+//! The known facts about the table, and the diagnosis after an error about the table.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,62 +12,62 @@ use crate::fault::Fault;
 use crate::names::Names;
 use crate::statements::{LockClock, Session, Statements, TokenColumn};
 
-/// The last second of a column of type TIMESTAMP, and a margin for clocks that differ.
+/// The last second of a column of type TIMESTAMP, less a day as a margin for clocks that differ.
 const UNTIL_2038: Duration = Duration::from_secs(i32::MAX as u64 - 86_400);
 const END_OF_2038: &str = "2038-01-19 03:14:07 UTC";
 
-/// What a provider knows of its table. One table: where its name could mean others on other connections, the schema in which it was
-/// first found belongs to it from then on.
+/// The facts that a provider has about its table. If connections could resolve an unqualified name differently, the schema in which the
+/// table was first found is used from then on.
 #[derive(Clone)]
 pub(super) struct Table {
     pub(super) names: Names,
-    /// For connections of our own, and for those that others use, too.
+    /// The statements for the provider's own connections, and for shared ones.
     own: Statements,
     shared: Statements,
-    /// Whether it was looked for.
+    /// Whether the table's name has been resolved.
     is_found: bool,
-    /// Whether statements tell by themselves that they are inside somebody else's transaction.
+    /// Whether statements detect by themselves that they are inside a transaction of other code.
     pub(super) statements_tell: bool,
-    /// As it was last seen.
+    /// Whether the table had the column for fencing tokens when that was last seen.
     pub(super) column: TokenColumn,
-    /// What the inspection has shown, if there was one.
+    /// The result of the inspection, if there was one.
     facts: Option<TableFacts>,
 }
 
-/// What must be known of a table before locks are kept in it.
+/// The facts about a table that are needed before locks are stored in it.
 #[derive(Debug, Clone, Copy)]
 struct TableFacts {
-    /// Whether the column of ends is one that ends itself.
+    /// Whether the column of ends stores times up to 2038 only.
     ends_in_2038: bool,
-    /// What the column may take away from an end.
+    /// By how much the column of ends may shorten a lease.
     grain: Duration,
 }
 
-/// When a lease would end.
+/// The end of the lease that an operation writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LeaseEnd {
-    /// The operation writes none.
+    /// The operation writes no end.
     Unwritten,
-    /// So long from now.
+    /// After this duration from now.
     In(Duration),
-    /// So long after 1970.
+    /// At this time since 1970.
     At(Duration),
 }
 
 /// Where the table was found.
 enum Found {
-    /// In this schema, or nowhere, where each connection means the same by the name as it is.
+    /// In this schema; none if there is no table, or if every connection resolves the name in the same way.
     Table {
         schema: Option<String>,
-        /// Whether statements tell by themselves that they are inside somebody else's transaction.
+        /// Whether statements detect by themselves that they are inside a transaction of other code.
         statements_tell: bool,
     },
-    /// A temporary table, which one connection alone sees.
+    /// A temporary table, which only one connection sees.
     Temporary,
 }
 
 impl Table {
-    /// A table of which nothing is known but its name.
+    /// A table that was not inspected yet.
     pub(super) fn unknown(names: Names, clock: LockClock) -> Self {
         Self {
             own: Statements::new(&names, clock, Session::Own),
@@ -80,19 +80,19 @@ impl Table {
         }
     }
 
-    /// What a lease is given more, so that the column of ends does not end it early.
+    /// By how much a lease is lengthened, so that the column of ends does not shorten it.
     pub(super) fn grain(&self) -> Duration {
         self.facts.map_or(Duration::ZERO, |facts| facts.grain)
     }
 
-    /// The statements for such a connection.
+    /// The statements for a shared connection, or for one of the provider's own.
     pub(super) fn statements(&self, is_shared: bool) -> &Statements {
         if is_shared { &self.shared } else { &self.own }
     }
 }
 
 impl<D: Driver> SqlLocks<D> {
-    /// Finds out which table the name means, once.
+    /// Resolves the table's name, once.
     pub(super) async fn find_table_once(
         &self,
         connection: &mut D::Connection,
@@ -130,7 +130,7 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// Inspects the table, once, in databases that would not refuse a bad one.
+    /// Inspects the table, once, in databases that do not reject an unsuitable table themselves.
     pub(super) async fn inspect_table_once(
         &self,
         connection: &mut D::Connection,
@@ -148,12 +148,12 @@ impl<D: Driver> SqlLocks<D> {
         let table = self.table.load_full();
         let statements = table.statements(false);
         let description = inspect::describe::<D>(connection, &table.names, statements).await?;
-        // A table that is not there, or not for us, is the statement's affair.
+        // A missing or invisible table is reported by the statement itself.
         if description.is_empty() {
             return Ok(());
         }
         match description.check(&table.names) {
-            // The statement may do better on another connection.
+            // The statement may succeed on another connection, to another server.
             Err(refused) if refused.kind() == ErrorKind::ReadOnly => return Ok(()),
             Err(refused) => return Err(OnceError::Refused(refused)),
             Ok(_warnings) => {}
@@ -166,8 +166,8 @@ impl<D: Driver> SqlLocks<D> {
         Ok(())
     }
 
-    /// Looks at the table before the first lock; and refuses a lease that the table is known not to keep. Without strict mode its end
-    /// would become zero, and the lock would be free at once.
+    /// Inspects the table before the first lock, and rejects a lease whose end the table cannot store. Without strict mode MySQL would
+    /// store zero, and the lock would be free at once.
     pub(super) async fn check_table_once(
         &self,
         connection: &mut D::Connection,
@@ -193,7 +193,7 @@ impl<D: Driver> SqlLocks<D> {
         }
     }
 
-    /// What exactly is wrong with the table, after an error that says that something is.
+    /// Inspects the table after an error that points to it, and returns an error with the exact problem.
     pub(super) async fn diagnose(
         &self,
         connection: &mut D::Connection,
@@ -216,7 +216,7 @@ impl<D: Driver> SqlLocks<D> {
         described.ok()?.check(&table.names).err()
     }
 
-    /// Forgets what the columns were like.
+    /// Discards the facts about the columns.
     pub(super) fn forget_columns(&self) {
         self.change_table(|table| {
             table.column = TokenColumn::Present;
@@ -224,7 +224,7 @@ impl<D: Driver> SqlLocks<D> {
         });
     }
 
-    /// Forgets what the table was like, and which one it was.
+    /// Discards all facts about the table, including its schema.
     pub(super) fn forget_table(&self) {
         let unknown = Table::unknown(self.names.clone(), self.clock);
         self.table.store(unknown.into());
@@ -239,12 +239,12 @@ impl<D: Driver> SqlLocks<D> {
     }
 }
 
-/// Finds out which table an unqualified name means.
+/// Finds the schema of an unqualified table name.
 async fn find<D: Driver>(connection: &mut D::Connection, names: &Names) -> Result<Found, D::Error> {
     match D::DIALECT {
         Dialect::Postgres => find_in_postgres::<D>(connection, names).await,
         Dialect::MySql => find_in_mysql::<D>(connection, names).await,
-        // An unqualified name means the schema `main`: see `Names::quoted_table`.
+        // An unqualified name refers to the schema `main`: see `Names::quoted_table`.
         Dialect::Sqlite => Ok(Found::Table {
             schema: Some("main".to_owned()),
             statements_tell: false,
@@ -286,7 +286,7 @@ async fn find_in_mysql<D: Driver>(
         schema: database
             .filter(|_| names.schema().is_none())
             .map(str::to_owned),
-        // MySQL has no variable that tells.
+        // MySQL has no variable that shows whether there is a transaction; MariaDB has one.
         statements_tell: version.unwrap_or_default().contains("MariaDB"),
     })
 }

@@ -1,6 +1,6 @@
-//! What a table's columns are called.
+//! The names of a table's columns.
 
-/// What the columns are called; ShedLock's names by default.
+/// The names of the table's columns. The defaults are ShedLock's names.
 ///
 /// # Examples
 ///

@@ -1,15 +1,15 @@
-//! The names in texts: as identifiers, and as values in questions about the table.
+//! The names in SQL texts: as identifiers, and as literals in queries about the table.
 
 use super::Names;
 use crate::dialect::Dialect;
 use crate::statements::template::{one_line, without_comments};
 
 impl Names {
-    /// Puts names and literals where the template has their places.
+    /// Replaces the template's placeholders by names and literals.
     pub(crate) fn fill_in(&self, template: &str) -> String {
         let mut filled = String::with_capacity(template.len() * 2);
         let mut rest = template;
-        // In one pass: a name that itself looks like a place stays a name.
+        // In one pass: a name that itself looks like a placeholder must not be replaced again.
         while let Some((before, after)) = rest.split_once('{') {
             filled.push_str(before);
             let (place, after) = after.split_once('}').unwrap_or((after, ""));
@@ -20,7 +20,7 @@ impl Names {
         filled
     }
 
-    /// What stands in a template as `{name}` or `{'name}`. An unknown place stays as it is.
+    /// The text for the placeholder `{name}` or `{'name}` of a template. An unknown placeholder stays unchanged.
     pub(crate) fn place(&self, place: &str) -> String {
         let found = match place.strip_prefix('\'') {
             Some(place) => self.literal(place),
@@ -33,7 +33,7 @@ impl Names {
         let columns = self.columns();
         let name = match place {
             "table" => return Some(self.quoted_table()),
-            // Only SQLite has a catalogue in each schema.
+            // Only SQLite has a separate catalogue in each schema.
             "schema" => self.schema().unwrap_or("main"),
             "name" => columns.name(),
             "lock_until" => columns.lock_until(),
@@ -45,7 +45,7 @@ impl Names {
         Some(self.dialect.quote(name))
     }
 
-    /// A name as a value: a literal, so that a question is one message and nothing has to be bound.
+    /// A name as a literal, so that a query is one message without values to bind.
     fn literal(&self, place: &str) -> Option<String> {
         let literal = |text: &str| self.dialect.literal(text);
         Some(match (place, self.dialect) {
@@ -62,7 +62,7 @@ impl Names {
         })
     }
 
-    /// The same columns in another table.
+    /// Names with the same columns in another table.
     pub(crate) fn of_table(&self, schema: String, table: String) -> Self {
         Self {
             parts: vec![schema, table],
@@ -70,20 +70,20 @@ impl Names {
         }
     }
 
-    /// What gives a column a default, in PostgreSQL.
+    /// The remedy that gives a column a default, in PostgreSQL.
     pub(crate) fn add_default(&self, column: &str, value: &str) -> String {
         let (table, column) = (self.quoted_table(), self.dialect.quote(column));
         format!("run: ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {value}")
     }
 
-    /// What gives the name a unique key, in PostgreSQL, whether or not there is a primary key.
+    /// The remedy that adds a unique key on the lock's name, in PostgreSQL, also beside a primary key.
     pub(crate) fn add_unique(&self) -> String {
         let (table, name) = (self.quoted_table(), self.dialect.quote(self.columns.name()));
         format!("run: ALTER TABLE {table} ADD UNIQUE ({name})")
     }
 
-    /// The statement that says in which schema of the session's search path PostgreSQL finds an unqualified table: one row, with
-    /// NULL where there is only a temporary table, or none where there is nothing of that name.
+    /// The query for the schema of the session's search path in which PostgreSQL finds an unqualified table. The result is one row with
+    /// the schema, or with NULL if there is only a temporary table; there is no row if there is no table of that name.
     #[must_use]
     pub fn find_schema(&self) -> String {
         let file = include_str!("../../sql/postgres/find_schema.sql");

@@ -1,4 +1,4 @@
-//! Whether each column is there, and of a type that keeps what locks write.
+//! Checks that each column exists, and that its type can store what locks write.
 
 use super::facts::{Column, Filled, TableKind};
 use super::types::{self, Kind, Verdict};
@@ -86,7 +86,7 @@ impl Description {
         }
     }
 
-    /// Columns that are not ours.
+    /// Checks the columns that locks do not use.
     pub(super) fn check_others(&self, names: &Names, findings: &mut Findings) {
         for column in &self.facts.columns {
             let name = &column.name;
@@ -105,7 +105,7 @@ impl Description {
         }
     }
 
-    /// What is to be done: `statement`, unless it is for a table behind a view.
+    /// The remedy: `statement`, or advice if the statement would have to change the table behind a view.
     pub(super) fn mended(&self, names: &Names, statement: String) -> String {
         if self.is(&TableKind::View) || self.is(&TableKind::PlainView) {
             format!("change the table behind the view `{}`", names.table())

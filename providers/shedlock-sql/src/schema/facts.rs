@@ -1,33 +1,33 @@
-//! What a server says of a table, as facts with types.
+//! The server's description of a table, as typed facts.
 
 pub(super) mod rows;
 
-/// What kind of thing the table's name stands for.
+/// The kind of relation that the table's name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TableKind {
     Table,
     View,
-    /// One whose table has been looked at through it.
+    /// A view of one table whose facts were taken from that table.
     PlainView,
     MaterializedView,
     ForeignTable,
     VirtualTable,
-    /// As the server calls it.
+    /// Another kind, by the server's name for it.
     Other(String),
 }
 
-/// What becomes of what is written in it.
+/// How durable and visible the table's rows are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Storage {
-    /// It is kept.
+    /// The rows are durable.
     Kept,
-    /// A crash of the server empties it.
+    /// A crash of the server empties the table.
     Unlogged,
-    /// It is this session's own.
+    /// The table is visible to this session only.
     Temporary,
-    /// The database is in no file.
+    /// The database is not in a file.
     NoFile,
-    /// That depends on this engine.
+    /// The durability depends on this engine.
     Engine(String),
 }
 
@@ -44,22 +44,22 @@ pub(super) struct Table {
 /// How a column gets its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Filled {
-    /// By an insert, or it stays empty or has its default.
+    /// An insert may set the column, or leave it NULL or at its default.
     AtWill,
-    /// By each insert: there is no default.
+    /// Each insert must set the column, as there is no default.
     Always,
-    /// It counts up by itself.
+    /// The column is incremented automatically.
     Counts,
-    /// From an expression; nothing can be written to it.
+    /// The column is computed from an expression, and cannot be written.
     Generated,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// As the server says it; a domain's base type.
+    /// The type by the server's name; for a domain, the base type.
     pub(super) kind: String,
-    /// MySQL's. PostgreSQL's, if it takes different texts for one another.
+    /// MySQL's collation; PostgreSQL's only if it treats different texts as equal.
     pub(super) collation: String,
     pub(super) filled: Filled,
 }
@@ -68,34 +68,34 @@ pub(super) struct Column {
 #[derive(Debug, Clone)]
 pub(super) struct KeyPart {
     pub(super) key: String,
-    /// Nothing for an expression, or the beginning of a column.
+    /// None if the key is on an expression or a prefix of a column.
     pub(super) column: Option<String>,
-    /// If it takes different texts for one another.
+    /// The key's collation, if it treats different texts as equal.
     pub(super) collation: Option<String>,
     pub(super) is_deferrable: bool,
-    /// The constraint that the key serves, if it does.
+    /// The constraint that the key implements, if there is one.
     pub(super) constraint: Option<String>,
     pub(super) is_primary: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct ForeignKey {
-    /// Nothing where it has no name.
+    /// None for a foreign key without a name.
     pub(super) name: Option<String>,
     pub(super) column: String,
     pub(super) refers_to: String,
 }
 
-/// A condition on what is written.
+/// A check constraint.
 #[derive(Debug, Clone)]
 pub(super) struct Check {
     pub(super) name: String,
-    /// Nothing where the server does not say.
+    /// The column that the server reports for the constraint, if it does.
     pub(super) column: Option<String>,
     pub(super) definition: Option<String>,
 }
 
-/// What a policy of row-level security is for.
+/// The command to which a row-level security policy applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     Select,
@@ -109,7 +109,7 @@ pub(super) enum Command {
 pub(super) struct Policy {
     pub(super) name: String,
     pub(super) command: Command,
-    /// Whether it lets rows through by itself; otherwise it holds rows back that others let through.
+    /// Whether the policy is permissive; otherwise it is restrictive, and excludes rows that other policies allow.
     pub(super) is_permissive: bool,
     pub(super) reads_all: bool,
     pub(super) writes_all: bool,
@@ -120,40 +120,40 @@ pub(super) struct Policy {
 pub(super) enum Access {
     #[default]
     Write,
-    /// It is set not to.
+    /// The session is set to read-only.
     ReadOnly,
-    /// Its server follows another one.
+    /// The session's server is a standby.
     Standby,
 }
 
-/// What this session is set to, and its server.
+/// The settings of this session and its server.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Session {
     pub(super) user: String,
     pub(super) database: String,
     pub(super) zone: String,
-    /// Of sessions that do not set it.
+    /// The time zone of sessions that do not set one.
     pub(super) zone_of_others: String,
     pub(super) has_autocommit_off: bool,
     pub(super) access: Access,
     pub(super) has_foreign_keys_off: bool,
-    /// How commits are kept, in the server's own words.
+    /// The server's setting for the durability of commits.
     pub(super) commits: String,
-    /// SQLite's journal.
+    /// SQLite's journal mode.
     pub(super) journal: String,
 }
 
-/// All of it.
+/// All facts about a table and the session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) table: Option<Table>,
-    /// The definition of a view through which rows can be written, where the server says it.
+    /// The definition of an updatable view, if the server reports it.
     pub(super) view: Option<String>,
     pub(super) columns: Vec<Column>,
     pub(super) keys: Vec<KeyPart>,
-    /// A key that is SQLite's number of the row, which is no text.
+    /// A key column that is SQLite's row id, which cannot store text.
     pub(super) row_number: Option<String>,
-    /// Name, and when they run, if the server says.
+    /// The triggers' names, and when they run if the server reports it.
     pub(super) triggers: Vec<(String, Option<String>)>,
     pub(super) rules: Vec<String>,
     pub(super) foreign_keys: Vec<ForeignKey>,
@@ -161,7 +161,7 @@ pub(super) struct Facts {
     pub(super) policies: Vec<Policy>,
     /// Other schemas that have a table of this name.
     pub(super) elsewhere: Vec<String>,
-    /// Whether the name's column was seen to take names for one another.
+    /// Whether a query has shown that the name's column treats different names as equal.
     pub(super) is_mixing: bool,
     pub(super) session: Session,
 }

@@ -1,29 +1,29 @@
-//! The questions to a server about one table.
+//! The queries about one table.
 
 use crate::dialect::Dialect;
 use crate::names::Names;
 use crate::statements::template::{one_line, without_comments};
 
-/// The questions to a server about one table: texts without places for values, each of which is one message.
+/// The queries about one table: SQL texts without placeholders, each of which is one message.
 ///
-/// Send them unprepared: behind a pooler, what is prepared by name stays on a connection that others get next.
+/// The queries must be sent unprepared: behind a pooler, a prepared statement would stay on a connection that other clients get next.
 #[derive(Debug, Clone)]
 pub(crate) struct Inspection {
-    /// Gives rows of [`FACT`](Self::FACT) texts, or NULLs, for [`Description::read`](crate::Description::read).
+    /// Returns rows of [`FACT`](Self::FACT) texts, or NULLs, for [`Description::read`](crate::Description::read).
     pub(crate) catalogue: String,
-    /// Gives such a row if the name's column takes names for one another; fails if there is no such column. For SQLite, whose
-    /// catalogue does not say.
+    /// Returns a row of the same form if the name's column treats different names as equal; fails if there is no such column. For SQLite,
+    /// whose catalogue does not report collations.
     pub(crate) mixing: Option<String>,
-    /// Gives the table's definition in its second column; fails if there is no such table. For MySQL, whose catalogue does not
-    /// have temporary tables.
+    /// Returns the table's definition in its second column; fails if there is no such table. For MySQL, whose catalogue does not
+    /// list temporary tables.
     pub(crate) definition: Option<String>,
 }
 
 impl Inspection {
-    /// How many columns a row of facts has.
+    /// The number of columns in a row of facts.
     pub(crate) const FACT: usize = 7;
 
-    /// The questions about the table of these `names`.
+    /// The queries about the table of these `names`.
     pub(crate) fn from_names(names: &Names) -> Self {
         let text = |file| names.fill_in(&one_line(&without_comments(file)));
         let (catalogue, mixing, definition) = match names.dialect() {
@@ -69,7 +69,7 @@ mod tests {
         }
     }
 
-    /// The words in quotes behind each `start`.
+    /// The quoted texts after each `start`.
     fn words<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
         let after = text.split(start).skip(1);
         after.filter_map(|after| after.split('\'').next()).collect()

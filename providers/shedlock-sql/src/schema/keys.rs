@@ -1,4 +1,4 @@
-//! Whether the name is a key, and one that keeps apart what differs.
+//! Checks that the name is a unique key, and that different names are different keys.
 
 use super::facts::{KeyPart, TableKind};
 use super::types::Kind;
@@ -9,7 +9,7 @@ use crate::names::Names;
 impl Description {
     pub(super) fn check_keys(&self, names: &Names, findings: &mut Findings) {
         if self.is(&TableKind::View) {
-            // The server has planned the statement, which needs a key.
+            // The server has planned the statement, which proves that there is a key.
             return;
         }
         let keys = self.keys_of_the_name(names);
@@ -58,7 +58,7 @@ impl Description {
         ));
     }
 
-    /// Names that are equal to the key, or to the column, are one lock. MySQL's collations are told with the column.
+    /// Warns of collations of the key or the column that treat different names as one lock. For MySQL, the check of the column does that.
     fn check_mixing(&self, names: &Names, keys: &[&KeyPart], findings: &mut Findings) {
         let name = names.columns().name();
         let mixing = keys
@@ -96,7 +96,7 @@ impl Description {
         }
     }
 
-    /// The keys that consist of the name alone.
+    /// The unique keys whose only column is the name.
     fn keys_of_the_name(&self, names: &Names) -> Vec<&KeyPart> {
         let name = names.columns().name();
         let parts = &self.facts.keys;

@@ -1,10 +1,10 @@
-//! Which rows this user may see and write, where policies decide it.
+//! Checks which rows this user may see and write under row-level security policies.
 
 use super::facts::{Command, Policy};
 use super::{Description, Findings};
 use crate::names::Names;
 
-/// What locks do, and what PostgreSQL calls it.
+/// The commands that locks need, and their names in PostgreSQL.
 const NEEDED: [(Command, &str); 3] = [
     (Command::Select, "SELECT"),
     (Command::Insert, "INSERT"),
@@ -47,7 +47,7 @@ impl Description {
                 .iter()
                 .map(|policy| format!("`{}`", policy.name))
                 .collect();
-            // A restrictive one holds back what others let through.
+            // A restrictive policy hides rows that others allow, so a further policy would not help.
             let remedy = match told.iter().find(|policy| !policy.is_permissive) {
                 Some(policy) => format!(
                     "run: DROP POLICY {} ON {}",
@@ -69,7 +69,7 @@ impl Description {
         policies.filter(move |policy| [command, Command::All].contains(&policy.command))
     }
 
-    /// Whether some rows do not pass.
+    /// Whether the policies may hide some rows from the command.
     fn hides(&self, command: Command) -> bool {
         let passes = |policy: &Policy| match command {
             Command::Insert => policy.writes_all,
@@ -84,7 +84,7 @@ impl Description {
                 .any(|policy| !policy.is_permissive && !passes(policy))
     }
 
-    /// What lets this user see and write all rows.
+    /// The remedy: a policy that lets this user see and write all rows.
     fn create_policy(&self, names: &Names) -> String {
         let quote = |name: &str| names.dialect().quote(name);
         let is_taken = |name: &str| self.facts.policies.iter().any(|policy| policy.name == name);
@@ -102,7 +102,7 @@ impl Description {
 }
 
 impl Policy {
-    /// Whether all rows pass it.
+    /// Whether all rows pass the policy.
     fn is_open(&self) -> bool {
         let reads = self.command == Command::Insert || self.reads_all;
         let writes = matches!(self.command, Command::Select | Command::Delete) || self.writes_all;

@@ -1,4 +1,4 @@
-//! Whether the session lets locks be written, and whether its server keeps them.
+//! Checks that the session can write, and that commits on its server are durable.
 
 use shedlock_runtime::ErrorKind;
 
@@ -46,7 +46,7 @@ impl Description {
         }
     }
 
-    /// Whether a commit outlives a crash.
+    /// Warns if a commit may be lost in a crash.
     fn check_commits(&self, names: &Names, findings: &mut Findings) {
         let session = &self.facts.session;
         let commits = session.commits.as_str();
@@ -79,13 +79,14 @@ impl Description {
         }
     }
 
-    /// A database in memory has no other journal, and is told of by itself.
+    /// Whether the database is in memory: its journal mode cannot be changed, and another warning covers it.
     fn is_in_memory(&self) -> bool {
         let table = self.facts.table.as_ref();
         table.is_some_and(|table| table.storage == Storage::NoFile)
     }
 
-    /// Comes before what is set for the role or the database, and needs no rights.
+    /// The remedy that changes a setting for this role in this database. It overrides the settings of the role or the database, and
+    /// needs no special privileges.
     fn set_for_role(&self, names: &Names, setting: &str, value: &str) -> String {
         let quote = |name: &str| names.dialect().quote(name);
         let session = &self.facts.session;

@@ -1,17 +1,17 @@
-//! What the table is, and whether it keeps what is written in it.
+//! Checks the kind of the table, and whether its rows are durable.
 
 use super::facts::{Storage, Table, TableKind};
 use super::{Description, Findings};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-/// Engines of MySQL and MariaDB that keep a commit.
+/// Engines of MySQL and MariaDB whose commits are durable.
 const KEEPING: [&str; 4] = ["innodb", "rocksdb", "ndbcluster", "tokudb"];
-/// Engines that keep nothing.
+/// Engines that store nothing.
 const FORGETTING: [&str; 1] = ["blackhole"];
 
 impl Description {
-    /// Judges what the name stands for, and says whether it is a thing whose columns and keys can be judged.
+    /// Checks the kind of the table. Returns whether its columns and keys can be checked.
     pub(super) fn check_table(&self, names: &Names, findings: &mut Findings) -> bool {
         let Some(table) = &self.facts.table else {
             return true;
@@ -52,7 +52,7 @@ impl Description {
         true
     }
 
-    /// Why nothing of this kind can keep locks.
+    /// Why a table of this kind cannot store locks; none if it can.
     fn unusable(&self, names: &Names, table: &Table) -> Option<String> {
         let name = names.table();
         let why = match (&table.kind, names.dialect()) {

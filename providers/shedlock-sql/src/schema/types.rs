@@ -1,10 +1,10 @@
-//! What type each column has, and what is wrong with others.
+//! The type that each column should have, and the problems of other types.
 
 use std::time::Duration;
 
 use crate::dialect::Dialect;
 
-/// What a column is for.
+/// The purpose of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Name,
@@ -13,13 +13,13 @@ pub(super) enum Kind {
     Token,
 }
 
-/// What is to be said of a column's type.
+/// The result of checking a column's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fits,
-    /// Locks work, up to a limit.
+    /// Locks work with the type, with this limitation.
     Limits(&'static str),
-    /// They do not.
+    /// Locks do not work with the type, for this reason.
     Breaks(&'static str),
 }
 
@@ -36,7 +36,7 @@ const MIXES: &str = "it ignores case, so names that differ in case only are one 
 const NOT_NUMBER: &str = "it cannot keep a 64-bit number";
 
 impl Kind {
-    /// The type we would give the column.
+    /// The type that `ensure_schema` gives to the column.
     pub(super) const fn wanted(self, dialect: Dialect) -> &'static str {
         match (self, dialect) {
             (Self::Name, Dialect::MySql) => {
@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// What makes PostgreSQL convert values of type `found`, between which and the wanted type it knows no way of its own.
+    /// The `USING` clause for PostgreSQL to convert values of type `found`, if there is no implicit conversion to the wanted type.
     pub(super) fn using(self, dialect: Dialect, column: &str, found: &str) -> String {
         let (kind, knows) = match self {
             Self::Time => (
@@ -77,10 +77,10 @@ impl Kind {
         )
     }
 
-    /// Judges the type that the server says, in lower case.
+    /// Checks the type that the server reports, in lower case.
     pub(super) fn judge(self, dialect: Dialect, found: &str) -> Verdict {
         match (self, dialect) {
-            // Text and numbers of any length fit in any column.
+            // A SQLite column of any type stores text and numbers of any length.
             (Self::Name | Self::Owner | Self::Token, Dialect::Sqlite) => Fits,
             (Self::Name, _) => text(found, 64, CUTS_NAMES),
             (Self::Owner, _) => text(found, 245, CUTS_OWNERS),
@@ -152,11 +152,11 @@ fn sqlite_time(found: &str) -> Verdict {
     {
         return Breaks(NOT_TIME);
     }
-    // Any other type keeps an integer as it is.
+    // A column of any other type stores an integer unchanged.
     Fits
 }
 
-/// How much a column of times may take away from the end of a lease, beyond the millisecond that each lease is given more.
+/// By how much a column of times may shorten a lease, beyond the millisecond that is added to each lease.
 pub(super) fn grain(dialect: Dialect, found: &str) -> Duration {
     let digits = match (dialect, number_in(found)) {
         (Dialect::MySql, None) => 0,
@@ -176,9 +176,9 @@ fn number_in(found: &str) -> Option<u32> {
     after[..digits].parse().ok()
 }
 
-/// Whether a collation of MySQL takes names for one another.
+/// Whether a collation of MySQL treats different names as equal.
 pub(super) fn mixes_names(collation: &str) -> bool {
-    // `_bin` alone pads with blanks; NOPAD is in the name, or implied by MySQL's 0900 family.
+    // A plain `_bin` collation ignores trailing blanks. One without padding has NOPAD in its name, or is of MySQL's 0900 family.
     !collation.is_empty()
         && !collation.contains("nopad_bin")
         && collation != "utf8mb4_0900_bin"

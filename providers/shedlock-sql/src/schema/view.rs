@@ -1,22 +1,22 @@
-//! The table behind a view, for MySQL and MariaDB: there, no key shows through a view, and nothing else refuses a table
-//! without one.
+//! Finds the table behind a view, for MySQL and MariaDB: their catalogues show no keys for a view, and these databases do not
+//! reject a table without a key themselves.
 
 use super::Description;
 use super::facts::{Column, Facts, Filled, KeyPart, Table, TableKind};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-/// A view that shows columns of one table, all its rows and nothing else.
+/// A view that consists of columns of one table, with all rows.
 #[derive(Debug, PartialEq, Eq)]
 struct Plain {
     schema: String,
     table: String,
-    /// What the table calls a column, and what the view does.
+    /// Each column's name in the table, and in the view.
     columns: Vec<[String; 2]>,
 }
 
 impl Description {
-    /// The table to look at as well: what is called by these `names` is a view of it.
+    /// The table behind the view of these `names`, which has to be inspected as well.
     pub(crate) fn behind(&self, names: &Names) -> Option<Names> {
         if names.dialect() != Dialect::MySql || !self.is(&TableKind::View) {
             return None;
@@ -25,7 +25,7 @@ impl Description {
         Some(names.of_table(view.schema, view.table))
     }
 
-    /// Takes in what is said of the table [`behind`](Self::behind).
+    /// Adds the description of the table [`behind`](Self::behind) the view.
     pub(crate) fn with_behind(mut self, behind: Self) -> Self {
         let view = self.facts.view.as_deref().and_then(Plain::parse);
         if let Some(view) = view
@@ -38,7 +38,7 @@ impl Description {
 }
 
 impl Plain {
-    /// Reads a definition as the servers write it, whoever made the view: "select `s`.`t`.`a` AS `b`,.. from `s`.`t`".
+    /// Parses a definition in the form in which the servers store it: "select `s`.`t`.`a` AS `b`,.. from `s`.`t`".
     fn parse(definition: &str) -> Option<Self> {
         let mut columns = Vec::new();
         let mut rest = definition.strip_prefix("select ")?;
@@ -62,7 +62,7 @@ impl Plain {
         }
     }
 
-    /// What of the table's facts shows through the view, and what hinders its inserts behind it.
+    /// Combines the facts of the table that apply through the view with those of hidden columns that affect inserts.
     fn shown(&self, table: Facts, view: Facts) -> Facts {
         let shown = |own: &str| {
             let known = self.columns.iter().find(|[known, _]| known == own);
@@ -101,7 +101,7 @@ impl Plain {
     }
 }
 
-/// A name in backticks, and what follows it.
+/// Splits off a name in backticks from the text after it.
 fn identifier(text: &str) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix('`')?;
     let mut name = String::new();

@@ -1,4 +1,4 @@
-//! What stands in the way of a write, or runs with it: foreign keys, conditions, triggers, rules.
+//! Checks what may prevent a write or run with it: foreign keys, check constraints, triggers and rules.
 
 use super::facts::ForeignKey;
 use super::types::Kind;

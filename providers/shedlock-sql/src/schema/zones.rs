@@ -1,4 +1,4 @@
-//! Whether nodes agree on what a time in the table means.
+//! Checks that all nodes interpret the times in the table in the same time zone.
 
 use super::types::Kind;
 use super::{Description, Findings};

@@ -4,10 +4,10 @@ use super::template::{Builder, Rows, Variant};
 use super::{Statement, TokenColumn};
 use crate::dialect::Dialect;
 
-/// What an operator runs on the table.
+/// The statements that an operator runs on the table.
 ///
-/// The reading ones give rows of: the name, the owner, the start, the end and the database's time in microseconds since 1970,
-/// the fencing token, and the type of the end. Start, end and token may be NULL.
+/// The reading statements return rows of: the name, the owner, the start, the end and the database's time in microseconds since
+/// 1970, the fencing token, and the type of the end. Start, end and token may be NULL.
 ///
 /// # Examples
 ///
@@ -23,17 +23,17 @@ pub struct AdminStatements {
     read_all: [Statement; 2],
     read_one: [Statement; 2],
     pause: [Statement; 2],
-    /// Frees a lock, whoever holds it.
+    /// Frees a lock regardless of its holder.
     pub force_release: Statement,
     /// Ends a pause.
     pub resume: Statement,
-    /// Deletes locks whose names begin with a prefix and that have been free for a given time:
-    /// [`PRUNE_BATCH`](Self::PRUNE_BATCH) of them, or all if they are fewer.
+    /// Deletes locks whose names begin with a prefix and that have been free for a given time, at most
+    /// [`PRUNE_BATCH`](Self::PRUNE_BATCH) of them.
     pub prune: Statement,
 }
 
 impl AdminStatements {
-    /// How many rows [`prune`](Self::prune) deletes at most: other sessions wait for as long as the statement runs.
+    /// The maximum number of rows that one [`prune`](Self::prune) deletes, as other sessions may have to wait while it runs.
     pub const PRUNE_BATCH: u64 = 1_000;
 
     pub(super) fn new(builder: Builder<'_>) -> Self {
@@ -70,19 +70,19 @@ impl AdminStatements {
         }
     }
 
-    /// Gives all rows.
+    /// The query for all rows.
     #[must_use]
     pub fn read_all(&self, column: TokenColumn) -> &Statement {
         &self.read_all[column.index()]
     }
 
-    /// Gives the row of one lock, if there is one.
+    /// The query for the row of one lock.
     #[must_use]
     pub fn read_one(&self, column: TokenColumn) -> &Statement {
         &self.read_one[column.index()]
     }
 
-    /// Pauses a lock.
+    /// The statement that pauses a lock.
     #[must_use]
     pub fn pause(&self, column: TokenColumn) -> &Statement {
         &self.pause[column.index()]

@@ -1,4 +1,4 @@
-//! The expressions that statements have in common: what stands in a file of `sql/` as `{=name}`. They are templates themselves.
+//! The SQL expressions that statements share, which a file of `sql/` includes as `{=name}`. Each expression is itself a template.
 
 use shedlock_runtime::OperatorMark;
 
@@ -7,7 +7,7 @@ use crate::answers::mysql as answer;
 use crate::dialect::Dialect;
 use crate::fault::INSIDE_A_TRANSACTION;
 
-/// For whom the expressions are.
+/// The settings on which the expressions depend.
 #[derive(Clone, Copy)]
 pub(super) struct Setting {
     pub(super) dialect: Dialect,
@@ -16,7 +16,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// The expression of this name. `h.name` is the same about the row that the statement calls `h`.
+    /// The expression of this name. The name `h.name` applies the expression to the row with the alias `h`.
     pub(super) fn fragment(self, name: &str) -> Option<String> {
         let (row, name) = match name.split_once('.') {
             Some((row, name)) => (format!("{row}."), name),
@@ -44,21 +44,21 @@ impl Setting {
     }
 }
 
-/// Whether an acquisition writes the row that it came upon as it was, in PostgreSQL.
+/// Whether an acquisition rewrites the existing row unchanged, in PostgreSQL.
 const POSTGRES_KEEPS: &str = "{?first}(l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE{/first}\
     {?repeated}((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {=l.ours}){/repeated}";
-/// Whether the row is ours to take, in MySQL: not if a later write than the acquisition bears our owner.
-/// The number behind the owner begins with a hexadecimal digit, so `0` and `g` enclose it in every collation.
+/// Whether the request may take the row, in MySQL: not if a later write of the request's own owner is in it.
+/// The number after the owner begins with a hexadecimal digit, so it sorts between `0` and `g` in every collation.
 const MYSQL_FREE: &str = "({=same} AND {lock_until} <= {=now} \
     AND ({locked_by} BETWEEN CONCAT({:owner}, '0') AND CONCAT({:owner}, 'g')) IS NOT TRUE)";
-/// Whether the row is ours already and its lease lives, in MySQL.
+/// Whether the row was already granted to this request and its lease is live, in MySQL.
 const MYSQL_MINE: &str =
     "{?first}FALSE{/first}{?repeated}({=same} AND {lock_until} > {=now} AND {=ours}){/repeated}";
-/// Microseconds since 1970. A server that has forgotten the date says as much as says that a lock was granted, and no less.
+/// Microseconds since 1970, but at least the number for "granted", even on a server whose clock was reset to 1970.
 const MYSQL_CLOCK: &str = "GREATEST(\
     TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6)), {=answer_granted})";
 
-/// The numbers of `sql/mysql/ANSWERS.md`.
+/// The number for an answer in `sql/mysql/ANSWERS.md`.
 fn answered(name: &str) -> Option<u64> {
     Some(match name {
         "other_name" => answer::OTHER_NAME,
@@ -72,14 +72,14 @@ fn answered(name: &str) -> Option<u64> {
     })
 }
 
-/// Whether it is the row of this name, byte by byte, in MySQL: the column's collation may ignore case, accents and trailing blanks.
+/// Whether the row's name equals the requested one byte by byte, in MySQL, where a collation may ignore case, accents or trailing blanks.
 fn same_name(row: &str) -> String {
     format!(
         "CAST(CONVERT({row}{{name}} USING utf8mb4) AS BINARY) = CAST(CONVERT({{:name}} USING utf8mb4) AS BINARY)"
     )
 }
 
-/// A column of owners so that it is compared byte by byte, whatever its type, character set and collation.
+/// The column of owners, converted so that it is compared byte by byte, whatever its type, character set and collation.
 fn bytewise(dialect: Dialect, column: &str) -> String {
     match dialect {
         Dialect::Postgres => format!("CAST({column} AS text) COLLATE \"C\""),
@@ -88,7 +88,7 @@ fn bytewise(dialect: Dialect, column: &str) -> String {
     }
 }
 
-/// Whether what is in a column of owners begins with the owner that this acquisition stores: with or without a number behind it.
+/// Whether a column of owners contains the owner that this acquisition stores, with or without the number of a later write.
 fn begins_with_owner(dialect: Dialect, by: &str) -> String {
     match dialect {
         Dialect::Postgres => format!("starts_with({by}, {{:owner}})"),
@@ -97,7 +97,7 @@ fn begins_with_owner(dialect: Dialect, by: &str) -> String {
     }
 }
 
-/// Whether an operator's pause is in a column of owners: with regard to case, as a node may be called `Paused: x`.
+/// Whether a column of owners contains an operator's pause. The comparison respects case, as a node may be called `Paused: x`.
 fn paused(dialect: Dialect, by: &str) -> String {
     let prefix = OperatorMark::PAUSED_PREFIX;
     match dialect {
@@ -106,17 +106,17 @@ fn paused(dialect: Dialect, by: &str) -> String {
     }
 }
 
-/// Whether the statement is a transaction by itself. In somebody else's transaction it is an error, before anything is read or
-/// written: what is done there is undone by a rollback of theirs, and nobody else sees it.
+/// Whether the statement is a transaction by itself. Inside a transaction of other code it fails before it reads or writes, because its
+/// write would be invisible to other sessions, and lost with a rollback.
 fn alone(dialect: Dialect, session: Session) -> String {
     match (dialect, session) {
-        // In a message by itself, a statement begins when its transaction does; a prepared one's portal is opened then.
+        // A statement that is sent alone starts at the time of its transaction, and so does the portal of a prepared statement.
         (Dialect::Postgres, Session::Shared) => format!(
             "(CASE WHEN now() = statement_timestamp() \
              OR now() = (SELECT p.creation_time FROM pg_catalog.pg_cursor() AS p WHERE p.name = '') \
              THEN TRUE ELSE current_setting('{INSIDE_A_TRANSACTION}') IS NULL END)"
         ),
-        // An overflow, as nothing else fails in every SQL mode. MySQL cannot say whether there is a transaction.
+        // An overflow, because it fails in every SQL mode. MySQL has no variable that shows whether there is a transaction.
         (Dialect::MySql, Session::Shared) => {
             "(9223372036854775807 + IF(@@autocommit = 1 /*M!100202 AND @@in_transaction = 0 */, 0, 1)) > 0".to_owned()
         }
@@ -124,8 +124,8 @@ fn alone(dialect: Dialect, session: Session) -> String {
     }
 }
 
-/// What keeps an acquisition in the session of others from waiting for longer than its caller does. The sessions of our own are
-/// set up so.
+/// Limits how long an acquisition in a shared session waits for locks. The provider's own sessions have this limit in their
+/// settings.
 const fn briefly(dialect: Dialect, session: Session) -> &'static str {
     match (dialect, session) {
         (Dialect::Postgres, Session::Shared) => {
@@ -139,7 +139,7 @@ const fn briefly(dialect: Dialect, session: Session) -> &'static str {
     }
 }
 
-/// The instant that an operator gave, of the type that `lock_until` has.
+/// The end of an operator's pause, in the type of `lock_until`.
 const fn until(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => {
@@ -152,20 +152,20 @@ const fn until(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The current time in UTC, of the type that `lock_until` has.
+/// The current time in UTC, in the type of `lock_until`.
 fn now(dialect: Dialect, clock: LockClock) -> &'static str {
     match (dialect, clock) {
-        // Not `now()`, which stands still while the statement waits for a row.
+        // Not `now()`, which does not advance while the statement waits for a row lock.
         (Dialect::Postgres, LockClock::Database) => "timezone('utc', clock_timestamp())",
         (Dialect::Postgres, LockClock::Client) => {
             "(TIMESTAMP 'epoch' + CAST({:now} AS bigint) * INTERVAL '1 microsecond')"
         }
         (Dialect::MySql, LockClock::Database) => "UTC_TIMESTAMP(6)",
-        // Not FROM_UNIXTIME, which ends in 2038 on some servers and converts to the session's zone.
+        // Not FROM_UNIXTIME, which is limited to 2038 on some servers and converts to the session's time zone.
         (Dialect::MySql, LockClock::Client) => {
             "TIMESTAMPADD(MICROSECOND, {:now}, TIMESTAMP('1970-01-01 00:00:00.000000'))"
         }
-        // What xerial's JDBC driver writes for a timestamp.
+        // The format in which xerial's JDBC driver writes a timestamp.
         (Dialect::Sqlite, LockClock::Database) => {
             "CAST(ROUND(unixepoch('now', 'subsec') * 1000) AS INTEGER)"
         }

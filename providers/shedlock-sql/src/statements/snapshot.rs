@@ -1,6 +1,6 @@
-//! The texts as servers get them, kept in `texts/`: a change of a file in `sql/` shows there as what it changes for a server.
+//! Compares the texts that servers receive with the files in `texts/`, so that the effect of a change in `sql/` is visible in a diff.
 //!
-//! `SHEDLOCK_BLESS=1 cargo test -p shedlock-sql` writes them anew.
+//! `SHEDLOCK_BLESS=1 cargo test -p shedlock-sql` rewrites the files.
 
 use std::fmt::Write as _;
 use std::path::Path;

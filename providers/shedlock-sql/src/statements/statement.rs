@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use crate::dialect::Dialect;
 
-/// A value that a statement needs. A driver binds the values in the order of [`Statement::params`].
+/// A value that a statement binds. A driver binds the values in the order of [`Statement::params`].
 ///
 /// See [`BoundStatement`](crate::BoundStatement) for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Param {
     /// A text: the name of the lock, or the prefix of the names to forget.
     Name,
-    /// The owner as the acquisition stored it, without a number; text. Extensions and releases ask for it:
+    /// A text: the owner as the acquisition stored it, without the number of a later write. Used by extensions and releases; see
     /// [`OwnerWrite::first`](shedlock_runtime::OwnerWrite::first).
     First,
-    /// The owner as this write stores it, or what an operator leaves in its place; text:
-    /// [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored).
+    /// A text: the owner as this write stores it (see [`OwnerWrite::stored`](shedlock_runtime::OwnerWrite::stored)), or an operator's
+    /// mark in the owner's place.
     Owner,
-    /// A duration, reckoned by [`lease_micros`](crate::lease_micros): the length of a lease, how long a release keeps the lock, or how
-    /// long a lock must have been free to be forgotten. A 64-bit integer; for PostgreSQL, an interval of this many microseconds.
+    /// A duration from [`lease_micros`](crate::lease_micros): the length of a lease, how long a release keeps the lock, or how long a
+    /// lock must have been free to be deleted. A 64-bit integer of microseconds; for PostgreSQL, an interval of that length.
     Lease,
-    /// The client's time in microseconds since 1970, a 64-bit integer; asked for with [`LockClock::Client`](crate::LockClock::Client) only.
+    /// The client's time in microseconds since 1970, a 64-bit integer. Used with [`LockClock::Client`](crate::LockClock::Client) only.
     Now,
-    /// When a pause ends, in microseconds since 1970, a 64-bit integer.
+    /// The end of a pause in microseconds since 1970, a 64-bit integer.
     Until,
 }
 
-/// The values of one operation, to bind as a [`Statement`] needs them.
+/// The values of one operation. A [`Statement`] binds those in its [`params`](Statement::params).
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ pub struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// The values of an operation that is only about the lock of this `name`; the others are empty or zero.
+    /// The values of an operation that needs only the lock's `name`; the other values are empty or zero.
     ///
     /// # Examples
     ///
@@ -85,7 +85,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// One statement: its text and the values to bind, in order.
+/// One statement: its text, and the values to bind in order.
 ///
 /// # Examples
 ///
@@ -102,26 +102,26 @@ impl<'a> Values<'a> {
 pub struct Statement {
     pub(super) text: Arc<str>,
     pub(super) params: Vec<Param>,
-    /// What stands before each place for a value, and that value; then what stands behind the last.
+    /// The text before each placeholder, with the placeholder's value; then the text after the last placeholder.
     pub(super) pieces: Vec<(String, Param)>,
     pub(super) rest: String,
 }
 
 impl Statement {
-    /// The text, with the dialect's own placeholders.
+    /// The statement's text, with the dialect's placeholders.
     #[must_use]
     pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
-    /// What to bind, in order.
+    /// The values to bind, in order.
     #[must_use]
     pub fn params(&self) -> &[Param] {
         &self.params
     }
 
-    /// The text with the values in it as PostgreSQL's literals, for its simple protocol: behind a pooler, a statement and
-    /// its values must come in one message.
+    /// The statement's text with the values as PostgreSQL literals, for the simple query protocol: behind a pooler, a statement
+    /// and its values must be sent in one message.
     #[must_use]
     pub fn with_postgres_literals(&self, values: &Values<'_>) -> String {
         let mut text = String::with_capacity(self.text.len() * 2);

@@ -1,11 +1,11 @@
-//! From a file of `sql/` to a statement. `sql/README.md` says what a file may hold.
+//! Builds a statement from a file of `sql/`. `sql/README.md` describes the syntax of the files.
 
 use super::fragments::Setting;
 use super::{Param, Sending, Statement, TokenColumn};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
-/// What a file calls the values to bind.
+/// The names of the bound values in the files.
 const PARAMS: [(&str, Param); 7] = [
     ("name", Param::Name),
     ("prefix", Param::Name),
@@ -23,7 +23,7 @@ pub(super) enum Rows {
     All,
 }
 
-/// Which of the statements that a file describes.
+/// Which of the statements of a file to build.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variant {
     pub(super) column: TokenColumn,
@@ -32,7 +32,7 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// The statement on a table with or without the fencing token's column, where nothing else differs.
+    /// The variant for a table with or without the column for fencing tokens, in a file without other variants.
     pub(super) const fn on(column: TokenColumn) -> Self {
         Self {
             column,
@@ -41,7 +41,7 @@ impl Variant {
         }
     }
 
-    /// Whether a block of this name belongs to the statement. One of an unknown name does not.
+    /// Whether a block of this name belongs to the statement; false for an unknown name.
     fn has(self, block: &str) -> bool {
         match block {
             "token" => self.column == TokenColumn::Present,
@@ -55,7 +55,7 @@ impl Variant {
     }
 }
 
-/// What the statements of one provider have in common.
+/// The settings shared by the statements of one provider.
 #[derive(Clone, Copy)]
 pub(super) struct Builder<'a> {
     pub(super) names: &'a Names,
@@ -83,13 +83,13 @@ impl Builder<'_> {
     }
 }
 
-/// A template that is being filled in, in one pass: a name that itself looks like a place stays a name.
+/// The state while a template is filled in. That takes one pass, because a name that itself looks like a placeholder must not be replaced.
 struct Filling<'a> {
     builder: Builder<'a>,
     variant: Variant,
-    /// What stands before each place for a value, and that value.
+    /// The text before each placeholder, and the placeholder's value.
     pieces: Vec<(String, Param)>,
-    /// What stands behind the last one.
+    /// The text after the last placeholder.
     open: String,
 }
 
@@ -125,7 +125,7 @@ fn param(name: &str) -> Option<Param> {
     known.map(|(_, param)| *param)
 }
 
-/// Leaves out what a person is told.
+/// Removes the comments of a file.
 pub(crate) fn without_comments(file: &str) -> String {
     let code = file
         .lines()
@@ -133,12 +133,12 @@ pub(crate) fn without_comments(file: &str) -> String {
     code.collect::<Vec<_>>().join("\n")
 }
 
-/// The template without line breaks.
+/// Joins the template's lines into one.
 pub(crate) fn one_line(template: &str) -> String {
     template.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Leaves out the blocks of other statements.
+/// Removes the blocks that belong to other variants.
 fn select(template: &str, variant: Variant) -> String {
     let mut selected = String::with_capacity(template.len());
     let mut rest = template;
@@ -156,21 +156,21 @@ fn select(template: &str, variant: Variant) -> String {
     selected
 }
 
-/// The block's name, what is in it, and what follows it.
+/// Splits a block into its name, its content, and the text after it.
 fn cut_block(block: &str) -> Option<(&str, &str, &str)> {
     let (name, inside) = block.split_once('}')?;
     let (inside, after) = inside.split_once(&format!("{{/{name}}}"))?;
     Some((name, inside, after))
 }
 
-/// Writes the dialect's placeholders, and notes what to bind.
+/// Inserts the dialect's placeholders, and collects the values to bind.
 fn number(dialect: Dialect, pieces: &[(String, Param)], rest: &str) -> (String, Vec<Param>) {
     let mut text = String::new();
     let mut params: Vec<Param> = Vec::new();
     for (before, param) in pieces {
         text.push_str(before);
         if dialect == Dialect::MySql {
-            // Its placeholders have no numbers, so a value used twice is bound twice.
+            // MySQL's placeholders have no numbers, so a value used twice is bound twice.
             params.push(*param);
             text.push('?');
             continue;

@@ -1,7 +1,7 @@
-//! Connections of our own: a few, opened when first needed, kept open and never pinged.
+//! The provider's own connections: a few, opened on demand, which stay open and are never pinged.
 //!
-//! sqlx's pool pings a connection when it is returned and, by default, when it is taken: two to four round trips more for
-//! a lock and its release, which are two themselves. A kept connection is used as it is; one that turns out to be of no use is
+//! sqlx's pool pings a connection when it is returned and, by default, when it is taken. That adds two to four round trips to a lock
+//! and its release, which need two themselves. These connections are used without a ping; one that turns out to be unusable is
 //! replaced within the call.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,28 +13,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::database::{Backend, Home, Options};
 
-/// Our own connections.
+/// The provider's own connections.
 pub(crate) struct OwnConnections<DB: Backend> {
     servers: Vec<Options<DB>>,
     idle: Mutex<Vec<Idle<DB>>>,
     permits: Arc<Semaphore>,
-    /// Whether a pooler was found between us and the server.
+    /// Whether a pooler was detected in front of the server.
     behind_pooler: AtomicBool,
 }
 
-/// A connection that nobody uses.
+/// A connection that is not in use.
 struct Idle<DB: Backend> {
     connection: DB::Connection,
     home: Option<Home>,
     since: Instant,
 }
 
-/// One of our own connections in use.
+/// One of the provider's own connections in use.
 pub(crate) struct OwnConnection<DB: Backend> {
     own: Arc<OwnConnections<DB>>,
     connection: DB::Connection,
     home: Option<Home>,
-    /// How long it sat idle before this use, if it was not made for it.
+    /// How long the connection was idle before this use; none if it was opened for this use.
     idle_for: Option<Duration>,
     _permit: OwnedSemaphorePermit,
 }
@@ -66,7 +66,7 @@ impl<DB: Backend> OwnConnections<DB> {
         let idle_for = idle.as_ref().map(|idle| idle.since.elapsed());
         let (connection, home) = match idle {
             Some(idle) => (idle.connection, idle.home),
-            // Boxed because it is seldom needed, and would make the future of every call larger.
+            // Boxed, because this rare future would make the future of every call larger.
             None => Box::pin(self.open(limit.saturating_sub(began.elapsed()))).await?,
         };
         Ok(OwnConnection {
@@ -78,7 +78,7 @@ impl<DB: Backend> OwnConnections<DB> {
         })
     }
 
-    /// Opens a connection to the first server that takes writes; each of them gets its part of the time.
+    /// Opens a connection to the first server that accepts writes; each server gets an equal part of the remaining time.
     async fn open(
         &self,
         limit: Duration,
@@ -90,7 +90,7 @@ impl<DB: Backend> OwnConnections<DB> {
             let others = self.servers.len() - at;
             let left = limit.saturating_sub(began.elapsed());
             let part = left / u32::try_from(others).unwrap_or(u32::MAX);
-            // Before: if the name leads elsewhere by the time of the first answer, that will be seen.
+            // Read before the connection is opened, so that a file replaced meanwhile is noticed at the first answer.
             let home = DB::home(server);
             let open = async {
                 let mut connection = DB::open(server, &self.behind_pooler).await?;
@@ -101,7 +101,7 @@ impl<DB: Backend> OwnConnections<DB> {
                 Ok(Ok((connection, writes))) => {
                     let home = match home {
                         Some(home) => Some(home),
-                        // The connection has made the file.
+                        // The connection has created the file.
                         None => DB::home(server),
                     };
                     if writes {
@@ -113,7 +113,7 @@ impl<DB: Backend> OwnConnections<DB> {
                 Err(_elapsed) => failed = NoConnection::Slow(limit),
             }
         }
-        // Better than none: its answer says what is wrong.
+        // A read-only connection is better than none: its error says what is wrong.
         read_only.ok_or(failed)
     }
 
@@ -130,7 +130,7 @@ impl<DB: Backend> OwnConnections<DB> {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
-        // Nothing in there runs foreign code, so there is no half-done state to fear.
+        // No other code runs under the lock, so the vector is consistent even after a panic.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -145,7 +145,7 @@ impl<DB: Backend> OwnConnection<DB> {
             ..
         } = self;
         let since = Instant::now();
-        // Before the permit: whoever gets that shall find the connection.
+        // Pushed before the permit is released, so that the next holder of the permit finds the connection.
         own.idle().push(Idle {
             connection,
             home,
@@ -161,7 +161,7 @@ impl<DB: Backend> OwnConnection<DB> {
         self.idle_for.unwrap_or_default()
     }
 
-    /// Whether nothing stands between us and the server that gives statements to other connections.
+    /// Whether there is no pooler, so that all statements of this connection reach the same session.
     pub(crate) fn is_direct(&self) -> bool {
         !self.own.behind_pooler.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Connections of the caller's pool. The program uses them too, and may leave anything behind on them.
+//! Connections of the caller's pool. The program uses the same connections, and may leave them in any state.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,25 +14,25 @@ use crate::database::{Backend, Home};
 /// The caller's pool.
 pub(crate) struct TheirPool<DB: Backend> {
     pool: Pool<DB>,
-    /// What its URL leads to, and what takes the pool's place when that has changed.
+    /// The SQLite file of the pool's URL, and the connections that replace the pool once that file was replaced.
     home: OnceLock<Home>,
     instead: OnceLock<Arc<OwnConnections<DB>>>,
-    /// When the idle connections were last closed because of what the server said.
+    /// When the idle connections were last closed by [`close_idle_seldom`](Self::close_idle_seldom).
     closed: Mutex<Option<Instant>>,
 }
 
-/// What a server says for long, that it takes no writes say, closes a pool's idle connections no more often than this.
+/// The minimum interval at which a pool's idle connections are closed for a lasting error of the server, such as "read-only".
 const SELDOM: Duration = Duration::from_mins(1);
 
 /// A connection of the caller's pool in use.
 pub(crate) struct PooledConnection<DB: Backend> {
-    /// There until it is given back or closed.
+    /// Filled until the connection is given back or closed.
     connection: Slot<DB>,
-    /// Whether it may have sat idle since somebody last heard of it.
+    /// Whether the connection was taken from the idle ones without a ping.
     may_be_dead: bool,
 }
 
-/// Closes the connection when it is dropped with one in it.
+/// Closes its connection when dropped, unless the connection was taken out.
 struct Slot<DB: Backend>(Option<PoolConnection<DB>>);
 
 impl<DB: Backend> TheirPool<DB> {
@@ -43,7 +43,7 @@ impl<DB: Backend> TheirPool<DB> {
             instead: OnceLock::new(),
             closed: Mutex::default(),
         };
-        // Before anybody can replace the file.
+        // Noted at once, before the file can be replaced.
         let _noted = this.home();
         this
     }
@@ -61,10 +61,10 @@ impl<DB: Backend> TheirPool<DB> {
         let began = Instant::now();
         let from_idle = self.pool.num_idle() > 0;
         let tests = self.pool.options().get_test_before_acquire();
-        // The ping of a dead connection is never answered.
+        // The ping on a dead connection is never answered.
         let may_hang = DB::IS_REMOTE && from_idle && tests;
         let first = if may_hang { part } else { limit };
-        // Pinned where it is: it is large, and would be copied.
+        // Pinned in place, because the large future would otherwise be copied.
         let mut acquired = {
             let acquire = pin!(self.pool.acquire());
             tokio::time::timeout(first, acquire).await
@@ -80,7 +80,7 @@ impl<DB: Backend> TheirPool<DB> {
                 connection: Slot(Some(connection)),
                 may_be_dead: from_idle && !tests,
             }),
-            // The pool has a limit of its own, by default 30 seconds, which is more than a call to a store may take.
+            // The pool's own limit, by default 30 seconds, is longer than the time limit of a call.
             Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) if self.is_exhausted() => {
                 Err(NoConnection::Exhausted)
             }
@@ -89,7 +89,7 @@ impl<DB: Backend> TheirPool<DB> {
         }
     }
 
-    /// Whether the pool has no connection left to give, rather than one that does not come about.
+    /// Whether all connections of the pool are in use, rather than a new one being slow to open.
     fn is_exhausted(&self) -> bool {
         self.pool.size() >= self.pool.options().get_max_connections() && self.pool.num_idle() == 0
     }
@@ -104,7 +104,7 @@ impl<DB: Backend> TheirPool<DB> {
     }
 
     pub(super) fn close_idle(&self) {
-        // What others give back meanwhile is not waited for.
+        // Connections that are returned meanwhile are not waited for.
         for _ in 0..self.pool.num_idle() {
             let Some(connection) = self.pool.try_acquire() else {
                 return;
@@ -113,7 +113,7 @@ impl<DB: Backend> TheirPool<DB> {
         }
     }
 
-    /// What the URL led to when it was first seen to lead anywhere.
+    /// The identity of the pool's file when it was first seen.
     pub(super) fn home(&self) -> Option<Home> {
         match self.home.get() {
             Some(home) => Some(*home),
@@ -125,12 +125,12 @@ impl<DB: Backend> TheirPool<DB> {
         DB::home(&self.pool.connect_options())
     }
 
-    /// Connections of our own, once the pool's file has been replaced: nobody can say which of a pool's connections are older.
+    /// The provider's own connections, used once the pool's file was replaced: a pool does not show which connections are older.
     pub(super) fn instead(&self) -> Option<&Arc<OwnConnections<DB>>> {
         self.instead.get()
     }
 
-    /// Leaves the pool for connections of our own.
+    /// Switches from the pool to the provider's own connections.
     pub(super) fn leave(&self) {
         self.instead.get_or_init(|| {
             let options = DB::own_options(&self.pool.connect_options());
@@ -160,7 +160,7 @@ impl<DB: Backend> PooledConnection<DB> {
 impl<DB: Backend> Drop for Slot<DB> {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            // Dropped outside of the pool it is closed at once, whatever the server does.
+            // A detached connection is closed at once, even if the server does not answer.
             drop(connection.detach());
         }
     }
@@ -176,5 +176,5 @@ impl<DB: Backend> Slot<DB> {
     }
 }
 
-/// A connection leaves its slot when the slot is given up, and not before.
+/// Why a slot in use cannot be empty: the connection is taken out only when the slot itself is consumed.
 const STAYS: &str = "a connection in use is in its slot";

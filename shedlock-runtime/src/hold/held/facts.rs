@@ -1,4 +1,4 @@
-//! What events tell of a held lock.
+//! The facts about a held lock that events report.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@ impl LockState {
             let this = Arc::downgrade(self);
             Registration::new(this)
         });
-        // A shutdown that ended all registered locks before did not find this one.
+        // A shutdown that has already ended all registered locks did not find this lock.
         if running::is_cancelling() {
             self.shut_down();
         }
@@ -35,7 +35,7 @@ impl ShutdownTarget for LockState {
             return false;
         }
         self.announce_end(shut_down);
-        // Also if the lease had ended before: a body that goes on without its lock is to end, too.
+        // Even if the lease had ended before: a body that continues without its lock must end as well.
         self.gate.wake();
         !shut_down.from.is_shut_down()
     }

@@ -22,12 +22,12 @@ const MAX_WAIT_IN_SHUTDOWN: Duration = Duration::from_millis(200);
 pub(crate) struct ExtendAttempt {
     /// How long the call to the store may take.
     pub(crate) limit: Duration,
-    /// How late keep-alive made the attempt; `None` for an extension by hand.
+    /// How late keep-alive began the attempt; `None` if the program called `extend`.
     pub(crate) late: Option<Duration>,
 }
 
 impl LockState {
-    /// Moves the end of the lease, by hand.
+    /// Extends the lease because the program called `extend`.
     pub(crate) async fn extend(
         &self,
         at_most: impl ToDuration,
@@ -51,7 +51,7 @@ impl LockState {
         error.with_context(Operation::Extend, provider, Some(name))
     }
 
-    /// Moves the end of the lease to `at_most` from now, if the store still says that the lock is ours.
+    /// Moves the end of the lease to `at_most` from now, if the store says that the lock still belongs to this holder.
     pub(crate) async fn try_extend(
         &self,
         at_most: Duration,
@@ -64,13 +64,13 @@ impl LockState {
         };
         let end = self.now().saturating_add(at_most);
         if late.is_some() && end <= self.deadline() {
-            // While this attempt waited for its turn, the lease was extended further by hand.
+            // While this attempt waited for the previous call, the program extended the lease further than this attempt would.
             return Ok(());
         }
-        // The store may carry out a request whose answer is lost, so an earlier end counts from now on.
+        // The store may carry out a request whose answer gets lost, so if the new end is earlier, it applies from now on.
         self.shorten(end);
         let mut lease = self.current_lease();
-        // A wrapper may store the lease that it is given, and release the lock by it later.
+        // A wrapper may store this lease, and release the lock with it later.
         lease.raise_at_least(self.now(), at_least);
         let question = self.question(Operation::Extend, Some(at_most));
         let call = self.provider().extend(&lease, at_most);
@@ -104,18 +104,18 @@ impl LockState {
         } else {
             self.timeout
         };
-        // On the heap, because it is rare: within the future it would make every release larger.
+        // On the heap, because waiting is rare: inside the future, the timer would make every release larger.
         Box::pin(timeout(limit, self.store_call.lock())).await.ok()
     }
 
-    /// Asks the store once to take the lock back, unless it has done so before.
+    /// Sends one release to the store, unless the lock has been released already.
     pub(crate) async fn release_once(&self) -> Result<Ownership, LockError> {
         let _one_at_a_time = self.wait_for_previous_call().await;
         if self.is_given_back() {
             return Ok(Ownership::Ours);
         }
         let lease = self.current_lease();
-        // By this node's own count: the time of day may have been set since the acquisition.
+        // By this node's forward clock, because the time of day may have been set since the acquisition.
         let clock = self.provider().info().clock();
         let longest = self.provider().info().capabilities().longest_lease();
         let keep_for = lease.at_least_left(clock).min(longest);

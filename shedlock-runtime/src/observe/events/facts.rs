@@ -7,7 +7,7 @@ use super::Subject;
 use crate::values::options::OnLost;
 
 /// The facts about a held lock that a log line, a metric or a listener gets. The layer above has the state of the lock, and implements this
-/// trait. A fact that needs a reading of a clock is asked for only if the event is reported to somebody.
+/// trait. A fact that needs a reading of a clock is requested only if the event is logged, counted or passed to a listener.
 pub(crate) trait HeldLock {
     /// Which lock it is, and in which store.
     fn subject(&self) -> &Subject;

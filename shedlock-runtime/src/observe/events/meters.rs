@@ -19,7 +19,7 @@ mod series;
 
 /// Whether the program has a recorder.
 pub(super) fn any() -> bool {
-    // The facade does not tell. The no-op recorder that it uses by default is a type of size zero.
+    // The facade has no function for this. Its default recorder, which does nothing, is a type of size zero.
     with_recorder(|recorder| size_of_val(recorder) != 0)
 }
 
@@ -35,7 +35,8 @@ pub(super) fn record(event: &LockEvent) {
     });
 }
 
-/// Whether an operator caused the event. An operator gives a name and no template, so the event would make series that stay at zero for ever.
+/// Whether an operator caused the event. An operator gives a name and no template, so the event would make series that stay at zero for
+/// ever.
 fn is_by_an_operator(kind: &EventKind) -> bool {
     matches!(
         kind,
@@ -140,7 +141,7 @@ impl Holding {
         }))
     }
 
-    /// Takes the lock out of the gauge.
+    /// Removes the lock from the gauge.
     pub(crate) fn end(&self) {
         let Some(counted) = &self.0 else { return };
         with_recorder(|recorder| {

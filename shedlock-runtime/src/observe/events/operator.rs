@@ -1,4 +1,4 @@
-//! The log lines about what an operator has done.
+//! The log lines about changes by an operator.
 
 use tracing::info;
 

@@ -8,7 +8,7 @@ use once_cell::sync::Lazy;
 use tokio::time::Instant;
 
 const PERIOD: Duration = Duration::from_secs(60);
-/// How many lines are remembered. When there are more, all are forgotten, so that the memory in use is bounded.
+/// How many kinds of lines are remembered. Beyond this number all are forgotten, so that the memory in use is bounded.
 const MAX_LINES: usize = 1_024;
 
 /// For each line: when it was last written, and how often it was suppressed since.
@@ -37,7 +37,7 @@ impl RateLimit {
 pub(super) fn check(kind: &str, provider_id: u64, name: &str) -> RateLimit {
     let line = format!("{kind} {provider_id} {name}");
     let now = Instant::now();
-    // A panic while the mutex was locked leaves a map that is still of use.
+    // The map is still usable after a panic under this mutex.
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((since, suppressed)) = last.get_mut(&line)
         && now.saturating_duration_since(*since) < PERIOD

@@ -15,7 +15,7 @@ use crate::values::name::LockName;
 
 /// After this time, the same stuck holder is reported again.
 const REPORT_AGAIN_AFTER: Duration = Duration::from_secs(3_600);
-/// How many locks are watched. When there are more, all are forgotten, so that the memory in use is bounded.
+/// How many locks are watched. Beyond this number all are forgotten, so that the memory in use is bounded.
 const MAX_LOCKS: usize = 1_024;
 
 static HOLDERS: Lazy<Mutex<Holders>> = Lazy::new(Mutex::default);
@@ -44,9 +44,9 @@ pub(super) fn seen_for(
     }
     let now = info.clock().boot();
     let lock = (info.id(), config.name().clone());
-    // A panic while the mutex was locked leaves a map that is still of use.
+    // The map is still usable after a panic under this mutex.
     let mut holders = HOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    // `at_least` may be longer than `at_most`, and a lock that is only kept for its `at_least` has no stuck holder.
+    // `at_least` may be longer than `at_most`, and a lock that is taken only for its `at_least` has no stuck holder.
     let patience = config.at_most().max(config.at_least());
     holders.seen_for(lock, holder, patience, now)
 }

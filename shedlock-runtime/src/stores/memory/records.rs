@@ -1,4 +1,4 @@
-//! What an operator reads and overrules in memory.
+//! Reading and changing the locks in memory as an operator.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
 impl InMemoryLockProvider {
-    /// The record as an operator sees it: records keep readings of the forward clock, people want the time of day.
+    /// The record as an operator sees it: the times of the record, which are readings of the forward clock, become times of day.
     fn describe(&self, name: &LockName, record: &Record) -> LockInfo {
         let (now, utc) = (self.now(), self.info().clock().utc());
         let time_of_day = |instant: BootInstant| {
@@ -34,7 +34,7 @@ impl InMemoryLockProvider {
         .with_fencing_token((record.token > 0).then_some(record.token))
     }
 
-    /// Ends a lease or a pause now, if there is one that `wanted` accepts.
+    /// Ends the lease or pause of a lock now, if `wanted` accepts the lock's record.
     fn end(
         &self,
         name: &LockName,

@@ -28,12 +28,12 @@ pub struct NameEncoding {
 }
 
 impl NameEncoding {
-    /// An encoding for a store that `allows` some characters. All others are written with the ASCII character `escape`, which the store must
-    /// allow, too.
+    /// Creates an encoding for a store that allows the characters for which `allows` returns true. All other characters are written with
+    /// the ASCII character `escape`, which the store must allow as well.
     ///
     /// # Panics
     ///
-    /// If `escape` is no ASCII character.
+    /// If `escape` is not an ASCII character.
     #[must_use]
     pub const fn new(escape: char, allows: fn(char) -> bool) -> Self {
         assert!(escape.is_ascii(), "the escape character must be ASCII");
@@ -61,7 +61,7 @@ impl NameEncoding {
         Cow::Owned(key)
     }
 
-    /// Decodes `key`; `None` if [`encode`](Self::encode) makes this key from no name.
+    /// Decodes `key` as a name. Returns `None` if there is no name for which [`encode`](Self::encode) returns `key`.
     #[must_use]
     pub fn decode(&self, key: &str) -> Option<String> {
         let mut bytes = Vec::with_capacity(key.len());

@@ -1,4 +1,4 @@
-//! A record as JSON text, with ShedLock's names of fields.
+//! A record as JSON text, with the field names that ShedLock for the JVM uses.
 
 use serde_json::{Value, json};
 
@@ -7,8 +7,8 @@ use crate::values::position::Position;
 use crate::values::timestamp::{format_timestamp, parse_timestamp};
 
 impl LockRecord {
-    /// The record as JSON text. The fields `lockUntil`, `lockedAt` and `lockedBy` are those of JVM nodes; `fencingToken` and `position` are
-    /// additions.
+    /// Writes the record as JSON text. JVM nodes use the fields `lockUntil`, `lockedAt` and `lockedBy`. They do not have the fields
+    /// `fencingToken` and `position`.
     ///
     /// # Examples
     ///
@@ -46,7 +46,7 @@ impl LockRecord {
     ///
     /// # Errors
     ///
-    /// A message that tells what is wrong with the text. Pass it to [`Snapshot::unreadable`](crate::Snapshot::unreadable).
+    /// A message about what is wrong with the text. Pass the message to [`Snapshot::unreadable`](crate::Snapshot::unreadable).
     pub fn from_json(text: &str) -> Result<Self, String> {
         let value: Value =
             serde_json::from_str(text).map_err(|error| format!("not a lock's record: {error}"))?;

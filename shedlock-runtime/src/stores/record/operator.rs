@@ -14,11 +14,11 @@ use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 
-/// How many records one call forgets at most.
+/// The greatest number of records that one call deletes.
 const MOST_FORGOTTEN: usize = 1_000;
 
 impl<S: RecordStore> RecordLockProvider<S> {
-    /// What the record of `name` says, if it has one.
+    /// What operators see of the record of `name`; `None` if there is no record.
     fn describe(&self, name: &str, snapshot: &Snapshot<S::Version>) -> Option<LockInfo> {
         match &snapshot.found {
             Found::Absent(_) => None,
@@ -33,7 +33,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
     }
 }
 
-/// What `overrule` makes of a record, or `None` if the record is not as it demands.
+/// The record after `overrule`, or `None` if `overrule` does not apply to the record.
 fn overruled(
     overrule: &Overrule<'_>,
     found: Option<LockRecord>,
@@ -60,7 +60,7 @@ fn overruled(
             Overrule::pause_length(*until, now)?;
             let position = found.as_ref().and_then(|record| record.position);
             let token = found.map_or_else(|| next_token(0, now), |record| record.fencing_token);
-            // Not before its time, in whatever steps the store keeps times.
+            // Rounded up, so that the pause does not end early in a store with a coarse grain of times.
             let until = rounded_up(*until, grain).unwrap_or(*until);
             let paused = LockRecord::new(until, ended, mark.to_string(), token);
             Some(LockRecord { position, ..paused })
@@ -97,7 +97,7 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
                 }
                 Found::Unreadable(problem) => return Err(unreadable(problem)),
             };
-            // A client that repeats its own write by itself says "conflict" of one that was carried out.
+            // A client of the store that retries a write by itself may answer "conflict" although the first attempt was carried out.
             if written_before.is_some() && written_before == found {
                 return Ok(true);
             }

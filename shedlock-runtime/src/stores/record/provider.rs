@@ -16,15 +16,16 @@ use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::owner::{Owner, OwnerWrite, Standing};
 
-/// How often a conditional write is tried while other writers come first.
+/// How often a conditional write is tried if other writers keep changing the record.
 pub(super) const MOST_RACES: usize = 4;
 
 /// A [`LockProvider`] over any [`RecordStore`]. It implements [`LockRecords`](crate::LockRecords) as well, so operators can use
 /// [`LockAdmin`](crate::LockAdmin).
 ///
-/// An acquisition is a read and a conditional write. An extension and a release are one conditional write each: the lease remembers the
-/// version of its last write, and the record is read again only if somebody else has changed it.
-/// A store that returns its time of day with a read is read before each extension, because its clock may have been set since.
+/// An acquisition is a read and a conditional write. An extension and a release are one conditional write each: the lease stores the
+/// version of its last write, and the record is read again only if somebody else has changed the record.
+/// If a store returns its time of day with a read, the record is read before each extension and release, because the store's clock may
+/// have been set meanwhile.
 ///
 /// # Examples
 ///
@@ -42,14 +43,14 @@ pub(super) const MOST_RACES: usize = 4;
 /// # }
 /// ```
 ///
-/// A store of your own: see [`RecordStore`].
+/// To use a store of your own, implement [`RecordStore`].
 #[derive(Debug)]
 pub struct RecordLockProvider<S> {
     pub(super) info: ProviderInfo,
     pub(super) store: Arc<S>,
 }
 
-// Derived, it would ask for `S: Clone`.
+// Not derived, because a derived `Clone` would require `S: Clone`.
 impl<S> Clone for RecordLockProvider<S> {
     fn clone(&self) -> Self {
         Self {
@@ -59,7 +60,7 @@ impl<S> Clone for RecordLockProvider<S> {
     }
 }
 
-/// The record of a lease as the provider last read or wrote it. It is kept as a note on the lease.
+/// The record of a lease as the provider last read or wrote it, stored as a note on the lease.
 struct LastWrite<V> {
     record: LockRecord,
     version: V,
@@ -67,8 +68,8 @@ struct LastWrite<V> {
 }
 
 impl<S: RecordStore> RecordLockProvider<S> {
-    /// A provider with the name, node, clock and capabilities of `info`, whose records are in `store`. Two providers are
-    /// different providers, also if they are made of one `info`.
+    /// Creates a provider with the name, node, clock and capabilities of `info`, whose records are in `store`. Two providers that were
+    /// created from the same `info` are different providers: a task that holds a lock of one does not hold the lock of the other.
     #[must_use]
     pub fn new(info: ProviderInfo, store: S) -> Self {
         Self {
@@ -77,13 +78,14 @@ impl<S: RecordStore> RecordLockProvider<S> {
         }
     }
 
-    /// The store that keeps the records.
+    /// The store that contains the records.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// The fencing token of the last acquisition of a record's lock. Only that acquisition's own write cannot say so in the record.
+    /// The fencing token of the last acquisition of the record's lock. In a store with revisions, the token is the revision of the write
+    /// that took the lock, which only later writes can store in the record.
     pub(super) fn token(&self, record: &LockRecord, version: &S::Version) -> Option<u64> {
         let in_record = (record.fencing_token > 0).then_some(record.fencing_token);
         match self.store.revision(version) {
@@ -94,7 +96,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
         }
     }
 
-    /// The step in which the store keeps times.
+    /// The finest step in which the store can represent times.
     pub(super) fn grain(&self) -> Duration {
         self.info.capabilities().grain()
     }
@@ -113,8 +115,8 @@ impl<S: RecordStore> RecordLockProvider<S> {
         Ok((snapshot, time))
     }
 
-    /// Changes the record of `lease` as `change` says: at once if it is as it was last seen, otherwise after a look at it. `change` says
-    /// whether the record allows the change.
+    /// Applies `change` to the record of `lease`. The first write expects the record as last seen. If the record has changed since, it is
+    /// read again before the next write. `change` returns whether the record allows the change.
     async fn change_own(
         &self,
         lease: &Lease,
@@ -148,7 +150,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
             };
             match write.standing(&seen.record.locked_by) {
                 Standing::Foreign | Standing::Later => return Ok(Ownership::Lost),
-                // Written before, by this very request.
+                // An earlier attempt of this same request has written the record.
                 Standing::Same => return Ok(Ownership::Ours),
                 Standing::Earlier => {}
             }
@@ -162,7 +164,8 @@ impl<S: RecordStore> RecordLockProvider<S> {
         Err(raced())
     }
 
-    /// Changes the record if it is still as it was `seen`; `None` if it is not, or does not allow the change.
+    /// Applies `change` to the record if the stored record is still the one in `seen`. Returns `None` if the stored record is another one,
+    /// or does not allow the change.
     async fn change_seen(
         &self,
         lease: &Lease,
@@ -259,7 +262,7 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             }
             seen = Some(found);
         }
-        // Another's record was seen only if it changed from one look to the next.
+        // Another node was seen only if the record changed from one read to the next.
         if saw_a_rival {
             Ok(Acquisition::Refused(Refusal::contended()))
         } else {
@@ -299,7 +302,8 @@ pub(super) fn unreadable(problem: String) -> LockError {
         .with_remedy("give the lock another name, or remove what lies in the store under its name")
 }
 
-/// Greater than the last, and than any that a since deleted record can have had: those were not ahead of the clock.
+/// The next fencing token: greater than `last`, and greater than the token of any deleted record, because tokens are not ahead of the
+/// clock.
 pub(super) fn next_token(last: u64, now: SystemTime) -> u64 {
     let micros = now
         .duration_since(UNIX_EPOCH)

@@ -1,23 +1,24 @@
-//! The time by which a record is judged, and the ends that are written into it.
+//! The time by which the lease in a record is judged, and the end of the lease that is written into the record.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::values::clock::{BootInstant, Clock};
 use crate::values::error::{ErrorKind, LockError};
 
-/// A time of day that is known to lie between two bounds, and whose it is.
+/// A time of day that lies between two bounds, by the clock of the store or of this node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecordTime {
     early: SystemTime,
     late: SystemTime,
-    /// The clock as it is: of a store, the latest that it can be.
+    /// The reading of the clock; for the clock of a store, the latest possible reading.
     as_it_is: SystemTime,
-    /// For a time of this node: the forward clock's reading beside it. The clock of a store is not foretold: it may be set.
+    /// For a time of this node, the reading of the forward clock at the same moment. `None` for a time of the store: its clock may be set,
+    /// so a later time cannot be computed.
     client: Option<BootInstant>,
 }
 
 impl RecordTime {
-    /// What a store told in an answer: it was no earlier than `early`, and by now is no later than `late`.
+    /// The time of a store, from the store's answer: not earlier than `early` when the store answered, and not later than `late` now.
     pub(super) fn of_store(early: SystemTime, late: SystemTime) -> Self {
         Self {
             early,
@@ -37,8 +38,8 @@ impl RecordTime {
         }
     }
 
-    /// This node's time of day by now; `None` for that of a store. If the time of day was set meanwhile, both readings count: nothing
-    /// ends too early by either.
+    /// This node's current time of day; `None` for the time of a store. If this node's time of day was set meanwhile, the bounds include
+    /// both the clock's reading and the time computed by the forward clock, so that nothing ends too early by either.
     pub(super) fn by_now(self, clock: &dyn Clock) -> Option<Self> {
         let (boot, utc) = (clock.boot(), clock.utc());
         let reckoned = self.early + boot.saturating_since(self.client?);
@@ -50,26 +51,27 @@ impl RecordTime {
         })
     }
 
-    /// The earliest that the time can be: what has not ended by then is taken for live.
+    /// The earliest possible time. A lease that has not ended by this time counts as live.
     pub(super) fn early(self) -> SystemTime {
         self.early
     }
 
-    /// The latest that the time can be: a lease that begins now is counted from then.
+    /// The latest possible time. A lease that begins now is counted from this time.
     pub(super) fn late(self) -> SystemTime {
         self.late
     }
 }
 
-/// `instant` without what is less than a `grain`: what ends now has ended when it is read again, in whatever steps the store keeps times.
+/// `instant` rounded down to a multiple of `grain`, the finest step of the store's times. A lease that ends now then counts as ended when
+/// the record is read again.
 pub(super) fn rounded_down(instant: SystemTime, grain: Duration) -> SystemTime {
     let since_1970 = instant.duration_since(UNIX_EPOCH).unwrap_or_default();
     let excess = since_1970.as_nanos() % grain.as_nanos().max(1);
-    // Less than a grain, and a grain is no century.
+    // The excess is less than a grain, so it fits into 64 bits of nanoseconds.
     instant - Duration::from_nanos(u64::try_from(excess).unwrap_or_default())
 }
 
-/// `instant` in whole steps of `grain`, and not before its time.
+/// `instant` rounded up to a multiple of `grain`; `None` if the result is out of range.
 pub(super) fn rounded_up(instant: SystemTime, grain: Duration) -> Option<SystemTime> {
     match rounded_down(instant, grain) {
         down if down == instant => Some(down),
@@ -86,7 +88,8 @@ pub(super) fn lease_end(
     end(time.late(), at_most, grain)
 }
 
-/// The end of a lock that was released, and is kept for `keep_for` by the clock as it is. Kept for no time, it has ended by any reading.
+/// The end of a lock that was released and stays taken for `keep_for`. If `keep_for` is zero, the lock is free by every possible reading of
+/// the clock.
 pub(super) fn released_end(
     time: RecordTime,
     keep_for: Duration,

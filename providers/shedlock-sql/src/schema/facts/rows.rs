@@ -1,4 +1,4 @@
-//! From the rows of texts that a server gives to facts with types.
+//! Parses the server's rows of texts into typed facts.
 
 use super::{
     Access, Check, Column, Command, Facts, Filled, ForeignKey, KeyPart, Policy, Session, Storage,
@@ -7,12 +7,12 @@ use super::{
 use crate::schema::Inspection;
 
 impl Facts {
-    /// What the name stands for is this session's own, whatever the catalogue says.
+    /// Marks the table as temporary, whatever the catalogue reports.
     pub(in crate::schema) fn make_temporary(&mut self) {
         self.table = Some(Table::temporary());
     }
 
-    /// Takes one row in. A kind of row that is not known says nothing.
+    /// Adds one row. A row of an unknown kind is ignored.
     pub(in crate::schema) fn take(&mut self, row: &[String; Inspection::FACT]) {
         let [fact, name, more @ ..] = row;
         let name = name.clone();
@@ -27,7 +27,7 @@ impl Facts {
             FactKind::RowNumber => self.row_number = Some(name),
             FactKind::Trigger => {
                 let trigger = (name, some(&more[0]));
-                // One for each event.
+                // The catalogue has one row for each event of a trigger.
                 if !self.triggers.contains(&trigger) {
                     self.triggers.push(trigger);
                 }
@@ -51,7 +51,7 @@ impl Facts {
     }
 }
 
-/// The kinds of rows, as the files `catalogue.sql` and `mixing.sql` call them.
+/// The kinds of rows, by their names in the files `catalogue.sql` and `mixing.sql`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::schema) enum FactKind {
     Table,
@@ -90,7 +90,7 @@ impl FactKind {
     }
 }
 
-/// What is said of a session, as the files `catalogue.sql` call it.
+/// The settings of a session, by their names in the files `catalogue.sql`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::schema) enum Setting {
     User,
@@ -123,7 +123,7 @@ impl Setting {
     }
 }
 
-/// What follows the kind of a row and its name.
+/// The columns of a row after its kind and name.
 type More = [String; Inspection::FACT - 2];
 
 impl Table {
@@ -150,7 +150,7 @@ impl Table {
         }
     }
 
-    /// One of which nothing else is known.
+    /// A temporary table about which nothing else is known.
     fn temporary() -> Self {
         Self {
             schema: String::new(),
@@ -234,7 +234,7 @@ impl Session {
     }
 }
 
-/// Whether a flag is set, as one of the servers writes it.
+/// Whether a flag is set, in any of the servers' spellings.
 fn is(flag: &str) -> bool {
     ["true", "on", "1", "yes"]
         .iter()
