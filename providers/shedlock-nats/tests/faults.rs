@@ -26,6 +26,16 @@ fn config(name: &str) -> LockConfiguration {
     LockConfiguration::new(name, "10m").expect("a legal configuration")
 }
 
+/// A provider that reaches the server through the proxy.
+async fn behind_proxy(server: &Nats, place: &Place) -> (Proxy, NatsLockProvider) {
+    let proxy = Proxy::start(server.address())
+        .await
+        .expect("a port is free");
+    let provider = NatsLockProvider::builder_from_url(&proxy.url(&server.url()));
+    let provider = provider.bucket(&place.bucket).build().expect("valid");
+    (proxy, provider)
+}
+
 async fn taken(provider: &NatsLockProvider, name: &str) -> Lock {
     let lock = provider.try_lock(config(name)).await;
     lock.expect("NATS answers").expect("is free")
@@ -92,11 +102,7 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
 async fn a_dead_connection_is_replaced_in_the_same_call() {
     let server = server_or_skip!(Nats::start().await);
     let place = Place::new(&server).await;
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port is free");
-    let provider = NatsLockProvider::builder_from_url(&proxy.url(&server.url()));
-    let provider = provider.bucket(&place.bucket).build().expect("valid");
+    let (proxy, provider) = behind_proxy(&server, &place).await;
     let lock = taken(&provider, "held").await;
     proxy.forget();
     taken(&provider, "mail")
@@ -112,11 +118,7 @@ async fn a_dead_connection_is_replaced_in_the_same_call() {
 async fn a_write_whose_reply_is_lost_is_done_once_and_granted() {
     let server = server_or_skip!(Nats::start().await);
     let place = Place::new(&server).await;
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port is free");
-    let provider = NatsLockProvider::builder_from_url(&proxy.url(&server.url()));
-    let provider = provider.bucket(&place.bucket).build().expect("valid");
+    let (proxy, provider) = behind_proxy(&server, &place).await;
     let mut lock = taken(&provider, "mail").await;
     let before = place.get("mail").await.expect("an entry").sequence;
     proxy.set(Rule::Discard(Direction::ToClient));
@@ -143,11 +145,7 @@ async fn a_write_whose_reply_is_lost_is_done_once_and_granted() {
 async fn a_write_that_may_have_been_done_is_in_doubt() {
     let server = server_or_skip!(Nats::start().await);
     let place = Place::new(&server).await;
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port is free");
-    let provider = NatsLockProvider::builder_from_url(&proxy.url(&server.url()));
-    let provider = provider.bucket(&place.bucket).build().expect("valid");
+    let (proxy, provider) = behind_proxy(&server, &place).await;
     taken(&provider, "warm")
         .await
         .unlock()
@@ -331,11 +329,7 @@ async fn a_bucket_is_looked_at() {
 async fn a_late_write_changes_nothing() {
     let server = server_or_skip!(Nats::start().await);
     let place = Place::new(&server).await;
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port is free");
-    let slow = NatsLockProvider::builder_from_url(&proxy.url(&server.url()));
-    let slow = slow.bucket(&place.bucket).build().expect("valid");
+    let (proxy, slow) = behind_proxy(&server, &place).await;
     let lock = taken(&slow, "mail").await;
     proxy.set(Rule::Hold(Direction::ToServer));
     let unlocking = tokio::time::timeout(Duration::from_millis(300), lock.unlock()).await;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, LockProvider as _, LockProviderExt as _, Ownership,
 };
@@ -11,13 +12,19 @@ use shedlock_testkit::{Proxy, server_or_skip};
 
 use super::{KEY, ask, config, extended, held, is_free, must_become_free, node};
 
-#[tokio::test]
-async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
-    let server = server_or_skip!(Redis::start().await);
+/// A node that reaches the server through the proxy.
+async fn behind_proxy(server: &Redis) -> (Proxy, RedisLockProvider) {
     let proxy = Proxy::start(server.address())
         .await
         .expect("a port can be had");
     let node = node(&proxy.url(&server.url()));
+    (proxy, node)
+}
+
+#[tokio::test]
+async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
+    let server = server_or_skip!(Redis::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
     for _ in 0..2 {
         proxy.forget();
@@ -42,10 +49,7 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
 #[tokio::test]
 async fn a_lost_reply_is_made_up_for() {
     let server = server_or_skip!(Redis::start().await);
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port can be had");
-    let node = node(&proxy.url(&server.url()));
+    let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
     let lose_one = async |times: u64| {
         proxy.on(Trigger::containing(KEY), Rule::Discard(Direction::ToClient));
@@ -78,10 +82,7 @@ async fn a_lost_reply_is_made_up_for() {
 #[tokio::test]
 async fn a_late_acquisition_takes_nothing() {
     let server = server_or_skip!(Redis::start().await);
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port can be had");
-    let node = node(&proxy.url(&server.url()));
+    let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
     let late = proxy.hold_back(Trigger::containing(KEY));
     let lock = held(&node).await;
@@ -101,10 +102,8 @@ async fn a_late_acquisition_takes_nothing() {
 #[tokio::test]
 async fn a_refusal_after_a_lost_request_says_so() {
     let server = server_or_skip!(Redis::start().await);
-    let proxy = Proxy::start(server.address())
-        .await
-        .expect("a port can be had");
-    let (node, other) = (node(&proxy.url(&server.url())), node(&server.url()));
+    let other = node(&server.url());
+    let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
     let holder = held(&other).await;
     let late = proxy.hold_back(Trigger::containing(KEY));
