@@ -10,7 +10,7 @@ use std::time::Duration;
 use shedlock_runtime::{AcquireRequest, Acquisition, ErrorKind, LockError, Refusal};
 
 use crate::dialect::Dialect;
-use crate::driver::Driver;
+use crate::driver::{Driver, Row};
 use crate::locks::Context;
 use crate::statements::{Sending, Values};
 
@@ -109,6 +109,15 @@ impl AcquireAnswer {
     /// The answer, if it shows that the lock is held.
     fn if_held(self) -> Option<Self> {
         matches!(self, Self::Held { .. }).then_some(self)
+    }
+}
+
+/// A granted request, whose fencing token is in this column.
+fn granted<R: Row>(row: &R, column: usize) -> AcquireAnswer {
+    // An invalid token must not hide that the lock was granted.
+    let token = row.integer(column).unwrap_or(None);
+    AcquireAnswer::Granted {
+        token: token.and_then(|token| token.try_into().ok()),
     }
 }
 

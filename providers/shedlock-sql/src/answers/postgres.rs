@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::OperatorMark;
 
-use super::{AcquireAnswer, UnusableRow};
+use super::{AcquireAnswer, UnusableRow, granted};
 use crate::driver::{Driver, Row};
 use crate::locks::Context;
 use crate::statements::{Sending, Values};
@@ -43,11 +43,7 @@ fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     if left <= 0.0 {
         return Ok(AcquireAnswer::TooLate);
     }
-    // An invalid token must not hide that the lock was granted.
-    let token = row.integer(3).unwrap_or(None);
-    Ok(AcquireAnswer::Granted {
-        token: token.and_then(|token| token.try_into().ok()),
-    })
+    Ok(granted(row, 3))
 }
 
 pub(super) async fn holder<D: Driver>(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AcquireAnswer, UnusableRow};
+use super::{AcquireAnswer, UnusableRow, granted};
 use crate::driver::{Connection as _, Driver, Row};
 use crate::fault::Fault;
 use crate::locks::Context;
@@ -33,11 +33,7 @@ fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     if row.integer(0)? != Some(1) {
         return Ok(AcquireAnswer::TooLate);
     }
-    // An invalid token must not hide that the lock was granted.
-    let token = row.integer(1).unwrap_or(None);
-    Ok(AcquireAnswer::Granted {
-        token: token.and_then(|token| token.try_into().ok()),
-    })
+    Ok(granted(row, 1))
 }
 
 /// Reads the row's owner and remaining time.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
-use shedlock_runtime::ProviderInfo;
+use shedlock_runtime::{LockName, OwnerWrite, ProviderInfo};
 
 use super::SqlLocks;
 use super::ask::OnceError;
@@ -42,6 +42,20 @@ impl Context<'_> {
         }
     }
 
+    /// The values for the lock `name` and the acquisition that holds it.
+    pub(super) fn values_of_holder<'v>(
+        &self,
+        name: &'v LockName,
+        holder: &'v OwnerWrite,
+        lease: Duration,
+    ) -> Values<'v> {
+        Values {
+            first: holder.first(),
+            owner: holder.stored(),
+            ..self.values(name.as_str(), lease)
+        }
+    }
+
     pub(crate) async fn fetch<D: Driver>(
         &self,
         connection: &mut D::Connection,
@@ -58,6 +72,17 @@ impl Context<'_> {
         values: &Values<'_>,
     ) -> Result<Done, D::Error> {
         connection.execute(&self.bind(statement, values)).await
+    }
+
+    /// Runs a statement that changes rows, and returns how many rows it found or changed.
+    pub(super) async fn change_rows<D: Driver>(
+        &self,
+        connection: &mut D::Connection,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<u64, OnceError<D::Error>> {
+        let done = self.execute::<D>(connection, statement, values).await?;
+        Ok(done.rows)
     }
 
     fn bind<'s>(&self, statement: &'s Statement, values: &'s Values<'s>) -> BoundStatement<'s> {

@@ -138,14 +138,11 @@ impl Operation for Extend<'_> {
         context: &Context<'_>,
         connection: &mut D::Connection,
     ) -> Result<u64, OnceError<D::Error>> {
-        let mut values = context.values(self.lock.as_str(), self.at_most);
-        values.first = self.write.first();
-        values.owner = self.write.stored();
+        let values = context.values_of_holder(self.lock, self.write, self.at_most);
         let statement = &context.statements.extend;
-        Ok(context
-            .execute::<D>(connection, statement, &values)
-            .await?
-            .rows)
+        context
+            .change_rows::<D>(connection, statement, &values)
+            .await
     }
 }
 
@@ -171,13 +168,10 @@ impl Operation for Release<'_> {
         context: &Context<'_>,
         connection: &mut D::Connection,
     ) -> Result<u64, OnceError<D::Error>> {
-        let mut values = context.values(self.lock.as_str(), self.keep_for);
-        values.first = self.write.first();
-        values.owner = self.write.stored();
+        let values = context.values_of_holder(self.lock, self.write, self.keep_for);
         let statement = &context.statements.release;
-        Ok(context
-            .execute::<D>(connection, statement, &values)
-            .await?
-            .rows)
+        context
+            .change_rows::<D>(connection, statement, &values)
+            .await
     }
 }

@@ -111,10 +111,9 @@ impl Operation for ForceRelease<'_> {
         let mut values = context.values(self.lock.as_str(), Duration::ZERO);
         values.owner = self.mark;
         let statement = &context.statements.admin.force_release;
-        Ok(context
-            .execute::<D>(connection, statement, &values)
-            .await?
-            .rows)
+        context
+            .change_rows::<D>(connection, statement, &values)
+            .await
     }
 }
 
@@ -133,10 +132,9 @@ impl Operation for Resume<'_> {
     ) -> Result<u64, OnceError<D::Error>> {
         let values = context.values(self.0.as_str(), Duration::ZERO);
         let statement = &context.statements.admin.resume;
-        Ok(context
-            .execute::<D>(connection, statement, &values)
-            .await?
-            .rows)
+        context
+            .change_rows::<D>(connection, statement, &values)
+            .await
     }
 }
 
@@ -203,9 +201,8 @@ impl Operation for Forget<'_> {
     ) -> Result<u64, OnceError<D::Error>> {
         let values = context.values(self.prefix, self.unused_for);
         let statement = &context.statements.admin.prune;
-        Ok(context
-            .execute::<D>(connection, statement, &values)
-            .await?
-            .rows)
+        context
+            .change_rows::<D>(connection, statement, &values)
+            .await
     }
 }
