@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_nats::client::{Request, RequestErrorKind};
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, ServerAddr, ServerError};
+use percent_encoding::percent_decode_str;
 use shedlock_runtime::LockError;
 use tokio::sync::{OnceCell, broadcast};
 use tokio::time::{Instant, sleep};
@@ -183,17 +184,7 @@ fn with_login(options: ConnectOptions, servers: &[ServerAddr]) -> ConnectOptions
 }
 
 fn percent_decoded(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let byte = part
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(byte.unwrap_or(b'%'));
-        let rest = if byte.is_some() { &part[2..] } else { part };
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Waits until the client has a connection. A client without a connection queues its requests and sends them later, which must not happen
@@ -249,5 +240,7 @@ mod tests {
     fn passwords_may_have_any_character() {
         assert_eq!(percent_decoded("p%40s%2Fs"), "p@s/s");
         assert_eq!(percent_decoded("%C3%BC%"), "ü%");
+        // A parser of numbers takes a sign for part of the number.
+        assert_eq!(percent_decoded("%+1"), "%+1");
     }
 }
