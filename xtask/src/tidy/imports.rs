@@ -28,6 +28,7 @@ const UTILITIES: &[&str] = &[
     "metrics",
     "once_cell",
     "parking_lot",
+    "percent-encoding",
     "pin-project-lite",
     "rand",
     "rustix",
