@@ -48,7 +48,7 @@ pub use values::operator_mark::OperatorMark;
 pub use values::options::OnLost;
 pub use values::outcome::{Outcome, SkipReason};
 pub use values::owner::{Owner, OwnerWrite, Standing, host_node_name, node_name};
-pub use values::position::{Position, PositionRule};
+pub use values::position::{Position, PositionRule, WantedPosition};
 pub use values::printable::printable;
 pub use values::timestamp::{format_timestamp, parse_timestamp};
 pub use wrappers::{

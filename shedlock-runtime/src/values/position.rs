@@ -39,6 +39,43 @@ pub(crate) enum Wanted {
     Step(u64),
 }
 
+/// The position that a request asks for, in the numbers that a record keeps: see [`PositionRule::wanted`].
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::WantedPosition;
+///
+/// // The arguments of a script: the length of a slot, a fixed number, and whether it is a step.
+/// fn arguments(wanted: WantedPosition) -> (u64, u64, bool) {
+///     match wanted {
+///         WantedPosition::Slot { period } => (period, 0, false),
+///         WantedPosition::Instant { number } => (0, number, false),
+///         WantedPosition::Step { number } => (0, number, true),
+///     }
+/// }
+/// assert_eq!(arguments(WantedPosition::Step { number: 3 }), (0, 3, true));
+/// ```
+// Not `non_exhaustive`: a provider that does not know a kind of position must not compile, rather than grant it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedPosition {
+    /// The multiple of `period` since 1970 (UTC) that is nearest to the current time, and the later one of two that are equally near.
+    Slot {
+        /// The length of a slot in milliseconds, from one to those of a year.
+        period: u64,
+    },
+    /// The instant for which the run is scheduled.
+    Instant {
+        /// The milliseconds since 1970 (UTC).
+        number: u64,
+    },
+    /// A step of a chain.
+    Step {
+        /// The number of the step, counted from one.
+        number: u64,
+    },
+}
+
 /// The rule that decides whether a request may run for its slot, instant or step, given the position in the lock's record. See
 /// [`LockConfiguration::with_once_per`](crate::LockConfiguration::with_once_per).
 ///
@@ -99,23 +136,57 @@ impl PositionRule {
         Ok(Some(Self { wanted, attempts }))
     }
 
+    /// The position that this request asks for, for a store that decides in a script or statement of its own. The store then follows the
+    /// table of [`next`](Self::next), with [`attempts`](Self::attempts).
+    #[must_use]
+    pub fn wanted(&self) -> WantedPosition {
+        match self.wanted {
+            Wanted::Slot(period) => WantedPosition::Slot {
+                period: millis(period).max(1),
+            },
+            Wanted::Instant(instant) => WantedPosition::Instant {
+                number: since_1970(instant),
+            },
+            Wanted::Step(number) => WantedPosition::Step { number },
+        }
+    }
+
+    /// How many runs may begin for one slot, instant or step, at least one. `None` means one run of a slot or an instant, and any number of
+    /// runs of a step.
+    #[must_use]
+    pub fn attempts(&self) -> Option<u32> {
+        self.attempts
+    }
+
     /// The [`number`](Position::number) of the position that this request asks for. `now` is the current time by the store's clock, or by
     /// this node's UTC clock if the store has no clock.
     #[must_use]
     pub fn number(&self, now: SystemTime) -> u64 {
-        match self.wanted {
-            Wanted::Slot(period) => {
-                let period = millis(period).max(1);
+        match self.wanted() {
+            WantedPosition::Slot { period } => {
                 let slots = (since_1970(now) + period / 2) / period;
                 slots.saturating_mul(period)
             }
-            Wanted::Instant(instant) => since_1970(instant),
-            Wanted::Step(step) => step,
+            WantedPosition::Instant { number } | WantedPosition::Step { number } => number,
         }
     }
 
     /// The position to write into the record when the run begins. The lock must be free. `stored` is the position in the record, and `now`
     /// is the current time by the store's clock, or by this node's UTC clock if the store has no clock.
+    ///
+    /// This function looks at nothing but its arguments. A store that decides in a script or statement of its own computes the same table,
+    /// where a record without a position counts as number 0, done, with no tries:
+    ///
+    /// | wanted number is | stored run is | further condition | answer |
+    /// |---|---|---|---|
+    /// | less | any | | `AlreadyRan` |
+    /// | equal | done | | `AlreadyRan` |
+    /// | equal | not done | a slot or an instant, without `attempts` | `AlreadyRan` |
+    /// | equal | not done | stored tries >= `attempts` | `Exhausted` |
+    /// | equal | not done | otherwise | run again: same number, not done, one more try |
+    /// | greater | any | a slot or an instant | run: the wanted number, not done, one try |
+    /// | greater by one | done | a step | run: the wanted number, not done, one try |
+    /// | greater | otherwise | a step | `Gap` |
     ///
     /// # Errors
     ///
@@ -197,112 +268,4 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn rule(wanted: Wanted, attempts: Option<u32>) -> PositionRule {
-        PositionRule::new(Some(wanted), attempts).unwrap().unwrap()
-    }
-
-    fn done(number: u64) -> Position {
-        Position {
-            number,
-            is_done: true,
-            tries: 1,
-        }
-    }
-
-    fn begun(number: u64, tries: u32) -> Position {
-        Position {
-            number,
-            is_done: false,
-            tries,
-        }
-    }
-
-    #[test]
-    fn clocks_apart_by_less_than_half_a_slot_mean_the_same_slot() {
-        let hourly = rule(Wanted::Slot(HOUR), None);
-        let noon = UNIX_EPOCH + 12 * HOUR;
-        let number = hourly.number(noon);
-        let nearly_half = Duration::from_millis(30 * 60 * 1000 - 1);
-        assert_eq!(hourly.number(noon - HOUR / 2), number);
-        assert_eq!(hourly.number(noon + nearly_half), number);
-        assert_ne!(hourly.number(noon + HOUR / 2), number);
-        assert_eq!(
-            hourly.next(Some(done(number)), noon + nearly_half),
-            Err(SkipReason::AlreadyRan)
-        );
-        assert!(hourly.next(Some(done(number)), noon + HOUR).is_ok());
-    }
-
-    #[test]
-    fn an_instant_is_run_once_unless_attempts_are_left() {
-        let now = UNIX_EPOCH + HOUR;
-        let at = |hours| Wanted::Instant(UNIX_EPOCH + hours * HOUR);
-        let number = rule(at(5), None).number(now);
-        assert!(rule(at(5), None).next(None, now).is_ok());
-        assert_eq!(
-            rule(at(4), None).next(Some(begun(number, 1)), now),
-            Err(SkipReason::AlreadyRan)
-        );
-        assert_eq!(
-            rule(at(5), None).next(Some(begun(number, 1)), now),
-            Err(SkipReason::AlreadyRan)
-        );
-        let twice = rule(at(5), Some(2));
-        assert_eq!(
-            twice.next(Some(begun(number, 1)), now),
-            Ok(begun(number, 2))
-        );
-        assert_eq!(
-            twice.next(Some(begun(number, 2)), now),
-            Err(SkipReason::Exhausted)
-        );
-        assert_eq!(
-            twice.next(Some(done(number)), now),
-            Err(SkipReason::AlreadyRan)
-        );
-        assert!(rule(at(6), None).next(Some(begun(number, 2)), now).is_ok());
-    }
-
-    #[test]
-    fn steps_run_one_after_the_other() {
-        let now = UNIX_EPOCH;
-        let step = |number| rule(Wanted::Step(number), None);
-        assert!(step(1).next(None, now).is_ok());
-        assert_eq!(step(2).next(None, now), Err(SkipReason::Gap));
-        assert_eq!(step(2).next(Some(begun(1, 1)), now), Err(SkipReason::Gap));
-        assert_eq!(step(1).next(Some(begun(1, 7)), now), Ok(begun(1, 8)));
-        assert!(step(2).next(Some(done(1)), now).is_ok());
-        assert_eq!(
-            step(1).next(Some(done(1)), now),
-            Err(SkipReason::AlreadyRan)
-        );
-        assert_eq!(step(3).next(Some(done(1)), now), Err(SkipReason::Gap));
-        assert_eq!(
-            rule(Wanted::Step(1), Some(3)).next(Some(begun(1, 3)), now),
-            Err(SkipReason::Exhausted)
-        );
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        let problem =
-            |wanted, attempts| PositionRule::new(wanted, attempts).unwrap_err().to_string();
-        for (wanted, words) in [
-            (Wanted::Slot(Duration::ZERO), "is zero"),
-            (Wanted::Slot(Duration::from_nanos(1)), "under a millisecond"),
-            (Wanted::Slot(366 * 24 * HOUR), "longer than a year"),
-            (Wanted::Instant(UNIX_EPOCH), "before 1970"),
-            (Wanted::Step(0), "begins with step 1"),
-        ] {
-            let said = problem(Some(wanted), None);
-            assert!(said.contains(words), "{said}");
-        }
-        assert!(problem(Some(Wanted::Step(1)), Some(0)).contains("`attempts` is zero"));
-        assert!(problem(None, Some(3)).contains("and there is none"));
-    }
-}
+mod tests;
