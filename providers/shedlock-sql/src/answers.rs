@@ -1,18 +1,19 @@
 //! Interprets the answers of the statements.
 
 pub(crate) mod mysql;
+mod position;
 mod postgres;
 pub(crate) mod records;
 mod sqlite;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{AcquireRequest, Acquisition, ErrorKind, LockError, Refusal};
+use shedlock_runtime::{AcquireRequest, Acquisition, ErrorKind, LockError, Position, Refusal};
 
 use crate::dialect::Dialect;
 use crate::driver::{Driver, Row};
 use crate::locks::Context;
-use crate::statements::{Sending, Values};
+use crate::statements::{Statement, Values};
 
 /// The database's answer to a request for a lock.
 #[derive(Debug)]
@@ -36,6 +37,14 @@ pub(crate) enum AcquireAnswer {
     TooLate,
     /// Another request was faster, and has released the lock since or is not visible.
     Contended,
+    /// The lock is free, and the position in its record tells whether the run may begin.
+    Free {
+        /// The owner that held the lock last; empty if there is no record.
+        owner: String,
+        position: Option<Position>,
+        /// The time when the record was read.
+        now: SystemTime,
+    },
     /// The row is invalid.
     Unusable(UnusableRow),
 }
@@ -102,6 +111,15 @@ impl AcquireAnswer {
             // Usually true: the winner of a race nearly always still holds the lock when the losers get their answers.
             Self::Refused => Refusal::held(),
             Self::Contended => Refusal::contended(),
+            Self::Free {
+                owner,
+                position,
+                now,
+            } => match request.position_rule().map(|rule| rule.next(position, now)) {
+                Some(Err(reason)) => Refusal::of_position(reason, &owner),
+                // Another request held the lock until the record was read.
+                Some(Ok(_)) | None => Refusal::contended(),
+            },
         };
         Ok(Acquisition::Refused(refusal))
     }
@@ -121,17 +139,33 @@ fn granted<R: Row>(row: &R, column: usize) -> AcquireAnswer {
     }
 }
 
-/// Takes the lock.
+/// Takes the lock with this statement.
 pub(crate) async fn acquire<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
+    statement: &Statement,
     values: &Values<'_>,
-    sending: Sending,
 ) -> Result<AcquireAnswer, D::Error> {
     match D::DIALECT {
-        Dialect::Postgres => postgres::acquire::<D>(connection, context, values, sending).await,
-        Dialect::MySql => mysql::acquire::<D>(connection, context, values, sending).await,
-        Dialect::Sqlite => sqlite::acquire::<D>(connection, context, values, sending).await,
+        Dialect::Postgres => postgres::acquire::<D>(connection, context, statement, values).await,
+        Dialect::MySql => mysql::acquire::<D>(connection, context, statement, values).await,
+        Dialect::Sqlite => sqlite::acquire::<D>(connection, context, statement, values).await,
+    }
+}
+
+/// Takes the lock for a position with this statement. Which run a refused request came after, the record tells: a second statement
+/// reads it.
+pub(crate) async fn acquire_position<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    statement: &Statement,
+    values: &Values<'_>,
+) -> Result<AcquireAnswer, D::Error> {
+    match acquire::<D>(connection, context, statement, values).await? {
+        AcquireAnswer::Refused | AcquireAnswer::Contended => {
+            position::read::<D>(connection, context, values).await
+        }
+        told => Ok(told),
     }
 }
 

@@ -18,10 +18,10 @@ pub mod url;
 pub use dialect::Dialect;
 pub use driver::{BoundStatement, Connection, Done, Driver, NoConnection, Reach, Replaced, Row};
 pub use fault::{Cure, Fault};
-pub use locks::{SqlLocks, SqlOptions};
+pub use locks::{HeldRow, SqlLocks, SqlOptions, UserTransaction};
 pub use names::{ColumnNames, DEFAULT_TABLE, Names};
 pub use schema::SchemaReport;
 pub use statements::{
-    AdminStatements, LockClock, Param, Sending, Session, Statement, Statements, TokenColumn,
-    Values, lease_micros,
+    AdminStatements, LockClock, Param, PositionKind, Sending, Session, Statement, Statements,
+    TokenColumn, Values, lease_micros,
 };

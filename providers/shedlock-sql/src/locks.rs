@@ -3,6 +3,7 @@
 mod ask;
 mod cure;
 mod errors;
+mod held_row;
 mod inspect;
 mod once;
 mod operations;
@@ -25,10 +26,11 @@ use crate::driver::Driver;
 use crate::names::Names;
 use crate::statements::LockClock;
 use ask::AskError;
-use operations::{Acquire, Extend, Holder, Operation, Release};
+use operations::{Acquire, AcquirePosition, Extend, Holder, Operation, Release};
 use operators::{Forget, Read};
 use table::Table;
 
+pub use held_row::{HeldRow, UserTransaction};
 pub(crate) use once::Context;
 pub use options::SqlOptions;
 
@@ -69,7 +71,9 @@ impl<D: Driver> SqlLocks<D> {
             .with_expiry(expiry)
             // On a table with a column for fencing tokens.
             .with_fencing(Fencing::Always)
-            .with_max_name_chars(MAX_NAME_CHARS);
+            .with_max_name_chars(MAX_NAME_CHARS)
+            // On a table with the columns for positions.
+            .with_positions();
         let info = ProviderInfo::new(D::DIALECT.provider_name())
             .with_node_name(&options.node)
             .with_capabilities(capabilities)
@@ -112,9 +116,16 @@ impl<D: Driver> SqlLocks<D> {
     pub async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         // Ends before the runtime gives up: "no connection" is a better answer than "no answer".
         let limit = request.config().timeout() / 10 * 9;
-        match self.ask(&Acquire(request), limit).await {
+        let asked = match request.position_rule() {
+            None => self.ask(&Acquire(request), limit).await,
+            Some(rule) => Box::pin(self.ask(&AcquirePosition(request, rule), limit)).await,
+        };
+        match asked {
             Ok(reply) => {
                 let answered = reply.answer.answer(request);
+                if let Ok(Acquisition::Granted(_)) = &answered {
+                    self.note_row(request);
+                }
                 if reply.is_in_doubt {
                     answered.map(in_doubt)
                 } else {
@@ -125,6 +136,14 @@ impl<D: Driver> SqlLocks<D> {
             Err(AskError::Busy(busy)) => {
                 Box::pin(self.look_for_holder(request, limit / 10, busy)).await
             }
+        }
+    }
+
+    /// Keeps the row of a granted lock with the lease, for transactions of the user.
+    fn note_row(&self, request: &AcquireRequest) {
+        let table = self.table.load_full();
+        if let Some(row) = HeldRow::of(request, &self.info, self.clock, table) {
+            request.note(&self.info, row);
         }
     }
 
@@ -160,6 +179,7 @@ impl<D: Driver> SqlLocks<D> {
             lock: lease.name(),
             write: &lease.next_write()?,
             keep_for,
+            is_done: lease.is_done(),
         };
         self.change(&release).await
     }

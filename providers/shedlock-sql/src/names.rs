@@ -145,7 +145,7 @@ impl Names {
         &self.columns
     }
 
-    /// The statement that creates the table, with a column for fencing tokens, unless the table exists.
+    /// The statement that creates the table, with columns for fencing tokens and positions, unless the table exists.
     #[must_use]
     pub fn ddl(&self) -> String {
         let template = match self.dialect {
@@ -218,7 +218,7 @@ impl Names {
         format!("run: ALTER TABLE {table} ADD COLUMN {column} {definition}")
     }
 
-    fn column_names(&self) -> [&str; 5] {
+    fn column_names(&self) -> [&str; 8] {
         let columns = &self.columns;
         [
             columns.name(),
@@ -226,6 +226,9 @@ impl Names {
             columns.locked_at(),
             columns.locked_by(),
             columns.fencing_token(),
+            columns.position(),
+            columns.position_done(),
+            columns.position_tries(),
         ]
     }
 }

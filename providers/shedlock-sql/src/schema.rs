@@ -4,6 +4,7 @@ mod columns;
 mod facts;
 mod inspection;
 mod keys;
+mod positions;
 mod rights;
 mod session;
 mod table;
@@ -146,6 +147,7 @@ impl Description {
         if self.check_table(names, &mut findings) {
             self.check_columns(names, &mut findings);
             self.check_others(names, &mut findings);
+            self.warn_of_positions(names, &mut findings);
             self.check_keys(names, &mut findings);
             self.check_writes(names, &mut findings);
             self.check_rights(names, &mut findings);
@@ -231,7 +233,7 @@ pub(crate) const fn time_type(dialect: Dialect) -> &'static str {
     Kind::Time.wanted(dialect)
 }
 
-/// The purpose of each of the configured columns.
+/// The purpose of each of the columns that locks without a position use.
 fn kinds(names: &Names) -> [(&str, Kind); 5] {
     let columns = names.columns();
     [

@@ -2,8 +2,10 @@
 
 mod admin;
 mod fragments;
+mod position;
 mod statement;
 pub(crate) mod template;
+mod transaction;
 
 use std::time::Duration;
 
@@ -15,7 +17,9 @@ use fragments::Setting;
 use template::{Builder, Variant};
 
 pub use admin::AdminStatements;
+pub use position::PositionKind;
 pub use statement::{Param, Statement, Values};
+pub(crate) use transaction::TransactionStatements;
 
 /// The clock by which a lease ends.
 ///
@@ -161,10 +165,16 @@ impl Sending {
 pub struct Statements {
     acquire: [[Statement; 2]; 2],
     holder: [Statement; 2],
+    acquire_position: [[Statement; 2]; 3],
+    /// Reads the record of a lock for a request that asks for a position and was refused: the owner, the remaining time, the position,
+    /// and the database's time.
+    pub position: Statement,
     /// Moves the end of a live lease.
     pub extend: Statement,
     /// Ends a lease, or shortens it to the rest of `at_least`.
     pub release: Statement,
+    /// [`release`](Self::release) after a run that succeeded: also marks the position as done.
+    pub release_done: Statement,
     /// Fails if the column for fencing tokens is missing; never returns a row.
     pub probe: Statement,
     /// Returns the name of a lock whose end is NULL or whose start is in the future, if there is one: signs of a manual edit, or of a
@@ -172,6 +182,7 @@ pub struct Statements {
     pub suspicious_row: Statement,
     /// The statements of an operator.
     pub admin: AdminStatements,
+    pub(crate) transaction: TransactionStatements,
 }
 
 impl Statements {
@@ -179,6 +190,12 @@ impl Statements {
     #[must_use]
     pub fn acquire(&self, column: TokenColumn, sending: Sending) -> &Statement {
         &self.acquire[column.index()][sending.index()]
+    }
+
+    /// The statement that takes a lock for a position of this kind. The table must have the columns for positions and fencing tokens.
+    #[must_use]
+    pub fn acquire_position(&self, kind: PositionKind, sending: Sending) -> &Statement {
+        &self.acquire_position[kind.index()][sending.index()]
     }
 
     /// The query for a lock's holder and remaining time, which waits for no row lock. It runs if the table stayed busy to the end of a
@@ -223,15 +240,33 @@ impl Statements {
             builder(clock).build(acquire, Variant { sending, ..variant })
         };
         let holding = |column| builder(clock).build(holder, Variant::on(column));
+        let for_position = |text, sending, kind| {
+            let variant = Variant {
+                sending,
+                position: Some(kind),
+                ..with_token
+            };
+            builder(clock).build(text, variant)
+        };
+        let done = Variant {
+            done: true,
+            ..with_token
+        };
         Self {
             acquire: TokenColumn::BOTH
                 .map(|column| Sending::BOTH.map(|sending| acquiring(column, sending))),
+            acquire_position: PositionKind::ALL
+                .map(|kind| Sending::BOTH.map(|sending| for_position(acquire, sending, kind))),
+            // What is read is the same for each kind.
+            position: for_position(holder, Sending::Repeated, PositionKind::Slot),
             holder: TokenColumn::BOTH.map(holding),
             extend: build(extend),
             release: build(release),
+            release_done: builder(clock).build(release, done),
             probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0"),
             suspicious_row: builder(LockClock::Database).build(suspicious_row, with_token),
             admin: AdminStatements::new(builder(clock)),
+            transaction: TransactionStatements::new(builder(clock)),
         }
     }
 }

@@ -165,6 +165,8 @@ where
             Param::Lease => query.bind(DB::lease(values.lease)),
             Param::Until => query.bind(values.until),
             Param::Now => query.bind(values.now),
+            Param::Number => query.bind(values.number),
+            Param::Attempts => query.bind(values.attempts),
         })
 }
 

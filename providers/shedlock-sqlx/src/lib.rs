@@ -1,5 +1,5 @@
 //! Lock providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`]. The page [`night`]
-//! describes what happens while the database fails over, restarts or is busy.
+//! describes what happens while the database fails over, restarts or is busy; the page [`runs`], how each slot, instant and step is run once.
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
@@ -20,10 +20,15 @@ mod provider;
 mod records;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod transaction;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/night.md")]
 pub mod night {}
+
+#[cfg(any(doc, all(doctest, feature = "postgres")))]
+#[doc = include_str!("../docs/runs.md")]
+pub mod runs {}
 
 pub use database::SqlDatabase;
 pub use shedlock_sql::{ColumnNames, LockClock, SchemaReport};
@@ -37,3 +42,4 @@ pub use postgres::PostgresLockProvider;
 pub use provider::SqlxLockProvider;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLockProvider;
+pub use transaction::{LockInTransaction, complete_in, fence_in};

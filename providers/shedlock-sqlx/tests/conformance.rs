@@ -41,6 +41,10 @@ impl<DB: TestStore> Harness for Subject<DB> {
         }
     }
 
+    fn keeps_positions(&self) -> Option<bool> {
+        Some(matches!(self.table, Table::Ours))
+    }
+
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
         let built = self.place.builder(self.via).node_name(name).build();
         shared(built.expect("the options are valid"))

@@ -1,5 +1,6 @@
 //! The guard of a held lock.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -270,6 +271,34 @@ impl Lock {
     pub async fn complete(self) -> Result<Ownership, LockError> {
         self.0.note_done();
         self.unlock().await
+    }
+
+    /// The note of type `T` that the lock's provider kept with the lease, for functions of the provider's own crate that take a guard:
+    /// for example one that checks the lock in a transaction of the user. `None` if no provider kept a `T`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use shedlock_runtime::{InMemoryLockProvider, Lock, LockConfiguration, LockProviderExt as _};
+    ///
+    /// /// What a provider keeps with its leases, by `AcquireRequest::note`.
+    /// struct Row(u64);
+    ///
+    /// fn row_of(lock: &Lock) -> Option<u64> {
+    ///     Some(lock.noted::<Row>()?.0)
+    /// }
+    ///
+    /// let provider = InMemoryLockProvider::new();
+    /// let lock = provider.try_lock(LockConfiguration::new("mail", "5m")?).await?.expect("the lock is free");
+    /// assert_eq!(row_of(&lock), None, "a lock in memory has no row");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn noted<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.0.noted()
     }
 
     pub(crate) fn state(&self) -> &Arc<LockState> {

@@ -1,5 +1,6 @@
 //! The state of a held lock, shared by the lock's guard, the poll gate and the task that runs under the lock.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -183,6 +184,11 @@ impl LockState {
         if self.has_position {
             self.lease().note_done();
         }
+    }
+
+    /// The note of type `T` that the lock's provider kept with the lease.
+    pub(crate) fn noted<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.lease().note_of_type()
     }
 
     /// Records that a body begins to run, and what happens to the body if the lock is lost.

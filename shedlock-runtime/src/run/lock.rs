@@ -21,7 +21,9 @@
 //! # }
 //! ```
 
+use std::any::Any;
 use std::future::{Future, pending};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::events::HeldLock as _;
@@ -80,6 +82,12 @@ pub async fn lost() {
         Some(state) => state.lost().await,
         None => pending().await,
     }
+}
+
+/// The note of type `T` that a provider kept with the running task's lock, as [`Lock::noted`](crate::Lock::noted).
+#[must_use]
+pub fn noted<T: Any + Send + Sync>() -> Option<Arc<T>> {
+    context::innermost()?.noted()
 }
 
 /// Carries the lock of the calling task into `future`, so that it can be spawned as a task of its own.

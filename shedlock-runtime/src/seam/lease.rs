@@ -82,6 +82,11 @@ impl Lease {
         self.trail.get()?.notes.get(info.id())
     }
 
+    /// The note that is a `T`, from whichever provider has kept it with the request or this lease.
+    pub(crate) fn note_of_type<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.trail.get()?.notes.of_type()
+    }
+
     /// The next write of this lease, for an extension or a release; see [`OwnerWrite`].
     ///
     /// Each write has a greater number than those before, also if they were made from another clone of the lease. A provider calls

@@ -63,6 +63,18 @@ impl Notes {
         found.downcast().ok()
     }
 
+    /// The note that is a `T`, of whichever provider.
+    pub(crate) fn of_type<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let found = {
+            let all = self.lock();
+            let (_, note) = all
+                .iter()
+                .find(|((_, kind), _)| *kind == TypeId::of::<T>())?;
+            Arc::clone(note)
+        };
+        found.downcast().ok()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(Key, Value)>> {
         // Only the code above runs while it is locked, and none of it panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,6 +109,8 @@ mod tests {
         assert_eq!(notes.get::<&str>(2).as_deref(), Some(&"other"));
         assert!(notes.get::<&str>(1).is_none());
         assert!(notes.get::<u64>(3).is_none());
+        assert_eq!(notes.of_type::<&str>().as_deref(), Some(&"other"));
+        assert!(notes.of_type::<u8>().is_none());
 
         let copy = notes.clone();
         notes.set(1, 12_u64);

@@ -48,6 +48,11 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
+    /// Whether records keep positions, where the provider cannot know: a table may lack the columns. `None`: as the provider declares.
+    fn keeps_positions(&self) -> Option<bool> {
+        None
+    }
+
     /// The number of characters that a lock name must be able to have. JVM nodes use up to 64. A wrapper that prefixes names leaves fewer.
     fn name_chars(&self) -> usize {
         64

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 use shedlock_runtime::{
-    LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Outcome, SkipReason,
+    ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Outcome,
+    SkipReason,
 };
 
 use super::node::{Held, Node};
@@ -19,7 +20,8 @@ const PERIOD: Duration = Duration::from_secs(300 * 24 * 60 * 60);
 impl Subject {
     /// Whether records keep positions. If not, prints that the case is not applicable.
     fn keeps_positions(&self) -> bool {
-        let keeps = self.capabilities().keeps_positions();
+        let declared = self.capabilities().keeps_positions();
+        let keeps = self.harness().keeps_positions().unwrap_or(declared);
         if !keeps {
             self.not_applicable("the store keeps no positions");
         }
@@ -273,13 +275,20 @@ pub async fn one_of_many_runs(subject: &Subject) {
     }
 }
 
-/// A store that does not keep positions refuses a request for a position before any I/O.
+/// A store that does not keep positions refuses a request for a position: before any I/O if the provider knows, and otherwise with an
+/// error that says what the store lacks.
 pub async fn without_positions_a_request_for_one_is_refused(subject: &Subject) {
-    if subject.capabilities().keeps_positions() {
+    let declared = subject.capabilities().keeps_positions();
+    if subject.harness().keeps_positions().unwrap_or(declared) {
         return subject.not_applicable("the store keeps positions");
     }
+    let expected = if declared {
+        ErrorKind::Schema
+    } else {
+        ErrorKind::Unsupported
+    };
     let provider: Arc<dyn LockProvider> = subject.harness().node("one").await;
     let refused = provider.try_lock(step(&fresh("no-positions"), 1)).await;
     let kind = refused.err().map(|error| error.kind());
-    assert_eq!(kind, Some(shedlock_runtime::ErrorKind::Unsupported));
+    assert_eq!(kind, Some(expected));
 }

@@ -3,10 +3,12 @@
 {=briefly} INSERT INTO {table} (
     {name}, {lock_until}, {locked_at}, {locked_by}
     {?token}, {fencing_token}{/token}
+    {?position}, {position}, {position_done}, {position_tries}{/position}
 )
 SELECT
     {:name}, TIMESTAMPADD(MICROSECOND, {:lease}, {=now}), {=now}, IF(LAST_INSERT_ID({=clock}) = 0, '', {:owner})
     {?token}, {=clock}{/token}
+    {?position}, {=number}, FALSE, 1{/position}
 FROM DUAL
 -- A refusal ends here, before anything is written. Under READ COMMITTED it waits for no row either.
 WHERE {=alone} AND NOT EXISTS (
@@ -14,16 +16,17 @@ WHERE {=alone} AND NOT EXISTS (
     FROM {table} AS h
     WHERE h.{name} = {:name}
         AND {=h.same}
-        {?first}AND (h.{lock_until} > {=now} OR {=h.ours}){/first}
-        {?repeated}AND (h.{lock_until} > {=now}) <> (({=h.ours}) IS TRUE){/repeated}
+        {?first}AND (h.{lock_until} > {=now} OR {=h.ours}{?position} OR NOT ({=h.begins}){/position}){/first}
+        {?repeated}AND {?position}({/position}(h.{lock_until} > {=now}) <> (({=h.ours}) IS TRUE){?position} OR h.{lock_until} <= {=now} AND NOT ({=h.begins})){/position}{/repeated}
         AND LAST_INSERT_ID(
             IF(
                 h.{lock_until} <= {=now},
-                {=answer_too_late},
+                {?position}IF({=h.ours}, {=answer_too_late}, {=answer_not_due}){/position}{?no_position}{=answer_too_late}{/no_position},
                 TIMESTAMPDIFF(MICROSECOND, {=now}, h.{lock_until}) DIV 1000 + {=answer_held} + IF({=h.paused}, {=answer_paused}, 0)
             )
         ) > 0
 )
+{?step}AND ({=bound_number} = 1 OR EXISTS (SELECT 1 FROM {table} AS h WHERE h.{name} = {:name} AND {=h.same})){/step}
 -- Assignments see those to their left. The end comes last: until then, whether the row is free can still be told. A record
 -- that bears our owner has a number of later writes behind it here, or its lease lives.
 ON DUPLICATE KEY UPDATE
@@ -38,4 +41,9 @@ ON DUPLICATE KEY UPDATE
             ''
         )
     ),
-    {lock_until} = IF({=free}, TIMESTAMPADD(MICROSECOND, {:lease}, {=now}), {lock_until})
+    {?position}
+    {position_tries} = IF({=taken}, IF({position} = {=number}, {position_tries} + 1, 1), {position_tries}),
+    {position_done} = IF({=taken}, FALSE, {position_done}),
+    {position} = IF({=taken}, {=number}, {position}),
+    {/position}
+    {lock_until} = IF({?position}{=taken}{/position}{?no_position}{=free}{/no_position}, TIMESTAMPADD(MICROSECOND, {:lease}, {=now}), {lock_until})

@@ -6,5 +6,6 @@ SELECT
     {=same},
     ({:owner} <> '' AND {=ours}) IS TRUE,
     {?token}{fencing_token}{/token}{?no_token}NULL{/no_token}
+    {?position}, {position}, {position_done}, {position_tries}, {=millis}{/position}
 FROM {table}
 WHERE {=alone} AND {name} = {:name}

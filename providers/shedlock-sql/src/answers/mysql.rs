@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{AcquireAnswer, PauseAnswer, UnusableRow};
 use crate::driver::{Driver, Row};
 use crate::locks::Context;
-use crate::statements::{Sending, TokenColumn, Values};
+use crate::statements::{Statement, TokenColumn, Values};
 
 /// Another request was faster, or a trigger of the table has overwritten the answer.
 pub(crate) const LOST_RACE: u64 = 0;
@@ -18,6 +18,8 @@ pub(crate) const NO_END: u64 = 2;
 pub(crate) const HELD: u64 = 3;
 /// The same request was granted before, and its lease has ended.
 pub(crate) const TOO_LATE: u64 = 400_000_000_000_000;
+/// The lock is free, and its position does not let the run begin.
+pub(crate) const NOT_DUE: u64 = TOO_LATE + 1;
 /// Paused by an operator; added to the number for "held".
 pub(crate) const PAUSED: u64 = 500_000_000_000_000;
 /// Granted: the answer is the fencing token, which is at least this number.
@@ -35,6 +37,7 @@ enum Acquired {
     Held { remaining: Duration },
     Paused { remaining: Duration },
     TooLate,
+    NotDue,
     NoEnd,
     OtherName,
     LostRace,
@@ -50,6 +53,7 @@ impl Acquired {
             FIRST_PAUSED.. => Self::Paused {
                 remaining: Duration::from_millis(id - FIRST_PAUSED),
             },
+            NOT_DUE => Self::NotDue,
             TOO_LATE => Self::TooLate,
             HELD.. => Self::Held {
                 remaining: Duration::from_millis(id - HELD),
@@ -64,10 +68,9 @@ impl Acquired {
 pub(super) async fn acquire<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
+    statement: &Statement,
     values: &Values<'_>,
-    sending: Sending,
 ) -> Result<AcquireAnswer, D::Error> {
-    let statement = context.statements.acquire(context.column, sending);
     let done = context.execute::<D>(connection, statement, values).await?;
     Ok(match Acquired::from_insert_id(done.insert_id) {
         Acquired::Granted { token } => AcquireAnswer::Granted {
@@ -78,7 +81,8 @@ pub(super) async fn acquire<D: Driver>(
             let found = Box::pin(holder::<D>(connection, context, values)).await?;
             found.unwrap_or(AcquireAnswer::Contended)
         }
-        Acquired::LostRace => AcquireAnswer::Contended,
+        // The record tells why the run may not begin.
+        Acquired::LostRace | Acquired::NotDue => AcquireAnswer::Contended,
         Acquired::Paused { remaining } => AcquireAnswer::Paused {
             remaining: Some(remaining),
         },
@@ -103,7 +107,7 @@ pub(super) async fn holder<D: Driver>(
     rows.first().map(found).transpose()
 }
 
-fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
+pub(super) fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     let left = row.integer(1)?;
     let is_same = row.integer(2)?;
     let is_ours = row.integer(3)? == Some(1);
@@ -158,6 +162,7 @@ mod tests {
         assert_eq!(read(HELD), held(Duration::ZERO));
         assert_eq!(read(TOO_LATE - 1), held(millis(TOO_LATE - 1 - HELD)));
         assert_eq!(read(TOO_LATE), Acquired::TooLate);
+        assert_eq!(read(NOT_DUE), Acquired::NotDue);
         let paused = |remaining| Acquired::Paused { remaining };
         assert_eq!(read(PAUSED + HELD), paused(Duration::ZERO));
         assert_eq!(read(PAUSED + HELD + 7), paused(millis(7)));

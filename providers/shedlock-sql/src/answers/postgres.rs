@@ -7,15 +7,14 @@ use shedlock_runtime::OperatorMark;
 use super::{AcquireAnswer, UnusableRow, granted};
 use crate::driver::{Driver, Row};
 use crate::locks::Context;
-use crate::statements::{Sending, Values};
+use crate::statements::{Statement, Values};
 
 pub(super) async fn acquire<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
+    statement: &Statement,
     values: &Values<'_>,
-    sending: Sending,
 ) -> Result<AcquireAnswer, D::Error> {
-    let statement = context.statements.acquire(context.column, sending);
     let rows = context.fetch::<D>(connection, statement, values).await?;
     match rows.first() {
         Some(row) => acquired(row),
@@ -53,14 +52,18 @@ pub(super) async fn holder<D: Driver>(
 ) -> Result<Option<AcquireAnswer>, D::Error> {
     let statement = context.statements.holder(context.column);
     let rows = context.fetch::<D>(connection, statement, values).await?;
-    let Some(row) = rows.first() else {
-        return Ok(None);
-    };
-    let left = row.float(1)?.and_then(seconds);
-    Ok(Some(AcquireAnswer::Held {
+    rows.first().map(found).transpose()
+}
+
+pub(super) fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
+    let left = row.float(1)?;
+    if left.is_some_and(|left| left <= 0.0) {
+        return Ok(AcquireAnswer::Contended);
+    }
+    Ok(AcquireAnswer::Held {
         owner: row.text(0)?.unwrap_or_default().to_owned(),
-        remaining: left.unwrap_or(Duration::MAX),
-    }))
+        remaining: left.and_then(seconds).unwrap_or(Duration::MAX),
+    })
 }
 
 /// A duration of this many seconds; none if it is infinite.

@@ -6,15 +6,14 @@ use super::{AcquireAnswer, UnusableRow, granted};
 use crate::driver::{Connection as _, Driver, Row};
 use crate::fault::Fault;
 use crate::locks::Context;
-use crate::statements::{Sending, Values};
+use crate::statements::{Statement, Values};
 
 pub(super) async fn acquire<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
+    statement: &Statement,
     values: &Values<'_>,
-    sending: Sending,
 ) -> Result<AcquireAnswer, D::Error> {
-    let statement = context.statements.acquire(context.column, sending);
     let mut granted = context.fetch::<D>(connection, statement, values).await;
     if granted.as_ref().err().and_then(D::fault) == Some(Fault::MissingKey) {
         // SQLite's cached schema may be stale: another process may have added the key. Any read refreshes the schema.
@@ -47,7 +46,7 @@ pub(super) async fn holder<D: Driver>(
     rows.first().map(found).transpose()
 }
 
-fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
+pub(super) fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
     if row.integer(3)? != Some(1) {
         return Ok(AcquireAnswer::Unusable(UnusableRow::other_name()));
     }

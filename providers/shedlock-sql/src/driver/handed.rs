@@ -17,7 +17,7 @@ use crate::statements::{Statement, Values};
 ///         Param::Name => Some(bound.values.name),
 ///         Param::First => Some(bound.values.first),
 ///         Param::Owner => Some(bound.values.owner),
-///         Param::Lease | Param::Now | Param::Until => None,
+///         Param::Lease | Param::Now | Param::Until | Param::Number | Param::Attempts => None,
 ///     };
 ///     bound.statement.params().iter().filter_map(text).collect()
 /// }

@@ -9,7 +9,7 @@ use shedlock_runtime::ErrorKind;
 use super::SqlLocks;
 use super::ask::{AskError, Effort, OnceError};
 use super::errors;
-use super::operations::Nature;
+use super::operations::{Nature, OptionalColumns};
 use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, Reach};
 use crate::fault::{Cure, Fault};
@@ -152,7 +152,7 @@ impl<D: Driver> SqlLocks<D> {
     ) -> Option<AskError> {
         // Decided by what this call has sent, not by the shared facts of the table: another call may have updated those meanwhile.
         if fault == Some(Fault::MissingColumn)
-            && nature.names_the_token
+            && nature.columns == OptionalColumns::Token
             && !effort.has_left_the_token_out
         {
             effort.has_left_the_token_out = true;
@@ -167,7 +167,7 @@ impl<D: Driver> SqlLocks<D> {
             self.forget_columns();
         }
         let precise = match fault {
-            Some(fault) => self.diagnose(&mut connection, fault).await,
+            Some(fault) => self.diagnose(&mut connection, fault, nature).await,
             None => None,
         };
         connection.give_back();

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use shedlock_runtime::{AcquireRequest, LockName, OwnerWrite};
+use shedlock_runtime::{AcquireRequest, LockName, OwnerWrite, PositionRule};
 
 use super::SqlLocks;
 use super::ask::OnceError;
@@ -11,7 +11,7 @@ use super::once::Context;
 use super::table::LeaseEnd;
 use crate::answers::{self, AcquireAnswer};
 use crate::driver::Driver;
-use crate::statements::Sending;
+use crate::statements::{PositionKind, Sending};
 
 /// One operation on the database.
 pub(super) trait Operation: Sync {
@@ -41,8 +41,7 @@ pub(super) trait Operation: Sync {
 /// The properties of one kind of operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Nature {
-    /// Whether the statement differs on a table without the column for fencing tokens.
-    pub(super) names_the_token: bool,
+    pub(super) columns: OptionalColumns,
     /// Whether a second or late copy of the statement is harmless. An operator's statement has no number, so a late copy would also
     /// hit a holder that has taken the lock since.
     pub(super) can_be_repeated: bool,
@@ -50,16 +49,26 @@ pub(super) struct Nature {
     pub(super) is_about_the_table: bool,
 }
 
+/// Which of the columns that a table may lack a statement names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OptionalColumns {
+    Unnamed,
+    /// The column for fencing tokens, which another variant of the statement leaves out.
+    Token,
+    /// The columns for positions, without which the operation fails.
+    Positions,
+}
+
 impl Nature {
     /// A statement about locks that is the same on every table.
     pub(super) const PLAIN: Self = Self {
-        names_the_token: false,
+        columns: OptionalColumns::Unnamed,
         can_be_repeated: true,
         is_about_the_table: false,
     };
     /// A statement about locks that may name the column for fencing tokens.
     pub(super) const WITH_TOKEN: Self = Self {
-        names_the_token: true,
+        columns: OptionalColumns::Token,
         ..Self::PLAIN
     };
 }
@@ -88,7 +97,42 @@ impl Operation for Acquire<'_> {
         let write = request.write(context.info).map_err(OnceError::Refused)?;
         let mut values = context.values(request.name().as_str(), request.at_most());
         values.owner = write.stored();
-        Ok(answers::acquire::<D>(connection, context, &values, sending).await?)
+        let statement = context.statements.acquire(context.column, sending);
+        Ok(answers::acquire::<D>(connection, context, statement, &values).await?)
+    }
+}
+
+/// Takes a lock for a slot, an instant or a step.
+pub(super) struct AcquirePosition<'a>(pub(super) &'a AcquireRequest, pub(super) PositionRule);
+
+impl Operation for AcquirePosition<'_> {
+    type Answer = AcquireAnswer;
+
+    const NATURE: Nature = Nature {
+        columns: OptionalColumns::Positions,
+        ..Nature::PLAIN
+    };
+
+    fn end(&self) -> LeaseEnd {
+        LeaseEnd::In(self.0.at_most())
+    }
+
+    async fn run<D: Driver>(
+        &self,
+        _locks: &SqlLocks<D>,
+        context: &Context<'_>,
+        connection: &mut D::Connection,
+    ) -> Result<AcquireAnswer, OnceError<D::Error>> {
+        let Self(request, rule) = *self;
+        let sending = Sending::from_request(request);
+        // Creates the owner only now that the request is sent: a request without an owner has reached no store.
+        let write = request.write(context.info).map_err(OnceError::Refused)?;
+        let values = context.values(request.name().as_str(), request.at_most());
+        let mut values = values.with_position(rule);
+        values.owner = write.stored();
+        let (kind, _number) = PositionKind::wanted(rule);
+        let statement = context.statements.acquire_position(kind, sending);
+        Ok(answers::acquire_position::<D>(connection, context, statement, &values).await?)
     }
 }
 
@@ -151,6 +195,8 @@ pub(super) struct Release<'a> {
     pub(super) lock: &'a LockName,
     pub(super) write: &'a OwnerWrite,
     pub(super) keep_for: Duration,
+    /// Whether the run has succeeded, so that its position is marked as done.
+    pub(super) is_done: bool,
 }
 
 impl Operation for Release<'_> {
@@ -169,7 +215,11 @@ impl Operation for Release<'_> {
         connection: &mut D::Connection,
     ) -> Result<u64, OnceError<D::Error>> {
         let values = context.values_of_holder(self.lock, self.write, self.keep_for);
-        let statement = &context.statements.release;
+        let statement = if self.is_done {
+            &context.statements.release_done
+        } else {
+            &context.statements.release
+        };
         context
             .change_rows::<D>(connection, statement, &values)
             .await

@@ -6,7 +6,7 @@ use shedlock_runtime::{ErrorKind, LockError, LockInfo, LockName, Overrule, Selec
 
 use super::ask::OnceError;
 use super::once::{Context, micros};
-use super::operations::{Nature, Operation};
+use super::operations::{Nature, Operation, OptionalColumns};
 use super::table::LeaseEnd;
 use super::{LIMIT, SqlLocks};
 use crate::answers::{self, PauseAnswer, records};
@@ -149,7 +149,7 @@ impl Operation for Pause<'_> {
     type Answer = PauseAnswer;
 
     const NATURE: Nature = Nature {
-        names_the_token: true,
+        columns: OptionalColumns::Token,
         ..ONCE
     };
 

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use shedlock_runtime::{ErrorKind, InvalidDuration, LockError};
 
 use super::ask::OnceError;
+use super::operations::{Nature, OptionalColumns};
 use super::{SqlLocks, errors, inspect};
 use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, Row as _};
@@ -198,6 +199,7 @@ impl<D: Driver> SqlLocks<D> {
         &self,
         connection: &mut D::Connection,
         fault: Fault,
+        nature: Nature,
     ) -> Option<LockError> {
         let about_columns = [
             Fault::MissingColumn,
@@ -213,7 +215,13 @@ impl<D: Driver> SqlLocks<D> {
         let table = self.table.load_full();
         let statements = table.statements(false);
         let described = inspect::describe::<D>(connection, &table.names, statements).await;
-        described.ok()?.check(&table.names).err()
+        let described = described.ok()?;
+        let needs_positions = nature.columns == OptionalColumns::Positions;
+        let lacks_positions = || described.check_positions(&table.names).err();
+        described
+            .check(&table.names)
+            .err()
+            .or_else(|| needs_positions.then(lacks_positions).flatten())
     }
 
     /// Discards the facts about the columns.

@@ -17,6 +17,9 @@ pub struct ColumnNames {
     locked_at: String,
     locked_by: String,
     fencing_token: String,
+    position: String,
+    position_done: String,
+    position_tries: String,
 }
 
 impl Default for ColumnNames {
@@ -27,6 +30,9 @@ impl Default for ColumnNames {
             locked_at: "locked_at".to_owned(),
             locked_by: "locked_by".to_owned(),
             fencing_token: "fencing_token".to_owned(),
+            position: "position".to_owned(),
+            position_done: "position_done".to_owned(),
+            position_tries: "position_tries".to_owned(),
         }
     }
 }
@@ -55,5 +61,8 @@ impl ColumnNames {
         locked_at, with_locked_at, "the start of the lease";
         locked_by, with_locked_by, "the owner";
         fencing_token, with_fencing_token, "the fencing token, which a table may lack";
+        position, with_position, "the slot, instant or step whose run began last, which a table may lack";
+        position_done, with_position_done, "whether the run of the last position succeeded, which a table may lack";
+        position_tries, with_position_tries, "how many runs began for the last position, which a table may lack";
     }
 }

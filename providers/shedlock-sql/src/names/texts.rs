@@ -40,6 +40,9 @@ impl Names {
             "locked_at" => columns.locked_at(),
             "locked_by" => columns.locked_by(),
             "fencing_token" => columns.fencing_token(),
+            "position" => columns.position(),
+            "position_done" => columns.position_done(),
+            "position_tries" => columns.position_tries(),
             _ => return None,
         };
         Some(self.dialect.quote(name))

@@ -38,7 +38,12 @@ impl Setting {
             "free" => MYSQL_FREE.to_owned(),
             "mine" => MYSQL_MINE.to_owned(),
             "clock" => MYSQL_CLOCK.to_owned(),
+            "taken" => MYSQL_TAKEN.to_owned(),
             "keeps" => POSTGRES_KEEPS.to_owned(),
+            "millis" => millis(dialect).to_owned(),
+            "number" => number(dialect),
+            "bound_number" => bound(dialect, "number"),
+            "begins" => begins(dialect, &row),
             _ => name.strip_prefix("answer_").and_then(answered)?.to_string(),
         })
     }
@@ -47,13 +52,17 @@ impl Setting {
 /// Whether an acquisition rewrites the existing row unchanged, in PostgreSQL.
 const POSTGRES_KEEPS: &str = "{?first}(l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE{/first}\
     {?repeated}((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {=l.ours}){/repeated}";
-/// Whether the request may take the row, in MySQL: not if a later write of the request's own owner is in it.
+/// Whether the request may take the row, in MySQL: not if its position does not let the run begin, and not if a later write of the request's own owner is in it.
 /// The number after the owner begins with a hexadecimal digit, so it sorts between `0` and `g` in every collation.
 const MYSQL_FREE: &str = "({=same} AND {lock_until} <= {=now} \
-    AND ({locked_by} BETWEEN CONCAT({:owner}, '0') AND CONCAT({:owner}, 'g')) IS NOT TRUE)";
+    AND ({locked_by} BETWEEN CONCAT({:owner}, '0') AND CONCAT({:owner}, 'g')) IS NOT TRUE\
+    {?position} AND ({=begins}){/position})";
 /// Whether the row was already granted to this request and its lease is live, in MySQL.
 const MYSQL_MINE: &str =
     "{?first}FALSE{/first}{?repeated}({=same} AND {lock_until} > {=now} AND {=ours}){/repeated}";
+/// Whether an earlier assignment of the same statement took the row, in MySQL: the owner is assigned before the end.
+const MYSQL_TAKEN: &str = "{?position}({=same} AND {lock_until} <= {=now} AND {=this_write}){/position}\
+    {?no_position}{=free}{/no_position}";
 /// Microseconds since 1970, but at least the number for "granted", even on a server whose clock was reset to 1970.
 const MYSQL_CLOCK: &str = "GREATEST(\
     TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), UTC_TIMESTAMP(6)), {=answer_granted})";
@@ -65,6 +74,7 @@ fn answered(name: &str) -> Option<u64> {
         "no_end" => answer::NO_END,
         "held" => answer::HELD,
         "too_late" => answer::TOO_LATE,
+        "not_due" => answer::NOT_DUE,
         "paused" => answer::PAUSED,
         "granted" => answer::GRANTED,
         "pause_written" => answer::PAUSE_WRITTEN,
@@ -103,6 +113,56 @@ fn paused(dialect: Dialect, by: &str) -> String {
     match dialect {
         Dialect::Postgres | Dialect::MySql => format!("{by} LIKE '{prefix}%'"),
         Dialect::Sqlite => format!("{by} GLOB '{prefix}*'"),
+    }
+}
+
+/// Whether a run may begin for the position that the request asks for, given the position in a row: the table in the documentation of
+/// `PositionRule::next`. In the row `l`, which an upsert changes, the number is the inserted one: it is computed once in a statement.
+fn begins(dialect: Dialect, row: &str) -> String {
+    let number = match (row, dialect) {
+        ("l.", Dialect::Postgres | Dialect::Sqlite) => "EXCLUDED.{position}",
+        _ => "{=number}",
+    };
+    let position = format!("COALESCE({row}{{position}}, 0)");
+    let is_done = format!("COALESCE({row}{{position_done}}, TRUE)");
+    let tries = format!("COALESCE({row}{{position_tries}}, 0)");
+    let attempts = bound(dialect, "attempts");
+    let again = format!("{number} = {position} AND NOT {is_done} AND {tries} < {attempts}");
+    format!(
+        "{{?step}}({number} = {position} + 1 AND {is_done}){{/step}}{{?no_step}}{number} > {position}{{/no_step}} OR {again}"
+    )
+}
+
+/// The number of the position that a request asks for. A slot is the multiple of its period that is nearest to the current time, as
+/// `PositionRule::number` computes it; the bound number is then the period.
+fn number(dialect: Dialect) -> String {
+    let (number, millis) = (bound(dialect, "number"), millis(dialect));
+    let div = if dialect == Dialect::MySql {
+        "DIV"
+    } else {
+        "/"
+    };
+    format!(
+        "{{?slot}}(({millis} + {number} {div} 2) {div} {number} * {number}){{/slot}}{{?no_slot}}{number}{{/no_slot}}"
+    )
+}
+
+/// A bound 64-bit integer. PostgreSQL would take its type from the column that it is compared with.
+fn bound(dialect: Dialect, param: &str) -> String {
+    match dialect {
+        Dialect::Postgres => format!("CAST({{:{param}}} AS bigint)"),
+        Dialect::MySql | Dialect::Sqlite => format!("{{:{param}}}"),
+    }
+}
+
+/// The current time in whole milliseconds since 1970.
+const fn millis(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "CAST(floor(date_part('epoch', {=now}) * 1000) AS bigint)",
+        Dialect::MySql => {
+            "(TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), {=now}) DIV 1000)"
+        }
+        Dialect::Sqlite => "{=now}",
     }
 }
 

@@ -37,7 +37,7 @@ fn texts(dialect: Dialect) -> String {
     texts
 }
 
-fn labelled(all: &Statements) -> [(&'static str, &Statement); 19] {
+fn labelled(all: &Statements) -> [(&'static str, &Statement); 28] {
     let admin = &all.admin;
     [
         (
@@ -56,8 +56,29 @@ fn labelled(all: &Statements) -> [(&'static str, &Statement); 19] {
             "acquire, without token, repeated",
             all.acquire(TokenColumn::Missing, Sending::Repeated),
         ),
+        (
+            "acquire, for a slot, first",
+            all.acquire_position(PositionKind::Slot, Sending::First),
+        ),
+        (
+            "acquire, for an instant, repeated",
+            all.acquire_position(PositionKind::Instant, Sending::Repeated),
+        ),
+        (
+            "acquire, for a step, first",
+            all.acquire_position(PositionKind::Step, Sending::First),
+        ),
+        (
+            "acquire, for a step, repeated",
+            all.acquire_position(PositionKind::Step, Sending::Repeated),
+        ),
+        ("position", &all.position),
         ("extend", &all.extend),
         ("release", &all.release),
+        ("release, done", &all.release_done),
+        ("complete, in a transaction", &all.transaction.complete),
+        ("fence, in a transaction", &all.transaction.fence),
+        ("row, in a transaction", &all.transaction.row),
         ("holder, with token", all.holder(TokenColumn::Present)),
         ("holder, without token", all.holder(TokenColumn::Missing)),
         ("probe", &all.probe),

@@ -24,6 +24,11 @@ pub enum Param {
     Now,
     /// The end of a pause in microseconds since 1970, a 64-bit integer.
     Until,
+    /// The position that a request asks for, a 64-bit integer: the milliseconds of a slot's period, the milliseconds since 1970 of an
+    /// instant, or the number of a step.
+    Number,
+    /// How many runs may begin for one position, a 64-bit integer.
+    Attempts,
 }
 
 /// The values of one operation. A [`Statement`] binds those in its [`params`](Statement::params).
@@ -38,7 +43,7 @@ pub enum Param {
 ///         Param::Name => Some(values.name),
 ///         Param::First => Some(values.first),
 ///         Param::Owner => Some(values.owner),
-///         Param::Lease | Param::Now | Param::Until => None,
+///         Param::Lease | Param::Now | Param::Until | Param::Number | Param::Attempts => None,
 ///     }
 /// }
 /// assert_eq!(text(Param::Name, &Values::named("mail")), Some("mail"));
@@ -57,6 +62,10 @@ pub struct Values<'a> {
     pub now: i64,
     /// See [`Param::Until`].
     pub until: i64,
+    /// See [`Param::Number`].
+    pub number: i64,
+    /// See [`Param::Attempts`].
+    pub attempts: i64,
 }
 
 impl<'a> Values<'a> {
@@ -81,6 +90,8 @@ impl<'a> Values<'a> {
             lease: 0,
             now: 0,
             until: 0,
+            number: 0,
+            attempts: 0,
         }
     }
 }
@@ -138,6 +149,8 @@ impl Statement {
                 }
                 Param::Now => text.push_str(&values.now.to_string()),
                 Param::Until => text.push_str(&values.until.to_string()),
+                Param::Number => text.push_str(&values.number.to_string()),
+                Param::Attempts => text.push_str(&values.attempts.to_string()),
             }
         }
         text.push_str(&self.rest);

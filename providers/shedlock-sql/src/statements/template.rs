@@ -1,12 +1,12 @@
 //! Builds a statement from a file of `sql/`. `sql/README.md` describes the syntax of the files.
 
 use super::fragments::Setting;
-use super::{Param, Sending, Statement, TokenColumn};
+use super::{Param, PositionKind, Sending, Statement, TokenColumn};
 use crate::dialect::Dialect;
 use crate::names::Names;
 
 /// The names of the bound values in the files.
-const PARAMS: [(&str, Param); 7] = [
+const PARAMS: [(&str, Param); 9] = [
     ("name", Param::Name),
     ("prefix", Param::Name),
     ("first", Param::First),
@@ -14,6 +14,8 @@ const PARAMS: [(&str, Param); 7] = [
     ("lease", Param::Lease),
     ("now", Param::Now),
     ("until", Param::Until),
+    ("number", Param::Number),
+    ("attempts", Param::Attempts),
 ];
 
 /// Which rows a statement reads.
@@ -29,6 +31,10 @@ pub(super) struct Variant {
     pub(super) column: TokenColumn,
     pub(super) sending: Sending,
     pub(super) rows: Rows,
+    /// Which kind of position the statement asks for, if any.
+    pub(super) position: Option<PositionKind>,
+    /// Whether the statement marks the position as done.
+    pub(super) done: bool,
 }
 
 impl Variant {
@@ -38,6 +44,8 @@ impl Variant {
             column,
             sending: Sending::Repeated,
             rows: Rows::One,
+            position: None,
+            done: false,
         }
     }
 
@@ -50,6 +58,13 @@ impl Variant {
             "repeated" => self.sending == Sending::Repeated,
             "one" => self.rows == Rows::One,
             "all" => self.rows == Rows::All,
+            "position" => self.position.is_some(),
+            "no_position" => self.position.is_none(),
+            "slot" => self.position == Some(PositionKind::Slot),
+            "no_slot" => self.position != Some(PositionKind::Slot),
+            "step" => self.position == Some(PositionKind::Step),
+            "no_step" => self.position != Some(PositionKind::Step),
+            "done" => self.done,
             _ => false,
         }
     }

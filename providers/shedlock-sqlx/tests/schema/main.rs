@@ -3,6 +3,9 @@
 
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 
+#[macro_use]
+#[path = "../support/each_database.rs"]
+mod each_database;
 #[path = "../support/place.rs"]
 mod place;
 
@@ -10,6 +13,7 @@ mod collations;
 mod columns;
 mod crashes;
 mod kinds;
+mod positions;
 mod rights;
 mod sessions;
 mod writes;

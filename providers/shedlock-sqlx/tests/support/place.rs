@@ -66,6 +66,12 @@ pub(crate) trait TestStore: SqlDatabase + Sized {
         statement: &str,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Runs statements on one connection.
+    fn run_in(
+        connection: &mut Self::Connection,
+        statement: &str,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
     /// What one statement finds in its first column.
     fn texts(pool: &Pool<Self>, statement: &str) -> impl Future<Output = Vec<String>> + Send;
 
@@ -167,6 +173,14 @@ macro_rules! queries {
         async fn run(pool: &Pool<Self>, statement: &str) -> Result<(), sqlx::Error> {
             let statement = AssertSqlSafe(statement.to_owned());
             pool.execute(sqlx::raw_sql(statement)).await.map(drop)
+        }
+
+        async fn run_in(
+            connection: &mut Self::Connection,
+            statement: &str,
+        ) -> Result<(), sqlx::Error> {
+            let statement = AssertSqlSafe(statement.to_owned());
+            connection.execute(sqlx::raw_sql(statement)).await.map(drop)
         }
 
         async fn texts(pool: &Pool<Self>, statement: &str) -> Vec<String> {

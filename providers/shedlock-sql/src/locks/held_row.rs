@@ -1,0 +1,295 @@
+//! The row of a held lock, for statements in a transaction of the user.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use shedlock_runtime::{
+    AcquireRequest, ErrorKind, LockError, LockName, Owner, OwnerWrite, ProviderInfo,
+};
+
+use super::once::micros;
+use super::table::Table;
+use crate::dialect::Dialect;
+use crate::driver::BoundStatement;
+use crate::fault::Fault;
+use crate::names::Names;
+use crate::statements::{LockClock, Statement, TransactionStatements, Values};
+
+/// A transaction of the user, in which a statement about a held lock runs.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::LockError;
+/// use shedlock_sql::{BoundStatement, Dialect, Fault, Names, UserTransaction, explain};
+///
+/// /// A transaction in a database that has no row of any lock.
+/// struct Elsewhere;
+///
+/// impl UserTransaction for Elsewhere {
+///     type Error = std::io::Error;
+///     const DIALECT: Dialect = Dialect::Postgres;
+///
+///     async fn count(&mut self, _statement: &BoundStatement<'_>) -> Result<u64, std::io::Error> {
+///         Ok(0)
+///     }
+///     async fn execute(&mut self, _statement: &BoundStatement<'_>) -> Result<u64, std::io::Error> {
+///         Ok(0)
+///     }
+///     async fn run(&mut self, _text: &'static str) -> Result<(), std::io::Error> {
+///         Ok(())
+///     }
+///     fn fault(_error: &std::io::Error) -> Option<Fault> {
+///         None
+///     }
+///     fn failed(_names: &Names, error: std::io::Error) -> LockError {
+///         explain::broken().with_source(error)
+///     }
+/// }
+/// ```
+pub trait UserTransaction: Send {
+    /// The error of a failed statement.
+    type Error: Send;
+
+    /// The SQL dialect of the server.
+    const DIALECT: Dialect;
+
+    /// Runs a query, unprepared and in one message where the protocol allows that, and returns the number of its rows.
+    fn count(
+        &mut self,
+        statement: &BoundStatement<'_>,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Runs a statement in the same way, and returns how many rows its condition matched.
+    fn execute(
+        &mut self,
+        statement: &BoundStatement<'_>,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// Runs an SQL text without values.
+    fn run(&mut self, text: &'static str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// The meaning of `error`, if the database itself reported it.
+    fn fault(error: &Self::Error) -> Option<Fault>;
+
+    /// Converts the error of a failed statement.
+    fn failed(names: &Names, error: Self::Error) -> LockError;
+}
+
+/// The row of a held lock. [`SqlLocks`](crate::SqlLocks) keeps it with each lease, and a provider crate finds it by
+/// [`Lock::noted`](shedlock_runtime::Lock::noted).
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{Lock, LockError};
+/// use shedlock_sql::{HeldRow, UserTransaction};
+///
+/// /// What a provider crate offers for its driver's transactions.
+/// async fn fence_in(lock: &Lock, transaction: &mut impl UserTransaction) -> Result<(), LockError> {
+///     match lock.noted::<HeldRow>() {
+///         Some(row) => row.fence_in(transaction).await,
+///         None => Err(HeldRow::missing()),
+///     }
+/// }
+/// ```
+pub struct HeldRow {
+    lock: LockName,
+    owner: Owner,
+    has_position: bool,
+    provider: ProviderInfo,
+    clock: LockClock,
+    table: Arc<Table>,
+}
+
+impl HeldRow {
+    /// The row of the lock that was granted to `request`; none if the request has no owner, so that nothing was granted.
+    pub(super) fn of(
+        request: &AcquireRequest,
+        provider: &ProviderInfo,
+        clock: LockClock,
+        table: Arc<Table>,
+    ) -> Option<Self> {
+        Some(Self {
+            lock: request.name().clone(),
+            owner: request.owner(provider).ok()?.clone(),
+            has_position: request.position_rule().is_some(),
+            provider: provider.clone(),
+            clock,
+            table,
+        })
+    }
+
+    /// The error for a lock that no SQL provider keeps, or for a task that holds no lock.
+    #[must_use]
+    pub fn missing() -> LockError {
+        LockError::new(
+            ErrorKind::Configuration,
+            "there is no lock in a database here that a transaction could check",
+        )
+        .with_remedy(
+            "call it with a lock that this crate's provider keeps, in the task that holds the lock",
+        )
+    }
+
+    /// Checks in the user's transaction that the lease is live and still belongs to this acquisition. The row stays locked until the
+    /// transaction ends, so nobody can take the lock before.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Lost`] if the lease has ended or the lock was taken away; [`ErrorKind::Configuration`] for a transaction in another
+    /// database. After both, the work in the transaction cannot be committed. Otherwise the error of the database.
+    ///
+    /// # Cancel safety
+    ///
+    /// Roll the transaction back.
+    pub async fn fence_in<T: UserTransaction>(&self, transaction: &mut T) -> Result<(), LockError> {
+        self.check_dialect::<T>()?;
+        let found = self.count(transaction, &self.statements().fence).await?;
+        self.judge(transaction, found).await
+    }
+
+    /// Marks the slot, instant or step of the run as done in the user's transaction, on condition that the lease is live and still belongs
+    /// to this acquisition. The row stays locked until the transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`fence_in`](Self::fence_in); also [`ErrorKind::Configuration`] for a lock that was taken without `once_per`, `instant` and
+    /// `step`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Roll the transaction back.
+    pub async fn complete_in<T: UserTransaction>(
+        &self,
+        transaction: &mut T,
+    ) -> Result<(), LockError> {
+        self.check_dialect::<T>()?;
+        if !self.has_position {
+            return Err(LockError::new(
+                ErrorKind::Configuration,
+                "the lock was taken without a slot, instant or step that could be marked as done",
+            )
+            .with_remedy("give the lock `once_per`, `instant` or `step`, or call `fence_in`"));
+        }
+        let write = self.owner.next_write();
+        let values = self.values(&write);
+        let complete = bound(&self.statements().complete, &values);
+        let done = transaction.execute(&complete).await;
+        let done = done.map_err(|error| self.failed::<T>(error))?;
+        self.judge(transaction, done).await
+    }
+
+    fn check_dialect<T: UserTransaction>(&self) -> Result<(), LockError> {
+        let dialect = self.table.names.dialect();
+        if dialect == T::DIALECT {
+            return Ok(());
+        }
+        let problem = format!(
+            "the transaction is one of {}, and the lock is kept in {dialect}",
+            T::DIALECT
+        );
+        Err(LockError::new(ErrorKind::Configuration, problem).with_remedy(SAME_DATABASE))
+    }
+
+    async fn count<T: UserTransaction>(
+        &self,
+        transaction: &mut T,
+        statement: &Statement,
+    ) -> Result<u64, LockError> {
+        let write = self.owner.next_write();
+        let values = self.values(&write);
+        let counted = transaction.count(&bound(statement, &values)).await;
+        counted.map_err(|error| self.failed::<T>(error))
+    }
+
+    /// Accepts one row. Otherwise the user's work is undone, even if the program ignores the error and commits.
+    async fn judge<T: UserTransaction>(
+        &self,
+        transaction: &mut T,
+        rows: u64,
+    ) -> Result<(), LockError> {
+        if rows > 0 {
+            return Ok(());
+        }
+        let is_here = self.count(transaction, &self.statements().row).await? > 0;
+        for text in undo(T::DIALECT) {
+            // PostgreSQL's answer is an error, which aborts the transaction. A connection that breaks commits nothing either.
+            drop(transaction.run(text).await);
+        }
+        Err(if is_here {
+            LockError::new(
+                ErrorKind::Lost,
+                "the lease has ended or the lock was taken away, so nothing of the transaction can be committed",
+            )
+            .with_remedy("return the error; another node runs, or has run, the job")
+        } else {
+            let problem = format!(
+                "the transaction's database has no row of the lock in `{}`",
+                self.table.names.table()
+            );
+            LockError::new(ErrorKind::Configuration, problem).with_remedy(SAME_DATABASE)
+        })
+    }
+
+    fn failed<T: UserTransaction>(&self, error: T::Error) -> LockError {
+        let is_missing = T::fault(&error) == Some(Fault::MissingTable);
+        let failed = T::failed(&self.table.names, error);
+        if is_missing {
+            failed.with_remedy(SAME_DATABASE)
+        } else {
+            failed
+        }
+    }
+
+    fn statements(&self) -> &TransactionStatements {
+        &self.table.statements(false).transaction
+    }
+
+    /// The values of a condition that every write of this acquisition so far meets.
+    fn values<'v>(&'v self, write: &'v OwnerWrite) -> Values<'v> {
+        let now = match self.clock {
+            LockClock::Client => self.provider.clock().utc().duration_since(UNIX_EPOCH),
+            LockClock::Database => Ok(Duration::ZERO),
+        };
+        Values {
+            first: write.first(),
+            owner: write.stored(),
+            now: now.map_or(0, micros),
+            ..Values::named(self.lock.as_str())
+        }
+    }
+}
+
+/// The statement with its values. It is not prepared: the user's pool may be behind a pooler.
+const fn bound<'s>(statement: &'s Statement, values: &'s Values<'s>) -> BoundStatement<'s> {
+    BoundStatement {
+        statement,
+        values,
+        is_prepared: false,
+    }
+}
+
+const SAME_DATABASE: &str =
+    "begin the transaction in the database in which the lock provider keeps its locks";
+
+/// What undoes the work of a transaction, so that a program which ignores the error commits nothing.
+const fn undo(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        // An error aborts the transaction: each later statement fails, and a commit rolls back.
+        Dialect::Postgres => &["SELECT 1 / 0"],
+        // The driver goes on to believe in the transaction, so it gets an empty one.
+        Dialect::MySql | Dialect::Sqlite => &["ROLLBACK", "BEGIN"],
+    }
+}
+
+impl fmt::Debug for HeldRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldRow")
+            .field("lock", &self.lock)
+            .field("table", &self.table.names.table())
+            .finish_non_exhaustive()
+    }
+}
