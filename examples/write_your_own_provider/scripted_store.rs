@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockInfo, LockName,
-    LockProvider, LockRecords, OperatorMark, Overrule, Ownership, ProviderInfo, Selection,
-    Standing, async_trait,
+    LockProvider, LockRecords, OperatorMark, Overrule, OwnerWrite, Ownership, Predecessor,
+    ProviderInfo, Selection, Standing, async_trait,
 };
 
 use crate::servers::{Row, Scripted, Server};
@@ -20,6 +20,7 @@ impl ScriptedProvider {
     pub(crate) fn new(server: Server<Scripted>, info: ProviderInfo) -> Self {
         let capabilities = Capabilities::new()
             .with_fencing(Fencing::Always)
+            .with_takeovers()
             .with_max_name_bytes(512);
         Self {
             info: info.with_capabilities(capabilities),
@@ -31,10 +32,11 @@ impl ScriptedProvider {
     async fn change(
         &self,
         lease: &Lease,
+        write: &OwnerWrite,
         duration: Duration,
         must_be_live: bool,
     ) -> Result<Ownership, LockError> {
-        let (write, key) = (lease.next_write()?, lease.name().as_str());
+        let key = lease.name().as_str();
         let script = |db: &mut Scripted, now| {
             let found = db.rows.get_mut(key);
             let Some(row) = found.filter(|row| !must_be_live || row.until > now) else {
@@ -57,6 +59,12 @@ fn left(row: &Row, now: SystemTime) -> Duration {
     row.until.duration_since(now).unwrap_or_default()
 }
 
+/// The holder of a row whose lease has ended, if nobody released the lock.
+fn predecessor(row: &Row) -> Option<Predecessor> {
+    let holder = Predecessor::from_record(&row.owner, Some(row.since), Some(row.until))?;
+    Some(holder.with_fencing_token(Some(row.token).filter(|token| *token > 0)))
+}
+
 fn describe(name: &str, row: &Row, now: SystemTime) -> LockInfo {
     let info = LockInfo::from_record(name, &row.owner, Some(row.since), row.until, now);
     info.with_fencing_token(Some(row.token).filter(|token| *token > 0))
@@ -76,14 +84,17 @@ impl LockProvider for ScriptedProvider {
             if let Some(row) = db.rows.get(key).filter(stays) {
                 return Err((row.clone(), now));
             }
+            let predecessor = db.rows.get(key).and_then(predecessor);
             db.counter += 1;
             let (owner, until) = (write.stored().to_owned(), now + request.at_most());
             let row = Row::new((now, until), owner, db.counter);
             db.rows.insert(key.to_owned(), row);
-            Ok(db.counter)
+            Ok((db.counter, predecessor))
         };
         match self.server.ask(script).await {
-            Ok(token) => Ok(Acquisition::Granted(request.grant(Some(token)))),
+            Ok((token, predecessor)) => Ok(Acquisition::Granted(
+                request.grant(Some(token)).taken_over_from(predecessor),
+            )),
             Err((row, now)) => {
                 let left = left(&row, now);
                 request.answer_from_record(&self.info, &row.owner, left, Some(row.token))
@@ -92,11 +103,13 @@ impl LockProvider for ScriptedProvider {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, at_most, true).await
+        self.change(lease, &lease.next_write()?, at_most, true)
+            .await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, keep_for, false).await
+        self.change(lease, &lease.release_write()?, keep_for, false)
+            .await
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, ErrorKind, Expiry, Fencing, Lease, LockError,
-    LockInfo, LockName, LockProvider, LockRecords, OperatorMark, Overrule, Ownership, ProviderInfo,
-    Refusal, Selection, Standing, async_trait,
+    LockInfo, LockName, LockProvider, LockRecords, OperatorMark, Overrule, OwnerWrite, Ownership,
+    ProviderInfo, Refusal, Selection, Standing, async_trait,
 };
 
 use crate::servers::{Cache, CacheEntry, Server};
@@ -47,8 +47,12 @@ impl TtlProvider {
         self.server.ask(swap).await
     }
 
-    async fn change(&self, lease: &Lease, duration: Duration) -> Result<Ownership, LockError> {
-        let write = lease.next_write()?;
+    async fn change(
+        &self,
+        lease: &Lease,
+        write: &OwnerWrite,
+        duration: Duration,
+    ) -> Result<Ownership, LockError> {
         let key = lease.name().as_str();
         for _ in 0..TRIES {
             let Some(entry) = self.get(key).await else {
@@ -94,11 +98,11 @@ impl LockProvider for TtlProvider {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, at_most).await
+        self.change(lease, &lease.next_write()?, at_most).await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, keep_for).await
+        self.change(lease, &lease.release_write()?, keep_for).await
     }
 }
 

@@ -32,6 +32,7 @@ pub use seam::capabilities::{Capabilities, Expiry, Fencing};
 pub use seam::info::ProviderInfo;
 pub use seam::lease::Lease;
 pub use seam::lock_info::LockInfo;
+pub use seam::predecessor::Predecessor;
 pub use seam::provider::LockProvider;
 pub use seam::records::{LockRecords, Overrule, Selection};
 pub use seam::request::AcquireRequest;

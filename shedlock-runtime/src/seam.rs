@@ -5,6 +5,7 @@ pub(crate) mod capabilities;
 pub(crate) mod info;
 pub(crate) mod lease;
 pub(crate) mod lock_info;
+pub(crate) mod predecessor;
 pub(crate) mod provider;
 pub(crate) mod records;
 pub(crate) mod request;

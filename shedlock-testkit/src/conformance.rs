@@ -70,6 +70,7 @@ pub mod pruning;
 pub mod releasing;
 pub mod resuming;
 mod subject;
+pub mod takeovers;
 pub mod time;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

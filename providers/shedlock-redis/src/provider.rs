@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use redis::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
-    LockProvider, Operation, Ownership, ProviderInfo,
+    LockProvider, Operation, OwnerWrite, Ownership, ProviderInfo,
 };
 
 use crate::check::{self, StoreReport};
@@ -135,8 +135,12 @@ impl RedisLockProvider {
         self.info.capabilities().steps(duration).to_string()
     }
 
-    async fn change(&self, lease: &Lease, taken_for: Duration) -> Result<Ownership, LockError> {
-        let write = lease.next_write()?;
+    async fn change(
+        &self,
+        lease: &Lease,
+        write: &OwnerWrite,
+        taken_for: Duration,
+    ) -> Result<Ownership, LockError> {
         let arguments = vec![
             write.first().to_owned(),
             write.stored().to_owned(),
@@ -195,11 +199,11 @@ impl LockProvider for RedisLockProvider {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, at_most).await
+        self.change(lease, &lease.next_write()?, at_most).await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, keep_for).await
+        self.change(lease, &lease.release_write()?, keep_for).await
     }
 }
 

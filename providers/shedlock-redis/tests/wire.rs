@@ -126,7 +126,7 @@ async fn values_are_as_jvm_nodes_write_them() {
     let extended = place.ask(&["GET", key]).await;
     assert_eq!(
         extended,
-        format!("{taken}000000000001"),
+        format!("{taken}000000000002"),
         "the time stays, the write has a number"
     );
     assert!((49_000..=50_000).contains(&place.pttl(key).await));

@@ -177,7 +177,7 @@ impl<D: Driver> SqlLocks<D> {
     pub async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let release = Release {
             lock: lease.name(),
-            write: &lease.next_write()?,
+            write: &lease.release_write()?,
             keep_for,
             is_done: lease.is_done(),
         };

@@ -125,6 +125,9 @@ async fn acquire_once(
     let call = store.acquire(acquisition.request());
     match question.ask(config.timeout(), call).await {
         Ok(Acquisition::Granted(lease)) => {
+            if let Some(predecessor) = lease.predecessor() {
+                events::taken_over(&Subject::new(config, info), info.node_name(), predecessor);
+            }
             let now = info.clock().boot();
             let sent = acquisition.request().requested_at();
             let deadline = sent.saturating_add(lease.valid_for());

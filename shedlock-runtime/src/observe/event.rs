@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::seam::predecessor::Predecessor;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::outcome::SkipReason;
@@ -68,6 +69,12 @@ pub enum EventKind {
         /// The fencing token of the lease; `None` if the store has no fencing tokens.
         fencing_token: Option<u64>,
     },
+    /// The store granted the lock to this process after another holder's lease had ended without a release. The lock event
+    /// [`Acquired`](Self::Acquired) follows.
+    ///
+    /// The holder's node crashed, was cut off from the store, or ran for longer than its lease; its run may be unfinished. A JVM node's
+    /// crash is not reported, because its record does not tell a crash from a release.
+    TakenOver(Predecessor),
     /// The store refused the lock, so the call is skipped.
     Skipped {
         /// Why the call is skipped.
@@ -242,6 +249,7 @@ impl EventKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Acquired { .. } => "lock.acquired",
+            Self::TakenOver(_) => "lock.taken_over",
             Self::Skipped { .. } => "lock.skipped",
             Self::Failed(_) => "lock.error",
             Self::Indeterminate => "lock.indeterminate",

@@ -9,6 +9,7 @@ use crate::observe::event::{EventKind, LockEvent, LossReason, RunOutcome};
 use crate::observe::listener;
 use crate::seam::answer::Refusal;
 use crate::seam::info::ProviderInfo;
+use crate::seam::predecessor::Predecessor;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
@@ -23,6 +24,7 @@ mod operator;
 mod rate_limit;
 mod store_call;
 mod stuck_holder;
+mod takeover;
 mod wire;
 
 pub(crate) use asking_again::log as asking_again;
@@ -105,6 +107,12 @@ pub(crate) fn acquired(lock: &dyn HeldLock, at_most: Duration, took: impl Fn() -
         took: took(),
         fencing_token: lock.fencing_token(),
     });
+}
+
+/// `node` is the name of this node in the store.
+pub(crate) fn taken_over(subject: &Subject, node: &str, predecessor: &Predecessor) {
+    takeover::log(subject, node, predecessor);
+    tell(subject, || EventKind::TakenOver(predecessor.clone()));
 }
 
 pub(crate) fn skipped(

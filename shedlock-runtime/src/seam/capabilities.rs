@@ -31,6 +31,10 @@ use crate::values::name::{InvalidName, LockName};
 /// assert_eq!(info.capabilities().shortest_lease(), Duration::from_secs(1));
 /// ```
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an ability of its own, with a method that declares it"
+)]
 pub struct Capabilities {
     expiry: Expiry,
     grain: Duration,
@@ -43,6 +47,7 @@ pub struct Capabilities {
     keeps_free_records: bool,
     pushes_releases: bool,
     keeps_positions: bool,
+    tells_takeovers: bool,
 }
 
 /// What ends a lease that its holder neither releases nor extends.
@@ -123,6 +128,7 @@ impl Capabilities {
             keeps_free_records: true,
             pushes_releases: false,
             keeps_positions: false,
+            tells_takeovers: false,
         }
     }
 
@@ -213,6 +219,14 @@ impl Capabilities {
         self
     }
 
+    /// Declares that an acquisition tells whose expired record it replaced, with
+    /// [`Lease::taken_over_from`](crate::Lease::taken_over_from).
+    #[must_use]
+    pub const fn with_takeovers(mut self) -> Self {
+        self.tells_takeovers = true;
+        self
+    }
+
     /// What ends a lease that its holder neither releases nor extends.
     #[must_use]
     pub const fn expiry(&self) -> Expiry {
@@ -271,6 +285,12 @@ impl Capabilities {
     #[must_use]
     pub const fn keeps_positions(&self) -> bool {
         self.keeps_positions
+    }
+
+    /// Whether an acquisition tells whose expired record it replaced; see [`Predecessor`](crate::Predecessor).
+    #[must_use]
+    pub const fn tells_takeovers(&self) -> bool {
+        self.tells_takeovers
     }
 
     /// Converts `duration` to whole steps of [`grain`](Self::grain), rounded up. Rounding down would end a lease in the store before it ends

@@ -191,6 +191,16 @@ impl ProviderInfo {
         }
     }
 
+    /// The same description with [`Capabilities::with_takeovers`], if the store keeps what tells of a takeover.
+    pub(crate) fn with_takeovers(self) -> Self {
+        let capabilities = Capabilities::clone(&self.capabilities);
+        if capabilities.keeps_free_records() {
+            self.with_capabilities(capabilities.with_takeovers())
+        } else {
+            self
+        }
+    }
+
     /// The same provider with the same identity, displayed with `wrapper` around it.
     pub(crate) fn shown_behind(&self, wrapper: &str) -> Self {
         Self {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use crate::seam::info::ProviderInfo;
+use crate::seam::predecessor::Predecessor;
 use crate::seam::trail::Trail;
 use crate::values::clock::{BootInstant, Clock};
 use crate::values::error::{ErrorKind, LockError};
@@ -39,6 +40,7 @@ pub struct Lease {
     pub(super) acquired: BootInstant,
     pub(super) at_least: Duration,
     pub(super) valid_for: Duration,
+    pub(super) predecessor: Option<Arc<Predecessor>>,
 }
 
 impl Lease {
@@ -87,10 +89,11 @@ impl Lease {
         self.trail.get()?.notes.of_type()
     }
 
-    /// The next write of this lease, for an extension or a release; see [`OwnerWrite`].
+    /// The next write of this lease that is an extension; see [`OwnerWrite`]. The write of a release is
+    /// [`release_write`](Self::release_write).
     ///
     /// Each write has a greater number than those before, also if they were made from another clone of the lease. A provider calls
-    /// this once for each extension and each release. When it asks its store again for the same thing, after a lost answer, it uses
+    /// this method once for each extension. When it asks its store again for the same extension, after a lost answer, it uses
     /// the same write.
     ///
     /// # Errors
@@ -104,7 +107,7 @@ impl Lease {
     ///
     /// fn example(lease: &Lease) -> Result<(), LockError> {
     ///     let extension = lease.next_write()?;
-    ///     let release = lease.clone().next_write()?;
+    ///     let release = lease.clone().release_write()?;
     ///     // An extension that arrives after the release finds the release's number.
     ///     assert_eq!(extension.standing(release.stored()), Standing::Later);
     ///     Ok(())
@@ -117,12 +120,39 @@ impl Lease {
     /// # Ok::<(), LockError>(())
     /// ```
     pub fn next_write(&self) -> Result<OwnerWrite, LockError> {
-        self.owner().map(Owner::next_write).ok_or_else(|| {
-            LockError::new(
-                ErrorKind::Other,
-                "the lease was granted by another provider",
-            )
-        })
+        self.owner().map(Owner::next_write).ok_or_else(no_owner)
+    }
+
+    /// The next write of this lease that is a release, numbered as [`next_write`](Self::next_write) numbers extensions.
+    ///
+    /// The owner that this write stores says that the lock was released. From that, the next acquisition learns that the holder before did
+    /// not just let its lease end; see [`Predecessor::from_record`]. A release that keeps the lock taken for an `at_least` is a release, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_write`](Self::next_write).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{Lease, LockError, Predecessor};
+    ///
+    /// fn example(lease: &Lease) -> Result<(), LockError> {
+    ///     let (extension, release) = (lease.next_write()?, lease.release_write()?);
+    ///     // What the next acquisition finds if the holder's node has died, and if the holder has released the lock.
+    ///     assert!(Predecessor::from_record(extension.stored(), None, None).is_some());
+    ///     assert!(Predecessor::from_record(release.stored(), None, None).is_none());
+    ///     Ok(())
+    /// }
+    /// # use shedlock_runtime::{AcquireRequest, LockConfiguration, ProviderInfo};
+    /// # let info = ProviderInfo::new("toy");
+    /// # let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, info.clock().boot());
+    /// # let _owner = request.owner(&info)?;
+    /// # example(&request.grant(None))?;
+    /// # Ok::<(), LockError>(())
+    /// ```
+    pub fn release_write(&self) -> Result<OwnerWrite, LockError> {
+        self.owner().map(Owner::release_write).ok_or_else(no_owner)
     }
 
     /// A copy of the lease with a write counter of its own, for tests of providers.
@@ -137,10 +167,10 @@ impl Lease {
     ///
     /// fn example(lease: &Lease) -> Result<(), LockError> {
     ///     let late = lease.replica();
-    ///     let (extension, release) = (lease.next_write()?, lease.next_write()?);
+    ///     let (extension, release) = (lease.next_write()?, lease.release_write()?);
     ///     // Delivered once more, in the same order.
     ///     assert_eq!(late.next_write()?, extension);
-    ///     assert_eq!(late.next_write()?, release);
+    ///     assert_eq!(late.release_write()?, release);
     ///     Ok(())
     /// }
     /// # use shedlock_runtime::{AcquireRequest, LockConfiguration, ProviderInfo};
@@ -195,6 +225,40 @@ impl Lease {
         self
     }
 
+    /// Says whose expired record the store replaced when it granted the lock. The runtime reports the predecessor once, as the event
+    /// [`TakenOver`](crate::EventKind::TakenOver). `None` changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use shedlock_runtime::{AcquireRequest, LockConfiguration, Predecessor, ProviderInfo};
+    ///
+    /// let info = ProviderInfo::new("toy");
+    /// let request = AcquireRequest::new(LockConfiguration::new("mail", "5m")?, info.clock().boot());
+    /// // The record that the acquisition replaced was written by a node that died.
+    /// let (found, locked_at) = ("web-2#0123456789abcdef0123456789abcdef", SystemTime::now());
+    /// let predecessor = Predecessor::from_record(found, Some(locked_at), None);
+    /// let lease = request.grant(Some(34)).taken_over_from(predecessor);
+    /// assert_eq!(&*lease.predecessor().expect("a node that died").node, "web-2");
+    /// # Ok::<(), shedlock_runtime::LockError>(())
+    /// ```
+    #[must_use]
+    pub fn taken_over_from(mut self, predecessor: Option<Predecessor>) -> Self {
+        if let Some(predecessor) = predecessor {
+            self.predecessor = Some(Arc::new(predecessor));
+        }
+        self
+    }
+
+    /// The holder whose lease ended without a release before this lease was granted; `None` if there was no such holder, or if the provider
+    /// does not tell.
+    #[must_use]
+    pub fn predecessor(&self) -> Option<&Predecessor> {
+        self.predecessor.as_deref()
+    }
+
     /// The same lease under another name, for a wrapper that gives its locks names of their own.
     #[must_use]
     pub fn renamed(&self, name: LockName) -> Self {
@@ -239,4 +303,11 @@ impl Lease {
             .saturating_add(at_least);
         self.at_least = self.at_least.max(from_acquisition);
     }
+}
+
+fn no_owner() -> LockError {
+    LockError::new(
+        ErrorKind::Other,
+        "the lease was granted by another provider",
+    )
 }

@@ -30,6 +30,9 @@ use crate::values::error::LockError;
 ///   If that owner's lease has ended or was released meanwhile, the answer is [`AcquireRequest::too_late`].
 /// - [`extend`](Self::extend) and [`release`](Self::release) change the record only if it still bears the owner of the lease.
 /// - After a release the lock stays taken for `keep_for`.
+/// - A release stores the lease's [`release_write`](Lease::release_write), so that the next acquisition can tell a lock that was released
+///   from one whose lease ended. A provider that declares [`with_takeovers`](crate::Capabilities::with_takeovers) tells the latter by
+///   [`Lease::taken_over_from`].
 /// - "Somebody else holds the lock" is an answer. An error means that the store could not tell.
 ///
 /// # Cancel safety
@@ -59,7 +62,8 @@ use crate::values::error::LockError;
 /// use std::time::Duration;
 ///
 /// use shedlock_runtime::{
-///     AcquireRequest, Acquisition, BootInstant, Lease, LockError, LockProvider, Ownership, ProviderInfo, Standing, async_trait,
+///     AcquireRequest, Acquisition, BootInstant, Lease, LockError, LockProvider, OwnerWrite, Ownership, Predecessor, ProviderInfo, Standing,
+///     async_trait,
 /// };
 ///
 /// /// The owner and the end of each lock.
@@ -72,8 +76,8 @@ use crate::values::error::LockError;
 /// }
 ///
 /// impl Toy {
-///     fn change(&self, lease: &Lease, ends_in: Duration, must_be_live: bool) -> Result<Ownership, LockError> {
-///         let (write, now) = (lease.next_write()?, self.info.clock().boot());
+///     fn change(&self, lease: &Lease, write: &OwnerWrite, ends_in: Duration, must_be_live: bool) -> Result<Ownership, LockError> {
+///         let now = self.info.clock().boot();
 ///         let mut records = self.records.lock().unwrap();
 ///         let Some((owner, end)) = records.get_mut(lease.name().as_str()) else {
 ///             return Ok(Ownership::Lost);
@@ -100,23 +104,25 @@ use crate::values::error::LockError;
 ///     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
 ///         let (write, now) = (request.write(&self.info)?, self.info.clock().boot());
 ///         let mut records = self.records.lock().unwrap();
+///         let mut predecessor = None;
 ///         if let Some((owner, end)) = records.get(request.name().as_str()) {
 ///             let remaining = end.saturating_since(now);
 ///             if !remaining.is_zero() || write.standing(owner) != Standing::Foreign {
 ///                 return request.answer_from_record(&self.info, owner, remaining, None);
 ///             }
+///             predecessor = Predecessor::from_record(owner, None, None);
 ///         }
 ///         let record = (write.stored().to_owned(), now.saturating_add(request.at_most()));
 ///         records.insert(request.name().as_str().to_owned(), record);
-///         Ok(Acquisition::Granted(request.grant(None)))
+///         Ok(Acquisition::Granted(request.grant(None).taken_over_from(predecessor)))
 ///     }
 ///
 ///     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-///         self.change(lease, at_most, true)
+///         self.change(lease, &lease.next_write()?, at_most, true)
 ///     }
 ///
 ///     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-///         self.change(lease, keep_for, false)
+///         self.change(lease, &lease.release_write()?, keep_for, false)
 ///     }
 /// }
 /// # #[tokio::main(flavor = "current_thread")]

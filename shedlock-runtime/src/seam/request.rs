@@ -258,6 +258,7 @@ impl AcquireRequest {
             acquired: self.requested_at,
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
+            predecessor: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -11,6 +11,7 @@ use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::capabilities::{Capabilities, Fencing};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
+use crate::seam::predecessor::Predecessor;
 use crate::seam::provider::LockProvider;
 use crate::seam::request::AcquireRequest;
 use crate::values::clock::{BootInstant, Clock, TokioClock};
@@ -66,6 +67,7 @@ struct Record {
     // The token also identifies the owner, because no two acquisitions have the same token.
     token: u64,
     mark: Option<Box<OperatorMark>>,
+    is_released: bool,
     position: Option<Position>,
 }
 
@@ -101,7 +103,8 @@ impl InMemoryLockProvider {
             .with_capabilities(
                 Capabilities::new()
                     .with_fencing(Fencing::UntilRestart)
-                    .with_positions(),
+                    .with_positions()
+                    .with_takeovers(),
             );
         Self {
             info,
@@ -118,6 +121,32 @@ impl InMemoryLockProvider {
         match request.position_rule() {
             None => Ok(stored),
             Some(rule) => rule.next(stored, self.info.clock().utc()).map(Some),
+        }
+    }
+
+    /// The holder of a record whose lease has ended, if nobody released the lock.
+    fn predecessor(&self, record: &Record) -> Option<Predecessor> {
+        if record.is_released || record.mark.is_some() {
+            return None;
+        }
+        let time_of_day = self.time_of_day();
+        let (since, until) = (
+            time_of_day(record.locked_at),
+            time_of_day(record.lock_until),
+        );
+        let holder = Predecessor::new(self.info.node_name(), Some(since), Some(until));
+        let holder = holder.with_fencing_token(Some(record.token));
+        Some(holder.with_position(record.position))
+    }
+
+    /// Turns readings of the forward clock into times of day.
+    fn time_of_day(&self) -> impl Fn(BootInstant) -> SystemTime {
+        let (now, utc) = (self.now(), self.info.clock().utc());
+        move |instant| {
+            let ahead = instant.saturating_since(now);
+            let behind = now.saturating_since(instant);
+            let late = utc.checked_add(ahead).unwrap_or(utc);
+            late.checked_sub(behind).unwrap_or(SystemTime::UNIX_EPOCH)
         }
     }
 
@@ -153,8 +182,10 @@ impl LockProvider for InMemoryLockProvider {
             locked_at: now,
             token,
             mark: None,
+            is_released: false,
             position: None,
         };
+        let mut predecessor = None;
         match locks.records.get_mut(request.name()) {
             Some(record) if record.lock_until > now => {
                 let remaining = record.lock_until.saturating_since(now);
@@ -174,6 +205,7 @@ impl LockProvider for InMemoryLockProvider {
                     }
                 }
                 if let Some(record) = found {
+                    predecessor = self.predecessor(record);
                     *record = granted;
                 } else {
                     locks.forget_free(now);
@@ -182,7 +214,8 @@ impl LockProvider for InMemoryLockProvider {
             }
         }
         locks.last_token = token;
-        Ok(Acquisition::Granted(request.grant(Some(token))))
+        let lease = request.grant(Some(token)).taken_over_from(predecessor);
+        Ok(Acquisition::Granted(lease))
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
@@ -206,6 +239,7 @@ impl LockProvider for InMemoryLockProvider {
         match self.locks().own(lease) {
             Some(record) => {
                 record.lock_until = lock_until;
+                record.is_released = true;
                 if let Some(position) = &mut record.position {
                     position.is_done |= lease.is_done();
                 }

@@ -40,7 +40,7 @@ pub struct Owner(Arc<Acquisition>);
 struct Acquisition {
     node: Arc<str>,
     secret: [u8; 16],
-    /// The number of the last write.
+    /// How many writes were numbered.
     numbered: AtomicU64,
 }
 
@@ -91,11 +91,24 @@ impl Owner {
         }
     }
 
-    /// The next write of this acquisition: an extension or a release. Each write has a greater number than those before. A provider gets
-    /// this write from [`Lease::next_write`](crate::Lease::next_write).
+    /// The next write of this acquisition that is an extension. Each write has a greater number than those before. A provider gets this write
+    /// from [`Lease::next_write`](crate::Lease::next_write).
     #[must_use]
     pub fn next_write(&self) -> OwnerWrite {
-        let number = self.0.numbered.fetch_add(1, Ordering::Relaxed) + 1;
+        self.numbered_write(false)
+    }
+
+    /// The next write of this acquisition that is a release. Its number is odd, so that the record tells a lock that was released from a
+    /// lock whose lease ended; see [`Predecessor`](crate::Predecessor). A provider gets this write from
+    /// [`Lease::release_write`](crate::Lease::release_write).
+    #[must_use]
+    pub fn release_write(&self) -> OwnerWrite {
+        self.numbered_write(true)
+    }
+
+    fn numbered_write(&self, is_release: bool) -> OwnerWrite {
+        let count = self.0.numbered.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = count * 2 + u64::from(is_release);
         let first = self.stored();
         let mut stored = String::with_capacity(first.len() + NUMBER_DIGITS);
         stored.push_str(&first);
@@ -138,6 +151,16 @@ impl Owner {
             Some(acquisition) => acquisition != stored,
             None => OperatorMark::parse(stored).is_some(),
         }
+    }
+
+    /// Whether a release wrote `stored`. False for the owner that a JVM node or an operator wrote.
+    pub(crate) fn is_release(stored: &str) -> bool {
+        // The last digit of the number tells whether it is odd.
+        let digit = stored.bytes().last().unwrap_or_default();
+        Self::acquisition_of(stored).is_some_and(|acquisition| acquisition != stored)
+            && char::from(digit)
+                .to_digit(16)
+                .is_some_and(|digit| digit % 2 == 1)
     }
 
     /// The part of `stored` that all writes of one acquisition have in common; `None` if a JVM node or an operator wrote it.
@@ -184,7 +207,7 @@ impl Eq for Owner {}
 /// the server delayed it. To recognise such a request, each write of an acquisition has a number:
 ///
 /// - The acquisition stores `<node>#<32 hexadecimal digits>`. An extension and a release store the same text with a number behind it: 12
-///   hexadecimal digits.
+///   hexadecimal digits. The number of an extension is even, and the number of a release is odd.
 /// - A write is carried out only if the record bears the same owner with no greater number.
 ///
 /// The number has a fixed width, so a store needs to compare bytes and no more. A provider writes these conditions:
@@ -386,6 +409,7 @@ mod tests {
         let acquisition = owner.first_write();
         let writes: Vec<_> = (0..300).map(|_| owner.clone().next_write()).collect();
         for pair in writes.windows(2) {
+            assert!(!Owner::is_release(pair[0].stored()));
             assert_eq!(pair[0].standing(pair[1].stored()), Standing::Later);
             assert_eq!(pair[1].standing(pair[0].stored()), Standing::Earlier);
             assert!(pair[0].stored() < pair[1].stored());
@@ -406,6 +430,27 @@ mod tests {
             assert!(!format!("{write:?}").contains(&acquisition.stored()[6..]));
         }
         assert_eq!(owner.replica().next_write(), owner.next_write());
+    }
+
+    #[test]
+    fn a_release_is_told_from_an_extension() {
+        let owner = Owner::generate(&node_name("web-2")).unwrap();
+        let writes = [
+            owner.first_write(),
+            owner.next_write(),
+            owner.release_write(),
+            owner.next_write(),
+            owner.release_write(),
+        ];
+        let released = writes.each_ref().map(|it| Owner::is_release(it.stored()));
+        assert_eq!(released, [false, false, true, false, true]);
+        for pair in writes.windows(2) {
+            assert_eq!(pair[1].standing(pair[0].stored()), Standing::Earlier);
+            assert_eq!(pair[0].stored().len().max(50), pair[1].stored().len());
+        }
+        for foreign in ["", "host#1", "app.example", "released: by hand"] {
+            assert!(!Owner::is_release(foreign), "{foreign}");
+        }
     }
 
     #[test]

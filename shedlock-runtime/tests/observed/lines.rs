@@ -96,6 +96,48 @@ async fn a_lock_kept_for_its_at_least_is_released_from_then() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_holder_that_never_came_back_is_named_once() {
+    start();
+    let (store, _records) = store();
+    hold(&store, "dead", "10m").await;
+    seconds(601).await;
+    run(&store, config("dead", "10m"), async {}).await.unwrap();
+    run(&store, config("dead", "10m"), async {}).await.unwrap();
+    let expected = [
+        "lock.acquired",
+        "lock.taken_over",
+        "lock.acquired",
+        "lock.released",
+        "lock.acquired",
+        "lock.released",
+    ];
+    assert_eq!(names("dead"), expected);
+    assert_eq!(loud("dead"), ["lock.taken_over"]);
+
+    let node = &*host_node_name();
+    let told = line("dead", "lock.taken_over");
+    check(&told, Level::WARN, "dead", "records");
+    assert_eq!(told.field("lock.node"), node);
+    assert_eq!(told.field("predecessor.node"), node);
+    assert!(told.field("predecessor.since").starts_with("20"));
+    assert!(
+        told.field("predecessor.fencing_token")
+            .parse::<u64>()
+            .unwrap()
+            > 0
+    );
+    let parts = [
+        node,
+        " took over `dead` from ",
+        node,
+        ", which had it since 20",
+        "Z and did not give it back until its lease ended at 20",
+        "Z: that node crashed, lost the store, or ran past its lease; look whether its work is complete",
+    ];
+    says(&told, &parts);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_operator_does_is_said_at_info() {
     start();
     let memory = InMemoryLockProvider::new();

@@ -165,7 +165,8 @@ async fn every_series_of_a_lock_is_there_from_the_beginning() {
         shedlock_skipped reason=contended
         shedlock_skipped reason=held
         shedlock_skipped reason=paused
-        shedlock_skipped reason=shutting_down";
+        shedlock_skipped reason=shutting_down
+        shedlock_takeovers";
     let expected: Vec<_> = expected
         .lines()
         .map(str::trim)
@@ -229,6 +230,11 @@ async fn what_goes_wrong_is_counted_by_its_kind() {
     })
     .await
     .unwrap_err();
+    hold(&store, "m-wrong", "10s").await;
+    seconds(11).await;
+    run(&store, config("m-wrong", "10s"), async {})
+        .await
+        .unwrap();
     let found = counts(&recorder, "m-wrong");
     let is = |series: &str| {
         found
@@ -237,8 +243,8 @@ async fn what_goes_wrong_is_counted_by_its_kind() {
             .map_or(0.0, |(_, value)| *value)
     };
     for (series, expected) in [
-        ("shedlock_attempts", 4.0),
-        ("shedlock_acquired", 3.0),
+        ("shedlock_attempts", 6.0),
+        ("shedlock_acquired", 5.0),
         ("shedlock_errors kind=unavailable op=acquire", 1.0),
         ("shedlock_errors kind=unavailable op=extend", 1.0),
         ("shedlock_errors kind=schema op=release", 1.0),
@@ -249,7 +255,8 @@ async fn what_goes_wrong_is_counted_by_its_kind() {
         ("shedlock_losses reason=deadline", 1.0),
         ("shedlock_losses reason=stolen", 1.0),
         ("shedlock_overruns", 1.0),
-        ("shedlock_body_seconds_count outcome=completed", 2.0),
+        ("shedlock_takeovers", 1.0),
+        ("shedlock_body_seconds_count outcome=completed", 3.0),
         ("shedlock_body_seconds_count outcome=lost", 1.0),
         ("shedlock_held", 0.0),
     ] {

@@ -155,6 +155,15 @@ macro_rules! __conformance_cases {
                 one_of_many_runs
                 without_positions_a_request_for_one_is_refused
             }
+            takeovers {
+                a_dead_holder_is_told_once
+                a_holder_that_extended_is_told
+                a_released_lock_has_no_predecessor
+                a_late_release_is_a_release
+                an_operator_is_no_dead_holder
+                a_foreign_record_is_no_dead_holder
+                the_run_of_a_dead_holder_is_told
+            }
             contention {
                 one_of_many_wins_a_new_lock
                 one_of_many_wins_a_released_lock

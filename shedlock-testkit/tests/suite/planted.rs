@@ -172,6 +172,9 @@ planted! {
         ambiguity::a_lost_grant_is_given_back "should long be free",
         ambiguity::a_cancelled_acquisition_leaves_nothing "should long be free",
         ambiguity::a_reply_lost_on_the_way_is_no_grant "should long be free";
+    ReleaseIsNotMarked:
+        takeovers::a_released_lock_has_no_predecessor "the lock was released",
+        takeovers::a_late_release_is_a_release "the lock was released";
     ReleaseWithoutOwner:
         owner::a_late_release_frees_nothing "the stale holder is told",
         owner::a_late_release_keeps_nothing "the stale holder is told",
@@ -191,6 +194,12 @@ planted! {
         resuming::resume_leaves_a_held_lock_alone "nobody has paused it";
     RoundsDown:
         time::fractions_are_not_cut_off "was to be kept";
+    TakeoverHasTheWrongTimes:
+        takeovers::a_dead_holder_is_told_once "the beginning is";
+    TakeoversAreNotTold:
+        takeovers::a_dead_holder_is_told_once "nobody said so",
+        takeovers::a_holder_that_extended_is_told "nobody said so",
+        takeovers::the_run_of_a_dead_holder_is_told "nobody said so";
     TokenDiesWithTheRow:
         fencing::survives_deletion "was granted after",
         admin::tokens_grow_whatever_an_operator_does "was granted after";

@@ -57,6 +57,7 @@ impl Meters<'_> {
                 self.count(&series.acquired);
                 self.seconds(&series.acquire_seconds, *took);
             }
+            EventKind::TakenOver(_) => self.count(&series.taken_over),
             EventKind::Skipped { reason, took, .. } => {
                 self.count(&series.attempts);
                 self.count(&series.skipped(*reason));

@@ -1,6 +1,6 @@
 //! Reading and changing the locks in memory as an operator.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -8,7 +8,6 @@ use super::{InMemoryLockProvider, Record};
 use crate::seam::lock_info::LockInfo;
 use crate::seam::provider::LockProvider as _;
 use crate::seam::records::{LockRecords, Overrule, Selection};
-use crate::values::clock::BootInstant;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
@@ -16,20 +15,14 @@ use crate::values::operator_mark::OperatorMark;
 impl InMemoryLockProvider {
     /// The record as an operator sees it: the times of the record, which are readings of the forward clock, become times of day.
     fn describe(&self, name: &LockName, record: &Record) -> LockInfo {
-        let (now, utc) = (self.now(), self.info().clock().utc());
-        let time_of_day = |instant: BootInstant| {
-            let ahead = instant.saturating_since(now);
-            let behind = now.saturating_since(instant);
-            let late = utc.checked_add(ahead).unwrap_or(utc);
-            late.checked_sub(behind).unwrap_or(SystemTime::UNIX_EPOCH)
-        };
+        let time_of_day = self.time_of_day();
         let mark = record.mark.as_ref().map(ToString::to_string);
         LockInfo::from_record(
             name.as_str(),
             mark.as_deref().unwrap_or_default(),
             Some(time_of_day(record.locked_at)),
             time_of_day(record.free_since()),
-            utc,
+            self.info().clock().utc(),
         )
         .with_fencing_token((record.token > 0).then_some(record.token))
     }
@@ -66,6 +59,7 @@ impl InMemoryLockProvider {
             locked_at: now,
             token,
             mark: Some(Box::new(mark.clone())),
+            is_released: false,
             position,
         };
         locks.records.insert(name.clone(), paused);

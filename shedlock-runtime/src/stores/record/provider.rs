@@ -11,6 +11,7 @@ use super::{Found, LockRecord, RecordStore, Snapshot, Written};
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
+use crate::seam::predecessor::Predecessor;
 use crate::seam::provider::LockProvider;
 use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError};
@@ -73,7 +74,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
     #[must_use]
     pub fn new(info: ProviderInfo, store: S) -> Self {
         Self {
-            info: info.with_own_identity(),
+            info: info.with_own_identity().with_takeovers(),
             store: Arc::new(store),
         }
     }
@@ -94,6 +95,14 @@ impl<S: RecordStore> RecordLockProvider<S> {
             }
             _ => in_record,
         }
+    }
+
+    /// The holder that wrote `record`, whose lease has ended, if nobody released the lock.
+    fn predecessor(&self, record: &LockRecord, version: &S::Version) -> Option<Predecessor> {
+        let (since, until) = (record.locked_at, record.lock_until);
+        let holder = Predecessor::from_record(&record.locked_by, Some(since), Some(until))?;
+        let holder = holder.with_fencing_token(self.token(record, version));
+        Some(holder.with_position(record.position))
     }
 
     /// The finest step in which the store can represent times.
@@ -120,9 +129,9 @@ impl<S: RecordStore> RecordLockProvider<S> {
     async fn change_own(
         &self,
         lease: &Lease,
+        write: &OwnerWrite,
         change: impl Fn(&mut LockRecord, RecordTime) -> Result<bool, LockError> + Send + Sync,
     ) -> Result<Ownership, LockError> {
-        let write = lease.next_write()?;
         if let Some(last) = lease.noted::<LastWrite<S::Version>>(&self.info)
             && let Some(time) = last.time.by_now(self.info.clock())
         {
@@ -131,7 +140,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
                 version: last.version.clone(),
                 time,
             };
-            if let Some(ownership) = self.change_seen(lease, &write, seen, &change).await? {
+            if let Some(ownership) = self.change_seen(lease, write, seen, &change).await? {
                 return Ok(ownership);
             }
         }
@@ -157,7 +166,7 @@ impl<S: RecordStore> RecordLockProvider<S> {
             if !change(&mut seen.record.clone(), time)? {
                 return Ok(Ownership::Lost);
             }
-            if let Some(ownership) = self.change_seen(lease, &write, seen, &change).await? {
+            if let Some(ownership) = self.change_seen(lease, write, seen, &change).await? {
                 return Ok(ownership);
             }
         }
@@ -240,6 +249,9 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                     return Ok(Acquisition::Refused(refusal));
                 }
             };
+            let before = found.as_ref().zip(expected.as_ref());
+            let predecessor =
+                before.and_then(|(record, version)| self.predecessor(record, version));
             let last_token = found.as_ref().map_or(0, |record| record.fencing_token);
             let mut record = LockRecord {
                 lock_until: lease_end(time, request.at_most(), self.grain())?,
@@ -258,7 +270,8 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                     time,
                 };
                 request.note(&self.info, last);
-                return Ok(Acquisition::Granted(request.grant(token)));
+                let lease = request.grant(token).taken_over_from(predecessor);
+                return Ok(Acquisition::Granted(lease));
             }
             seen = Some(found);
         }
@@ -271,7 +284,8 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        let extended = self.change_own(lease, |record, time| {
+        let write = lease.next_write()?;
+        let extended = self.change_own(lease, &write, |record, time| {
             if record.remaining(time.early()).is_zero() {
                 return Ok(false);
             }
@@ -282,7 +296,8 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let released = self.change_own(lease, |record, time| {
+        let write = lease.release_write()?;
+        let released = self.change_own(lease, &write, |record, time| {
             record.lock_until = released_end(time, keep_for, self.grain())?;
             if let Some(position) = &mut record.position {
                 position.is_done |= lease.is_done();

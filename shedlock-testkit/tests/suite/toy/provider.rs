@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockProvider, Owner,
-    OwnerWrite, Ownership, Position, ProviderInfo, Refusal, SkipReason, Standing, async_trait,
+    OwnerWrite, Ownership, Position, Predecessor, ProviderInfo, Refusal, SkipReason, Standing,
+    async_trait,
 };
 
 use super::Bug;
 use super::world::{Row, World};
 
 /// The token of a lock that was taken, or why it was not.
-type Taken = Result<u64, Result<Refusal, LockError>>;
+type Taken = Result<(u64, Option<Predecessor>), Result<Refusal, LockError>>;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -49,6 +50,7 @@ impl Toy {
                     Capabilities::new()
                         .with_fencing(Fencing::Always)
                         .with_positions()
+                        .with_takeovers()
                         .with_max_name_chars(64),
                 ),
             connection: AtomicU64::new(world.connections.load(Ordering::SeqCst)),
@@ -179,7 +181,7 @@ impl Toy {
                 if self.has(Bug::RepeatedAttemptMovesTheEnd) {
                     row.lock_until = self.end(now, request.at_most());
                 }
-                return Ok(row.token);
+                return Ok((row.token, None));
             }
             if held && !self.has(Bug::AcquiresHeldLocks) {
                 if self.has(Bug::RefusalWrites) {
@@ -208,6 +210,7 @@ impl Toy {
             _ => self.world.last_token.fetch_add(1, Ordering::SeqCst) + 1,
         };
         self.known.lock().unwrap().insert(key.clone());
+        let predecessor = rows.get(key).and_then(|row| self.predecessor(row));
         let row = Row {
             lock_until: self.end(now, request.at_most()),
             locked_at: now,
@@ -216,7 +219,23 @@ impl Toy {
             position,
         };
         rows.insert(key.clone(), row);
-        Ok(token)
+        Ok((token, predecessor))
+    }
+
+    /// The holder of a row whose lease has ended, if nobody released the lock.
+    fn predecessor(&self, row: &Row) -> Option<Predecessor> {
+        if self.has(Bug::TakeoversAreNotTold) {
+            return None;
+        }
+        let (since, until) = if self.has(Bug::TakeoverHasTheWrongTimes) {
+            (row.lock_until, row.locked_at)
+        } else {
+            (row.locked_at, row.lock_until)
+        };
+        let (since, until) = (self.world.time_of_day(since), self.world.time_of_day(until));
+        let holder = Predecessor::from_record(&row.owner, Some(since), Some(until))?;
+        let holder = holder.with_fencing_token(Some(row.token));
+        Some(holder.with_position(row.position))
     }
 }
 
@@ -259,7 +278,9 @@ impl LockProvider for Toy {
         let taken = self.take(request, &write, look);
         self.world.reply().await;
         match taken {
-            Ok(number) => Ok(Acquisition::Granted(request.grant(Some(number)))),
+            Ok((number, predecessor)) => Ok(Acquisition::Granted(
+                request.grant(Some(number)).taken_over_from(predecessor),
+            )),
             Err(Ok(refusal)) => Ok(Acquisition::Refused(refusal)),
             Err(Err(too_late)) => Err(too_late),
         }
@@ -313,7 +334,11 @@ impl LockProvider for Toy {
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         self.request().await?;
-        let write = lease.next_write()?;
+        let write = if self.has(Bug::ReleaseIsNotMarked) {
+            lease.next_write()?
+        } else {
+            lease.release_write()?
+        };
         let answer = self.give_back(lease, &write, keep_for);
         self.world.reply().await;
         Ok(answer)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use shedlock_runtime::{ErrorKind, LockError, Position};
 use tokio::sync::watch;
@@ -66,6 +66,11 @@ impl World {
 
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// The time of day of an instant by the server's clock.
+    pub(super) fn time_of_day(&self, instant: Duration) -> SystemTime {
+        SystemTime::now() + instant - self.now()
     }
 
     pub(super) fn set_mode(&self, mode: Mode) {

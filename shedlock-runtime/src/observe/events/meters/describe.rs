@@ -2,12 +2,16 @@
 
 use metrics::{KeyName, Recorder, Unit};
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 9] = [
     (
         "shedlock.attempts",
         "Calls that asked for the lock and got an answer or an error",
     ),
     ("shedlock.acquired", "Locks taken"),
+    (
+        "shedlock.takeovers",
+        "Locks taken after the lease of another holder had ended without a release",
+    ),
     ("shedlock.skipped", "Calls that did not run, by reason"),
     (
         "shedlock.errors",

@@ -28,6 +28,7 @@ pub(super) struct Series {
     base: [Label; 2],
     pub(super) attempts: Key,
     pub(super) acquired: Key,
+    pub(super) taken_over: Key,
     skipped: [(SkipReason, Key); 4],
     /// The transient kinds of errors, and those that can keep a job from its first run. An error of any other kind makes its series when it
     /// first occurs.
@@ -89,6 +90,7 @@ impl Series {
         Self {
             attempts: key("shedlock.attempts", &[]),
             acquired: key("shedlock.acquired", &[]),
+            taken_over: key("shedlock.takeovers", &[]),
             skipped: [
                 skipped(SkipReason::Held),
                 skipped(SkipReason::Contended),
@@ -172,6 +174,7 @@ impl Series {
         let counters = [
             &self.attempts,
             &self.acquired,
+            &self.taken_over,
             &self.overruns,
             &self.extended,
             &self.not_extended,

@@ -11,6 +11,7 @@ use metrics::{
 
 use super::{Meters, Series};
 use crate::observe::event::{EventKind, LockEvent, LossReason, RunOutcome};
+use crate::seam::predecessor::Predecessor;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::outcome::SkipReason;
@@ -70,6 +71,7 @@ fn written(kind: EventKind) -> BTreeSet<String> {
 fn variant(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::Acquired { .. } => "Acquired",
+        EventKind::TakenOver(_) => "TakenOver",
         EventKind::Skipped { .. } => "Skipped",
         EventKind::Failed(_) => "Failed",
         EventKind::Indeterminate => "Indeterminate",
@@ -103,6 +105,7 @@ fn one_of_each() -> Vec<EventKind> {
             took: second,
             fencing_token: None,
         },
+        EventKind::TakenOver(Predecessor::new("web-2", None, None)),
         EventKind::Skipped {
             reason: SkipReason::Held,
             node: None,
