@@ -42,6 +42,15 @@ pub(crate) fn zone_not_followed(name: &LockName, cause: &tokio_cron_scheduler::J
     );
 }
 
+pub(crate) fn ticks_are_alike(name: &LockName) {
+    debug!(
+        target: TARGET,
+        event = "job.no_instants",
+        lock.name = %name,
+        "the store keeps no positions, so only `at_least` keeps a tick of `{name}` from a second run"
+    );
+}
+
 pub(crate) fn spacing(name: &LockName, doubt: &impl std::fmt::Display) {
     warn!(
         target: TARGET,

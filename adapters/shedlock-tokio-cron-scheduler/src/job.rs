@@ -3,18 +3,20 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
 use humantime::format_duration;
-use shedlock_runtime::{LockConfiguration, LockingTaskExecutor, ToDuration};
+use shedlock_runtime::{LockingTaskExecutor, ToDuration};
 use tokio_cron_scheduler::Job;
 
 use crate::error::JobError;
 use crate::events;
+use crate::lock::TickLock;
 use crate::run::{JobResult, Running, Task};
 use crate::spacing::Ticks;
-use crate::zone::{follow, next_tick};
+use crate::zone::{Schedule, follow};
 
 /// The number of future ticks among which the shortest gap between two ticks is searched.
 const LOOK_AHEAD: usize = 32;
@@ -22,7 +24,8 @@ const LOOK_AHEAD: usize = 32;
 /// Creates locked [`Job`]s for a [`JobScheduler`](tokio_cron_scheduler::JobScheduler).
 ///
 /// Each function takes a closure that is called for every run, on the node that holds the lock. A lock without an `at_least` gets a
-/// default, so that a node that sees the tick a little later does not repeat a short run; see the [crate's front page](crate).
+/// default, so that a node that sees the tick a little later does not repeat a short run; see the [crate's front page](crate). If the
+/// provider keeps positions, a job by cron also runs at most once for each tick: see [`TickLock`].
 ///
 /// # Examples
 ///
@@ -57,7 +60,7 @@ impl LockedJob {
     pub fn cron<F, Fut>(
         schedule: impl AsRef<str>,
         locks: &LockingTaskExecutor,
-        lock: LockConfiguration,
+        lock: impl Into<TickLock>,
         body: F,
     ) -> Result<Job, JobError>
     where
@@ -76,7 +79,7 @@ impl LockedJob {
         schedule: impl AsRef<str>,
         zone: Z,
         locks: &LockingTaskExecutor,
-        lock: LockConfiguration,
+        lock: impl Into<TickLock>,
         body: F,
     ) -> Result<Job, JobError>
     where
@@ -84,7 +87,7 @@ impl LockedJob {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output: JobResult> + Send + 'static,
     {
-        let lock = (locks.clone(), lock, Running::default());
+        let lock = (locks.clone(), lock.into(), Running::default());
         cron(schedule.as_ref(), zone, lock, body)
     }
 
@@ -96,20 +99,20 @@ impl LockedJob {
     pub fn interval<F, Fut>(
         every: impl ToDuration,
         locks: &LockingTaskExecutor,
-        lock: LockConfiguration,
+        lock: impl Into<TickLock>,
         body: F,
     ) -> Result<Job, JobError>
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output: JobResult> + Send + 'static,
     {
-        let lock = (locks.clone(), lock, Running::default());
+        let lock = (locks.clone(), lock.into(), Running::default());
         interval(every.to_duration()?, lock, body)
     }
 }
 
-/// The executor that takes the lock of a job, the configuration of the lock, and the bodies that are stopped together.
-type Lock = (LockingTaskExecutor, LockConfiguration, Running);
+/// The executor that takes the lock of a job, the lock, and the bodies that are stopped together.
+type Lock = (LockingTaskExecutor, TickLock, Running);
 
 pub(crate) fn cron<Z, F, Fut>(schedule: &str, zone: Z, lock: Lock, body: F) -> Result<Job, JobError>
 where
@@ -117,9 +120,9 @@ where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output: JobResult> + Send + 'static,
 {
-    let next = next_tick::<Z>(schedule)?;
-    let mut due = next(&Utc::now().with_timezone(&zone));
-    let Some(gap) = due.as_ref().map(|due| shortest_gap(due, &next)) else {
+    let ticks = Schedule::parse(schedule)?;
+    let mut due = ticks.next(&Utc::now().with_timezone(&zone));
+    let Some(gap) = due.as_ref().map(|due| shortest_gap(due, &ticks)) else {
         return Err(JobError::Never {
             schedule: schedule.to_owned(),
         });
@@ -130,11 +133,16 @@ where
         let now = Utc::now();
         let here = now.with_timezone(&in_zone);
         // A tick that was computed with an outdated offset does not count. Compared in whole seconds, as the scheduler counts.
-        let is_due = due
-            .as_ref()
-            .is_some_and(|due| due.timestamp() <= now.timestamp());
-        if is_due {
-            due = next(&here);
+        let is_due = |due: &DateTime<Z>| due.timestamp() <= now.timestamp();
+        let tick = due.take_if(|due| is_due(due));
+        // A node that was suspended means the tick that the others mean, and not the first that it missed.
+        let tick = tick.map(|tick| {
+            ticks
+                .last(&here)
+                .map_or_else(|| tick.clone(), |last| last.max(tick.clone()))
+        });
+        if tick.is_some() {
+            due = ticks.next(&here);
         }
         let (task, next) = (Arc::clone(&task), due.clone());
         Box::pin(async move {
@@ -143,8 +151,8 @@ where
             {
                 events::zone_not_followed(task.config.name(), &cause);
             }
-            if is_due {
-                task.tick().await;
+            if let Some(tick) = tick {
+                task.tick(Some(tick.to_utc().into())).await;
             }
         })
     });
@@ -164,36 +172,34 @@ where
     let task = task(lock, Ticks::Own(every), body)?;
     let job = Job::new_repeated_async(every, move |_id, _scheduler| {
         let task = Arc::clone(&task);
-        Box::pin(async move { task.tick().await })
+        Box::pin(async move { task.tick(None).await })
     });
     Ok(job?)
 }
 
 /// The task that runs the job, with an `at_least` that fits the ticks of the job.
-fn task<F>(
-    (locks, mut config, running): Lock,
-    ticks: Ticks,
-    body: F,
-) -> Result<Arc<Task<F>>, JobError> {
+fn task<F>((locks, lock, running): Lock, ticks: Ticks, body: F) -> Result<Arc<Task<F>>, JobError> {
+    let (mut config, is_repeatable) = (lock.config, lock.is_repeatable);
     if config.at_least().is_zero() {
         config = config.with_at_least(ticks.guard())?;
     } else if let Some(doubt) = ticks.doubt(config.at_least()) {
         events::spacing(config.name(), &doubt);
     }
+    let tells_ticks_apart = !is_repeatable
+        && config.position_rule().is_none()
+        && locks.info().capabilities().keeps_positions();
     Ok(Arc::new(Task {
         locks,
         config,
+        tells_ticks_apart: AtomicBool::new(tells_ticks_apart),
         running,
         body,
     }))
 }
 
 /// The shortest time between two successive ticks, counted from the tick `first` on.
-fn shortest_gap<Z: TimeZone>(
-    first: &DateTime<Z>,
-    next: impl Fn(&DateTime<Z>) -> Option<DateTime<Z>>,
-) -> Duration {
-    let ticks = std::iter::successors(Some(first.clone()), next);
+fn shortest_gap<Z: TimeZone>(first: &DateTime<Z>, schedule: &Schedule) -> Duration {
+    let ticks = std::iter::successors(Some(first.clone()), |tick| schedule.next(tick));
     let mut last: Option<DateTime<Z>> = None;
     let mut shortest = Duration::MAX;
     for tick in ticks.take(LOOK_AHEAD) {
@@ -211,9 +217,9 @@ mod tests {
     use super::*;
 
     fn gap(schedule: &str) -> u64 {
-        let next = next_tick::<Utc>(schedule).unwrap();
-        let first = next(&Utc::now()).unwrap();
-        shortest_gap(&first, next).as_secs()
+        let schedule = Schedule::parse(schedule).unwrap();
+        let first = schedule.next(&Utc::now()).unwrap();
+        shortest_gap(&first, &schedule).as_secs()
     }
 
     #[test]

@@ -13,6 +13,6 @@ pub use tokio_cron_scheduler;
 
 pub use error::JobError;
 pub use job::LockedJob;
-pub use lock::JobLock;
+pub use lock::{JobLock, TickLock};
 pub use run::JobResult;
 pub use scheduler::{LockedScheduler, Stopped};

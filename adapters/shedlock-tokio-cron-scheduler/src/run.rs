@@ -6,10 +6,12 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use shedlock_runtime::{ErrorValue as _, LockConfiguration, LockingTaskExecutor, Outcome};
+use shedlock_runtime::{
+    ErrorKind, ErrorValue as _, LockConfiguration, LockError, LockingTaskExecutor, Outcome,
+};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,6 +71,9 @@ pub(crate) struct Running {
 pub(crate) struct Task<F> {
     pub(crate) locks: LockingTaskExecutor,
     pub(crate) config: LockConfiguration,
+    /// Whether the time of a tick is the instant of its run, so that the tick has at most one run. Becomes false when the store turns out
+    /// not to keep positions.
+    pub(crate) tells_ticks_apart: AtomicBool,
     pub(crate) running: Running,
     pub(crate) body: F,
 }
@@ -78,8 +83,8 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output: JobResult>,
 {
-    /// Carries out one tick.
-    pub(crate) async fn tick(&self) {
+    /// Carries out the tick that is scheduled for `at`; `None` if other nodes do not have the same tick.
+    pub(crate) async fn tick(&self, at: Option<SystemTime>) {
         let _running = self.running.bodies.token();
         // Checked after the token is taken: a shutdown closes the tracker before it waits for the tokens.
         if self.running.bodies.is_closed() {
@@ -88,7 +93,7 @@ where
         let begun = AtomicBool::new(false);
         // The closure is called inside this future as well: if the closure panicked inside the scheduler's own call, the panic would
         // poison the scheduler's mutex of the job, and the job would never run again.
-        let run = AssertUnwindSafe(self.run_locked(&begun)).catch_unwind();
+        let run = AssertUnwindSafe(self.run_locked(at, &begun)).catch_unwind();
         let ran = tokio::select! {
             biased;
             ran = run => ran,
@@ -110,14 +115,35 @@ where
         }
     }
 
-    async fn run_locked(&self, begun: &AtomicBool) {
-        // A cancelled run is not a success either.
-        let has_failed = |ended: &Ended| !matches!(ended, Ended::Well);
-        let run = self.run(begun);
-        let run = self
-            .locks
-            .execute_with_failure_check(self.config.clone(), run, has_failed);
-        match run.await {
+    /// The configuration for the tick that is scheduled for `at`. The flag tells whether the tick is its instant.
+    fn config(&self, at: Option<SystemTime>) -> (LockConfiguration, bool) {
+        let config = self.config.clone();
+        match at {
+            Some(at) if self.tells_ticks_apart.load(Ordering::Relaxed) => {
+                match config.clone().with_instant(at) {
+                    Ok(once) => (once, true),
+                    // The machine's clock is before 1970.
+                    Err(_) => (config, false),
+                }
+            }
+            _ => (config, false),
+        }
+    }
+
+    async fn run_locked(&self, at: Option<SystemTime>, begun: &AtomicBool) {
+        let (config, has_instant) = self.config(at);
+        let mut ran = self.execute(config, begun).await;
+        if has_instant
+            && ran
+                .as_ref()
+                .is_err_and(|error| error.kind() == ErrorKind::Unsupported)
+        {
+            // A table without the columns for it: known only now.
+            self.tells_ticks_apart.store(false, Ordering::Relaxed);
+            events::ticks_are_alike(self.config.name());
+            ran = self.execute(self.config.clone(), begun).await;
+        }
+        match ran {
             Ok(Outcome::Executed(Ended::Failed(error))) => {
                 events::failed(self.config.name(), &error);
             }
@@ -129,6 +155,20 @@ where
             // Logged as for a locked function that returns `()`: at most once a minute, and not at every tick.
             Err(error) => <()>::error_value(error),
         }
+    }
+
+    /// Takes the lock and runs the body, or skips it.
+    async fn execute(
+        &self,
+        config: LockConfiguration,
+        begun: &AtomicBool,
+    ) -> Result<Outcome<Ended>, LockError> {
+        // A cancelled run is not a success either.
+        let has_failed = |ended: &Ended| !matches!(ended, Ended::Well);
+        let run = self.run(begun);
+        self.locks
+            .execute_with_failure_check(config, run, has_failed)
+            .await
     }
 
     /// Runs the body under the lock. If the body is cancelled, the executor releases the lock before the tick ends.

@@ -164,9 +164,9 @@ impl LockedScheduler {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output: JobResult> + Send + 'static,
     {
-        let config = lock.configuration(self.defaults)?;
-        let name = config.name().as_str().to_owned();
-        let lock = (self.locks.clone(), config, self.running.clone());
+        let lock = lock.lock(self.defaults)?;
+        let name = lock.config.name().as_str().to_owned();
+        let lock = (self.locks.clone(), lock, self.running.clone());
         self.add(name, job::cron(schedule.as_ref(), zone, lock, body)?)
             .await
     }
@@ -191,9 +191,9 @@ impl LockedScheduler {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output: JobResult> + Send + 'static,
     {
-        let config = lock.configuration(self.defaults)?;
-        let name = config.name().as_str().to_owned();
-        let lock = (self.locks.clone(), config, self.running.clone());
+        let lock = lock.lock(self.defaults)?;
+        let name = lock.config.name().as_str().to_owned();
+        let lock = (self.locks.clone(), lock, self.running.clone());
         self.add(name, job::interval(every.to_duration()?, lock, body)?)
             .await
     }

@@ -4,27 +4,41 @@
 //! would run one hour too early or too late, and a node that was started later would run the job at another hour than the other
 //! nodes, so that the lock could not help. This module therefore sets the offset of the next tick at each tick.
 
-use chrono::{DateTime, Offset as _, TimeZone, Utc};
+use chrono::{DateTime, Offset as _, TimeZone, Timelike as _, Utc};
+use croner::Cron;
 use tokio_cron_scheduler::job::JobId;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::error::JobError;
 
-/// The schedule as a function from an instant to the next tick after that instant.
-pub(crate) fn next_tick<Z: TimeZone>(
-    schedule: &str,
-) -> Result<impl Fn(&DateTime<Z>) -> Option<DateTime<Z>> + Send + Sync + 'static + use<Z>, JobError>
-{
-    let unreadable = || JobError::Schedule {
-        schedule: schedule.to_owned(),
-    };
-    // The scheduler itself parses the text, by means of a job that is never added.
-    let cron = Job::new(schedule, |_id, _scheduler| {})
-        .and_then(|mut job| job.job_data())
-        .map_err(|_| unreadable())?
-        .schedule()
-        .ok_or_else(unreadable)?;
-    Ok(move |from: &DateTime<Z>| cron.find_next_occurrence(from, false).ok())
+/// The schedule of a job: its ticks before and after an instant.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule(Cron);
+
+impl Schedule {
+    /// Reads `schedule` as the scheduler does: the scheduler itself parses the text, by means of a job that is never added.
+    pub(crate) fn parse(schedule: &str) -> Result<Self, JobError> {
+        let unreadable = || JobError::Schedule {
+            schedule: schedule.to_owned(),
+        };
+        let cron = Job::new(schedule, |_id, _scheduler| {})
+            .and_then(|mut job| job.job_data())
+            .map_err(|_| unreadable())?
+            .schedule()
+            .ok_or_else(unreadable)?;
+        Ok(Self(cron))
+    }
+
+    /// The first tick after `from`.
+    pub(crate) fn next<Z: TimeZone>(&self, from: &DateTime<Z>) -> Option<DateTime<Z>> {
+        self.0.find_next_occurrence(from, false).ok()
+    }
+
+    /// The last tick that is not after `now`.
+    pub(crate) fn last<Z: TimeZone>(&self, now: &DateTime<Z>) -> Option<DateTime<Z>> {
+        let now = now.clone().with_nanosecond(0)?;
+        self.0.find_previous_occurrence(&now, true).ok()
+    }
 }
 
 /// Sets the scheduler's offset for the job to the offset at `next`, which is the tick after the current tick.
@@ -52,4 +66,23 @@ pub(crate) async fn follow<Z: TimeZone>(
         data.next_tick = at;
     }
     storage.add_or_update(data).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes that see a tick at any moment until the next one mean the same tick.
+    #[test]
+    fn the_last_tick_is_the_same_until_the_next_one() {
+        let schedule = Schedule::parse("*/4 * * * * *").unwrap();
+        let tick = Utc.timestamp_opt(1_700_000_000, 0).unwrap();
+        for millis in [0, 1, 499, 500, 999, 1000, 3999] {
+            let seen = tick + chrono::TimeDelta::milliseconds(millis);
+            assert_eq!(schedule.last(&seen), Some(tick), "{millis} ms after it");
+        }
+        let next = tick + chrono::TimeDelta::seconds(4);
+        assert_eq!(schedule.last(&next), Some(next));
+        assert_eq!(schedule.next(&tick), Some(next));
+    }
 }

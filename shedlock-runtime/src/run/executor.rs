@@ -8,6 +8,7 @@ use crate::hold::guard;
 use crate::observe::events::{self, HeldLock as _};
 use crate::run::context;
 use crate::run::gate::{Gate, IsFailure};
+use crate::seam::info::ProviderInfo;
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
@@ -41,6 +42,12 @@ impl LockingTaskExecutor {
         Self {
             provider: Arc::new(provider),
         }
+    }
+
+    /// What the provider of this executor says about itself: its name, node, clock and capabilities.
+    #[must_use]
+    pub fn info(&self) -> &ProviderInfo {
+        self.provider.as_ref().info()
     }
 
     /// Runs `task` if the lock is free, and skips `task` otherwise.

@@ -255,7 +255,8 @@ impl LockConfiguration {
     }
 
     /// The rule by which a slot, instant or step may run; `None` if the configuration asks for none.
-    pub(crate) fn position_rule(&self) -> Option<PositionRule> {
+    #[must_use]
+    pub fn position_rule(&self) -> Option<PositionRule> {
         // Never an error: the options were checked when they were set.
         self.options().position_rule().ok().flatten()
     }

@@ -18,6 +18,7 @@ const UTILITIES: &[&str] = &[
     "base64",
     "bytes",
     "chrono",
+    "croner",
     "futures-core",
     "futures-util",
     "getrandom",

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    InMemoryLockProvider, LockConfiguration, LockProvider, LockingTaskExecutor, lock,
+    ErrorKind, EventKind, InMemoryLockProvider, LockConfiguration, LockEvent, LockProvider,
+    LockingTaskExecutor, Operation, SchedulerLock, SkipReason, lock,
 };
 use shedlock_sqlx::SqliteLockProvider;
-use shedlock_tokio_cron_scheduler::LockedJob;
+use shedlock_tokio_cron_scheduler::{LockedJob, TickLock};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_cron_scheduler::JobScheduler;
@@ -159,4 +161,97 @@ async fn a_job_does_not_overlap_with_itself() {
     ends.wait_for(2).await;
     jobs.shutdown("5s").await.unwrap();
     assert_eq!(starts.entries().len(), ends.entries().len());
+}
+
+/// The ticks of `count` runs by two nodes. The lock is free again before the second node sees the tick.
+async fn ticks_with_hardly_an_at_least(lock: impl Fn() -> TickLock, count: usize) -> Vec<u64> {
+    let (runs, provider) = (Log::new(), InMemoryLockProvider::new());
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let jobs = scheduler(provider.clone(), "1m").await;
+        let log = runs.clone();
+        let body = move || {
+            let log = log.clone();
+            async move { log.push(tick()) }
+        };
+        let schedule = format!("*/{EVERY} * * * * *");
+        jobs.cron(&schedule, lock(), body).await.unwrap();
+        jobs.start().await.unwrap();
+        nodes.push(jobs);
+        out_of_step().await;
+    }
+    runs.wait_for(count).await;
+    for jobs in nodes {
+        jobs.shutdown("5s").await.unwrap();
+    }
+    runs.entries()
+}
+
+fn hardly_an_at_least() -> LockConfiguration {
+    let config = LockConfiguration::new("job", "1m").unwrap();
+    config.with_at_least("1ms").unwrap()
+}
+
+#[tokio::test]
+async fn a_node_that_sees_the_tick_late_knows_which_one_it_is() {
+    let ticks = ticks_with_hardly_an_at_least(|| hardly_an_at_least().into(), 4).await;
+    each_tick_once(&ticks);
+}
+
+#[tokio::test]
+async fn a_repeatable_job_may_run_again_for_a_tick() {
+    let lock = || TickLock::repeatable(hardly_an_at_least());
+    let ticks = ticks_with_hardly_an_at_least(lock, 6).await;
+    let is_twice = |pair: &[u64]| pair[0] == pair[1];
+    assert!(ticks.windows(2).any(is_twice), "{ticks:?}");
+}
+
+/// A lock with a slot, an instant or a step of its own keeps it.
+#[tokio::test]
+async fn a_slot_of_the_configuration_goes_before_the_tick() {
+    let provider = InMemoryLockProvider::new();
+    let (runs, skips) = (Log::new(), Log::new());
+    let skipped = skips.clone();
+    let _listening = SchedulerLock::listen(move |event: &LockEvent| {
+        if let EventKind::Skipped { reason, .. } = &event.kind
+            && event.lock.as_str() == "slot"
+        {
+            skipped.push(*reason);
+        }
+    });
+    let jobs = scheduler(provider, "1m").await;
+    let log = runs.clone();
+    let body = move || {
+        let log = log.clone();
+        async move { log.push(tick()) }
+    };
+    let once = LockConfiguration::new("slot", "1m").unwrap();
+    let once = once.with_once_per("365d").unwrap();
+    jobs.cron("* * * * * *", once, body).await.unwrap();
+    jobs.start().await.unwrap();
+    let skips = skips.wait_for(2).await;
+    jobs.shutdown("5s").await.unwrap();
+    assert_eq!(runs.entries().len(), 1);
+    assert!(skips.contains(&SkipReason::AlreadyRan), "{skips:?}");
+}
+
+/// A table may lack the columns for positions, which the store says at the first tick.
+#[tokio::test]
+async fn a_store_that_turns_out_to_keep_no_positions_runs_the_job() {
+    let store = FaultyProvider::new(InMemoryLockProvider::new());
+    store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unsupported));
+    let jobs = scheduler(store.clone(), "1m").await;
+    let runs = Log::new();
+    let log = runs.clone();
+    let body = move || {
+        let log = log.clone();
+        async move { log.push(tick()) }
+    };
+    jobs.cron("*/4 * * * * *", "job", body).await.unwrap();
+    let added = tick();
+    jobs.start().await.unwrap();
+    let ticks = runs.wait_for(2).await;
+    each_tick_once(&ticks);
+    assert!(ticks[0] <= added + 1, "the first tick was missed");
+    jobs.shutdown("5s").await.unwrap();
 }
