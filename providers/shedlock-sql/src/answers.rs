@@ -8,10 +8,13 @@ mod sqlite;
 
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{AcquireRequest, Acquisition, ErrorKind, LockError, Position, Refusal};
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, ErrorKind, LockError, Position, Predecessor, Refusal,
+};
 
 use crate::dialect::Dialect;
 use crate::driver::{Driver, Row};
+use crate::fault::Fault;
 use crate::locks::Context;
 use crate::statements::{Statement, Values};
 
@@ -19,7 +22,11 @@ use crate::statements::{Statement, Values};
 #[derive(Debug)]
 pub(crate) enum AcquireAnswer {
     /// The request was granted the lock.
-    Granted { token: Option<u64> },
+    Granted {
+        token: Option<u64>,
+        /// The holder before, if its lease ended without a release.
+        predecessor: Option<Predecessor>,
+    },
     /// The lease of another holder is live.
     Held {
         /// Empty if the database does not report the owner.
@@ -31,6 +38,8 @@ pub(crate) enum AcquireAnswer {
         /// None for a pause without an end, which only a manual edit can have written.
         remaining: Option<Duration>,
     },
+    /// The lease of the last holder has ended, perhaps without a release. A statement that is `Taking` never gives this answer.
+    Unreleased,
     /// The request was not granted the lock, and the database does not report more.
     Refused,
     /// The same request was granted before, and its lease has ended.
@@ -95,7 +104,10 @@ impl AcquireAnswer {
     /// Converts the answer to this request.
     pub(crate) fn answer(self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let refusal = match self {
-            Self::Granted { token } => return Ok(Acquisition::Granted(request.grant(token))),
+            Self::Granted { token, predecessor } => {
+                let lease = request.grant(token).taken_over_from(predecessor);
+                return Ok(Acquisition::Granted(lease));
+            }
             Self::TooLate => return Err(request.too_late()),
             Self::Unusable(row) => return Err(row.into()),
             // Not every database reports the owner.
@@ -110,7 +122,7 @@ impl AcquireAnswer {
             }
             // Usually true: the winner of a race nearly always still holds the lock when the losers get their answers.
             Self::Refused => Refusal::held(),
-            Self::Contended => Refusal::contended(),
+            Self::Contended | Self::Unreleased => Refusal::contended(),
             Self::Free {
                 owner,
                 position,
@@ -122,6 +134,17 @@ impl AcquireAnswer {
             },
         };
         Ok(Acquisition::Refused(refusal))
+    }
+
+    /// The same answer with the holder before, if the lock was granted.
+    pub(crate) fn taken_over_from(self, found: Option<Predecessor>) -> Self {
+        match self {
+            Self::Granted { token, .. } => Self::Granted {
+                token,
+                predecessor: found,
+            },
+            other => other,
+        }
     }
 
     /// The answer, if it shows that the lock is held.
@@ -136,6 +159,7 @@ fn granted<R: Row>(row: &R, column: usize) -> AcquireAnswer {
     let token = row.integer(column).unwrap_or(None);
     AcquireAnswer::Granted {
         token: token.and_then(|token| token.try_into().ok()),
+        predecessor: None,
     }
 }
 
@@ -153,20 +177,31 @@ pub(crate) async fn acquire<D: Driver>(
     }
 }
 
-/// Takes the lock for a position with this statement. Which run a refused request came after, the record tells: a second statement
-/// reads it.
-pub(crate) async fn acquire_position<D: Driver>(
+/// Reads the record of a lock whose lease has ended: its holder, if nobody released the lock.
+pub(crate) async fn predecessor<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
-    statement: &Statement,
+    values: &Values<'_>,
+) -> Result<Option<Predecessor>, D::Error> {
+    let admin = &context.statements.admin;
+    let rows = context.fetch::<D>(connection, &admin.read_position, values);
+    let rows = match rows.await {
+        Err(error) if D::fault(&error) == Some(Fault::MissingColumn) => {
+            let statement = admin.read_one(context.column);
+            context.fetch::<D>(connection, statement, values).await?
+        }
+        read => read?,
+    };
+    Ok(rows.first().and_then(records::predecessor))
+}
+
+/// Reads the position in the record of a lock, for a request that was refused.
+pub(crate) async fn position<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
     values: &Values<'_>,
 ) -> Result<AcquireAnswer, D::Error> {
-    match acquire::<D>(connection, context, statement, values).await? {
-        AcquireAnswer::Refused | AcquireAnswer::Contended => {
-            position::read::<D>(connection, context, values).await
-        }
-        told => Ok(told),
-    }
+    position::read::<D>(connection, context, values).await
 }
 
 /// Reads who holds the lock, without waiting for row locks. Used after the table was busy.

@@ -73,7 +73,8 @@ impl<D: Driver> SqlLocks<D> {
             .with_fencing(Fencing::Always)
             .with_max_name_chars(MAX_NAME_CHARS)
             // On a table with the columns for positions.
-            .with_positions();
+            .with_positions()
+            .with_takeovers();
         let info = ProviderInfo::new(D::DIALECT.provider_name())
             .with_node_name(&options.node)
             .with_capabilities(capabilities)

@@ -124,16 +124,20 @@ pub enum Sending {
     First,
     /// The request may have been sent before. The statement also finds a lease that was granted to the earlier copy.
     Repeated,
+    /// As `Repeated`. The others leave the record of a lease alone that has ended, perhaps without a release, so that it can be read; this
+    /// statement overwrites it.
+    Taking,
 }
 
 impl Sending {
-    /// Both variants, in the order of [`index`](Self::index).
-    const BOTH: [Self; 2] = [Self::First, Self::Repeated];
+    /// All variants, in the order of [`index`](Self::index).
+    const ALL: [Self; 3] = [Self::First, Self::Repeated, Self::Taking];
 
     const fn index(self) -> usize {
         match self {
             Self::First => 0,
             Self::Repeated => 1,
+            Self::Taking => 2,
         }
     }
 
@@ -163,9 +167,9 @@ impl Sending {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Statements {
-    acquire: [[Statement; 2]; 2],
+    acquire: [[Statement; 3]; 2],
     holder: [Statement; 2],
-    acquire_position: [[Statement; 2]; 3],
+    acquire_position: [[Statement; 3]; 3],
     /// Reads the record of a lock for a request that asks for a position and was refused: the owner, the remaining time, the position,
     /// and the database's time.
     pub position: Statement,
@@ -254,9 +258,9 @@ impl Statements {
         };
         Self {
             acquire: TokenColumn::BOTH
-                .map(|column| Sending::BOTH.map(|sending| acquiring(column, sending))),
+                .map(|column| Sending::ALL.map(|sending| acquiring(column, sending))),
             acquire_position: PositionKind::ALL
-                .map(|kind| Sending::BOTH.map(|sending| for_position(acquire, sending, kind))),
+                .map(|kind| Sending::ALL.map(|sending| for_position(acquire, sending, kind))),
             // What is read is the same for each kind.
             position: for_position(holder, Sending::Repeated, PositionKind::Slot),
             holder: TokenColumn::BOTH.map(holding),

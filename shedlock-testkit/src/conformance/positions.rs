@@ -19,7 +19,7 @@ const PERIOD: Duration = Duration::from_secs(300 * 24 * 60 * 60);
 
 impl Subject {
     /// Whether records keep positions. If not, prints that the case is not applicable.
-    fn keeps_positions(&self) -> bool {
+    pub(super) fn keeps_positions(&self) -> bool {
         let declared = self.capabilities().keeps_positions();
         let keeps = self.harness().keeps_positions().unwrap_or(declared);
         if !keeps {

@@ -155,11 +155,8 @@ pub async fn a_foreign_record_is_no_dead_holder(subject: &Subject) {
 
 /// The run that a dead holder had begun is told with it, in a store that keeps positions.
 pub async fn the_run_of_a_dead_holder_is_told(subject: &Subject) {
-    if !subject.tells_takeovers() {
+    if !subject.tells_takeovers() || !subject.keeps_positions() {
         return;
-    }
-    if !subject.capabilities().keeps_positions() {
-        return subject.not_applicable("the store keeps no positions");
     }
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("dead-step");

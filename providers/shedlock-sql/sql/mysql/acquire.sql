@@ -16,12 +16,19 @@ WHERE {=alone} AND NOT EXISTS (
     FROM {table} AS h
     WHERE h.{name} = {:name}
         AND {=h.same}
-        {?first}AND (h.{lock_until} > {=now} OR {=h.ours}{?position} OR NOT ({=h.begins}){/position}){/first}
-        {?repeated}AND {?position}({/position}(h.{lock_until} > {=now}) <> (({=h.ours}) IS TRUE){?position} OR h.{lock_until} <= {=now} AND NOT ({=h.begins})){/position}{/repeated}
+        {?first}AND (h.{lock_until} > {=now} OR {=h.ours} OR {=h.unreleased}{?position} OR NOT ({=h.begins}){/position}){/first}
+        {?repeated}AND ((h.{lock_until} > {=now}) <> (({=h.ours}) IS TRUE)
+            {?careful}OR h.{lock_until} <= {=now} AND {=h.unreleased}{/careful}
+            {?position}OR h.{lock_until} <= {=now} AND NOT ({=h.begins}){/position}
+        ){/repeated}
         AND LAST_INSERT_ID(
             IF(
                 h.{lock_until} <= {=now},
-                {?position}IF({=h.ours}, {=answer_too_late}, {=answer_not_due}){/position}{?no_position}{=answer_too_late}{/no_position},
+                IF(
+                    {=h.ours},
+                    {=answer_too_late},
+                    {?position}IF({=h.begins}, {=answer_unreleased}, {=answer_not_due}){/position}{?no_position}{=answer_unreleased}{/no_position}
+                ),
                 TIMESTAMPDIFF(MICROSECOND, {=now}, h.{lock_until}) DIV 1000 + {=answer_held} + IF({=h.paused}, {=answer_paused}, 0)
             )
         ) > 0

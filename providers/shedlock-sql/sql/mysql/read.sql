@@ -7,6 +7,7 @@ SELECT
     TIMESTAMPDIFF(MICROSECOND, TIMESTAMP('1970-01-01 00:00:00'), {=now}),
     {?token}{fencing_token}{/token}{?no_token}NULL{/no_token},
     'null'
+    {?position}, {position}, {position_done}, {position_tries}{/position}
 FROM {table}
 WHERE {=alone}
     {?one}AND {name} = {:name} AND {=same} LIMIT 1{/one}

@@ -8,6 +8,7 @@ SELECT
     CAST(EXTRACT(EPOCH FROM {=now}) * 1000000 AS bigint),
     {?token}{fencing_token}{/token}{?no_token}NULL{/no_token},
     'null'
+    {?position}, CAST({position} AS bigint), {position_done}, CAST({position_tries} AS bigint){/position}
 FROM {table}
 WHERE {=alone}
     {?one}AND {name} = {:name}{/one}

@@ -13,9 +13,12 @@ FROM (SELECT {=now} AS now) AS clock
 WHERE NOT EXISTS (
     SELECT 1
     FROM {table} AS h
-    WHERE h.{name} = {:name} AND {?position}({/position}h.{lock_until} > clock.now
+    WHERE h.{name} = {:name} AND (
+        h.{lock_until} > clock.now
         {?repeated}AND ({=h.ours}) IS NOT TRUE{/repeated}
-        {?position}OR h.{lock_until} <= clock.now AND ({=h.ours}) IS NOT TRUE AND NOT ({=h.begins})){/position}
+        {?careful}OR h.{lock_until} <= clock.now AND ({=h.ours}) IS NOT TRUE AND {=h.unreleased}{/careful}
+        {?position}OR h.{lock_until} <= clock.now AND ({=h.ours}) IS NOT TRUE AND NOT ({=h.begins}){/position}
+    )
 )
 {?step}AND ({=bound_number} = 1 OR EXISTS (SELECT 1 FROM {table} AS h WHERE h.{name} = {:name})){/step}
 -- A record that bears our owner is kept as it is, whether its lease lives or has ended: this request came before.

@@ -7,5 +7,6 @@ SELECT
     {=now} * 1000,
     {?token}{fencing_token}{/token}{?no_token}NULL{/no_token},
     typeof({lock_until})
+    {?position}, {position}, {position_done}, {position_tries}{/position}
 FROM {table}
 {?one}WHERE {name} = {:name}{/one}

@@ -20,6 +20,8 @@ pub(crate) const HELD: u64 = 3;
 pub(crate) const TOO_LATE: u64 = 400_000_000_000_000;
 /// The lock is free, and its position does not let the run begin.
 pub(crate) const NOT_DUE: u64 = TOO_LATE + 1;
+/// The lease has ended, and perhaps nobody released the lock. The record can be read before it is overwritten.
+pub(crate) const UNRELEASED: u64 = TOO_LATE + 2;
 /// Paused by an operator; added to the number for "held".
 pub(crate) const PAUSED: u64 = 500_000_000_000_000;
 /// Granted: the answer is the fencing token, which is at least this number.
@@ -38,6 +40,7 @@ enum Acquired {
     Paused { remaining: Duration },
     TooLate,
     NotDue,
+    Unreleased,
     NoEnd,
     OtherName,
     LostRace,
@@ -53,6 +56,7 @@ impl Acquired {
             FIRST_PAUSED.. => Self::Paused {
                 remaining: Duration::from_millis(id - FIRST_PAUSED),
             },
+            UNRELEASED => Self::Unreleased,
             NOT_DUE => Self::NotDue,
             TOO_LATE => Self::TooLate,
             HELD.. => Self::Held {
@@ -75,6 +79,7 @@ pub(super) async fn acquire<D: Driver>(
     Ok(match Acquired::from_insert_id(done.insert_id) {
         Acquired::Granted { token } => AcquireAnswer::Granted {
             token: (context.column == TokenColumn::Present).then_some(token),
+            predecessor: None,
         },
         // A row was written, or read under its lock, and a trigger may have overwritten the answer.
         _ if done.rows > 0 => {
@@ -87,6 +92,7 @@ pub(super) async fn acquire<D: Driver>(
             remaining: Some(remaining),
         },
         Acquired::TooLate => AcquireAnswer::TooLate,
+        Acquired::Unreleased => AcquireAnswer::Unreleased,
         Acquired::Held { remaining } => AcquireAnswer::Held {
             owner: String::new(),
             remaining,
@@ -117,6 +123,7 @@ pub(super) fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
         (_, None) => AcquireAnswer::Unusable(UnusableRow::no_end()),
         (_, Some(1..)) if is_ours => AcquireAnswer::Granted {
             token: row.integer(4)?.and_then(|token| token.try_into().ok()),
+            predecessor: None,
         },
         (_, Some(1..)) => AcquireAnswer::Held {
             owner: row.text(0)?.unwrap_or_default().to_owned(),
@@ -163,6 +170,7 @@ mod tests {
         assert_eq!(read(TOO_LATE - 1), held(millis(TOO_LATE - 1 - HELD)));
         assert_eq!(read(TOO_LATE), Acquired::TooLate);
         assert_eq!(read(NOT_DUE), Acquired::NotDue);
+        assert_eq!(read(UNRELEASED), Acquired::Unreleased);
         let paused = |remaining| Acquired::Paused { remaining };
         assert_eq!(read(PAUSED + HELD), paused(Duration::ZERO));
         assert_eq!(read(PAUSED + HELD + 7), paused(millis(7)));

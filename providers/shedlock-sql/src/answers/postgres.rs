@@ -17,29 +17,34 @@ pub(super) async fn acquire<D: Driver>(
 ) -> Result<AcquireAnswer, D::Error> {
     let rows = context.fetch::<D>(connection, statement, values).await?;
     match rows.first() {
-        Some(row) => acquired(row),
+        Some(row) => acquired(row, values.owner),
         None => Ok(AcquireAnswer::Refused),
     }
 }
 
-fn acquired<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
-    let left = row.float(2)?;
-    let mark = OperatorMark::parse(row.text(1)?.unwrap_or_default());
-    if mark.is_some_and(|mark| mark.is_pause()) {
+fn acquired<R: Row>(row: &R, ours: &str) -> Result<AcquireAnswer, R::Error> {
+    let (owner, left) = (row.text(1)?.unwrap_or_default(), row.float(2)?);
+    let has_ended = left.is_some_and(|left| left <= 0.0);
+    let mark = OperatorMark::parse(owner);
+    if !has_ended && mark.is_some_and(|mark| mark.is_pause()) {
         return Ok(AcquireAnswer::Paused {
             remaining: left.and_then(seconds),
         });
     }
-    let (Some(reaches_its_end), Some(left)) = (row.boolean(0)?, left) else {
+    let (Some(reaches_its_end), Some(_left)) = (row.boolean(0)?, left) else {
         return Ok(AcquireAnswer::Unusable(UnusableRow::no_end()));
     };
+    // The row is as it was.
+    if has_ended && !owner.starts_with(ours) {
+        return Ok(AcquireAnswer::Unreleased);
+    }
     if !reaches_its_end {
         return Ok(AcquireAnswer::Unusable(UnusableRow {
             problem: "the column that keeps the end of the lease cuts it".to_owned(),
             remedy: "make it of type TIMESTAMP",
         }));
     }
-    if left <= 0.0 {
+    if has_ended {
         return Ok(AcquireAnswer::TooLate);
     }
     Ok(granted(row, 3))

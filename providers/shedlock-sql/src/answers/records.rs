@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use shedlock_runtime::LockInfo;
+use shedlock_runtime::{LockInfo, Position, Predecessor};
 
 use crate::driver::Row;
 
@@ -30,6 +30,29 @@ pub(crate) fn lock<R: Row>(row: &R) -> Result<LockInfo, R::Error> {
         (_, None) => info.with_problem("the start of the lease is not a time"),
         _ => info,
     })
+}
+
+/// The holder in this row, if its lease has ended without a release.
+pub(crate) fn predecessor<R: Row>(row: &R) -> Option<Predecessor> {
+    let number = |column: usize| row.integer(column).ok().flatten();
+    let owner = row.text(1).ok().flatten().unwrap_or_default();
+    let (since, until) = (number(2).map(instant), number(3).map(instant));
+    let token = number(5).and_then(|token| u64::try_from(token).ok());
+    let found = Predecessor::from_record(owner, since, until)?;
+    let found = found.with_fencing_token(token.filter(|token| *token > 0));
+    Some(found.with_position(position(row, 7)))
+}
+
+/// The position in three columns from this one on; none if no run has begun, or if the table has no such columns.
+pub(super) fn position<R: Row>(row: &R, column: usize) -> Option<Position> {
+    let number = row.integer(column).ok().flatten()?;
+    let tries = row.integer(column + 2).ok().flatten().unwrap_or_default();
+    let position = Position {
+        number: u64::try_from(number).ok()?,
+        is_done: row.boolean(column + 1).ok().flatten().unwrap_or(true),
+        tries: u32::try_from(tries).unwrap_or(u32::MAX),
+    };
+    (position.number > 0).then_some(position)
 }
 
 fn instant(micros: i64) -> SystemTime {

@@ -61,6 +61,6 @@ pub(super) fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
             owner: row.text(0)?.unwrap_or_default().to_owned(),
             remaining: Duration::from_millis(millis.unsigned_abs()),
         },
-        Some(_ended) => AcquireAnswer::Contended,
+        Some(_ended) => AcquireAnswer::Unreleased,
     })
 }

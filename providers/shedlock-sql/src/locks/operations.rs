@@ -11,7 +11,7 @@ use super::once::Context;
 use super::table::LeaseEnd;
 use crate::answers::{self, AcquireAnswer};
 use crate::driver::Driver;
-use crate::statements::{PositionKind, Sending};
+use crate::statements::{PositionKind, Sending, Statement, Values};
 
 /// One operation on the database.
 pub(super) trait Operation: Sync {
@@ -97,8 +97,8 @@ impl Operation for Acquire<'_> {
         let write = request.write(context.info).map_err(OnceError::Refused)?;
         let mut values = context.values(request.name().as_str(), request.at_most());
         values.owner = write.stored();
-        let statement = context.statements.acquire(context.column, sending);
-        Ok(answers::acquire::<D>(connection, context, statement, &values).await?)
+        let statement = |sending| context.statements.acquire(context.column, sending);
+        Ok(take::<D>(connection, context, &values, sending, statement).await?)
     }
 }
 
@@ -131,9 +131,35 @@ impl Operation for AcquirePosition<'_> {
         let mut values = values.with_position(rule);
         values.owner = write.stored();
         let (kind, _number) = PositionKind::wanted(rule);
-        let statement = context.statements.acquire_position(kind, sending);
-        Ok(answers::acquire_position::<D>(connection, context, statement, &values).await?)
+        let statement = |sending| context.statements.acquire_position(kind, sending);
+        let answer = take::<D>(connection, context, &values, sending, statement).await?;
+        match answer {
+            // The record tells which run came before.
+            AcquireAnswer::Refused | AcquireAnswer::Contended | AcquireAnswer::Unreleased => {
+                Ok(answers::position::<D>(connection, context, &values).await?)
+            }
+            told => Ok(told),
+        }
     }
+}
+
+/// Takes a lock. If the last holder's lease has ended, perhaps without a release, the record is read before it is overwritten: this costs
+/// two more round trips, after a crash and, where nodes on the JVM use the table, after their releases.
+async fn take<'s, D: Driver>(
+    connection: &mut D::Connection,
+    context: &'s Context<'_>,
+    values: &Values<'_>,
+    sending: Sending,
+    statement: impl Fn(Sending) -> &'s Statement + Send,
+) -> Result<AcquireAnswer, D::Error> {
+    let answer = answers::acquire::<D>(connection, context, statement(sending), values).await?;
+    if !matches!(answer, AcquireAnswer::Unreleased) {
+        return Ok(answer);
+    }
+    let found = Box::pin(answers::predecessor::<D>(connection, context, values)).await?;
+    let taking = statement(Sending::Taking);
+    let answer = Box::pin(answers::acquire::<D>(connection, context, taking, values)).await?;
+    Ok(answer.taken_over_from(found))
 }
 
 /// Reads who holds a lock, without waiting for row locks.

@@ -1,7 +1,7 @@
 //! The statements of an operator.
 
 use super::template::{Builder, Rows, Variant};
-use super::{Statement, TokenColumn};
+use super::{PositionKind, Statement, TokenColumn};
 use crate::dialect::Dialect;
 
 /// The statements that an operator runs on the table.
@@ -22,6 +22,9 @@ use crate::dialect::Dialect;
 pub struct AdminStatements {
     read_all: [Statement; 2],
     read_one: [Statement; 2],
+    /// The query for the row of one lock with its position; the rows have three more columns, the position, whether it is done, and the
+    /// number of its tries.
+    pub read_position: Statement,
     pause: [Statement; 2],
     /// Frees a lock regardless of its holder.
     pub force_release: Statement,
@@ -63,6 +66,13 @@ impl AdminStatements {
         Self {
             read_all: reading(Rows::All),
             read_one: reading(Rows::One),
+            read_position: builder.build(
+                read,
+                Variant {
+                    position: Some(PositionKind::Slot),
+                    ..Variant::on(TokenColumn::Present)
+                },
+            ),
             pause: TokenColumn::BOTH.map(|column| on(pause, column)),
             force_release: on(force_release, TokenColumn::Present),
             resume: on(resume, TokenColumn::Present),

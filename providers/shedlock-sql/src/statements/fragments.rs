@@ -29,6 +29,7 @@ impl Setting {
             "ours_up_to_this" => format!("{owner} BETWEEN {{:first}} AND {{:owner}}"),
             "this_write" => format!("{owner} = {{:owner}}"),
             "paused" => paused(dialect, &owner),
+            "unreleased" => unreleased(dialect, &row),
             "same" => same_name(&row),
             "alone" => alone(dialect, self.session),
             "briefly" => briefly(dialect, self.session).to_owned(),
@@ -50,8 +51,8 @@ impl Setting {
 }
 
 /// Whether an acquisition rewrites the existing row unchanged, in PostgreSQL.
-const POSTGRES_KEEPS: &str = "{?first}(l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE{/first}\
-    {?repeated}((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {=l.ours}){/repeated}";
+const POSTGRES_KEEPS: &str = "{?first}((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {=l.unreleased}){/first}\
+    {?repeated}((l.{lock_until} <= EXCLUDED.{locked_at}) IS NOT TRUE OR {=l.ours}{?careful} OR {=l.unreleased}{/careful}){/repeated}";
 /// Whether the request may take the row, in MySQL: not if its position does not let the run begin, and not if a later write of the request's own owner is in it.
 /// The number after the owner begins with a hexadecimal digit, so it sorts between `0` and `g` in every collation.
 const MYSQL_FREE: &str = "({=same} AND {lock_until} <= {=now} \
@@ -75,6 +76,7 @@ fn answered(name: &str) -> Option<u64> {
         "held" => answer::HELD,
         "too_late" => answer::TOO_LATE,
         "not_due" => answer::NOT_DUE,
+        "unreleased" => answer::UNRELEASED,
         "paused" => answer::PAUSED,
         "granted" => answer::GRANTED,
         "pause_written" => answer::PAUSE_WRITTEN,
@@ -105,6 +107,23 @@ fn begins_with_owner(dialect: Dialect, by: &str) -> String {
         Dialect::MySql => format!("LEFT({by}, CHAR_LENGTH({{:owner}})) = {{:owner}}"),
         Dialect::Sqlite => format!("substr({by}, 1, length({{:owner}})) = {{:owner}}"),
     }
+}
+
+/// Whether the last write to a row may have been no release. A release puts an odd number of twelve digits behind the owner's 32, and so
+/// `#` is the 45th character from the end. True for most owners that JVM nodes and operators write, too; who reads the row finds that out.
+fn unreleased(dialect: Dialect, row: &str) -> String {
+    let by = match dialect {
+        Dialect::Postgres => format!("CAST({row}{{locked_by}} AS text)"),
+        Dialect::MySql | Dialect::Sqlite => format!("{row}{{locked_by}}"),
+    };
+    let [mark, last] = match dialect {
+        Dialect::Postgres | Dialect::MySql => [
+            format!("left(right({by}, 45), 1)"),
+            format!("right({by}, 1)"),
+        ],
+        Dialect::Sqlite => [format!("substr({by}, -45, 1)"), format!("substr({by}, -1)")],
+    };
+    format!("({mark} <> '#' OR {last} NOT IN ('1', '3', '5', '7', '9', 'b', 'd', 'f'))")
 }
 
 /// Whether a column of owners contains an operator's pause. The comparison respects case, as a node may be called `Paused: x`.

@@ -37,7 +37,7 @@ fn texts(dialect: Dialect) -> String {
     texts
 }
 
-fn labelled(all: &Statements) -> [(&'static str, &Statement); 28] {
+fn labelled(all: &Statements) -> [(&'static str, &Statement); 30] {
     let admin = &all.admin;
     [
         (
@@ -47,6 +47,10 @@ fn labelled(all: &Statements) -> [(&'static str, &Statement); 28] {
         (
             "acquire, with token, repeated",
             all.acquire(TokenColumn::Present, Sending::Repeated),
+        ),
+        (
+            "acquire, with token, taking",
+            all.acquire(TokenColumn::Present, Sending::Taking),
         ),
         (
             "acquire, without token, first",
@@ -87,6 +91,7 @@ fn labelled(all: &Statements) -> [(&'static str, &Statement); 28] {
         ("list, without token", admin.read_all(TokenColumn::Missing)),
         ("get, with token", admin.read_one(TokenColumn::Present)),
         ("get, without token", admin.read_one(TokenColumn::Missing)),
+        ("get, with position", &admin.read_position),
         ("pause, with token", admin.pause(TokenColumn::Present)),
         ("pause, without token", admin.pause(TokenColumn::Missing)),
         ("force release", &admin.force_release),

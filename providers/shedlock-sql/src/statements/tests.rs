@@ -73,7 +73,7 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
                 }
                 assert!(!text.contains(['{', '}']) && !text.contains("--"), "{text}");
             }
-            for sending in Sending::BOTH {
+            for sending in Sending::ALL {
                 let named = |column| {
                     let acquire = all.acquire(column, sending);
                     acquire.text().contains("{=free}")
