@@ -31,14 +31,22 @@ impl Schedule {
 
     /// The first tick after `from`.
     pub(crate) fn next<Z: TimeZone>(&self, from: &DateTime<Z>) -> Option<DateTime<Z>> {
-        self.0.find_next_occurrence(from, false).ok()
+        self.0
+            .find_next_occurrence(&whole_seconds(from)?, false)
+            .ok()
     }
 
     /// The last tick that is not after `now`.
     pub(crate) fn last<Z: TimeZone>(&self, now: &DateTime<Z>) -> Option<DateTime<Z>> {
-        let now = now.clone().with_nanosecond(0)?;
-        self.0.find_previous_occurrence(&now, true).ok()
+        self.0
+            .find_previous_occurrence(&whole_seconds(now)?, true)
+            .ok()
     }
+}
+
+/// Without this, the ticks would have the fraction of a second of the instant from which they were searched, which no two nodes share.
+fn whole_seconds<Z: TimeZone>(instant: &DateTime<Z>) -> Option<DateTime<Z>> {
+    instant.clone().with_nanosecond(0)
 }
 
 /// Sets the scheduler's offset for the job to the offset at `next`, which is the tick after the current tick.
@@ -77,12 +85,12 @@ mod tests {
     fn the_last_tick_is_the_same_until_the_next_one() {
         let schedule = Schedule::parse("*/4 * * * * *").unwrap();
         let tick = Utc.timestamp_opt(1_700_000_000, 0).unwrap();
+        let next = tick + chrono::TimeDelta::seconds(4);
         for millis in [0, 1, 499, 500, 999, 1000, 3999] {
             let seen = tick + chrono::TimeDelta::milliseconds(millis);
             assert_eq!(schedule.last(&seen), Some(tick), "{millis} ms after it");
+            assert_eq!(schedule.next(&seen), Some(next), "{millis} ms after it");
         }
-        let next = tick + chrono::TimeDelta::seconds(4);
         assert_eq!(schedule.last(&next), Some(next));
-        assert_eq!(schedule.next(&tick), Some(next));
     }
 }
