@@ -1,7 +1,7 @@
 //! All log lines of this crate. Like the lines of `shedlock-runtime`, they have the target `shedlock` and fixed event names.
 
-use shedlock_runtime::LockName;
-use tracing::{debug, error, warn};
+use shedlock_runtime::{LockError, LockName};
+use tracing::{debug, error, info, warn};
 
 const TARGET: &str = "shedlock";
 
@@ -42,12 +42,13 @@ pub(crate) fn zone_not_followed(name: &LockName, cause: &tokio_cron_scheduler::J
     );
 }
 
-pub(crate) fn ticks_are_alike(name: &LockName) {
-    debug!(
+pub(crate) fn ticks_are_alike(name: &LockName, cause: &LockError) {
+    info!(
         target: TARGET,
         event = "job.no_instants",
         lock.name = %name,
-        "the store keeps no positions, so only `at_least` keeps a tick of `{name}` from a second run"
+        error = %cause,
+        "the store keeps no positions, so only `at_least` keeps a tick of `{name}` from a second run: {cause}"
     );
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
@@ -14,7 +13,7 @@ use tokio_cron_scheduler::Job;
 use crate::error::JobError;
 use crate::events;
 use crate::lock::TickLock;
-use crate::run::{JobResult, Running, Task};
+use crate::run::{Instants, JobResult, Running, Task};
 use crate::spacing::Ticks;
 use crate::zone::{Schedule, follow};
 
@@ -191,7 +190,7 @@ fn task<F>((locks, lock, running): Lock, ticks: Ticks, body: F) -> Result<Arc<Ta
     Ok(Arc::new(Task {
         locks,
         config,
-        tells_ticks_apart: AtomicBool::new(tells_ticks_apart),
+        instants: Instants::new(tells_ticks_apart),
         running,
         body,
     }))

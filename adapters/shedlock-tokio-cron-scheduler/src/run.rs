@@ -6,12 +6,14 @@ use std::fmt;
 use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use shedlock_runtime::{
     ErrorKind, ErrorValue as _, LockConfiguration, LockError, LockingTaskExecutor, Outcome,
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -67,13 +69,43 @@ pub(crate) struct Running {
     pub(crate) cancel: CancellationToken,
 }
 
+/// How long a job does without instants after its store has refused one, for want of columns in a table.
+const WITHOUT: Duration = Duration::from_secs(60 * 60);
+
+/// Whether the ticks of a job are told apart by their times.
+#[derive(Debug)]
+pub(crate) struct Instants {
+    are_wanted: bool,
+    refused: Mutex<Option<Instant>>,
+}
+
+impl Instants {
+    pub(crate) fn new(are_wanted: bool) -> Self {
+        Self {
+            are_wanted,
+            refused: Mutex::default(),
+        }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the next tick is an instant.
+    fn are_used(&self) -> bool {
+        self.are_wanted
+            && self
+                .refused()
+                .is_none_or(|refused| refused.elapsed() > WITHOUT)
+    }
+}
+
 /// A job: its lock and its body.
 pub(crate) struct Task<F> {
     pub(crate) locks: LockingTaskExecutor,
     pub(crate) config: LockConfiguration,
-    /// Whether the time of a tick is the instant of its run, so that the tick has at most one run. Becomes false when the store turns out
-    /// not to keep positions.
-    pub(crate) tells_ticks_apart: AtomicBool,
+    /// Whether the time of a tick is the instant of its run, so that the tick has at most one run.
+    pub(crate) instants: Instants,
     pub(crate) running: Running,
     pub(crate) body: F,
 }
@@ -119,7 +151,7 @@ where
     fn config(&self, at: Option<SystemTime>) -> (LockConfiguration, bool) {
         let config = self.config.clone();
         match at {
-            Some(at) if self.tells_ticks_apart.load(Ordering::Relaxed) => {
+            Some(at) if self.instants.are_used() => {
                 match config.clone().with_instant(at) {
                     Ok(once) => (once, true),
                     // The machine's clock is before 1970.
@@ -134,14 +166,15 @@ where
         let (config, has_instant) = self.config(at);
         let mut ran = self.execute(config, begun).await;
         if has_instant
-            && ran
-                .as_ref()
-                .is_err_and(|error| error.kind() == ErrorKind::Unsupported)
+            && let Err(error) = &ran
+            && is_for_want_of_positions(error)
         {
-            // A table without the columns for it: known only now.
-            self.tells_ticks_apart.store(false, Ordering::Relaxed);
-            events::ticks_are_alike(self.config.name());
-            ran = self.execute(self.config.clone(), begun).await;
+            let without = self.execute(self.config.clone(), begun).await;
+            if without.is_ok() {
+                *self.instants.refused() = Some(Instant::now());
+                events::ticks_are_alike(self.config.name(), error);
+            }
+            ran = without;
         }
         match ran {
             Ok(Outcome::Executed(Ended::Failed(error))) => {
@@ -185,6 +218,12 @@ where
             () = self.running.cancel.cancelled() => Ended::Cancelled,
         }
     }
+}
+
+/// Whether a store may have refused an instant because it keeps no positions: that a table lacks the columns is known only now. If
+/// something else is wrong with the table, a request without an instant fails, too.
+fn is_for_want_of_positions(error: &LockError) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Schema)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -238,20 +238,24 @@ async fn a_slot_of_the_configuration_goes_before_the_tick() {
 /// A table may lack the columns for positions, which the store says at the first tick.
 #[tokio::test]
 async fn a_store_that_turns_out_to_keep_no_positions_runs_the_job() {
-    let store = FaultyProvider::new(InMemoryLockProvider::new());
-    store.next(Operation::Acquire, Fault::Fail(ErrorKind::Unsupported));
-    let jobs = scheduler(store.clone(), "1m").await;
-    let runs = Log::new();
-    let log = runs.clone();
-    let body = move || {
-        let log = log.clone();
-        async move { log.push(tick()) }
-    };
-    jobs.cron("*/4 * * * * *", "job", body).await.unwrap();
-    let added = tick();
-    jobs.start().await.unwrap();
-    let ticks = runs.wait_for(2).await;
-    each_tick_once(&ticks);
-    assert!(ticks[0] <= added + 1, "the first tick was missed");
-    jobs.shutdown("5s").await.unwrap();
+    for kind in [ErrorKind::Unsupported, ErrorKind::Schema] {
+        let store = FaultyProvider::new(InMemoryLockProvider::new());
+        store.next(Operation::Acquire, Fault::Fail(kind));
+        let jobs = scheduler(store.clone(), "1m").await;
+        let runs = Log::new();
+        let log = runs.clone();
+        let body = move || {
+            let log = log.clone();
+            async move { log.push(tick()) }
+        };
+        jobs.cron("*/4 * * * * *", "job", body).await.unwrap();
+        let added = tick();
+        jobs.start().await.unwrap();
+        let ticks = runs.wait_for(2).await;
+        each_tick_once(&ticks);
+        assert!(ticks[0] <= added + 1, "the first tick was missed");
+        jobs.shutdown("5s").await.unwrap();
+        let asked = store.calls(Operation::Acquire);
+        assert_eq!(asked, runs.entries().len() + 1, "asked again in vain");
+    }
 }
