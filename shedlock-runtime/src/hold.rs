@@ -2,6 +2,7 @@
 
 pub(crate) mod guard;
 pub(crate) mod held;
+pub(crate) mod history;
 pub(crate) mod release;
 pub(crate) mod running;
 pub(crate) mod state;

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod capabilities;
+pub(crate) mod history;
 pub(crate) mod info;
 pub(crate) mod lease;
 pub(crate) mod lock_info;

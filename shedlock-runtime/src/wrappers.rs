@@ -2,6 +2,7 @@
 
 use crate::values::error::{ErrorKind, LockError};
 
+mod history;
 mod namespace;
 mod records;
 mod routing;

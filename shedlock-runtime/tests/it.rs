@@ -8,6 +8,7 @@ mod it {
     pub(crate) mod expansion;
     mod gate;
     mod guard;
+    mod history;
     mod interleaving;
     mod job;
     mod keep_alive;

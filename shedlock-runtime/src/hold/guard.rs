@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::hold::held::LockState;
+use crate::hold::history;
 use crate::hold::release::{self, InFlightAcquisition};
 use crate::hold::running::{self, ShutdownTicket};
 use crate::observe::events::{self, HeldLock as _, Question, Subject};
@@ -17,6 +18,7 @@ use crate::values::config::LockConfiguration;
 use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
+use crate::values::outcome::RunOutcome;
 
 /// The guard of a held lock. Call [`unlock`](Self::unlock) to release the lock and to wait for the store's answer. Dropping the guard
 /// releases the lock as well.
@@ -126,7 +128,9 @@ async fn acquire_once(
     match question.ask(config.timeout(), call).await {
         Ok(Acquisition::Granted(lease)) => {
             if let Some(predecessor) = lease.predecessor() {
-                events::taken_over(&Subject::new(config, info), info.node_name(), predecessor);
+                let subject = Subject::new(config, info);
+                events::taken_over(&subject, info.node_name(), predecessor);
+                history::crashed(provider, &subject, predecessor, config.timeout());
             }
             let now = info.clock().boot();
             let sent = acquisition.request().requested_at();
@@ -144,7 +148,8 @@ async fn acquire_once(
             let state = LockState::new(provider, config, lease, (deadline, now), outer, ticket);
             let lock = Lock(state);
             if running::is_closed() {
-                // The shutdown began while the request was on its way.
+                // The shutdown began while the request was on its way: this is no run.
+                lock.state().leave_out_of_history();
                 lock.release_after_task().await;
                 return Ok(Err(Refusal::shutting_down()));
             }
@@ -239,6 +244,7 @@ impl Lock {
     /// If the call is dropped, the release continues in the background.
     pub async fn unlock(self) -> Result<Ownership, LockError> {
         self.0.set_release_on_drop(true);
+        self.0.enter_in_history(RunOutcome::Completed);
         self.0.release_once().await
     }
 
@@ -320,6 +326,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.0.snapshot().releases_on_drop() && !self.0.is_given_back() {
+            self.0.enter_in_history(RunOutcome::Dropped);
             release::in_background(Arc::clone(&self.0));
         }
     }

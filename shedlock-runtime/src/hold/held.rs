@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -12,16 +12,20 @@ use atomic_waker::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::hold::history;
 use crate::hold::running::{Registration, ShutdownTicket};
 use crate::hold::state::{AtomicState, State, Transition};
 use crate::observe::event::LossReason;
 use crate::observe::events::{self, HeldLock as _, Holding, Subject};
+use crate::seam::history::RunRecord;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
 use crate::values::clock::BootInstant;
 use crate::values::config::LockConfiguration;
 use crate::values::name::LockName;
 use crate::values::options::{KeepAlive, OnLost};
+use crate::values::outcome::RunOutcome;
+use crate::values::position::Position;
 
 mod facts;
 mod shutdown;
@@ -57,6 +61,8 @@ pub(crate) struct LockState {
     /// Set once a shutdown can find the lock.
     registration: OnceLock<Registration>,
     ticket: ShutdownTicket,
+    /// Whether the run has been entered in the history, or is none.
+    is_in_history: AtomicBool,
 }
 
 impl LockState {
@@ -89,6 +95,7 @@ impl LockState {
             store_call: tokio::sync::Mutex::new(()),
             registration: OnceLock::new(),
             ticket,
+            is_in_history: AtomicBool::new(false),
         })
     }
 
@@ -189,6 +196,30 @@ impl LockState {
     /// The note of type `T` that the lock's provider kept with the lease.
     pub(crate) fn noted<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.lease().note_of_type()
+    }
+
+    /// Enters the run in the provider's history, if the provider keeps one. Only the first call does.
+    pub(crate) fn enter_in_history(&self, outcome: RunOutcome) {
+        if self.leave_out_of_history() || self.provider.run_history().is_none() {
+            return;
+        }
+        let lease = self.current_lease();
+        let ended = self.provider().info().clock().utc();
+        let ran = history::began(ended, self.held_for())..ended;
+        let position = lease.position().map(|position| Position {
+            is_done: lease.is_done(),
+            ..position
+        });
+        let run = RunRecord::new(self.name().as_str(), &self.node(), ran, outcome)
+            .with_fencing_token(lease.fencing_token())
+            .with_position(position);
+        let runtime = self.runtime.clone();
+        history::write(&self.provider, &self.subject, run, self.timeout, runtime);
+    }
+
+    /// Records that the run needs no entry in the history any more. Returns whether that was known.
+    pub(crate) fn leave_out_of_history(&self) -> bool {
+        self.is_in_history.swap(true, Ordering::AcqRel)
     }
 
     /// Records that a body begins to run, and what happens to the body if the lock is lost.

@@ -90,6 +90,12 @@ impl ShutdownTicket {
         (MODE.load(Ordering::SeqCst) == OPEN).then_some(ticket)
     }
 
+    /// A ticket for what remains to be done about a run that has ended, also while the process is shutting down.
+    pub(crate) fn of_what_has_ended() -> Self {
+        AWAITED_TICKETS.fetch_add(1, Ordering::SeqCst);
+        Self(AtomicU8::new(AWAITED))
+    }
+
     /// Whether a shutdown waits for this ticket.
     pub(crate) fn is_awaited(&self) -> bool {
         self.0.load(Ordering::Acquire) == AWAITED

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::seam::predecessor::Predecessor;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
-use crate::values::outcome::SkipReason;
+use crate::values::outcome::{RunOutcome, SkipReason};
 
 /// One event of one lock, as a [`LockListener`](crate::LockListener) receives it.
 ///
@@ -146,6 +146,11 @@ pub enum EventKind {
         /// How long the lock stays taken if no further release succeeds.
         left: Duration,
     },
+    /// A run that has ended could not be entered in the provider's history. The lock and the run are not affected.
+    HistoryFailed {
+        /// Why the entry could not be written.
+        error: LockError,
+    },
     /// The lock cannot be released, because its async runtime has ended or too many releases are waiting. The lock stays taken until its
     /// lease ends.
     Abandoned,
@@ -196,53 +201,6 @@ impl LossReason {
     }
 }
 
-/// How the body of a locked call ended.
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::{EventKind, LockEvent, RunOutcome};
-///
-/// fn is_success(event: &LockEvent) -> bool {
-///     matches!(event.kind, EventKind::Finished { outcome: RunOutcome::Completed, .. })
-/// }
-/// # let _check: fn(&LockEvent) -> bool = is_success;
-/// // The word in log lines and metrics.
-/// assert_eq!(RunOutcome::ShutDown.as_str(), "shut_down");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RunOutcome {
-    /// The body returned a value that is not known to be a failure.
-    Completed,
-    /// The body returned an `Err`, or a value that the check of
-    /// [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) calls a failure.
-    Failed,
-    /// The body panicked.
-    Panicked,
-    /// The caller dropped the body before it returned, as a timeout or an abort does.
-    Dropped,
-    /// The runtime cancelled the body because its lease had ended or its lock was lost.
-    Lost,
-    /// A shutdown cancelled the body.
-    ShutDown,
-}
-
-impl RunOutcome {
-    /// The word for this outcome in log lines and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Panicked => "panicked",
-            Self::Dropped => "dropped",
-            Self::Lost => "lost",
-            Self::ShutDown => "shut_down",
-        }
-    }
-}
-
 impl EventKind {
     /// The name of the event, such as `lock.acquired`. The log line about the event has the same name; `lock.finished` has no line.
     #[must_use]
@@ -263,6 +221,7 @@ impl EventKind {
             Self::Finished { .. } => "lock.finished",
             Self::Released { .. } => "lock.released",
             Self::ReleaseFailed { .. } => "lock.release_failed",
+            Self::HistoryFailed { .. } => "lock.history_failed",
             Self::Abandoned => "lock.abandoned",
             Self::Paused { .. } => "lock.paused",
             Self::Resumed => "lock.resumed",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::{Instrument as _, Span};
 
-use crate::observe::event::{EventKind, LockEvent, LossReason, RunOutcome};
+use crate::observe::event::{EventKind, LockEvent, LossReason};
 use crate::observe::listener;
 use crate::seam::answer::Refusal;
 use crate::seam::info::ProviderInfo;
@@ -13,10 +13,12 @@ use crate::seam::predecessor::Predecessor;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
+use crate::values::outcome::RunOutcome;
 
 mod asking_again;
 mod facts;
 mod format;
+mod history;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
@@ -204,6 +206,13 @@ pub(crate) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockEr
     tell(lock.subject(), || EventKind::ReleaseFailed {
         error: cause.clone(),
         left,
+    });
+}
+
+pub(crate) fn history_failed(subject: &Subject, cause: &LockError) {
+    history::log(subject, cause);
+    tell(subject, || EventKind::HistoryFailed {
+        error: cause.clone(),
     });
 }
 

@@ -1,15 +1,17 @@
 //! Reading and changing the locks of a store as an operator.
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use crate::observe::event::EventKind;
 use crate::observe::events::{self, Subject};
+use crate::seam::history::RunRecord;
 use crate::seam::lock_info::LockInfo;
 use crate::seam::records::{LockRecords, Overrule, Selection};
 use crate::values::duration::ToDuration as _;
-use crate::values::error::{LockError, Operation};
+use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::limit::limited;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
@@ -128,6 +130,32 @@ pub trait LockAdmin: LockRecords {
             tell(self, &name, EventKind::Resumed);
         }
         Ok(resumed)
+    }
+
+    /// Reads the runs of the lock `name` that began within `began`, the latest first, at most a thousand. To read more, ask for those that
+    /// began before the last one.
+    ///
+    /// The provider keeps a history only if it was built with one. The runs of JVM nodes are not in it. A run that outlived its lease may
+    /// be in it twice: as [`Crashed`](crate::RunOutcome::Crashed), by the node that took over, and with its own end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if the provider keeps no history.
+    async fn history(
+        &self,
+        name: &str,
+        began: Range<SystemTime>,
+    ) -> Result<Vec<RunRecord>, LockError> {
+        let name = self.info().lock_name(Operation::History, name)?;
+        let read = match self.run_history() {
+            Some(history) => limited(LIST_LIMIT, history.runs(&name, began)).await,
+            None => Err(LockError::new(
+                ErrorKind::Unsupported,
+                "this provider keeps no history of runs",
+            )
+            .with_remedy("build the provider with a history, if it offers one")),
+        };
+        read.map_err(in_context(self, Operation::History, Some(&name)))
     }
 
     /// Deletes the records of locks that have been free for `unused_for` or longer, and returns the number of deleted records. Without a

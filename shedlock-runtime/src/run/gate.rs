@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::hold::held::LockState;
-use crate::observe::event::{LossReason, RunOutcome};
+use crate::observe::event::LossReason;
 use crate::observe::events::{self, HeldLock as _};
 use crate::run::context;
 use crate::run::watch::Watch;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::options::OnLost;
+use crate::values::outcome::RunOutcome;
 
 /// Whether the value that a body returned is a failure.
 pub(crate) type IsFailure<T> = fn(&T) -> bool;
@@ -80,6 +81,7 @@ impl<'b, F: Future> Gate<'b, F> {
             self.state.note_done();
         }
         events::finished(&**self.state, outcome);
+        self.state.enter_in_history(outcome);
     }
 
     /// Does what is due for the lease, and checks the lease. Returns the outcome if the body must end, and `None` if it may be polled.

@@ -14,6 +14,7 @@ use crate::values::clock::{BootInstant, Clock};
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::owner::{Owner, OwnerWrite};
+use crate::values::position::Position;
 
 /// The lease of a lock: what a provider grants, and what it gets back to extend or to release the lock.
 ///
@@ -41,6 +42,7 @@ pub struct Lease {
     pub(super) at_least: Duration,
     pub(super) valid_for: Duration,
     pub(super) predecessor: Option<Arc<Predecessor>>,
+    pub(super) position: Option<Position>,
 }
 
 impl Lease {
@@ -223,6 +225,20 @@ impl Lease {
     pub fn granted_for(mut self, valid_for: Duration) -> Self {
         self.valid_for = self.valid_for.min(valid_for);
         self
+    }
+
+    /// Adds the slot, instant or step that was begun by this acquisition, as it stands in the record: what
+    /// [`PositionRule::next`](crate::PositionRule::next) returned. The history of runs has it.
+    #[must_use]
+    pub const fn at_position(mut self, position: Option<Position>) -> Self {
+        self.position = position;
+        self
+    }
+
+    /// The slot, instant or step that was begun by this acquisition; `None` if there is none, or if the provider does not tell.
+    #[must_use]
+    pub const fn position(&self) -> Option<Position> {
+        self.position
     }
 
     /// Says whose expired record the store replaced when it granted the lock. The runtime reports the predecessor once, as the event

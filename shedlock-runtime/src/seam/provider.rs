@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership};
+use crate::seam::history::RunHistory;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::request::AcquireRequest;
@@ -159,6 +160,11 @@ pub trait LockProvider: fmt::Debug + Send + Sync + 'static {
     /// `keep_for` is what is left of the lock's `at_least`. The runtime has counted it, by the provider's forward clock, from the answer to the
     /// acquisition.
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError>;
+
+    /// The history of runs, if the store keeps one. The default keeps none. A wrapper passes on the history of the provider behind it.
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        None
+    }
 }
 
 #[async_trait]
@@ -178,5 +184,9 @@ impl<P: LockProvider + ?Sized> LockProvider for Arc<P> {
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         (**self).release(lease, keep_for).await
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        (**self).run_history()
     }
 }

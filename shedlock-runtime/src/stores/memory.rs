@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::capabilities::{Capabilities, Fencing};
+use crate::seam::history::{HistoryOptions, RunHistory};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::predecessor::Predecessor;
@@ -21,7 +22,10 @@ use crate::values::operator_mark::OperatorMark;
 use crate::values::outcome::SkipReason;
 use crate::values::position::Position;
 
+mod history;
 mod records;
+
+use self::history::History;
 
 /// With fewer names than this, removing the free locks saves too little memory.
 const KEEP_NAMES: usize = 1_024;
@@ -49,6 +53,7 @@ const KEEP_NAMES: usize = 1_024;
 pub struct InMemoryLockProvider {
     info: ProviderInfo,
     locks: Arc<Mutex<Locks>>,
+    history: Option<Arc<History>>,
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +114,37 @@ impl InMemoryLockProvider {
         Self {
             info,
             locks: Arc::default(),
+            history: None,
         }
+    }
+
+    /// Keeps a history of runs as well; see [`LockAdmin::history`](crate::LockAdmin::history).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use shedlock_runtime::{HistoryOptions, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockingTaskExecutor, RunOutcome};
+    ///
+    /// let provider = InMemoryLockProvider::new().with_history(HistoryOptions::new());
+    /// let executor = LockingTaskExecutor::new(provider.clone());
+    /// executor.execute(LockConfiguration::new("mail", "5m")?, async {}).await?;
+    ///
+    /// // The entry is written in the background.
+    /// tokio::task::yield_now().await;
+    /// let today = SystemTime::now() - Duration::from_secs(86_400)..SystemTime::now();
+    /// let runs = provider.history("mail", today).await?;
+    /// assert_eq!(runs[0].outcome, RunOutcome::Completed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_history(mut self, options: HistoryOptions) -> Self {
+        self.history = Some(Arc::new(History::new(options)));
+        self
     }
 
     /// The position that the next run of a free lock begins. `stored` is the position in the lock's record.
@@ -185,7 +220,7 @@ impl LockProvider for InMemoryLockProvider {
             is_released: false,
             position: None,
         };
-        let mut predecessor = None;
+        let (mut predecessor, position);
         match locks.records.get_mut(request.name()) {
             Some(record) if record.lock_until > now => {
                 let remaining = record.lock_until.saturating_since(now);
@@ -199,13 +234,14 @@ impl LockProvider for InMemoryLockProvider {
             found => {
                 let stored = found.as_ref().and_then(|record| record.position);
                 match self.position(request, stored) {
-                    Ok(position) => granted.position = position,
+                    Ok(begun) => position = begun,
                     Err(reason) => {
                         return Ok(Acquisition::Refused(Refusal::of_position(reason, "")));
                     }
                 }
+                granted.position = position;
+                predecessor = found.as_deref().and_then(|record| self.predecessor(record));
                 if let Some(record) = found {
-                    predecessor = self.predecessor(record);
                     *record = granted;
                 } else {
                     locks.forget_free(now);
@@ -215,7 +251,8 @@ impl LockProvider for InMemoryLockProvider {
         }
         locks.last_token = token;
         let lease = request.grant(Some(token)).taken_over_from(predecessor);
-        Ok(Acquisition::Granted(lease))
+        let begun = request.position_rule().and(position);
+        Ok(Acquisition::Granted(lease.at_position(begun)))
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
@@ -247,6 +284,10 @@ impl LockProvider for InMemoryLockProvider {
             }
             None => Ok(Ownership::Lost),
         }
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.history.as_deref().map(|history| history as _)
     }
 }
 

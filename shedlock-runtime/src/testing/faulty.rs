@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership};
+use crate::seam::history::{RunHistory, RunRecord};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
 use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::name::LockName;
 
 /// What goes wrong with one call of a [`FaultyProvider`].
 ///
@@ -212,4 +215,29 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
         self.call(Operation::Release, self.inner.release(lease, keep_for))
             .await
     }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.inner.run_history().map(|_| self as _)
+    }
+}
+
+#[async_trait]
+impl<P: LockProvider> RunHistory for FaultyProvider<P> {
+    async fn append(&self, run: &RunRecord) -> Result<(), LockError> {
+        let history = self.inner.run_history().ok_or_else(no_history)?;
+        self.call(Operation::History, history.append(run)).await
+    }
+
+    async fn runs(
+        &self,
+        lock: &LockName,
+        began: Range<SystemTime>,
+    ) -> Result<Vec<RunRecord>, LockError> {
+        let history = self.inner.run_history().ok_or_else(no_history)?;
+        history.runs(lock, began).await
+    }
+}
+
+fn no_history() -> LockError {
+    LockError::new(ErrorKind::Unsupported, "this provider keeps no history")
 }

@@ -137,3 +137,78 @@ impl fmt::Display for SkipReason {
         })
     }
 }
+
+/// How the body of a locked call ended.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_runtime::{EventKind, LockEvent, RunOutcome};
+///
+/// fn is_success(event: &LockEvent) -> bool {
+///     matches!(event.kind, EventKind::Finished { outcome: RunOutcome::Completed, .. })
+/// }
+/// # let _check: fn(&LockEvent) -> bool = is_success;
+/// // The word in log lines and metrics.
+/// assert_eq!(RunOutcome::ShutDown.as_str(), "shut_down");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RunOutcome {
+    /// The body returned a value that is not known to be a failure.
+    Completed,
+    /// The body returned an `Err`, or a value that the check of
+    /// [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) calls a failure.
+    Failed,
+    /// The body panicked.
+    Panicked,
+    /// The caller dropped the body before it returned, as a timeout or an abort does.
+    Dropped,
+    /// The runtime cancelled the body because its lease had ended or its lock was lost.
+    Lost,
+    /// A shutdown cancelled the body.
+    ShutDown,
+    /// The lease ended and nobody released the lock: the node crashed, was cut off from the store, or ran past its lease. Only in a
+    /// [history](crate::RunHistory), where the node that took over enters it.
+    Crashed,
+}
+
+impl RunOutcome {
+    /// The word for this outcome in log lines, metrics and histories.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Dropped => "dropped",
+            Self::Lost => "lost",
+            Self::ShutDown => "shut_down",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    /// The outcome for which [`as_str`](Self::as_str) returns `word`; `None` if there is none. For stores that keep a history.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::RunOutcome;
+    ///
+    /// assert_eq!(RunOutcome::from_word("panicked"), Some(RunOutcome::Panicked));
+    /// assert_eq!(RunOutcome::from_word("won"), None);
+    /// ```
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Completed,
+            Self::Failed,
+            Self::Panicked,
+            Self::Dropped,
+            Self::Lost,
+            Self::ShutDown,
+            Self::Crashed,
+        ];
+        all.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}

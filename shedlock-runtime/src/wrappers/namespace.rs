@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::check_part;
 use crate::seam::answer::{Acquisition, Ownership};
+use crate::seam::history::RunHistory;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -228,5 +229,9 @@ impl<P: LockProvider> LockProvider for NamespacedLockProvider<P> {
             .release(&self.stored_lease(lease)?, keep_for)
             .await;
         answer.map_err(|error| error.renamed(lease.name()))
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.inner.run_history().map(|_| self as _)
     }
 }

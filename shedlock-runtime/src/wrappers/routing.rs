@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::check_part;
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::capabilities::Capabilities;
+use crate::seam::history::RunHistory;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -215,7 +216,7 @@ impl RoutingLockProvider {
     }
 
     /// The provider of the lock `name`'s tenant.
-    fn choose(&self, name: &LockName) -> Result<Arc<dyn LockProvider>, LockError> {
+    pub(super) fn choose(&self, name: &LockName) -> Result<Arc<dyn LockProvider>, LockError> {
         let tenant = (self.key)(name.as_str());
         let tenant = tenant.as_ref();
         if tenant.is_empty() {
@@ -303,6 +304,10 @@ impl LockProvider for RoutingLockProvider {
         let longest = (*provider).info().capabilities().longest_lease();
         let answer = (*provider).release(lease, keep_for.min(longest)).await;
         answer.map_err(with_context(Operation::Release, &*provider, lease.name()))
+    }
+
+    fn history(&self) -> Option<&dyn RunHistory> {
+        Some(self)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::seam::answer::{Acquisition, Ownership};
+use crate::seam::history::RunHistory;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -153,5 +154,9 @@ impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         limited(self.limit, self.inner.release(lease, keep_for)).await
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.inner.run_history().map(|_| self as _)
     }
 }

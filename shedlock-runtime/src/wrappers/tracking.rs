@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::task::JoinSet;
 
 use crate::seam::answer::{Acquisition, Ownership};
+use crate::seam::history::RunHistory;
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -331,5 +332,9 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
         // Not before the answer: what could not be given back is still held.
         self.leases().remove(lease);
         Ok(answer)
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.inner.run_history()
     }
 }

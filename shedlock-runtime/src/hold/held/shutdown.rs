@@ -8,6 +8,7 @@ use super::LockState;
 use crate::hold::running::{self, Registration, ShutdownTarget};
 use crate::observe::events;
 use crate::values::name::LockName;
+use crate::values::outcome::RunOutcome;
 
 impl LockState {
     /// Lets a shutdown find this lock.
@@ -49,6 +50,7 @@ impl ShutdownTarget for LockState {
             self.ticket.detach();
             return None;
         }
+        self.enter_in_history(RunOutcome::ShutDown);
         Some(Box::pin(async move {
             if let Err(error) = self.release_once().await {
                 events::release_failed(&*self, self.taken_for(), &error);

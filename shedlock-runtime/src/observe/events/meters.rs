@@ -10,8 +10,9 @@ use metrics::{Key, Recorder, with_recorder};
 
 use self::series::{META, Series};
 use super::Subject;
-use crate::observe::event::{EventKind, LockEvent, RunOutcome};
+use crate::observe::event::{EventKind, LockEvent};
 use crate::values::error::Operation;
+use crate::values::outcome::RunOutcome;
 
 mod describe;
 mod groups;
@@ -95,6 +96,9 @@ impl Meters<'_> {
             EventKind::ReleaseFailed { error, .. } => {
                 self.count(&series.not_released);
                 self.count(&series.errors(error.kind(), Operation::Release));
+            }
+            EventKind::HistoryFailed { error } => {
+                self.count(&series.errors(error.kind(), Operation::History));
             }
             EventKind::Abandoned => self.count(&series.not_released),
             EventKind::Indeterminate

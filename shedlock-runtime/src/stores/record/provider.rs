@@ -271,7 +271,7 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                 };
                 request.note(&self.info, last);
                 let lease = request.grant(token).taken_over_from(predecessor);
-                return Ok(Acquisition::Granted(lease));
+                return Ok(Acquisition::Granted(lease.at_position(rule.and(position))));
             }
             seen = Some(found);
         }

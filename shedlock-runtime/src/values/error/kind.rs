@@ -132,6 +132,8 @@ pub enum Operation {
     Resume,
     /// Deleting the records of locks that are not in use.
     Prune,
+    /// Writing or reading the history of a lock's runs.
+    History,
 }
 
 impl Operation {
@@ -159,6 +161,7 @@ impl Operation {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Prune => "prune the locks",
+            Self::History => "keep the history of",
         }
     }
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use metrics::{Key, Label, Level, Metadata, Recorder, SharedString};
 
 use super::describe;
-use crate::observe::event::{LossReason, RunOutcome};
+use crate::observe::event::LossReason;
 use crate::values::error::{ErrorKind, Operation};
 use crate::values::name::LockName;
+use crate::values::outcome::RunOutcome;
 use crate::values::outcome::SkipReason;
 use crate::values::printable::printable;
 
@@ -213,7 +214,11 @@ fn key(name: &'static str, base: &[Label; 2], more: &[(&'static str, &'static st
 }
 
 fn error_key(base: &[Label; 2], kind: ErrorKind, operation: Operation) -> Key {
-    let labels = [("kind", kind.as_str()), ("op", operation.as_str())];
+    let op = match operation {
+        Operation::History => "history",
+        other => other.as_str(),
+    };
+    let labels = [("kind", kind.as_str()), ("op", op)];
     key("shedlock.errors", base, &labels)
 }
 

@@ -10,10 +10,11 @@ use metrics::{
 };
 
 use super::{Meters, Series};
-use crate::observe::event::{EventKind, LockEvent, LossReason, RunOutcome};
+use crate::observe::event::{EventKind, LockEvent, LossReason};
 use crate::seam::predecessor::Predecessor;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
+use crate::values::outcome::RunOutcome;
 use crate::values::outcome::SkipReason;
 
 /// Keeps the names of the metrics that are written.
@@ -85,6 +86,7 @@ fn variant(kind: &EventKind) -> &'static str {
         EventKind::Finished { .. } => "Finished",
         EventKind::Released { .. } => "Released",
         EventKind::ReleaseFailed { .. } => "ReleaseFailed",
+        EventKind::HistoryFailed { .. } => "HistoryFailed",
         EventKind::Abandoned => "Abandoned",
         EventKind::Paused { .. } => "Paused",
         EventKind::Resumed => "Resumed",
@@ -140,6 +142,7 @@ fn one_of_each() -> Vec<EventKind> {
             error: error(),
             left: second,
         },
+        EventKind::HistoryFailed { error: error() },
         EventKind::Abandoned,
         EventKind::Paused {
             until: at,
