@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use core;
 pub use std;
 
 pub use crate::run::skip::{ErrorValue, SkipValue, report as report_store_error};
 pub use given::{Keepable, ToProvider};
+pub use instant::{GivenInstant, Instant, IsText, IsTime};
 pub use returned::{IsNoResult, IsResult, Returned};
 pub use run::{body, run, run_then};
 
@@ -16,6 +17,7 @@ use crate::process::registry::{self, SchedulerLockBuilder};
 use crate::run::context;
 use crate::seam::provider::LockProvider;
 use crate::testing;
+use crate::values::claim::claim_name;
 use crate::values::config::{DEFAULT_TIMEOUT, Durations, LockConfiguration};
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
@@ -25,6 +27,8 @@ use crate::values::position::Wanted;
 
 #[path = "private/given.rs"]
 mod given;
+#[path = "private/instant.rs"]
+mod instant;
 #[path = "private/returned.rs"]
 mod returned;
 #[path = "private/run.rs"]
@@ -46,12 +50,32 @@ pub struct Job {
 enum JobName {
     Static(&'static str),
     Owned(String),
+    /// A name, and the text that names the run. Boxed, because each call carries its name with it, and few have a text.
+    WithText(Box<(JobName, String)>),
 }
 
 #[derive(Debug)]
 enum ProviderChoice {
     Registered(Option<&'static str>),
     Given(Arc<dyn LockProvider>),
+}
+
+impl JobName {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Static(name) => name,
+            Self::Owned(name) => name,
+            Self::WithText(both) => both.0.as_str(),
+        }
+    }
+
+    fn to_lock_name(&self) -> Result<LockName, LockError> {
+        let name = match self {
+            Self::Static(name) => LockName::from_static(name),
+            other => LockName::new(other.as_str()),
+        };
+        name.map_err(|invalid| LockError::of_name(&invalid, self.as_str()))
+    }
 }
 
 impl Job {
@@ -139,8 +163,14 @@ impl Job {
     }
 
     /// `instant = due`.
-    pub fn instant(mut self, instant: impl Into<SystemTime>) -> Self {
-        self.options.wanted = Some(Wanted::Instant(instant.into()));
+    pub fn instant(mut self, instant: Instant) -> Self {
+        match instant {
+            Instant::Time(due) => self.options.wanted = Some(Wanted::Instant(due)),
+            Instant::Text(text) => {
+                self.options.wanted = Some(Wanted::Claim);
+                self.name = JobName::WithText(Box::new((self.name, text)));
+            }
+        }
         self
     }
 
@@ -169,10 +199,7 @@ impl Job {
     }
 
     fn name(&self) -> &str {
-        match &self.name {
-            JobName::Static(name) => name,
-            JobName::Owned(name) => name,
-        }
+        self.name.as_str()
     }
 
     /// Finds the provider and the configuration of this call.
@@ -192,14 +219,18 @@ impl Job {
                 registry.ok_or_else(nothing_installed)?.provider(*wanted)?
             }
         };
-        if context::holds(&**provider, self.name()) {
+        let claim = match &self.name {
+            JobName::WithText(both) => Some(claim_name(&both.0.to_lock_name()?, &both.1)?),
+            _ => None,
+        };
+        let wanted = claim.as_ref().map_or(self.name(), LockName::as_str);
+        if context::holds(&**provider, wanted) {
             return Ok(ResolvedCall::Nested);
         }
-        let name = match &self.name {
-            JobName::Static(name) => LockName::from_static(name),
-            JobName::Owned(name) => LockName::new(name),
+        let name = match claim {
+            Some(claim) => claim,
+            None => self.name.to_lock_name()?,
         };
-        let name = name.map_err(|invalid| LockError::of_name(&invalid, self.name()))?;
         let Some(at_most) = self.at_most.or(registry.map(|registry| registry.at_most)) else {
             let problem = "it has no `at_most`, and there is no default";
             return Err(LockError::new(ErrorKind::Configuration, problem)

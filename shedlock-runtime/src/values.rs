@@ -1,6 +1,7 @@
 //! What names, times and answers are. A value knows no provider.
 
 pub(crate) mod backoff;
+pub(crate) mod claim;
 pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod duration;

@@ -4,6 +4,7 @@
 mod it {
     mod ambiguous;
     mod assert;
+    mod claims;
     mod executor;
     pub(crate) mod expansion;
     mod gate;

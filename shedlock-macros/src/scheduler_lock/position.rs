@@ -63,7 +63,11 @@ impl Position {
         let wanted = once_per
             .and_then(|arg| period(arg, found))
             .map(Wanted::OncePer)
-            .or_else(|| instant.map(|(_, expr)| Wanted::Instant(expr)))
+            .or_else(|| {
+                instant
+                    .and_then(|arg| not_a_literal(arg, found))
+                    .map(Wanted::Instant)
+            })
             .or_else(|| {
                 step.and_then(|arg| count(arg, &STEP, found))
                     .map(Wanted::Step)
@@ -82,7 +86,12 @@ impl Position {
                 let period = period.expand(private);
                 quote!(.once_per(#period))
             }
-            Some(Wanted::Instant(expr)) => with_value("instant", expr),
+            Some(Wanted::Instant(expr)) => {
+                let given = quote_spanned! {hidden(expr.span())=>
+                    #private::GivenInstant(#expr).into_instant()
+                };
+                quote!(.instant({ use #private::{IsText as _, IsTime as _}; #given }))
+            }
             Some(Wanted::Step(expr)) => with_value("step", expr),
         };
         let attempts = self
@@ -91,6 +100,24 @@ impl Position {
             .map(|expr| with_value("attempts", expr));
         quote!(#wanted #attempts)
     }
+}
+
+/// Located at the user's code, but none of it.
+fn hidden(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+fn not_a_literal((_, expr): Keyed, found: &mut Diagnostics) -> Option<Expr> {
+    if literal(&expr).is_none() {
+        return Some(expr);
+    }
+    found.error(
+        &expr,
+        "`instant` is the same for every call here, so the function would run once and never \
+         again; give the `SystemTime` for which the run is scheduled, or a text that names the \
+         run, such as the id of a message",
+    );
+    None
 }
 
 fn with_value(setter: &str, expr: &Expr) -> TokenStream {

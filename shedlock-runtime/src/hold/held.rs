@@ -40,6 +40,8 @@ pub(crate) struct LockState {
     at_most: Duration,
     keep_alive: KeepAlive,
     has_position: bool,
+    /// How long the claim of a text is kept, if this lock is one.
+    claims_kept_for: Option<Duration>,
     /// How long one call to the store may take.
     timeout: Duration,
     /// The innermost lock that the task held already when the task took this lock.
@@ -84,6 +86,7 @@ impl LockState {
             at_most: config.at_most(),
             keep_alive: config.options().keep_alive,
             has_position: config.position_rule().is_some(),
+            claims_kept_for: config.claims_kept_for(),
             timeout: config.timeout(),
             outer,
             runtime: Handle::try_current().ok(),

@@ -151,6 +151,11 @@ pub enum EventKind {
         /// Why the entry could not be written.
         error: LockError,
     },
+    /// Old claims of texts could not be deleted; a later run of the lock tries again. The lock and the run are not affected.
+    CleanUpFailed {
+        /// Why the claims could not be deleted.
+        error: LockError,
+    },
     /// The lock cannot be released, because its async runtime has ended or too many releases are waiting. The lock stays taken until its
     /// lease ends.
     Abandoned,
@@ -222,6 +227,7 @@ impl EventKind {
             Self::Released { .. } => "lock.released",
             Self::ReleaseFailed { .. } => "lock.release_failed",
             Self::HistoryFailed { .. } => "lock.history_failed",
+            Self::CleanUpFailed { .. } => "lock.clean_up_failed",
             Self::Abandoned => "lock.abandoned",
             Self::Paused { .. } => "lock.paused",
             Self::Resumed => "lock.resumed",

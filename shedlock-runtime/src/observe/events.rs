@@ -10,6 +10,7 @@ use crate::observe::listener;
 use crate::seam::answer::Refusal;
 use crate::seam::info::ProviderInfo;
 use crate::seam::predecessor::Predecessor;
+use crate::values::claim::lock_of;
 use crate::values::config::LockConfiguration;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
@@ -18,7 +19,6 @@ use crate::values::outcome::RunOutcome;
 mod asking_again;
 mod facts;
 mod format;
-mod history;
 mod log;
 #[cfg_attr(not(feature = "metrics"), path = "events/unmetered.rs")]
 mod meters;
@@ -27,6 +27,7 @@ mod rate_limit;
 mod store_call;
 mod stuck_holder;
 mod takeover;
+mod upkeep;
 mod wire;
 
 pub(crate) use asking_again::log as asking_again;
@@ -60,6 +61,8 @@ impl Subject {
     fn group(&self) -> LockName {
         self.template
             .and_then(|template| LockName::from_static(template).ok())
+            // There are as many claims as messages.
+            .or_else(|| LockName::new(lock_of(self.name.as_str())?).ok())
             .unwrap_or_else(|| self.name.clone())
     }
 }
@@ -209,8 +212,15 @@ pub(crate) fn release_failed(lock: &dyn HeldLock, left: Duration, cause: &LockEr
     });
 }
 
+pub(crate) fn clean_up_failed(subject: &Subject, cause: &LockError) {
+    upkeep::clean_up_failed(subject, cause);
+    tell(subject, || EventKind::CleanUpFailed {
+        error: cause.clone(),
+    });
+}
+
 pub(crate) fn history_failed(subject: &Subject, cause: &LockError) {
-    history::log(subject, cause);
+    upkeep::history_failed(subject, cause);
     tell(subject, || EventKind::HistoryFailed {
         error: cause.clone(),
     });

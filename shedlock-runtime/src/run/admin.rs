@@ -10,6 +10,7 @@ use crate::observe::events::{self, Subject};
 use crate::seam::history::RunRecord;
 use crate::seam::lock_info::LockInfo;
 use crate::seam::records::{LockRecords, Overrule, Selection};
+use crate::values::claim::{check_kept_for, prefix};
 use crate::values::duration::ToDuration as _;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::limit::limited;
@@ -130,6 +131,20 @@ pub trait LockAdmin: LockRecords {
             tell(self, &name, EventKind::Resumed);
         }
         Ok(resumed)
+    }
+
+    /// Deletes the claims of [texts](crate::LockConfiguration::with_instant_text) for the lock `name` that have been free for `unused_for` or
+    /// longer, and returns the number of deleted claims. A text whose claim is deleted may run again.
+    ///
+    /// Nodes that end a run of the lock do this by themselves. `prune_claims` is for locks that no node runs any more.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration), before anything is sent, if `unused_for` is shorter than a minute.
+    async fn prune_claims(&self, name: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let name = self.info().lock_name(Operation::Prune, name)?;
+        check_kept_for(unused_for).map_err(in_context(self, Operation::Prune, None))?;
+        self.prune_prefix(&prefix(&name), unused_for).await
     }
 
     /// Reads the runs of the lock `name` that began within `began`, the latest first, at most a thousand. To read more, ask for those that

@@ -42,7 +42,6 @@ pub struct Lease {
     pub(super) at_least: Duration,
     pub(super) valid_for: Duration,
     pub(super) predecessor: Option<Arc<Predecessor>>,
-    pub(super) position: Option<Position>,
 }
 
 impl Lease {
@@ -230,15 +229,19 @@ impl Lease {
     /// Adds the slot, instant or step that was begun by this acquisition, as it stands in the record: what
     /// [`PositionRule::next`](crate::PositionRule::next) returned. The history of runs has it.
     #[must_use]
-    pub const fn at_position(mut self, position: Option<Position>) -> Self {
-        self.position = position;
+    pub fn at_position(self, position: Option<Position>) -> Self {
+        if let Some(position) = position {
+            // In the trail, because a lease is moved often, and most have no position.
+            let trail = self.trail.get_or_init(Arc::default);
+            let _before = trail.position.set(position);
+        }
         self
     }
 
     /// The slot, instant or step that was begun by this acquisition; `None` if there is none, or if the provider does not tell.
     #[must_use]
-    pub const fn position(&self) -> Option<Position> {
-        self.position
+    pub fn position(&self) -> Option<Position> {
+        self.trail.get()?.position.get().copied()
     }
 
     /// Says whose expired record the store replaced when it granted the lock. The runtime reports the predecessor once, as the event

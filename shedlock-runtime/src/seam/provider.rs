@@ -161,6 +161,15 @@ pub trait LockProvider: fmt::Debug + Send + Sync + 'static {
     /// acquisition.
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError>;
 
+    /// Deletes records of locks that have been free for `unused_for` and whose names begin with `prefix`, and answers how many: as
+    /// [`LockRecords::forget`](crate::LockRecords::forget), which a provider calls here. The runtime calls it for the claims of texts that are
+    /// older than [`LockConfiguration::with_claims_kept_for`](crate::LockConfiguration::with_claims_kept_for).
+    ///
+    /// The default deletes nothing, for a store that forgets by itself. A wrapper passes the call on.
+    async fn forget_claims(&self, _prefix: &str, _unused_for: Duration) -> Result<u64, LockError> {
+        Ok(0)
+    }
+
     /// The history of runs, if the store keeps one. The default keeps none. A wrapper passes on the history of the provider behind it.
     fn run_history(&self) -> Option<&dyn RunHistory> {
         None
@@ -184,6 +193,10 @@ impl<P: LockProvider + ?Sized> LockProvider for Arc<P> {
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         (**self).release(lease, keep_for).await
+    }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        (**self).forget_claims(prefix, unused_for).await
     }
 
     fn run_history(&self) -> Option<&dyn RunHistory> {

@@ -259,7 +259,6 @@ impl AcquireRequest {
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
             predecessor: None,
-            position: None,
         }
     }
 

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use once_cell::sync::OnceCell;
 
 use crate::values::owner::Owner;
+use crate::values::position::Position;
 
 /// The owner and the notes of one acquisition. The request, its copies under other names and the lease that is granted share them.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     pub(crate) owner: OnceCell<Owner>,
     pub(crate) notes: Notes,
+    /// The slot, instant or step that the acquisition has begun.
+    pub(crate) position: OnceCell<Position>,
     /// Whether the run under the lease has ended well.
     pub(crate) is_done: AtomicBool,
 }
@@ -27,6 +30,7 @@ impl Trail {
                 .get()
                 .map_or_else(OnceCell::new, |owner| OnceCell::with_value(owner.replica())),
             notes: self.notes.clone(),
+            position: self.position.clone(),
             is_done: AtomicBool::new(self.is_done.load(Ordering::Acquire)),
         }
     }

@@ -14,6 +14,7 @@ use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::predecessor::Predecessor;
 use crate::seam::provider::LockProvider;
+use crate::seam::records::LockRecords as _;
 use crate::seam::request::AcquireRequest;
 use crate::values::clock::{BootInstant, Clock, TokioClock};
 use crate::values::error::LockError;
@@ -220,7 +221,7 @@ impl LockProvider for InMemoryLockProvider {
             is_released: false,
             position: None,
         };
-        let (mut predecessor, position);
+        let (predecessor, position);
         match locks.records.get_mut(request.name()) {
             Some(record) if record.lock_until > now => {
                 let remaining = record.lock_until.saturating_since(now);
@@ -286,6 +287,10 @@ impl LockProvider for InMemoryLockProvider {
         }
     }
 
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.forget(prefix, unused_for).await
+    }
+
     fn run_history(&self) -> Option<&dyn RunHistory> {
         self.history.as_deref().map(|history| history as _)
     }
@@ -302,7 +307,9 @@ impl Locks {
     /// the map.
     fn forget_free(&mut self, now: BootInstant) {
         if self.records.len() >= self.prune_at.max(KEEP_NAMES) {
-            self.records.retain(|_, record| record.lock_until > now);
+            // Without its position, a run would be repeated. Claims are forgotten when they are old, and others by `prune`.
+            let is_kept = |record: &Record| record.lock_until > now || record.position.is_some();
+            self.records.retain(|_, record| is_kept(record));
             self.prune_at = self.records.len() * 2;
         }
     }

@@ -216,6 +216,11 @@ impl<P: LockProvider> LockProvider for FaultyProvider<P> {
             .await
     }
 
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let call = self.inner.forget_claims(prefix, unused_for);
+        self.call(Operation::Prune, call).await
+    }
+
     fn run_history(&self) -> Option<&dyn RunHistory> {
         self.inner.run_history().map(|_| self as _)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::values::claim::DEFAULT_KEPT_FOR;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::position::{PositionRule, Wanted};
 
@@ -97,6 +98,8 @@ pub(crate) struct RunOptions {
     pub(crate) wanted: Option<Wanted>,
     /// How many runs may begin for one slot, instant or step.
     pub(crate) attempts: Option<u32>,
+    /// How many seconds the claim of a text is kept after its run. Each call carries its options with it, so they are small.
+    pub(crate) claims_kept_for: u32,
 }
 
 impl RunOptions {
@@ -107,6 +110,7 @@ impl RunOptions {
         template: None,
         wanted: None,
         attempts: None,
+        claims_kept_for: DEFAULT_KEPT_FOR,
     };
 
     /// The rule by which a slot, instant or step may run; `None` if there is none.

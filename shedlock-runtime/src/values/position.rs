@@ -37,6 +37,8 @@ pub(crate) enum Wanted {
     Instant(SystemTime),
     /// The step of a chain, counted from one.
     Step(u64),
+    /// The only run of a lock, which stands for a text: see `claim`.
+    Claim,
 }
 
 /// The position that a request asks for, in the numbers that a record keeps: see [`PositionRule::wanted`].
@@ -148,6 +150,8 @@ impl PositionRule {
                 number: since_1970(instant),
             },
             Wanted::Step(number) => WantedPosition::Step { number },
+            // The first and only instant of a lock that stands for the text.
+            Wanted::Claim => WantedPosition::Instant { number: 1 },
         }
     }
 

@@ -231,6 +231,11 @@ impl<P: LockProvider> LockProvider for NamespacedLockProvider<P> {
         answer.map_err(|error| error.renamed(lease.name()))
     }
 
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let stored = format!("{}{prefix}", self.prefix);
+        self.inner.forget_claims(&stored, unused_for).await
+    }
+
     fn run_history(&self) -> Option<&dyn RunHistory> {
         self.inner.run_history().map(|_| self as _)
     }

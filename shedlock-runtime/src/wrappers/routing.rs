@@ -306,7 +306,12 @@ impl LockProvider for RoutingLockProvider {
         answer.map_err(with_context(Operation::Release, &*provider, lease.name()))
     }
 
-    fn history(&self) -> Option<&dyn RunHistory> {
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let provider = self.choose(&LockName::new(prefix)?)?;
+        (*provider).forget_claims(prefix, unused_for).await
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
         Some(self)
     }
 }

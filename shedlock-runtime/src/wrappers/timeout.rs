@@ -156,6 +156,10 @@ impl<P: LockProvider> LockProvider for TimeoutLockProvider<P> {
         limited(self.limit, self.inner.release(lease, keep_for)).await
     }
 
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        limited(self.limit, self.inner.forget_claims(prefix, unused_for)).await
+    }
+
     fn run_history(&self) -> Option<&dyn RunHistory> {
         self.inner.run_history().map(|_| self as _)
     }

@@ -334,6 +334,10 @@ impl<P: LockProvider> LockProvider for TrackingLockProvider<P> {
         Ok(answer)
     }
 
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.inner.forget_claims(prefix, unused_for).await
+    }
+
     fn run_history(&self) -> Option<&dyn RunHistory> {
         self.inner.run_history()
     }

@@ -39,7 +39,8 @@ async fn each_run_is_entered_with_its_end_and_a_skip_is_not() {
     let provider = memory();
     let executor = LockingTaskExecutor::new(provider.clone());
     let task = async { sleep(Duration::from_secs(2)).await };
-    executor.execute(config("job"), task).await.unwrap();
+    let ran = executor.execute(config("job"), task).await;
+    assert!(ran.unwrap().was_executed());
     let failing = async { Err::<(), ()>(()) };
     let failed = executor.execute_with_failure_check(config("job"), failing, Result::is_err);
     failed.await.unwrap().executed().unwrap().unwrap_err();
@@ -50,9 +51,14 @@ async fn each_run_is_entered_with_its_end_and_a_skip_is_not() {
     });
     panics.await.unwrap_err();
     let dropped = executor.execute(config("job"), std::future::pending::<()>());
-    tokio::time::timeout(Duration::from_secs(1), dropped).await.unwrap_err();
+    tokio::time::timeout(Duration::from_secs(1), dropped)
+        .await
+        .unwrap_err();
     let lost = config("job").with_on_lost(shedlock_runtime::OnLost::Cancel);
-    executor.execute(lost, std::future::pending::<()>()).await.unwrap_err();
+    executor
+        .execute(lost, std::future::pending::<()>())
+        .await
+        .unwrap_err();
     let held = provider.try_lock(config("job")).await.unwrap().unwrap();
     assert!(provider.try_lock(config("job")).await.unwrap().is_none());
     held.unlock().await.unwrap();
@@ -131,7 +137,11 @@ async fn a_history_that_fails_or_hangs_touches_neither_lock_nor_job() {
     let job = shedlock_runtime::LockName::new("job").unwrap();
     let runs = history.runs(&job, ever()).await.unwrap();
     assert_eq!(runs.len(), 1, "the one that was late");
-    assert_eq!(provider.calls(Operation::History), 6, "one call for each run");
+    assert_eq!(
+        provider.calls(Operation::History),
+        6,
+        "one call for each run"
+    );
 }
 
 #[tokio::test]
@@ -139,7 +149,10 @@ async fn a_provider_without_a_history_says_so() {
     let provider = InMemoryLockProvider::new();
     let refused = provider.history("job", ever()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
-    assert!(refused.to_string().contains("keeps no history"), "{refused}");
+    assert!(
+        refused.to_string().contains("keeps no history"),
+        "{refused}"
+    );
     let records = RecordLockProvider::new(ProviderInfo::new("records"), InMemoryRecordStore::new());
     assert!(records.run_history().is_none());
     assert!(TrackingLockProvider::new(provider).run_history().is_none());

@@ -155,6 +155,18 @@ macro_rules! __conformance_cases {
                 one_of_many_runs
                 without_positions_a_request_for_one_is_refused
             }
+            claims {
+                a_text_has_one_run
+                one_of_many_claims_a_text
+                old_claims_are_forgotten
+            }
+            history {
+                an_entry_reads_back
+                each_outcome_reads_back
+                a_range_is_read
+                many_write_at_once
+                runs_are_entered
+            }
             takeovers {
                 a_dead_holder_is_told_once
                 a_holder_that_extended_is_told

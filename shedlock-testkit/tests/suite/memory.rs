@@ -3,7 +3,9 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use shedlock_runtime::{InMemoryLockProvider, LockAdmin, LockProvider, SystemClock, async_trait};
+use shedlock_runtime::{
+    HistoryOptions, InMemoryLockProvider, LockAdmin, LockProvider, SystemClock, async_trait,
+};
 use shedlock_testkit::conformance::Harness;
 
 struct Memory(InMemoryLockProvider);
@@ -24,7 +26,7 @@ impl Harness for Memory {
 }
 
 fn on_tokios_clock() -> Memory {
-    Memory(InMemoryLockProvider::new())
+    Memory(InMemoryLockProvider::new().with_history(HistoryOptions::new()))
 }
 
 fn on_the_machines_clock() -> Memory {

@@ -105,6 +105,21 @@ planted! {
     FoldsCase:
         listing::an_unknown_name_is_none "left == right",
         names::odd_names_are_distinct_locks "only other names are held";
+    HistoryForgetsErrors:
+        history::an_entry_reads_back "the latest first";
+    HistoryForgetsOldEntriesAtOnce:
+        history::an_entry_reads_back "the latest first",
+        history::each_outcome_reads_back "left == right",
+        history::a_range_is_read "left == right";
+    HistoryIgnoresTheRange:
+        history::a_range_is_read "left == right";
+    HistoryKnowsTwoOutcomes:
+        history::each_outcome_reads_back "left == right",
+        history::runs_are_entered "the crash is entered";
+    HistoryMixesLocks:
+        history::an_entry_reads_back "the latest first";
+    HistoryOverwrites:
+        history::many_write_at_once "left == right";
     LateAttemptsTakeTheLock:
         late::an_acquisition_after_its_release "for a holder that is gone",
         late::an_acquisition_after_its_lease "for a holder that is gone";
@@ -140,6 +155,8 @@ planted! {
         pausing::a_pause_is_shown "keeps the token",
         admin::tokens_grow_whatever_an_operator_does "no acquisition";
     PositionIsIgnored:
+        claims::a_text_has_one_run "left == right",
+        claims::one_of_many_claims_a_text "was run",
         positions::a_slot_has_one_run "must not run",
         positions::an_instant_has_one_run "must not run",
         positions::steps_run_in_order "must not run",
@@ -154,8 +171,10 @@ planted! {
     PruneForgetsPauses:
         pruning::prune_spares_what_is_taken "is paused, and was granted";
     PruneIgnoresTheAge:
+        claims::old_claims_are_forgotten "the claim is young",
         pruning::prune_forgets_what_has_long_been_free "a fresh record";
     PruneIgnoresThePrefix:
+        claims::old_claims_are_forgotten "another lock's claim",
         pruning::prune_keeps_to_its_prefix "was forgotten for";
     PruneLooksThenDeletes:
         pruning::prune_comes_between_no_acquisition "is held, and was";

@@ -1,5 +1,6 @@
 //! A store with a clock, a table and connections, in memory; right, or wrong in one way.
 
+mod history;
 mod provider;
 mod records;
 mod world;
@@ -35,6 +36,12 @@ pub(crate) enum Bug {
     ExtensionMakesTheRow,
     ExtensionWithoutOwner,
     FoldsCase,
+    HistoryForgetsErrors,
+    HistoryForgetsOldEntriesAtOnce,
+    HistoryIgnoresTheRange,
+    HistoryKnowsTwoOutcomes,
+    HistoryMixesLocks,
+    HistoryOverwrites,
     ForcedReleaseKeepsTheOwner,
     ForcedReleaseWaitsForAtLeast,
     LateAttemptsTakeTheLock,

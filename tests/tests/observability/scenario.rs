@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use shedlock::testing::{Fault, FaultyProvider, with_provider};
 use shedlock::{
-    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError,
-    LockingTaskExecutor, Operation, lock, lock_assert, scheduler_lock,
+    ErrorKind, HistoryOptions, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError,
+    LockingTaskExecutor, Operation, Outcome, SkipReason, lock, lock_assert, scheduler_lock,
 };
 use shedlock_sqlx::SqliteLockProvider;
 
@@ -52,6 +52,28 @@ async fn slow() -> Result<Option<()>, LockError> {
     Ok(Some(()))
 }
 
+/// A step whose attempts are used up, with a history and a clean-up that fail.
+async fn given_up() {
+    let memory = InMemoryLockProvider::new().with_history(HistoryOptions::new());
+    let store = FaultyProvider::new(memory);
+    let executor = LockingTaskExecutor::new(store.clone());
+    let once = LockConfiguration::new("message", "10s").unwrap();
+    let once = once
+        .with_instant_text("a")
+        .unwrap()
+        .with_attempts(1)
+        .unwrap();
+    store.next(Operation::History, Fault::Fail(ErrorKind::Schema));
+    store.next(Operation::Prune, Fault::Fail(ErrorKind::Unavailable));
+    let fails = async { Err::<(), ()>(()) };
+    let failed = executor.execute_with_failure_check(once.clone(), fails, Result::is_err);
+    assert!(failed.await.unwrap().was_executed());
+    let skipped = executor.execute(once, async {}).await.unwrap();
+    assert_eq!(skipped, Outcome::Skipped(SkipReason::Exhausted));
+    // The failures of what is done in the background.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
 async fn everything() -> String {
     let histograms = Matcher::Prefix("shedlock".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(histograms, &[0.001, 0.1, 1.0]);
@@ -86,6 +108,7 @@ async fn everything() -> String {
     let report = LockConfiguration::new("report", "10s").unwrap();
     let paused = executor.execute(report, async {}).await.unwrap();
     assert!(!paused.was_executed());
+    given_up().await;
     handle.run_upkeep();
     handle.render()
 }

@@ -7,6 +7,7 @@ use tokio::sync::MutexGuard;
 use tokio::time::timeout;
 
 use super::LockState;
+use crate::hold::claims;
 use crate::observe::event::LossReason;
 use crate::observe::events::{self, HeldLock as _, Question, Subject};
 use crate::seam::answer::Ownership;
@@ -142,6 +143,10 @@ impl LockState {
         }
         if answer.is_ok() {
             self.ticket.done();
+            if let Some(kept_for) = self.claims_kept_for {
+                let runtime = self.runtime.as_ref();
+                claims::clean_up(&self.provider, &self.subject, kept_for, runtime);
+            }
         }
         self.note_release();
         answer.map_err(|error| {

@@ -100,6 +100,9 @@ impl Meters<'_> {
             EventKind::HistoryFailed { error } => {
                 self.count(&series.errors(error.kind(), Operation::History));
             }
+            EventKind::CleanUpFailed { error } => {
+                self.count(&series.errors(error.kind(), Operation::Prune));
+            }
             EventKind::Abandoned => self.count(&series.not_released),
             EventKind::Indeterminate
             | EventKind::OrphanCleared

@@ -101,12 +101,14 @@ impl RunHistory for History {
     ) -> Result<Vec<RunRecord>, LockError> {
         let mut found: Vec<RunRecord> = self.with_runs(|runs| {
             let numbers = runs.of_lock.get(lock.as_str()).into_iter().flatten();
-            let all = numbers.filter_map(|number| runs.by_number.get(number));
+            let all = numbers
+                .rev()
+                .filter_map(|number| runs.by_number.get(number));
             all.filter(|run| began.contains(&run.began))
                 .cloned()
                 .collect()
         });
-        // A run that crashed is entered later than its lease ended.
+        // Not sorted yet: a run that crashed is entered later than its lease ended.
         found.sort_by_key(|run| std::cmp::Reverse(run.began));
         found.truncate(RunRecord::MOST_READ);
         Ok(found)

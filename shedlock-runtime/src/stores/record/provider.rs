@@ -13,6 +13,7 @@ use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
 use crate::seam::predecessor::Predecessor;
 use crate::seam::provider::LockProvider;
+use crate::seam::records::LockRecords as _;
 use crate::seam::request::AcquireRequest;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::owner::{Owner, OwnerWrite, Standing};
@@ -305,6 +306,10 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
             Ok(true)
         });
         released.await
+    }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.forget(prefix, unused_for).await
     }
 }
 

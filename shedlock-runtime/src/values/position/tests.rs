@@ -132,3 +132,19 @@ fn a_script_gets_milliseconds_and_numbers() {
     assert_eq!(rule(Wanted::Step(7), None).attempts(), None);
     assert_eq!(rule(Wanted::Step(7), Some(3)).attempts(), Some(3));
 }
+
+#[test]
+fn a_claim_is_an_instant_with_a_lock_of_its_own() {
+    let now = UNIX_EPOCH;
+    let once = rule(Wanted::Claim, None);
+    assert_eq!(once.next(None, now), Ok(begun(1, 1)));
+    for stored in [begun(1, 1), done(1)] {
+        assert_eq!(once.next(Some(stored), now), Err(SkipReason::AlreadyRan));
+    }
+    let twice = rule(Wanted::Claim, Some(2));
+    assert_eq!(twice.next(Some(begun(1, 1)), now), Ok(begun(1, 2)));
+    assert_eq!(
+        twice.next(Some(begun(1, 2)), now),
+        Err(SkipReason::Exhausted)
+    );
+}

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockProvider, Owner,
-    OwnerWrite, Ownership, Position, Predecessor, ProviderInfo, Refusal, SkipReason, Standing,
-    async_trait,
+    AcquireRequest, Acquisition, Capabilities, Fencing, Lease, LockError, LockProvider,
+    LockRecords as _, Owner, OwnerWrite, Ownership, Position, Predecessor, ProviderInfo, Refusal,
+    RunHistory, SkipReason, Standing, async_trait,
 };
 
 use super::Bug;
@@ -342,6 +342,14 @@ impl LockProvider for Toy {
         let answer = self.give_back(lease, &write, keep_for);
         self.world.reply().await;
         Ok(answer)
+    }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.forget(prefix, unused_for).await
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        Some(self)
     }
 }
 

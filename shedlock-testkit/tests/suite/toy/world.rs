@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
-use shedlock_runtime::{ErrorKind, LockError, Position};
+use shedlock_runtime::{ErrorKind, LockError, Position, RunRecord};
 use tokio::sync::watch;
 
 /// What the network does.
@@ -41,6 +41,7 @@ pub(crate) struct World {
     /// Which connections are still good: those made since the last time all were ended.
     pub(super) connections: AtomicU64,
     pub(super) last_token: AtomicU64,
+    runs: Mutex<Vec<RunRecord>>,
 }
 
 impl Default for World {
@@ -55,6 +56,7 @@ impl Default for World {
             mode: watch::Sender::default(),
             connections: AtomicU64::new(0),
             last_token: AtomicU64::new(0),
+            runs: Mutex::default(),
         }
     }
 }
@@ -62,6 +64,11 @@ impl Default for World {
 impl World {
     pub(super) fn rows(&self) -> MutexGuard<'_, HashMap<String, Row>> {
         self.rows.lock().unwrap()
+    }
+
+    /// The history of runs, in the order of their entry.
+    pub(super) fn runs(&self) -> MutexGuard<'_, Vec<RunRecord>> {
+        self.runs.lock().unwrap()
     }
 
     pub(super) fn now(&self) -> Duration {

@@ -216,6 +216,7 @@ fn key(name: &'static str, base: &[Label; 2], more: &[(&'static str, &'static st
 fn error_key(base: &[Label; 2], kind: ErrorKind, operation: Operation) -> Key {
     let op = match operation {
         Operation::History => "history",
+        Operation::Prune => "prune",
         other => other.as_str(),
     };
     let labels = [("kind", kind.as_str()), ("op", op)];

@@ -87,6 +87,7 @@ fn variant(kind: &EventKind) -> &'static str {
         EventKind::Released { .. } => "Released",
         EventKind::ReleaseFailed { .. } => "ReleaseFailed",
         EventKind::HistoryFailed { .. } => "HistoryFailed",
+        EventKind::CleanUpFailed { .. } => "CleanUpFailed",
         EventKind::Abandoned => "Abandoned",
         EventKind::Paused { .. } => "Paused",
         EventKind::Resumed => "Resumed",
@@ -143,6 +144,7 @@ fn one_of_each() -> Vec<EventKind> {
             left: second,
         },
         EventKind::HistoryFailed { error: error() },
+        EventKind::CleanUpFailed { error: error() },
         EventKind::Abandoned,
         EventKind::Paused {
             until: at,
