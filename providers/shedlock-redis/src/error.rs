@@ -6,7 +6,7 @@ use redis::{ErrorKind as Redis, RedisError};
 use shedlock_runtime::{ErrorKind, LockError, Overrule, printable};
 
 /// The commands and keys that the provider needs, as arguments of `ACL SETUSER`.
-const RIGHTS: &str = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +hget +hmget +hset +time";
+const RIGHTS: &str = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +persist +hmget +hset +time";
 
 /// Whether the script must be sent in full, because the server was restarted or has never received the script.
 pub(crate) fn is_unknown_script(error: &RedisError) -> bool {

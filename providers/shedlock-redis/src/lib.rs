@@ -7,6 +7,7 @@ mod connections;
 mod error;
 mod keys;
 mod options;
+mod position;
 mod provider;
 mod records;
 mod script;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use redis::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
-    LockProvider, Operation, OwnerWrite, Ownership, ProviderInfo,
+    LockProvider, Operation, OwnerWrite, Ownership, ProviderInfo, Refusal,
 };
 
 use crate::check::{self, StoreReport};
@@ -16,11 +16,10 @@ use crate::connections::Connections;
 use crate::error;
 use crate::keys::Keys;
 use crate::options::{self, RedisLockProviderBuilder};
+use crate::position;
 use crate::script::{ACQUIRE, CHANGE, Run, Script};
 use crate::value;
 
-/// How long the fence of a lock stays in the store after the end of the lease for which the fence was written.
-const FENCE_STAYS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The longest and the shortest time for which a call waits for the existing connection.
 const PART: Duration = Duration::from_secs(1);
 const LEAST_PART: Duration = Duration::from_millis(50);
@@ -109,6 +108,7 @@ impl RedisLockProvider {
         let capabilities = Capabilities::new()
             .with_expiry(Expiry::ByStore)
             .with_fencing(Fencing::Always)
+            .with_positions()
             .without_free_records();
         Self {
             info: info.with_capabilities(capabilities),
@@ -135,16 +135,19 @@ impl RedisLockProvider {
         self.info.capabilities().steps(duration).to_string()
     }
 
+    /// Changes the lease. `done` is `done` if the run under the lease has ended well, and empty otherwise.
     async fn change(
         &self,
         lease: &Lease,
         write: &OwnerWrite,
         taken_for: Duration,
+        done: &str,
     ) -> Result<Ownership, LockError> {
         let arguments = vec![
             write.first().to_owned(),
             write.stored().to_owned(),
             self.millis(taken_for),
+            done.to_owned(),
         ];
         let run = self.run(&CHANGE, lease.name(), arguments);
         let part = lease.noted::<Part>(&self.info).map_or(PART, |part| part.0);
@@ -168,21 +171,36 @@ impl LockProvider for RedisLockProvider {
         let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
         request.note(&self.info, Part(part));
         let value = value::format(self.info.clock().utc(), write.stored());
-        let arguments = vec![
+        let rule = request.position_rule();
+        let mut arguments = vec![
             value,
             self.millis(request.at_most()),
-            self.millis(FENCE_STAYS),
+            self.millis(position::fence_stays(rule)),
         ];
+        if let Some(rule) = rule {
+            arguments.extend(position::arguments(rule)?);
+        }
         let run = self.run(&ACQUIRE, request.name(), arguments);
         let reply = self
             .connections
             .ask::<(u8, Vec<u8>, i64, u64)>(&run, part)
             .await?;
         let (state, found, ttl, token) = reply.answer;
+        let refused = |refusal: Refusal| {
+            Ok(Acquisition::Refused(if reply.is_in_doubt {
+                refusal.after_a_request_without_answer()
+            } else {
+                refusal
+            }))
+        };
         match state {
             0 => {}
             1 => return Ok(Acquisition::Granted(request.grant(Some(token)))),
-            _ => return Err(request.too_late()),
+            state => {
+                let reason = position::refusal(state).ok_or_else(|| request.too_late())?;
+                let last_owner = String::from_utf8_lossy(&found);
+                return refused(Refusal::of_position(reason, &last_owner));
+            }
         }
         let stored = value::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;
         // A key without an end has the time to live -1.
@@ -191,19 +209,19 @@ impl LockProvider for RedisLockProvider {
         let left = Duration::from_millis(ttl.max(1));
         let token = Some(token).filter(|token| *token > 0);
         match request.answer_from_record(&self.info, stored.owner, left, token)? {
-            Acquisition::Refused(refusal) if reply.is_in_doubt => Ok(Acquisition::Refused(
-                refusal.after_a_request_without_answer(),
-            )),
-            answer => Ok(answer),
+            Acquisition::Refused(refusal) => refused(refusal),
+            granted @ Acquisition::Granted(_) => Ok(granted),
         }
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, &lease.next_write()?, at_most).await
+        self.change(lease, &lease.next_write()?, at_most, "").await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, &lease.release_write()?, keep_for).await
+        let done = if lease.is_done() { "done" } else { "" };
+        let write = lease.release_write()?;
+        self.change(lease, &write, keep_for, done).await
     }
 }
 

@@ -8,8 +8,9 @@ use futures_util::future::try_join_all;
 use shedlock_runtime::{LockError, LockInfo, LockName, LockRecords, Overrule, Selection};
 
 use crate::error;
+use crate::keys;
 use crate::provider::RedisLockProvider;
-use crate::script::{OVERRULE, READ, Run};
+use crate::script::{FORGET, OVERRULE, READ, Run};
 use crate::value;
 
 /// How long a call waits for the existing connection.
@@ -24,14 +25,14 @@ const FOREIGN: u8 = 3;
 type Read = (Vec<u8>, i64, u64, String, u64, u64);
 
 impl RedisLockProvider {
-    /// The keys of all locks whose names begin with `prefix`.
-    async fn lock_keys(&self, prefix: &str) -> Result<BTreeSet<String>, LockError> {
+    /// The keys that match `pattern`.
+    async fn keys(&self, pattern: &str) -> Result<BTreeSet<String>, LockError> {
         let (mut keys, mut cursor) = (BTreeSet::new(), 0_u64);
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor)
                 .arg("MATCH")
-                .arg(self.keys.pattern(prefix))
+                .arg(pattern)
                 .arg("COUNT")
                 .arg(BATCH);
             let (next, found): (u64, Vec<Vec<u8>>) = self.connections.command(&scan, PART).await?;
@@ -85,7 +86,10 @@ impl LockRecords for RedisLockProvider {
     async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
         let keys: Vec<String> = match selection {
             Selection::Name(name) => vec![self.keys.lock(name.as_str())],
-            Selection::Prefix(prefix) => self.lock_keys(prefix).await?.into_iter().collect(),
+            Selection::Prefix(prefix) => {
+                let keys = self.keys(&self.keys.pattern(prefix)).await?;
+                keys.into_iter().collect()
+            }
         };
         let mut records = Vec::with_capacity(keys.len());
         for keys in keys.chunks(AT_A_TIME) {
@@ -120,9 +124,25 @@ impl LockRecords for RedisLockProvider {
         }
     }
 
-    async fn forget(&self, _prefix: &str, _unused_for: Duration) -> Result<u64, LockError> {
-        // A free lock has no record, and the server deletes the fence when its time to live has passed.
-        Ok(0)
+    /// A free lock has no record, and the server deletes most fences by itself. What stays is the fence of a chain of steps.
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let unused_for = self.info.capabilities().steps(unused_for).to_string();
+        let fences = self.keys(&self.keys.fence_pattern(prefix)).await?;
+        let beginning = self.keys.lock(prefix);
+        let lock_keys = fences.iter().filter_map(|fence| keys::lock_of(fence));
+        let lock_keys: Vec<_> = lock_keys
+            .filter(|lock_key| lock_key.starts_with(&beginning))
+            .collect();
+        let mut forgotten = 0;
+        for lock_keys in lock_keys.chunks(AT_A_TIME) {
+            let asked = lock_keys.iter().map(async |lock_key| {
+                let run = Run::new(&FORGET, (*lock_key).to_owned(), vec![unused_for.clone()]);
+                self.connections.ask::<u64>(&run, PART).await
+            });
+            let answers = try_join_all(asked).await?;
+            forgotten += answers.iter().map(|reply| reply.answer).sum::<u64>();
+        }
+        Ok(forgotten)
     }
 }
 

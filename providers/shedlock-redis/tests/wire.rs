@@ -277,6 +277,45 @@ async fn each_takes_over_what_the_other_let_run_out() {
     );
 }
 
+/// JVM nodes see a lock with a position as any other lock, and leave the position as it is. Nor do their runs count.
+#[tokio::test]
+async fn a_position_is_of_our_nodes_alone() {
+    let place = server_or_skip!(Place::new().await);
+    let config = LockConfiguration::new("n1", "30s").expect("a legal configuration");
+    let step = |number| config.clone().with_step(number).expect("a legal step");
+    let refused = async |config| {
+        let answer = place.node.lock(config).await.expect("the server answers");
+        answer.expect_err("it must not run").reason
+    };
+    let lock = place.node.try_lock(step(1)).await;
+    let lock = lock.expect("the server answers").expect("it is free");
+    let value = place.ask(&["GET", "job-lock:default:n1"]).await;
+    let secret = "x".repeat(32);
+    assert_eq!(
+        shape(&value),
+        format!("ADDED:0000-00-00T00:00:00.000Z@web-2#{secret}")
+    );
+    assert!(!Jvm::lock(&place, "n1", "30000").await.1);
+    assert_eq!(
+        lock.complete().await.expect("the server answers"),
+        Ownership::Ours
+    );
+    for safe in [true, false] {
+        let (jvm, granted) = Jvm::lock(&place, "n1", "30000").await;
+        assert!(granted);
+        assert_eq!(refused(step(2)).await, SkipReason::Held);
+        if safe {
+            assert!(jvm.extend_safely("30000").await && jvm.unlock_safely().await);
+        } else {
+            assert!(jvm.extend("30000").await && jvm.unlock().await);
+        }
+    }
+    assert_eq!(refused(step(1)).await, SkipReason::AlreadyRan);
+    // What the JVM node ran is not known: step 2 may be its, and is run here.
+    let lock = place.node.try_lock(step(2)).await;
+    assert!(lock.expect("the server answers").is_some());
+}
+
 /// What only nodes with `safeUpdate` off can do, and what we make of it.
 #[tokio::test]
 async fn a_late_peer_without_safe_update_is_found_out() {

@@ -1,9 +1,10 @@
--- KEYS: the lock, its fence. ARGV: the owner's first write, this write, the milliseconds for which the lock stays taken.
+-- KEYS: the lock, its fence. ARGV: the owner's first write, this write, the milliseconds for which the lock stays taken, `done` if the
+-- run of this lease has ended well.
 -- Answers 1 if the lock is the owner's, and 0 if it is not.
 local first, stored = ARGV[1], ARGV[2]
+local fence = redis.call('HMGET', KEYS[2], 'last', 'number')
 -- This very release was carried out before.
-local last = redis.call('HGET', KEYS[2], 'last')
-if last == stored then
+if fence[1] == stored then
   return 1
 end
 local found = redis.call('GET', KEYS[1])
@@ -16,15 +17,23 @@ local number = tonumber(string.sub(stored, 1 + #first), 16) or 0
 if before >= number then
   return before == number and 1 or 0
 end
+-- A server without memory refuses a script whose first write is SET or HSET, and no other.
 if ARGV[3] == '0' then
   redis.call('DEL', KEYS[1])
   -- Without a fence there is no older request to be told from this one.
-  if last then
+  if fence[1] then
     redis.call('HSET', KEYS[2], 'last', stored)
   end
-  return 1
+else
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  redis.call('SET', KEYS[1], string.sub(found, 1, 31) .. stored, 'PX', ARGV[3])
 end
--- A server without memory refuses a script whose first write is SET, and no other.
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('SET', KEYS[1], string.sub(found, 1, 31) .. stored, 'PX', ARGV[3])
+-- Without a number there is no position, or it was lost with its fence.
+if fence[2] then
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[2], 'until', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3]))
+  if ARGV[4] == 'done' then
+    redis.call('HSET', KEYS[2], 'done', '1')
+  end
+end
 return 1
