@@ -78,6 +78,11 @@ pub(crate) fn lock_of(fence_key: &str) -> Option<&str> {
     lock_keys.find(|lock_key| fence(lock_key) == fence_key)
 }
 
+/// The slot of a key in a cluster.
+pub(crate) fn slot_of(key: &str) -> u16 {
+    slot(hash_tag(key).unwrap_or(key).as_bytes())
+}
+
 fn hash_tag(key: &str) -> Option<&str> {
     let (_, behind) = key.split_once('{')?;
     let (tag, _) = behind.split_once('}')?;
@@ -106,13 +111,12 @@ mod tests {
     #[test]
     fn a_fence_is_in_its_locks_slot() {
         assert_eq!(slot(b"123456789"), 0x31c3);
-        let of_key = |key: &str| slot(hash_tag(key).unwrap_or(key).as_bytes());
         let keys = Keys::new("job-lock", "default");
         for name in [
             "mail", "{a}", "a{b}c", "a}b", "}a{", "{}", "{}{a}", "{", "}", "a{b", "{a{b}c}", "é",
         ] {
             let key = keys.lock(name);
-            assert_eq!(of_key(&fence(&key)), of_key(&key), "{name}");
+            assert_eq!(slot_of(&fence(&key)), slot_of(&key), "{name}");
             assert_eq!(lock_of(&fence(&key)), Some(&*key), "{name}");
         }
         assert_eq!(

@@ -3,7 +3,8 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
-mod connections;
+mod cluster;
+mod connection;
 mod error;
 mod keys;
 mod options;
@@ -11,6 +12,9 @@ mod position;
 mod provider;
 mod records;
 mod script;
+mod sentinels;
+mod servers;
+mod url;
 mod value;
 
 pub use check::StoreReport;

@@ -12,12 +12,13 @@ use shedlock_runtime::{
 };
 
 use crate::check::{self, StoreReport};
-use crate::connections::Connections;
 use crate::error;
 use crate::keys::Keys;
 use crate::options::{self, RedisLockProviderBuilder};
 use crate::position;
 use crate::script::{ACQUIRE, CHANGE, Run, Script};
+use crate::servers::{self, Servers};
+use crate::url::Origin;
 use crate::value;
 
 /// The longest and the shortest time for which a call waits for the existing connection.
@@ -47,7 +48,7 @@ const LEAST_PART: Duration = Duration::from_millis(50);
 pub struct RedisLockProvider {
     pub(crate) info: ProviderInfo,
     pub(crate) keys: Keys,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) servers: Arc<Servers>,
 }
 
 /// How long a call about this lock waits for the existing connection: a part of the time limit that the lock's holder has set.
@@ -60,7 +61,8 @@ impl RedisLockProvider {
         options::defaults(client)
     }
 
-    /// Creates a provider for the server at `url`, and opens its connection.
+    /// Creates a provider for the server at `url`, and opens its connection. `redis+sentinel://sentinel,sentinel/name` stands for the primary
+    /// that sentinels know by a name, and `redis+cluster://host,host` for the servers of a cluster.
     ///
     /// # Errors
     ///
@@ -79,7 +81,7 @@ impl RedisLockProvider {
         RedisLockProviderBuilder::from_client(client)
     }
 
-    /// Options for a provider to the server at `url`.
+    /// Options for a provider to the server at `url`, which is written as for [`connect`](Self::connect).
     pub fn builder_from_url(url: &str) -> RedisLockProviderBuilder {
         RedisLockProviderBuilder::from_url(url)
     }
@@ -96,15 +98,22 @@ impl RedisLockProvider {
     ///
     /// The call changes nothing, so it may be dropped at any time.
     pub async fn check_store(&self) -> Result<StoreReport, LockError> {
-        let info = self
-            .connections
-            .command(redis::cmd("INFO").arg("everything"), PART)
-            .await;
-        let report = info.and_then(|info: String| check::report(&info));
+        let report = self.report().await;
         report.map_err(|error| error.with_context(Operation::CheckSchema, self.info.name(), None))
     }
 
-    pub(crate) fn assemble(info: ProviderInfo, keys: Keys, client: Client) -> Self {
+    async fn report(&self) -> Result<StoreReport, LockError> {
+        let mut reports = Vec::new();
+        for server in self.servers.primaries(PART).await? {
+            let mut info = redis::cmd("INFO");
+            info.arg("everything");
+            let info: String = servers::command(&server, &info, PART).await?;
+            reports.push(check::report(&info)?);
+        }
+        Ok(check::merged(reports))
+    }
+
+    pub(crate) fn assemble(info: ProviderInfo, keys: Keys, origin: Origin) -> Self {
         let capabilities = Capabilities::new()
             .with_expiry(Expiry::ByStore)
             .with_fencing(Fencing::Always)
@@ -113,13 +122,13 @@ impl RedisLockProvider {
         Self {
             info: info.with_capabilities(capabilities),
             keys,
-            connections: Arc::new(Connections::new(client)),
+            servers: Arc::new(Servers::new(origin)),
         }
     }
 
-    /// Sends a `PING`, so that the connection is open.
+    /// Opens a connection.
     pub(crate) async fn warm_up(&self) -> Result<(), LockError> {
-        self.connections.command(&redis::cmd("PING"), PART).await
+        self.servers.connect(PART).await
     }
 
     pub(crate) fn run(
@@ -151,7 +160,7 @@ impl RedisLockProvider {
         ];
         let run = self.run(&CHANGE, lease.name(), arguments);
         let part = lease.noted::<Part>(&self.info).map_or(PART, |part| part.0);
-        let reply = self.connections.ask(&run, part).await?;
+        let reply = self.servers.ask(&run, part).await?;
         Ok(if reply.answer {
             Ownership::Ours
         } else {
@@ -182,7 +191,7 @@ impl LockProvider for RedisLockProvider {
         }
         let run = self.run(&ACQUIRE, request.name(), arguments);
         let reply = self
-            .connections
+            .servers
             .ask::<(u8, Vec<u8>, i64, u64)>(&run, part)
             .await?;
         let (state, found, ttl, token) = reply.answer;
@@ -229,7 +238,7 @@ impl fmt::Debug for RedisLockProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisLockProvider")
             .field("keys", &self.keys.beginning())
-            .field("connections", &self.connections)
+            .field("servers", &self.servers)
             .finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use crate::error;
 use crate::keys;
 use crate::provider::RedisLockProvider;
 use crate::script::{FORGET, OVERRULE, READ, Run};
+use crate::servers;
 use crate::value;
 
 /// How long a call waits for the existing connection.
@@ -27,33 +28,34 @@ type Read = (Vec<u8>, i64, u64, String, u64, u64);
 impl RedisLockProvider {
     /// The keys that match `pattern`.
     async fn keys(&self, pattern: &str) -> Result<BTreeSet<String>, LockError> {
-        let (mut keys, mut cursor) = (BTreeSet::new(), 0_u64);
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor)
-                .arg("MATCH")
-                .arg(pattern)
-                .arg("COUNT")
-                .arg(BATCH);
-            let (next, found): (u64, Vec<Vec<u8>>) = self.connections.command(&scan, PART).await?;
-            // The name of a lock is always UTF-8. A key that is not UTF-8 belongs to another program and is left out.
-            keys.extend(
-                found
+        let mut keys = BTreeSet::new();
+        for server in self.servers.primaries(PART).await? {
+            let mut cursor = 0_u64;
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(cursor).arg("MATCH").arg(pattern);
+                scan.arg("COUNT").arg(BATCH);
+                let (next, found): (u64, Vec<Vec<u8>>) =
+                    servers::command(&server, &scan, PART).await?;
+                // A name is always UTF-8. A key that is not UTF-8 belongs to another program and is left out.
+                let found = found
                     .into_iter()
-                    .filter_map(|key| String::from_utf8(key).ok()),
-            );
-            if next == 0 {
-                return Ok(keys);
+                    .filter_map(|key| String::from_utf8(key).ok());
+                keys.extend(found);
+                if next == 0 {
+                    break;
+                }
+                cursor = next;
             }
-            cursor = next;
         }
+        Ok(keys)
     }
 
     /// The record under the key of a lock; `None` if the key does not exist, or no longer exists.
     async fn record(&self, lock_key: String) -> Result<Option<LockInfo>, LockError> {
         let run = Run::new(&READ, lock_key, Vec::new());
         let (found, ttl, token, problem, seconds, micros) =
-            self.connections.ask::<Read>(&run, PART).await?.answer;
+            self.servers.ask::<Read>(&run, PART).await?.answer;
         let name = self.keys.name(&run.lock_key).unwrap_or_default();
         if !problem.is_empty() {
             return Ok(Some(LockInfo::unreadable(name, problem)));
@@ -113,7 +115,7 @@ impl LockRecords for RedisLockProvider {
         };
         let arguments = vec![what.to_owned(), value, millis(end)];
         let run = self.run(&OVERRULE, name, arguments);
-        let (state, now): (u8, u64) = self.connections.ask(&run, PART).await?.answer;
+        let (state, now): (u8, u64) = self.servers.ask(&run, PART).await?.answer;
         match state {
             PASSED => {
                 let now = UNIX_EPOCH + Duration::from_millis(now);
@@ -137,7 +139,7 @@ impl LockRecords for RedisLockProvider {
         for lock_keys in lock_keys.chunks(AT_A_TIME) {
             let asked = lock_keys.iter().map(async |lock_key| {
                 let run = Run::new(&FORGET, (*lock_key).to_owned(), vec![unused_for.clone()]);
-                self.connections.ask::<u64>(&run, PART).await
+                self.servers.ask::<u64>(&run, PART).await
             });
             let answers = try_join_all(asked).await?;
             forgotten += answers.iter().map(|reply| reply.answer).sum::<u64>();

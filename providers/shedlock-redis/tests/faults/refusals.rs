@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockProviderExt as _, Ownership};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Redis;
@@ -62,6 +63,8 @@ async fn the_least_rights_are_enough() {
     };
     set_user(&rights).await;
     use_all().await.expect("the rights are enough");
+    let connected = RedisLockProvider::connect(&url).await;
+    connected.expect("nothing but a login is needed");
     for at in 0..rights.len() {
         let mut less = rights.clone();
         let missing = less.remove(at);
