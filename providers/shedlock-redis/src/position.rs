@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{ErrorKind, LockError, PositionRule, SkipReason, WantedPosition};
+use shedlock_runtime::{ErrorKind, LockError, Position, PositionRule, SkipReason, WantedPosition};
 
 /// How long the fence of a lock stays in the store after the end of the lease for which the fence was written.
 const FENCE_STAYS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -37,6 +37,18 @@ pub(crate) fn arguments(rule: PositionRule) -> Result<[String; 3], LockError> {
     }
     let most = rule.attempts().unwrap_or(0);
     Ok([kind.to_owned(), number.to_string(), most.to_string()])
+}
+
+/// The position in the script's answer, which is empty or has the three fields.
+pub(crate) fn stored(fields: &[u64]) -> Option<Position> {
+    let [number, done, tries] = fields else {
+        return None;
+    };
+    Some(Position {
+        number: *number,
+        is_done: *done != 0,
+        tries: u32::try_from(*tries).unwrap_or(u32::MAX),
+    })
 }
 
 /// Why the position does not let the run begin; `None` for a state that is about something else.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use redis::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
-    LockProvider, Operation, OwnerWrite, Ownership, ProviderInfo, Refusal,
+    LockProvider, Operation, OwnerWrite, Ownership, Predecessor, ProviderInfo, Refusal,
 };
 
 use crate::check::{self, StoreReport};
@@ -118,6 +118,7 @@ impl RedisLockProvider {
             .with_expiry(Expiry::ByStore)
             .with_fencing(Fencing::Always)
             .with_positions()
+            .with_takeovers()
             .without_free_records();
         Self {
             info: info.with_capabilities(capabilities),
@@ -144,19 +145,19 @@ impl RedisLockProvider {
         self.info.capabilities().steps(duration).to_string()
     }
 
-    /// Changes the lease. `done` is `done` if the run under the lease has ended well, and empty otherwise.
+    /// Changes the lease. `what` is `extend`, `release` or, for a run that has ended well, `done`.
     async fn change(
         &self,
         lease: &Lease,
         write: &OwnerWrite,
         taken_for: Duration,
-        done: &str,
+        what: &str,
     ) -> Result<Ownership, LockError> {
         let arguments = vec![
             write.first().to_owned(),
             write.stored().to_owned(),
             self.millis(taken_for),
-            done.to_owned(),
+            what.to_owned(),
         ];
         let run = self.run(&CHANGE, lease.name(), arguments);
         let part = lease.noted::<Part>(&self.info).map_or(PART, |part| part.0);
@@ -192,9 +193,9 @@ impl LockProvider for RedisLockProvider {
         let run = self.run(&ACQUIRE, request.name(), arguments);
         let reply = self
             .servers
-            .ask::<(u8, Vec<u8>, i64, u64)>(&run, part)
+            .ask::<(u8, Vec<u8>, i64, u64, Vec<u64>)>(&run, part)
             .await?;
-        let (state, found, ttl, token) = reply.answer;
+        let (state, found, ttl, token, last_position) = reply.answer;
         let refused = |refusal: Refusal| {
             Ok(Acquisition::Refused(if reply.is_in_doubt {
                 refusal.after_a_request_without_answer()
@@ -204,7 +205,13 @@ impl LockProvider for RedisLockProvider {
         };
         match state {
             0 => {}
-            1 => return Ok(Acquisition::Granted(request.grant(Some(token)))),
+            1 => {
+                let last_owner = String::from_utf8_lossy(&found);
+                let dead = Predecessor::from_record(&last_owner, None, None);
+                let dead = dead.map(|dead| dead.with_position(position::stored(&last_position)));
+                let lease = request.grant(Some(token)).taken_over_from(dead);
+                return Ok(Acquisition::Granted(lease));
+            }
             state => {
                 let reason = position::refusal(state).ok_or_else(|| request.too_late())?;
                 let last_owner = String::from_utf8_lossy(&found);
@@ -224,13 +231,14 @@ impl LockProvider for RedisLockProvider {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, &lease.next_write()?, at_most, "").await
+        self.change(lease, &lease.next_write()?, at_most, "extend")
+            .await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let done = if lease.is_done() { "done" } else { "" };
+        let what = if lease.is_done() { "done" } else { "release" };
         let write = lease.release_write()?;
-        self.change(lease, &write, keep_for, done).await
+        self.change(lease, &write, keep_for, what).await
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use shedlock_runtime::{LockError, LockInfo, LockName, LockRecords, Overrule, Selection};
+use shedlock_runtime::{
+    LockError, LockInfo, LockName, LockRecords, OperatorMark, Overrule, Selection,
+};
 
 use crate::error;
 use crate::keys;
@@ -103,13 +105,18 @@ impl LockRecords for RedisLockProvider {
 
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let (mut value, mut end) = (String::new(), UNIX_EPOCH);
+        let marked =
+            |mark: &OperatorMark| value::format(self.info.clock().utc(), &mark.to_string());
         let what = match overrule {
             Overrule::Pause { mark, until } => {
-                value = value::format(self.info.clock().utc(), &mark.to_string());
+                value = marked(mark);
                 end = *until;
                 "pause"
             }
-            Overrule::Release { .. } => "release",
+            Overrule::Release { mark } => {
+                value = marked(mark);
+                "release"
+            }
             Overrule::Resume => "resume",
             _ => return Err(error::unknown(overrule)),
         };
