@@ -52,7 +52,7 @@ pub use self::mariadb::MariaDb;
 pub use self::nats::{Nats, NatsCluster};
 pub use self::pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use self::postgres::Postgres;
-pub use self::redis::Redis;
+pub use self::redis::{Redis, RedisCluster, RedisSentinels};
 pub use self::small_disk::SmallDisk;
 pub use crate::unavailable::Unavailable;
 

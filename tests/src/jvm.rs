@@ -19,11 +19,12 @@ pub struct JavaPeer {
 /// How a node is started.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// The database, as our own providers name it: `postgres://..`, `mysql://..` or `sqlite://..`.
+    /// The database, as our own providers name it: `postgres://..`, `mysql://..`, `sqlite://..` or
+    /// `redis://..`, with `?safeUpdate=true` for that mode.
     pub url: String,
-    /// The table.
+    /// The table. Not for Redis.
     pub table: String,
-    /// Whose clock decides.
+    /// Whose clock decides. Not for Redis, where the server's does.
     pub clock: JavaClock,
     /// The JVM's default time zone.
     pub zone: String,
@@ -118,6 +119,8 @@ fn jdbc(url: &str) -> (String, Option<String>) {
     let driver = match scheme {
         "postgres" => "postgresql",
         "mysql" => "mariadb",
+        // No JDBC: the peer knows the driver.
+        "redis" => return (url.to_owned(), None),
         "sqlite" => return (format!("jdbc:sqlite:{rest}"), None),
         _ => panic!("no JDBC driver for `{url}`"),
     };
@@ -146,5 +149,7 @@ mod tests {
             jdbc("sqlite:///tmp/x.db"),
             ("jdbc:sqlite:/tmp/x.db".to_owned(), None)
         );
+        let redis = "redis://127.0.0.1:5?safeUpdate=true";
+        assert_eq!(jdbc(redis), (redis.to_owned(), None));
     }
 }

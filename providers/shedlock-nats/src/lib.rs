@@ -5,6 +5,7 @@
 
 mod bucket;
 mod connection;
+mod entry;
 mod error;
 mod options;
 mod provider;

@@ -57,7 +57,8 @@ impl NatsLockProviderBuilder {
     fn with_defaults(origin: Origin) -> Self {
         let capabilities = Capabilities::new()
             .with_expiry(Expiry::ByClientClock)
-            .with_fencing(Fencing::Always);
+            .with_fencing(Fencing::Always)
+            .with_positions();
         Self {
             origin,
             bucket: DEFAULT_BUCKET.to_owned(),

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use shedlock_nats::NatsLockProvider;
-use shedlock_runtime::{ErrorKind, Lock, LockAdmin as _, LockConfiguration, LockProviderExt as _};
+use shedlock_runtime::{
+    ErrorKind, Lock, LockAdmin as _, LockConfiguration, LockProviderExt as _, Ownership, SkipReason,
+};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Nats;
 use tokio::time::sleep;
@@ -222,6 +224,54 @@ async fn both_honour_the_others_at_least() {
     assert!(Peer::try_lock(&place, 60_000, 0).await.is_none());
     sleep(Duration::from_millis(900)).await;
     assert!(Peer::try_lock(&place, 60_000, 0).await.is_some());
+}
+
+/// A position is a header, so a JVM node sees a lock like any other. The limit that the README tells: what a JVM node writes in its place has
+/// no header, so the position is lost.
+#[tokio::test]
+async fn a_position_is_a_header_and_lost_with_a_jvm_nodes_write() {
+    let place = Place::new(server_or_skip!(Nats::shared().await)).await;
+    let provider = place.provider();
+    let step = |number| config("1m").with_step(number).expect("a legal step");
+    let position = async || {
+        let entry = place.get(JOB).await.expect("an entry");
+        entry.header("Shedlock-Position").map(str::to_owned)
+    };
+    let refused = async |config| {
+        let answer = provider.lock(config).await.expect("NATS answers");
+        answer.expect_err("it must not run").reason
+    };
+    let run = async |config| {
+        let lock = try_lock(&provider, config).await.expect("it may run");
+        assert!(Peer::try_lock(&place, 60_000, 0).await.is_none());
+        let completed = lock.complete().await.expect("NATS answers");
+        assert_eq!(completed, Ownership::Ours);
+    };
+    assert_eq!(refused(step(2)).await, SkipReason::Gap);
+    let lock = try_lock(&provider, step(1)).await.expect("it may run");
+    assert_eq!(position().await.as_deref(), Some("1,begun,1"));
+    lock.unlock().await.expect("NATS answers");
+    run(step(1)).await;
+    assert_eq!(position().await.as_deref(), Some("1,done,2"));
+    run(config("1m")).await;
+    assert_eq!(position().await.as_deref(), Some("1,done,2"));
+    assert_eq!(refused(step(1)).await, SkipReason::AlreadyRan);
+
+    let peer = Peer::try_lock(&place, 60_000, 0).await.expect("is free");
+    assert_eq!(position().await, None);
+    assert_eq!(refused(step(2)).await, SkipReason::Held);
+    assert!(peer.unlock().await);
+    assert_eq!(refused(step(2)).await, SkipReason::Gap);
+    run(step(1)).await;
+
+    // What no node of ours writes.
+    let entry = place.get(JOB).await.expect("an entry");
+    place
+        .put_with(JOB, &entry.value, ("Shedlock-Position", "1"))
+        .await;
+    let error = provider.try_lock(step(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Schema);
+    assert!(error.to_string().contains("Shedlock-Position"), "{error}");
 }
 
 /// The limit that the README tells: a JVM node compares ends, and then deletes without a condition.

@@ -72,6 +72,26 @@ pub(crate) fn report(info: &str) -> Result<StoreReport, LockError> {
     Ok(StoreReport { version, warnings })
 }
 
+/// One report for all servers of a cluster, which differ by mistake alone.
+pub(crate) fn merged(reports: Vec<StoreReport>) -> StoreReport {
+    let mut merged = StoreReport {
+        version: String::new(),
+        warnings: Vec::new(),
+    };
+    for report in reports {
+        if !merged.version.contains(&report.version) {
+            let and = if merged.version.is_empty() { "" } else { ", " };
+            merged.version = format!("{}{and}{}", merged.version, report.version);
+        }
+        let warnings = report.warnings.into_iter();
+        let news: Vec<_> = warnings
+            .filter(|it| !merged.warnings.contains(it))
+            .collect();
+        merged.warnings.extend(news);
+    }
+    merged
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +113,13 @@ mod tests {
                 "{report:?}"
             );
         }
+        let unsafe_too = safe
+            .replace("noeviction", "volatile-lru")
+            .replace("7.0.15", "7.2.4");
+        let cluster = [safe, safe, &unsafe_too, &unsafe_too].map(report);
+        let cluster = merged(cluster.to_vec());
+        assert_eq!(cluster.version(), "Redis 7.0.15, Redis 7.2.4");
+        assert_eq!(cluster.warnings().len(), 1, "{cluster:?}");
         let valkey = format!("{safe}valkey_version:8.1.1\r\n");
         assert_eq!(report(&valkey).version(), "Valkey 8.1.1");
         let replica = super::report(&safe.replace("master", "slave")).unwrap_err();

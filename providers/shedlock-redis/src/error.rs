@@ -6,7 +6,7 @@ use redis::{ErrorKind as Redis, RedisError};
 use shedlock_runtime::{ErrorKind, LockError, Overrule, printable};
 
 /// The commands and keys that the provider needs, as arguments of `ACL SETUSER`.
-const RIGHTS: &str = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +hget +hmget +hset +time";
+const RIGHTS: &str = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +persist +hmget +hset +time";
 
 /// Whether the script must be sent in full, because the server was restarted or has never received the script.
 pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
@@ -22,8 +22,6 @@ pub(crate) fn is_of_the_connection(error: &RedisError) -> bool {
         "MASTERDOWN",
         "CLUSTERDOWN",
         "TRYAGAIN",
-        "MOVED",
-        "ASK",
         "NOAUTH",
         "NOPERM",
         "WRONGPASS",
@@ -45,6 +43,12 @@ pub(crate) fn unreachable(error: RedisError) -> LockError {
     let explained = match (error.kind(), error.code()) {
         (Redis::AuthenticationFailed, _) => login(),
         (Redis::InvalidClientConfig, _) => not_as_configured(),
+        (Redis::MasterNameNotFoundBySentinel, _) => {
+            let problem = "no sentinel knows a primary of this name";
+            LockError::new(ErrorKind::Configuration, problem).with_remedy(
+                "write the URL as `redis+sentinel://user:password@sentinel:26379,sentinel/name`",
+            )
+        }
         (_, Some(_)) => return failed("", error),
         _ => LockError::new(ErrorKind::Unavailable, "the server cannot be reached"),
     };
@@ -54,7 +58,16 @@ pub(crate) fn unreachable(error: RedisError) -> LockError {
 /// The URL is not valid.
 pub(crate) fn not_as_configured() -> LockError {
     LockError::new(ErrorKind::Configuration, "the URL cannot be used")
-        .with_remedy("write it as `redis://user:password@host:6379/0`")
+        .with_remedy("write it as `redis://user:password@host:6379/0`, `redis+cluster://user:password@host:6379,host` or `redis+sentinel://user:password@sentinel:26379,sentinel/name`")
+}
+
+/// No server of the cluster can be asked.
+pub(crate) fn no_server() -> RedisError {
+    (
+        Redis::ClusterConnectionNotFound,
+        "no server of the cluster can be asked",
+    )
+        .into()
 }
 
 /// The existing connection gave no answer in its part of the time limit, and no other connection could be opened.
@@ -138,10 +151,15 @@ fn reported(code: &str, key: &str, detail: &str) -> LockError {
             ErrorKind::Unsupported,
             "the server is part of a cluster, and the key is kept by another one",
         )
-        .with_remedy("give the lock provider a server that stands alone, or has replicas"),
+        .with_remedy("write the URL as `redis+cluster://user:password@host:6379`"),
         "ERR" if detail.contains("max number of clients") => {
             unavailable("the server has as many clients as `maxclients` allows")
         }
+        "ERR" if detail.starts_with("unknown command 'SENTINEL'") => LockError::new(
+            ErrorKind::Configuration,
+            "a server in the URL is no sentinel",
+        )
+        .with_remedy("give the addresses of the sentinels, which most often listen at port 26379"),
         "ERR" if detail.starts_with("unknown command") => LockError::new(
             ErrorKind::Unsupported,
             "the server does not know a command that locks need",

@@ -35,6 +35,11 @@ impl Keys {
         pattern
     }
 
+    /// A pattern for the keys of all fences of locks whose names begin with `prefix`. Other keys may match as well.
+    pub(crate) fn fence_pattern(&self, prefix: &str) -> String {
+        format!("{FENCES}*{}", self.pattern(prefix))
+    }
+
     /// The name of the lock with the key `lock_key`; `None` if the key is not a key of this provider.
     pub(crate) fn name<'a>(&self, lock_key: &'a str) -> Option<&'a str> {
         lock_key.strip_prefix(&self.beginning)
@@ -60,6 +65,22 @@ pub(crate) fn fence(lock_key: &str) -> String {
     } else {
         format!("{FENCES}{{{lock_key}}}")
     }
+}
+
+/// The key of the lock whose fence has the key `fence_key`; `None` if this is not the key of a fence.
+pub(crate) fn lock_of(fence_key: &str) -> Option<&str> {
+    let rest = fence_key.strip_prefix(FENCES)?;
+    let in_braces = || rest.strip_prefix('{')?.strip_suffix('}');
+    let behind_tag = || Some(rest.strip_prefix('{')?.split_once("}:")?.1);
+    let mut lock_keys = [in_braces(), behind_tag(), Some(rest)]
+        .into_iter()
+        .flatten();
+    lock_keys.find(|lock_key| fence(lock_key) == fence_key)
+}
+
+/// The slot of a key in a cluster.
+pub(crate) fn slot_of(key: &str) -> u16 {
+    slot(hash_tag(key).unwrap_or(key).as_bytes())
 }
 
 fn hash_tag(key: &str) -> Option<&str> {
@@ -90,13 +111,13 @@ mod tests {
     #[test]
     fn a_fence_is_in_its_locks_slot() {
         assert_eq!(slot(b"123456789"), 0x31c3);
-        let of_key = |key: &str| slot(hash_tag(key).unwrap_or(key).as_bytes());
         let keys = Keys::new("job-lock", "default");
         for name in [
             "mail", "{a}", "a{b}c", "a}b", "}a{", "{}", "{}{a}", "{", "}", "a{b", "{a{b}c}", "é",
         ] {
             let key = keys.lock(name);
-            assert_eq!(of_key(&fence(&key)), of_key(&key), "{name}");
+            assert_eq!(slot_of(&fence(&key)), slot_of(&key), "{name}");
+            assert_eq!(lock_of(&fence(&key)), Some(&*key), "{name}");
         }
         assert_eq!(
             fence(&keys.lock("mail")),
@@ -106,6 +127,12 @@ mod tests {
             fence(&keys.lock("{a}b")),
             "shedlock-fence:job-lock:default:{a}b"
         );
+        for other in [
+            "job-lock:default:mail",
+            "shedlock-fence:job-lock:default:mail",
+        ] {
+            assert_eq!(lock_of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -3,13 +3,18 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
-mod connections;
+mod cluster;
+mod connection;
 mod error;
 mod keys;
 mod options;
+mod position;
 mod provider;
 mod records;
 mod script;
+mod sentinels;
+mod servers;
+mod url;
 mod value;
 
 pub use check::StoreReport;

@@ -8,6 +8,7 @@ use shedlock_runtime::{Clock, LockError, Operation, ProviderInfo};
 use crate::error;
 use crate::keys::Keys;
 use crate::provider::RedisLockProvider;
+use crate::url::{self, Origin};
 
 const PROVIDER: &str = "redis";
 const PREFIX: &str = "job-lock";
@@ -33,7 +34,7 @@ const ENVIRONMENT: &str = "default";
 /// ```
 #[must_use = "a builder does nothing until `build` or `connect` is called"]
 pub struct RedisLockProviderBuilder {
-    client: Result<Client, LockError>,
+    origin: Result<Origin, LockError>,
     prefix: String,
     environment: String,
     info: ProviderInfo,
@@ -41,17 +42,16 @@ pub struct RedisLockProviderBuilder {
 
 impl RedisLockProviderBuilder {
     pub(crate) fn from_client(client: Client) -> Self {
-        Self::with_defaults(Ok(client))
+        Self::with_defaults(Ok(Origin::Server(client)))
     }
 
     pub(crate) fn from_url(url: &str) -> Self {
-        // The cause is left out, because it may quote the URL with its password.
-        Self::with_defaults(Client::open(url).map_err(|_quotes| error::not_as_configured()))
+        Self::with_defaults(url::parse(url).ok_or_else(error::not_as_configured))
     }
 
-    fn with_defaults(client: Result<Client, LockError>) -> Self {
+    fn with_defaults(origin: Result<Origin, LockError>) -> Self {
         Self {
-            client,
+            origin,
             prefix: PREFIX.to_owned(),
             environment: ENVIRONMENT.to_owned(),
             info: ProviderInfo::new(PROVIDER),
@@ -89,11 +89,11 @@ impl RedisLockProviderBuilder {
     ///
     /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) for a URL that is not valid.
     pub fn build(self) -> Result<RedisLockProvider, LockError> {
-        let client = self
-            .client
+        let origin = self
+            .origin
             .map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))?;
         let keys = Keys::new(&self.prefix, &self.environment);
-        Ok(RedisLockProvider::assemble(self.info, keys, client))
+        Ok(RedisLockProvider::assemble(self.info, keys, origin))
     }
 
     /// Creates the provider and opens its connection.
@@ -118,7 +118,7 @@ pub(crate) fn defaults(client: Client) -> RedisLockProvider {
     RedisLockProvider::assemble(
         ProviderInfo::new(PROVIDER),
         Keys::new(PREFIX, ENVIRONMENT),
-        client,
+        Origin::Server(client),
     )
 }
 

@@ -8,19 +8,19 @@ use async_trait::async_trait;
 use redis::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
-    LockProvider, Operation, OwnerWrite, Ownership, ProviderInfo,
+    LockProvider, Operation, OwnerWrite, Ownership, Predecessor, ProviderInfo, Refusal,
 };
 
 use crate::check::{self, StoreReport};
-use crate::connections::Connections;
 use crate::error;
 use crate::keys::Keys;
 use crate::options::{self, RedisLockProviderBuilder};
+use crate::position;
 use crate::script::{ACQUIRE, CHANGE, Run, Script};
+use crate::servers::{self, Servers};
+use crate::url::Origin;
 use crate::value;
 
-/// How long the fence of a lock stays in the store after the end of the lease for which the fence was written.
-const FENCE_STAYS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The longest and the shortest time for which a call waits for the existing connection.
 const PART: Duration = Duration::from_secs(1);
 const LEAST_PART: Duration = Duration::from_millis(50);
@@ -48,7 +48,7 @@ const LEAST_PART: Duration = Duration::from_millis(50);
 pub struct RedisLockProvider {
     pub(crate) info: ProviderInfo,
     pub(crate) keys: Keys,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) servers: Arc<Servers>,
 }
 
 /// How long a call about this lock waits for the existing connection: a part of the time limit that the lock's holder has set.
@@ -61,7 +61,8 @@ impl RedisLockProvider {
         options::defaults(client)
     }
 
-    /// Creates a provider for the server at `url`, and opens its connection.
+    /// Creates a provider for the server at `url`, and opens its connection. `redis+sentinel://sentinel,sentinel/name` stands for the primary
+    /// that sentinels know by a name, and `redis+cluster://host,host` for the servers of a cluster.
     ///
     /// # Errors
     ///
@@ -80,7 +81,7 @@ impl RedisLockProvider {
         RedisLockProviderBuilder::from_client(client)
     }
 
-    /// Options for a provider to the server at `url`.
+    /// Options for a provider to the server at `url`, which is written as for [`connect`](Self::connect).
     pub fn builder_from_url(url: &str) -> RedisLockProviderBuilder {
         RedisLockProviderBuilder::from_url(url)
     }
@@ -97,29 +98,38 @@ impl RedisLockProvider {
     ///
     /// The call changes nothing, so it may be dropped at any time.
     pub async fn check_store(&self) -> Result<StoreReport, LockError> {
-        let info = self
-            .connections
-            .command(redis::cmd("INFO").arg("everything"), PART)
-            .await;
-        let report = info.and_then(|info: String| check::report(&info));
+        let report = self.report().await;
         report.map_err(|error| error.with_context(Operation::CheckSchema, self.info.name(), None))
     }
 
-    pub(crate) fn assemble(info: ProviderInfo, keys: Keys, client: Client) -> Self {
+    async fn report(&self) -> Result<StoreReport, LockError> {
+        let mut reports = Vec::new();
+        for server in self.servers.primaries(PART).await? {
+            let mut info = redis::cmd("INFO");
+            info.arg("everything");
+            let info: String = servers::command(&server, &info, PART).await?;
+            reports.push(check::report(&info)?);
+        }
+        Ok(check::merged(reports))
+    }
+
+    pub(crate) fn assemble(info: ProviderInfo, keys: Keys, origin: Origin) -> Self {
         let capabilities = Capabilities::new()
             .with_expiry(Expiry::ByStore)
             .with_fencing(Fencing::Always)
+            .with_positions()
+            .with_takeovers()
             .without_free_records();
         Self {
             info: info.with_capabilities(capabilities),
             keys,
-            connections: Arc::new(Connections::new(client)),
+            servers: Arc::new(Servers::new(origin)),
         }
     }
 
-    /// Sends a `PING`, so that the connection is open.
+    /// Opens a connection.
     pub(crate) async fn warm_up(&self) -> Result<(), LockError> {
-        self.connections.command(&redis::cmd("PING"), PART).await
+        self.servers.connect(PART).await
     }
 
     pub(crate) fn run(
@@ -135,20 +145,23 @@ impl RedisLockProvider {
         self.info.capabilities().steps(duration).to_string()
     }
 
+    /// Changes the lease. `what` is `extend`, `release` or, for a run that has ended well, `done`.
     async fn change(
         &self,
         lease: &Lease,
         write: &OwnerWrite,
         taken_for: Duration,
+        what: &str,
     ) -> Result<Ownership, LockError> {
         let arguments = vec![
             write.first().to_owned(),
             write.stored().to_owned(),
             self.millis(taken_for),
+            what.to_owned(),
         ];
         let run = self.run(&CHANGE, lease.name(), arguments);
         let part = lease.noted::<Part>(&self.info).map_or(PART, |part| part.0);
-        let reply = self.connections.ask(&run, part).await?;
+        let reply = self.servers.ask(&run, part).await?;
         Ok(if reply.answer {
             Ownership::Ours
         } else {
@@ -168,21 +181,42 @@ impl LockProvider for RedisLockProvider {
         let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
         request.note(&self.info, Part(part));
         let value = value::format(self.info.clock().utc(), write.stored());
-        let arguments = vec![
+        let rule = request.position_rule();
+        let mut arguments = vec![
             value,
             self.millis(request.at_most()),
-            self.millis(FENCE_STAYS),
+            self.millis(position::fence_stays(rule)),
         ];
+        if let Some(rule) = rule {
+            arguments.extend(position::arguments(rule)?);
+        }
         let run = self.run(&ACQUIRE, request.name(), arguments);
         let reply = self
-            .connections
-            .ask::<(u8, Vec<u8>, i64, u64)>(&run, part)
+            .servers
+            .ask::<(u8, Vec<u8>, i64, u64, Vec<u64>)>(&run, part)
             .await?;
-        let (state, found, ttl, token) = reply.answer;
+        let (state, found, ttl, token, last_position) = reply.answer;
+        let refused = |refusal: Refusal| {
+            Ok(Acquisition::Refused(if reply.is_in_doubt {
+                refusal.after_a_request_without_answer()
+            } else {
+                refusal
+            }))
+        };
         match state {
             0 => {}
-            1 => return Ok(Acquisition::Granted(request.grant(Some(token)))),
-            _ => return Err(request.too_late()),
+            1 => {
+                let last_owner = String::from_utf8_lossy(&found);
+                let dead = Predecessor::from_record(&last_owner, None, None);
+                let dead = dead.map(|dead| dead.with_position(position::stored(&last_position)));
+                let lease = request.grant(Some(token)).taken_over_from(dead);
+                return Ok(Acquisition::Granted(lease));
+            }
+            state => {
+                let reason = position::refusal(state).ok_or_else(|| request.too_late())?;
+                let last_owner = String::from_utf8_lossy(&found);
+                return refused(Refusal::of_position(reason, &last_owner));
+            }
         }
         let stored = value::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;
         // A key without an end has the time to live -1.
@@ -191,19 +225,20 @@ impl LockProvider for RedisLockProvider {
         let left = Duration::from_millis(ttl.max(1));
         let token = Some(token).filter(|token| *token > 0);
         match request.answer_from_record(&self.info, stored.owner, left, token)? {
-            Acquisition::Refused(refusal) if reply.is_in_doubt => Ok(Acquisition::Refused(
-                refusal.after_a_request_without_answer(),
-            )),
-            answer => Ok(answer),
+            Acquisition::Refused(refusal) => refused(refusal),
+            granted @ Acquisition::Granted(_) => Ok(granted),
         }
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, &lease.next_write()?, at_most).await
+        self.change(lease, &lease.next_write()?, at_most, "extend")
+            .await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, &lease.release_write()?, keep_for).await
+        let what = if lease.is_done() { "done" } else { "release" };
+        let write = lease.release_write()?;
+        self.change(lease, &write, keep_for, what).await
     }
 }
 
@@ -211,7 +246,7 @@ impl fmt::Debug for RedisLockProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisLockProvider")
             .field("keys", &self.keys.beginning())
-            .field("connections", &self.connections)
+            .field("servers", &self.servers)
             .finish_non_exhaustive()
     }
 }

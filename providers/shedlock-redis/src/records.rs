@@ -5,11 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use shedlock_runtime::{LockError, LockInfo, LockName, LockRecords, Overrule, Selection};
+use shedlock_runtime::{
+    LockError, LockInfo, LockName, LockRecords, OperatorMark, Overrule, Selection,
+};
 
 use crate::error;
+use crate::keys;
 use crate::provider::RedisLockProvider;
-use crate::script::{OVERRULE, READ, Run};
+use crate::script::{FORGET, OVERRULE, READ, Run};
+use crate::servers;
 use crate::value;
 
 /// How long a call waits for the existing connection.
@@ -24,35 +28,36 @@ const FOREIGN: u8 = 3;
 type Read = (Vec<u8>, i64, u64, String, u64, u64);
 
 impl RedisLockProvider {
-    /// The keys of all locks whose names begin with `prefix`.
-    async fn lock_keys(&self, prefix: &str) -> Result<BTreeSet<String>, LockError> {
-        let (mut keys, mut cursor) = (BTreeSet::new(), 0_u64);
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor)
-                .arg("MATCH")
-                .arg(self.keys.pattern(prefix))
-                .arg("COUNT")
-                .arg(BATCH);
-            let (next, found): (u64, Vec<Vec<u8>>) = self.connections.command(&scan, PART).await?;
-            // The name of a lock is always UTF-8. A key that is not UTF-8 belongs to another program and is left out.
-            keys.extend(
-                found
+    /// The keys that match `pattern`.
+    async fn keys(&self, pattern: &str) -> Result<BTreeSet<String>, LockError> {
+        let mut keys = BTreeSet::new();
+        for server in self.servers.primaries(PART).await? {
+            let mut cursor = 0_u64;
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(cursor).arg("MATCH").arg(pattern);
+                scan.arg("COUNT").arg(BATCH);
+                let (next, found): (u64, Vec<Vec<u8>>) =
+                    servers::command(&server, &scan, PART).await?;
+                // A name is always UTF-8. A key that is not UTF-8 belongs to another program and is left out.
+                let found = found
                     .into_iter()
-                    .filter_map(|key| String::from_utf8(key).ok()),
-            );
-            if next == 0 {
-                return Ok(keys);
+                    .filter_map(|key| String::from_utf8(key).ok());
+                keys.extend(found);
+                if next == 0 {
+                    break;
+                }
+                cursor = next;
             }
-            cursor = next;
         }
+        Ok(keys)
     }
 
     /// The record under the key of a lock; `None` if the key does not exist, or no longer exists.
     async fn record(&self, lock_key: String) -> Result<Option<LockInfo>, LockError> {
         let run = Run::new(&READ, lock_key, Vec::new());
         let (found, ttl, token, problem, seconds, micros) =
-            self.connections.ask::<Read>(&run, PART).await?.answer;
+            self.servers.ask::<Read>(&run, PART).await?.answer;
         let name = self.keys.name(&run.lock_key).unwrap_or_default();
         if !problem.is_empty() {
             return Ok(Some(LockInfo::unreadable(name, problem)));
@@ -85,7 +90,10 @@ impl LockRecords for RedisLockProvider {
     async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
         let keys: Vec<String> = match selection {
             Selection::Name(name) => vec![self.keys.lock(name.as_str())],
-            Selection::Prefix(prefix) => self.lock_keys(prefix).await?.into_iter().collect(),
+            Selection::Prefix(prefix) => {
+                let keys = self.keys(&self.keys.pattern(prefix)).await?;
+                keys.into_iter().collect()
+            }
         };
         let mut records = Vec::with_capacity(keys.len());
         for keys in keys.chunks(AT_A_TIME) {
@@ -97,19 +105,24 @@ impl LockRecords for RedisLockProvider {
 
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let (mut value, mut end) = (String::new(), UNIX_EPOCH);
+        let marked =
+            |mark: &OperatorMark| value::format(self.info.clock().utc(), &mark.to_string());
         let what = match overrule {
             Overrule::Pause { mark, until } => {
-                value = value::format(self.info.clock().utc(), &mark.to_string());
+                value = marked(mark);
                 end = *until;
                 "pause"
             }
-            Overrule::Release { .. } => "release",
+            Overrule::Release { mark } => {
+                value = marked(mark);
+                "release"
+            }
             Overrule::Resume => "resume",
             _ => return Err(error::unknown(overrule)),
         };
         let arguments = vec![what.to_owned(), value, millis(end)];
         let run = self.run(&OVERRULE, name, arguments);
-        let (state, now): (u8, u64) = self.connections.ask(&run, PART).await?.answer;
+        let (state, now): (u8, u64) = self.servers.ask(&run, PART).await?.answer;
         match state {
             PASSED => {
                 let now = UNIX_EPOCH + Duration::from_millis(now);
@@ -120,9 +133,25 @@ impl LockRecords for RedisLockProvider {
         }
     }
 
-    async fn forget(&self, _prefix: &str, _unused_for: Duration) -> Result<u64, LockError> {
-        // A free lock has no record, and the server deletes the fence when its time to live has passed.
-        Ok(0)
+    /// A free lock has no record, and the server deletes most fences by itself. What stays is the fence of a chain of steps.
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let unused_for = self.info.capabilities().steps(unused_for).to_string();
+        let fences = self.keys(&self.keys.fence_pattern(prefix)).await?;
+        let beginning = self.keys.lock(prefix);
+        let lock_keys = fences.iter().filter_map(|fence| keys::lock_of(fence));
+        let lock_keys: Vec<_> = lock_keys
+            .filter(|lock_key| lock_key.starts_with(&beginning))
+            .collect();
+        let mut forgotten = 0;
+        for lock_keys in lock_keys.chunks(AT_A_TIME) {
+            let asked = lock_keys.iter().map(async |lock_key| {
+                let run = Run::new(&FORGET, (*lock_key).to_owned(), vec![unused_for.clone()]);
+                self.servers.ask::<u64>(&run, PART).await
+            });
+            let answers = try_join_all(asked).await?;
+            forgotten += answers.iter().map(|reply| reply.answer).sum::<u64>();
+        }
+        Ok(forgotten)
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) static READ: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/read.lua")));
 pub(crate) static OVERRULE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/overrule.lua")));
+pub(crate) static FORGET: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/forget.lua")));
 
 impl Script {
     fn new(code: &'static str) -> Self {

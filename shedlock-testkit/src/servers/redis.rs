@@ -1,5 +1,6 @@
 //! Redis, as a server for tests.
 
+use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
@@ -8,6 +9,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+
+mod cluster;
+mod sentinel;
+
+pub use self::cluster::RedisCluster;
+pub use self::sentinel::{RedisSentinels, Sentinel, SentinelKind};
 
 /// A Redis server. Unless the arguments say otherwise, the server writes each command to an append-only file.
 pub type Redis = Server<RedisKind>;
@@ -21,6 +28,8 @@ pub struct RedisKind {
     client: PathBuf,
 }
 
+/// The variable with the path of another program that serves in place of `redis-server`, such as `valkey-server`.
+const PROGRAM: &str = "SHEDLOCK_TEST_REDIS_SERVER";
 const INSTALL: &str = "apt-get install -y redis-server";
 
 impl Kind for RedisKind {
@@ -71,8 +80,12 @@ impl Standalone for RedisKind {
             tools::find(program, &[])
                 .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
         };
+        let server = match env::var_os(PROGRAM) {
+            Some(program) => program.into(),
+            None => find("redis-server")?,
+        };
         Ok(Self {
-            server: find("redis-server")?,
+            server,
             client: find("redis-cli")?,
         })
     }

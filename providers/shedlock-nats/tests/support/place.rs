@@ -122,6 +122,16 @@ impl Place {
         })
     }
 
+    /// Puts an entry with this header.
+    pub(crate) async fn put_with(&self, key: &str, value: &[u8], header: (&str, &str)) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header.0, header.1);
+        let subject = format!("$KV.{}.{key}", self.bucket);
+        let value = value.to_vec().into();
+        let asked = self.client.request_with_headers(subject, headers, value);
+        asked.await.expect("NATS answers");
+    }
+
     /// Puts an entry, on condition of the last one's sequence if there is a condition; whether it was done.
     pub(crate) async fn put(
         &self,

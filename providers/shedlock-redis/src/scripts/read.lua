@@ -8,8 +8,5 @@ end
 if not found then
   return {'', -2, 0, '', time[1], time[2]}
 end
-local token = redis.pcall('HGET', KEYS[2], 'token')
-if type(token) ~= 'string' then
-  token = 0
-end
-return {found, redis.call('PTTL', KEYS[1]), tonumber(token) or 0, '', time[1], time[2]}
+local fence = redis.pcall('HMGET', KEYS[2], 'token')
+return {found, redis.call('PTTL', KEYS[1]), tonumber(fence[1] or 0) or 0, '', time[1], time[2]}

@@ -1,7 +1,9 @@
 //! What happens when the server, the network or another program misbehaves.
 
+mod cluster;
 mod connections;
 mod refusals;
+mod sentinels;
 mod servers;
 
 use std::time::{Duration, Instant};
@@ -51,8 +53,12 @@ pub(crate) async fn must_become_free(node: &RedisLockProvider) {
 
 /// What a call fails with over a new connection: the first call may only learn that the kept one broke.
 pub(crate) async fn error(node: &RedisLockProvider) -> LockError {
+    error_of(node, config()).await
+}
+
+pub(crate) async fn error_of(node: &RedisLockProvider, config: LockConfiguration) -> LockError {
     for _ in 0..3 {
-        match node.try_lock(config()).await {
+        match node.try_lock(config.clone()).await {
             Ok(outcome) => panic!("the call must fail, and says {outcome:?}"),
             Err(error) if error.kind() == ErrorKind::Indeterminate => {}
             Err(error) => return error,

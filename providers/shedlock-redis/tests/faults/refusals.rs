@@ -1,5 +1,8 @@
 //! What happens when the server refuses the login or a command, and when others use our keys.
 
+use std::time::Duration;
+
+use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockProviderExt as _, Ownership};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Redis;
@@ -32,7 +35,7 @@ async fn a_login_that_is_refused_says_so() {
 #[tokio::test]
 async fn the_least_rights_are_enough() {
     let server = server_or_skip!(Redis::start().await);
-    let rights = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +hget +hmget +hset +time";
+    let rights = "~job-lock:* ~shedlock-fence:* +eval +evalsha +get +set +del +pttl +pexpire +persist +hmget +hset +time";
     let rights: Vec<&str> = rights.split(' ').collect();
     let url = server.url().replace("redis://", "redis://jobs:s3cret@");
     let node = node(&url);
@@ -50,11 +53,18 @@ async fn the_least_rights_are_enough() {
         assert!(node.try_lock(config()).await?.is_none());
         lock.extend("10m", "0s").await?;
         assert_eq!(lock.unlock().await?, Ownership::Ours);
+        // The fence is that of a chain from now on.
+        let step = config().with_step(1).expect("a legal step");
+        let first = node.try_lock(step.clone()).await?.expect("it is free");
+        assert_eq!(first.complete().await?, Ownership::Ours);
+        assert!(node.try_lock(step).await?.is_none());
         assert_eq!(node.get("a").await?, None);
         Ok(())
     };
     set_user(&rights).await;
     use_all().await.expect("the rights are enough");
+    let connected = RedisLockProvider::connect(&url).await;
+    connected.expect("nothing but a login is needed");
     for at in 0..rights.len() {
         let mut less = rights.clone();
         let missing = less.remove(at);
@@ -71,6 +81,12 @@ async fn the_least_rights_are_enough() {
     // For operators.
     set_user(&[&rights[..], &["+scan", "+info"]].concat()).await;
     assert_eq!(node.list().await.expect("the right is there"), []);
+    assert_eq!(
+        node.prune(Duration::ZERO)
+            .await
+            .expect("the right is there"),
+        0
+    );
     node.check_store().await.expect("the right is there");
 }
 

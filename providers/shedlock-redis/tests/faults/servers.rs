@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Ownership};
+use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Ownership, SkipReason};
 use shedlock_testkit::proxy::Ending;
 use shedlock_testkit::servers::Redis;
 use shedlock_testkit::{Proxy, server_or_skip};
@@ -107,6 +107,10 @@ async fn a_server_without_memory_takes_no_lock_and_serves_those_that_are_there()
     let server = server_or_skip!(Redis::start().await);
     let node = node(&server.url());
     let mut lock = held(&node).await;
+    let chain = LockConfiguration::new("chain", "10m").and_then(|it| it.with_step(1));
+    let chain = chain.expect("a legal configuration");
+    let step = node.try_lock(chain.clone()).await;
+    let mut step = step.expect("the server answers").expect("it is free");
     must_be_set(&server, "maxmemory", "1").await;
     let config = LockConfiguration::new("b", "10m").expect("a legal configuration");
     let full = node.try_lock(config).await.expect_err("no memory");
@@ -118,6 +122,14 @@ async fn a_server_without_memory_takes_no_lock_and_serves_those_that_are_there()
         Ownership::Ours
     );
     assert_eq!(ask(&server, &["EXISTS", KEY]).await, "0");
+    assert_eq!(extended(&mut step).await, Ownership::Ours);
+    assert_eq!(
+        step.complete().await.expect("it needs no memory"),
+        Ownership::Ours
+    );
+    let done = node.lock(chain).await.expect("a refusal writes nothing");
+    let refused = done.expect_err("the step is done");
+    assert_eq!(refused.reason, SkipReason::AlreadyRan);
 }
 
 #[tokio::test]

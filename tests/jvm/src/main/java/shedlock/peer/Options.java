@@ -2,16 +2,19 @@ package shedlock.peer;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
+import java.net.URI;
 import java.util.HashMap;
 import java.util.Map;
 import net.javacrumbs.shedlock.core.LockProvider;
 import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
+import net.javacrumbs.shedlock.provider.redis.spring.RedisLockProvider;
 import org.springframework.dao.DuplicateKeyException;
+import org.springframework.data.redis.connection.lettuce.LettuceConnectionFactory;
 import org.springframework.jdbc.core.JdbcTemplate;
 
-/** The node's command line: where the table is and whose clock decides. */
+/** The node's command line: where the locks are and whose clock decides. */
 record Options(String url, String user, String password, String table, String clock, String node, int connections) {
-    private static final String USAGE = "usage: Peer --url <jdbc url> [--user <user>] [--password <password>] [--table <table>]"
+    private static final String USAGE = "usage: Peer --url <jdbc or redis url> [--user <user>] [--password <password>] [--table <table>]"
             + " [--clock db|utc|local] [--node <name>] [--connections <count>]";
 
     static Options parse(String[] args) {
@@ -39,7 +42,27 @@ record Options(String url, String user, String password, String table, String cl
         return options;
     }
 
-    HikariDataSource open() {
+    /** What grants locks, and what to close at the end. */
+    record Store(LockProvider provider, AutoCloseable connections) {}
+
+    Store open() {
+        if (url.startsWith("redis:")) {
+            return redis(URI.create(url));
+        }
+        HikariDataSource source = pool();
+        return new Store(jdbcProvider(source), source);
+    }
+
+    /** ShedLock's defaults, but for {@code redis://host:port?safeUpdate=true}. */
+    private static Store redis(URI address) {
+        var connections = new LettuceConnectionFactory(address.getHost(), address.getPort());
+        connections.start();
+        boolean safeUpdate = "safeUpdate=true".equals(address.getQuery());
+        var provider = new RedisLockProvider.Builder(connections).safeUpdate(safeUpdate).build();
+        return new Store(provider, connections::destroy);
+    }
+
+    private HikariDataSource pool() {
         HikariConfig config = new HikariConfig();
         config.setJdbcUrl(url);
         config.setUsername(user);
@@ -49,7 +72,7 @@ record Options(String url, String user, String password, String table, String cl
         return new HikariDataSource(config);
     }
 
-    LockProvider provider(HikariDataSource source) {
+    private LockProvider jdbcProvider(HikariDataSource source) {
         JdbcTemplate template = new JdbcTemplate(source);
         if (url.startsWith("jdbc:sqlite:")) {
             // Spring does not know SQLite's error codes, and ShedLock takes an insert for refused only if it is told of the duplicate.

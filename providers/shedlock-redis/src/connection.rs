@@ -1,4 +1,4 @@
-//! The provider's own connection, shared by all calls. A call that finds the connection broken replaces it.
+//! A connection of our own to one server, shared by all calls. A call that finds the connection broken replaces it.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::error;
 use crate::script::Run;
+use crate::sentinels::Sentinels;
 
 /// The server's answer to a script.
 pub(crate) struct Reply<T> {
@@ -19,9 +20,32 @@ pub(crate) struct Reply<T> {
     pub(crate) is_in_doubt: bool,
 }
 
-/// The connection, once there is one.
-pub(crate) struct Connections {
-    client: Client,
+/// Which server a connection leads to.
+pub(crate) enum Server {
+    At(Client),
+    /// The server that is the primary when the connection is opened.
+    Primary(Sentinels),
+}
+
+impl Server {
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        // `shedlock-runtime` limits the time of each call.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        match self {
+            Self::At(client) => {
+                let opened = client.get_multiplexed_async_connection_with_config(&config);
+                opened.await
+            }
+            Self::Primary(sentinels) => sentinels.open(&config).await,
+        }
+    }
+}
+
+/// The connection to a server, once there is one.
+pub(crate) struct Connection {
+    server: Server,
     kept: Mutex<Option<Kept>>,
     /// One call at a time opens a connection. Calls that wait for the permit then use that connection.
     opening: Semaphore,
@@ -36,60 +60,62 @@ struct Kept {
 
 /// A request to the server.
 #[derive(Clone, Copy)]
-enum Request<'a> {
+pub(crate) enum Request<'a> {
     Script(&'a Run),
+    /// A script for a server of a cluster that is taking over the lock's slot from another one.
+    ScriptForImport(&'a Run),
     Command(&'a Cmd),
 }
 
 impl Request<'_> {
     async fn send<T: FromRedisValue>(self, kept: &Kept) -> RedisResult<T> {
-        let mut connection = kept.connection.clone();
-        let run = match self {
-            Self::Command(command) => return command.query_async(&mut connection).await,
-            Self::Script(run) => run,
+        let (run, is_import) = match self {
+            Self::Command(command) => {
+                return command.query_async(&mut kept.connection.clone()).await;
+            }
+            Self::Script(run) => (run, false),
+            Self::ScriptForImport(run) => (run, true),
         };
-        match run.by_hash().query_async(&mut connection).await {
+        match query(run.by_hash(), is_import, kept).await {
             Err(unknown) if error::is_unknown_script(&unknown) => {
-                run.in_full().query_async(&mut connection).await
+                query(run.in_full(), is_import, kept).await
             }
             answer => answer,
         }
     }
 }
 
-impl Connections {
-    pub(crate) fn new(client: Client) -> Self {
+async fn query<T: FromRedisValue>(command: Cmd, is_import: bool, kept: &Kept) -> RedisResult<T> {
+    let mut connection = kept.connection.clone();
+    if !is_import {
+        return command.query_async(&mut connection).await;
+    }
+    // One pipeline, because `ASKING` is for the next command of the connection, which is shared.
+    let mut both = redis::pipe();
+    both.cmd("ASKING").ignore().add_command(command);
+    let (answer,) = both.query_async(&mut connection).await?;
+    Ok(answer)
+}
+
+impl Connection {
+    pub(crate) fn new(server: Server) -> Self {
         Self {
-            client,
+            server,
             kept: Mutex::default(),
             opening: Semaphore::new(1),
         }
     }
 
-    /// Runs a script. The existing connection may be broken, so it gets only the time `part` to answer. A new connection gets all the
-    /// time that the caller allows. Sending a script twice is safe, because the number of the write makes each script idempotent.
+    /// Opens the connection, if there is none.
+    pub(crate) async fn connect(&self) -> Result<(), Failure> {
+        let opened = self.open(None).await;
+        opened.map(drop).map_err(Failure::Unreachable)
+    }
+
+    /// Sends a request that is safe to send twice: a script, because the number of the write makes each script idempotent, or a command that
+    /// changes nothing. The existing connection may be broken, so it gets only the time `part` to answer. A new connection gets all the time
+    /// that the caller allows.
     pub(crate) async fn ask<T: FromRedisValue>(
-        &self,
-        run: &Run,
-        part: Duration,
-    ) -> Result<Reply<T>, LockError> {
-        let reply = self.try_each(Request::Script(run), part).await;
-        reply.map_err(|failure| failure.on_key(&run.lock_key))
-    }
-
-    /// Sends a command that is safe to send twice. The existing connection gets only the time `part` to answer.
-    pub(crate) async fn command<T: FromRedisValue>(
-        &self,
-        command: &Cmd,
-        part: Duration,
-    ) -> Result<T, LockError> {
-        let reply = self.try_each(Request::Command(command), part).await;
-        reply
-            .map(|reply| reply.answer)
-            .map_err(|failure| failure.on_key(""))
-    }
-
-    async fn try_each<T: FromRedisValue>(
         &self,
         request: Request<'_>,
         part: Duration,
@@ -140,14 +166,7 @@ impl Connections {
         {
             return Ok(opened);
         }
-        // `shedlock-runtime` limits the time of each call.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let connection = self.server.open().await?;
         let number = after.map_or(0, |after| after + 1);
         let opened = Kept { connection, number };
         *self.kept() = Some(opened.clone());
@@ -171,30 +190,37 @@ impl Connections {
 }
 
 // Written by hand, because the `Debug` of a client prints its password.
-impl fmt::Debug for Connections {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = &self.client.get_connection_info().addr();
-        write!(f, "Connections({address})")
+        match &self.server {
+            Server::At(client) => write!(f, "{}", client.get_connection_info().addr()),
+            Server::Primary(sentinels) => write!(f, "primary {}", sentinels.name),
+        }
     }
 }
 
-enum Failure {
+/// Why a request failed.
+pub(crate) enum Failure {
+    /// The server answered with an error, or the connection broke before the answer came.
     Failed(RedisError),
+    /// The connection gave no answer in this time.
     Silent(Duration),
+    /// No connection could be opened, so nothing was sent.
     Unreachable(RedisError),
     /// The first request got no answer and may have been carried out; the second request failed as well.
     Then(Box<Self>, Box<Self>),
 }
 
 impl Failure {
-    fn after(self, unsure: Option<Self>) -> Self {
+    pub(crate) fn after(self, unsure: Option<Self>) -> Self {
         match unsure {
             Some(unsure) => Self::Then(Box::new(unsure), Box::new(self)),
             None => self,
         }
     }
 
-    fn on_key(self, key: &str) -> LockError {
+    /// The error of a call about the lock with this key; empty for a call about no lock.
+    pub(crate) fn on_key(self, key: &str) -> LockError {
         match self {
             Self::Failed(error) => error::failed(key, error),
             Self::Silent(part) => error::silent(part),

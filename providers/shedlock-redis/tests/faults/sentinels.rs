@@ -1,0 +1,141 @@
+//! What happens behind sentinels: the primary fails over, and sentinels fail.
+
+use std::time::{Duration, Instant};
+
+use shedlock_redis::RedisLockProvider;
+use shedlock_runtime::{ErrorKind, Lock, LockProviderExt as _, Ownership};
+use shedlock_testkit::server_or_skip;
+use shedlock_testkit::servers::RedisSentinels;
+
+use super::{KEY, ask, config, extended, held, is_free, node};
+
+/// What takes longer than this takes for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer, as a scheduler does. All errors are transient.
+async fn until_answered(node: &RedisLockProvider) -> Option<Lock> {
+    let start = Instant::now();
+    loop {
+        match node.try_lock(config()).await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                assert!(error.is_transient(), "{error:?}");
+                assert!(start.elapsed() < PATIENCE, "{error:?}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A lock that the replica had received is kept, whether the primary was killed or stands still.
+#[tokio::test]
+async fn a_failover_keeps_what_the_replica_had_received() {
+    for stands_still in [false, true] {
+        let watched = server_or_skip!(RedisSentinels::start().await);
+        let (one, two) = (node(&watched.url()), node(&watched.url()));
+        let (primary, replica) = (watched.primary(), watched.replica());
+        let mut lock = held(&one).await;
+        assert_eq!(ask(primary, &["WAIT", "1", "10000"]).await, "1");
+        if stands_still {
+            primary.pause().await.expect("the server runs");
+        } else {
+            primary.kill().await.expect("the server runs");
+        }
+        assert!(until_answered(&two).await.is_none(), "it is held");
+        assert!(ask(replica, &["ROLE"]).await.starts_with("master"));
+        assert_eq!(extended(&mut lock).await, Ownership::Ours);
+        let token = lock.fencing_token();
+        assert_eq!(
+            lock.unlock().await.expect("the new primary answers"),
+            Ownership::Ours
+        );
+        let next = until_answered(&two).await.expect("was released");
+        assert!(next.fencing_token() > token);
+
+        // The old primary comes back, is a primary for a moment, and then a replica.
+        if stands_still {
+            primary.resume().await.expect("the server runs");
+        } else {
+            primary.restart().await.expect("the server comes back");
+        }
+        let start = Instant::now();
+        while !ask(primary, &["ROLE"]).await.starts_with("slave") {
+            assert!(start.elapsed() < PATIENCE, "it stays a primary");
+            assert!(until_answered(&one).await.is_none(), "it is held");
+        }
+        assert_eq!(
+            next.unlock().await.expect("the new primary answers"),
+            Ownership::Ours
+        );
+    }
+}
+
+/// The limit that the README tells: what the replica had not received is lost, and its holder is told.
+#[tokio::test]
+async fn a_failover_loses_what_the_replica_had_not_received() {
+    let watched = server_or_skip!(RedisSentinels::start().await);
+    let (one, two) = (node(&watched.url()), node(&watched.url()));
+    let (primary, replica) = (watched.primary(), watched.replica());
+    let token = {
+        let earlier = held(&one).await;
+        let token = earlier.fencing_token();
+        assert_eq!(
+            earlier.unlock().await.expect("is answered"),
+            Ownership::Ours
+        );
+        token
+    };
+    assert_eq!(ask(primary, &["WAIT", "1", "10000"]).await, "1");
+    // The replica hears nothing of the lock.
+    replica.pause().await.expect("the server runs");
+    ask(primary, &["CLIENT", "KILL", "TYPE", "replica"]).await;
+    let mut lock = held(&one).await;
+    primary.kill().await.expect("the server runs");
+    replica.resume().await.expect("the server runs");
+    let next = until_answered(&two).await.expect("the lock was lost");
+    assert!(next.fencing_token() > token && next.fencing_token() > lock.fencing_token());
+    assert_eq!(extended(&mut lock).await, Ownership::Lost);
+    let value = ask(replica, &["GET", KEY]).await;
+    drop(lock);
+    assert_eq!(ask(replica, &["GET", KEY]).await, value);
+    assert_eq!(next.unlock().await.expect("is answered"), Ownership::Ours);
+}
+
+#[tokio::test]
+async fn sentinels_that_are_away_or_stand_still_hinder_nobody() {
+    let watched = server_or_skip!(RedisSentinels::start().await);
+    let [first, second, third] = watched.sentinels() else {
+        panic!("three sentinels");
+    };
+    first.kill().await.expect("the sentinel runs");
+    second.pause().await.expect("the sentinel runs");
+    let start = Instant::now();
+    assert!(is_free(&node(&watched.url())).await);
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+    let connected = node(&watched.url());
+    assert!(is_free(&connected).await);
+    // Without any, a connection that is there goes on, and no other can be opened.
+    third.kill().await.expect("the sentinel runs");
+    assert!(is_free(&connected).await);
+    second.kill().await.expect("the sentinel runs");
+    let error = super::error(&node(&watched.url())).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_no_sentinel_knows_is_told() {
+    let watched = server_or_skip!(RedisSentinels::start().await);
+    let url = watched.url().replace("/cache", "/cash");
+    let error = super::error(&node(&url)).await;
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
+    assert!(error.to_string().contains("no sentinel knows"), "{error}");
+    // A server that is no sentinel.
+    let address = watched.primary().address();
+    let error = super::error(&node(&format!("redis+sentinel://{address}/cache"))).await;
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
+    assert!(error.to_string().contains("is no sentinel"), "{error}");
+}
