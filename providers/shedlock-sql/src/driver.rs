@@ -3,7 +3,7 @@
 mod handed;
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shedlock_runtime::LockError;
 
@@ -143,6 +143,13 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Closes an unusable connection, and the further connections that `reach` names, and counts the closed one in `replaced`.
     fn close(&self, connection: Self::Connection, replaced: &mut Replaced, reach: Reach);
 
+    /// How long a statement waits for a lock of another session before it fails as busy, by the settings of the driver's sessions. A
+    /// driver whose connections serve several calls at once chooses a shorter time than [`Dialect::row_wait`], so that one waiting
+    /// statement does not hold up the others; the statement is then retried accordingly more often, and one call at a time.
+    fn row_wait(&self) -> Duration {
+        Self::DIALECT.row_wait()
+    }
+
     /// Whether the file that the connection has open was replaced or deleted, so that its path now names another file or none.
     fn has_moved(&self, _connection: &Self::Connection) -> bool {
         false
@@ -189,6 +196,12 @@ pub trait Connection: Send + Sized {
 
     /// Whether the connection may be dead without an error: the server is remote, and the connection was idle for a while.
     fn may_be_dead(&self) -> bool;
+
+    /// Returns a function for the time of the connection's last answer, whichever call it was for. A driver whose connections serve several
+    /// calls at once implements it: a call that waits behind others then does not take the connection for dead while those get answers.
+    fn pulse(&self) -> impl Fn() -> Option<Instant> + Send + 'static {
+        || None
+    }
 
     /// Whether statements can be prepared by name. Behind a pooler they cannot: the next message may go to another session.
     fn can_prepare(&self) -> bool;

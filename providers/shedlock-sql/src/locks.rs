@@ -21,6 +21,7 @@ use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, ErrorKind, Expiry, Fencing, Lease, LockError,
     LockInfo, LockName, Overrule, Ownership, ProviderInfo, Selection,
 };
+use tokio::sync::Semaphore;
 
 use crate::driver::Driver;
 use crate::names::Names;
@@ -58,6 +59,8 @@ pub struct SqlLocks<D: Driver> {
     /// Whether an error has shown that there is a pooler which loses statements prepared by name.
     is_pooled: AtomicBool,
     table: ArcSwap<Table>,
+    /// Held by the call that retries at a busy row, if all calls share a connection.
+    retrying: Semaphore,
 }
 
 impl<D: Driver> SqlLocks<D> {
@@ -87,6 +90,7 @@ impl<D: Driver> SqlLocks<D> {
             clock: options.clock,
             persistent: options.persistent,
             is_pooled: AtomicBool::new(false),
+            retrying: Semaphore::new(1),
         }
     }
 

@@ -25,6 +25,8 @@ pub struct PostgresKind {
 }
 
 const INSTALL: &str = "apt-get install -y postgresql";
+/// The directory of the programs of another PostgreSQL, to be tested instead of the installed one.
+const OTHER_PROGRAMS: &str = "SHEDLOCK_TEST_POSTGRES_BIN";
 /// Debian installs the server's programs outside the path. Homebrew and Fedora install them on the path.
 pub(super) const DIRECTORIES: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql/bin"];
 
@@ -136,9 +138,13 @@ impl Kind for PostgresKind {
 
 impl Standalone for PostgresKind {
     fn locate() -> Result<Self, Unavailable> {
+        let other = std::env::var(OTHER_PROGRAMS).ok();
         let find = |program: &str| {
-            tools::find(program, DIRECTORIES)
-                .ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
+            let found = match &other {
+                Some(directory) => tools::find(program, &[directory]),
+                None => tools::find(program, DIRECTORIES),
+            };
+            found.ok_or_else(|| Self::unavailable(format!("there is no `{program}`")))
         };
         Ok(Self {
             initdb: find("initdb")?,

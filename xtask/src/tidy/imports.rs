@@ -19,6 +19,8 @@ const UTILITIES: &[&str] = &[
     "bytes",
     "chrono",
     "croner",
+    // Pools of one driver's connections.
+    "deadpool-postgres",
     "futures-core",
     "futures-util",
     "getrandom",
@@ -33,6 +35,8 @@ const UTILITIES: &[&str] = &[
     "pin-project-lite",
     "rand",
     "rustix",
+    "rustls",
+    "rustls-native-certs",
     "serde",
     "serde_json",
     "smallvec",

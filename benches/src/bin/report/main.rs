@@ -31,6 +31,8 @@ struct Arguments {
 enum Part {
     Memory,
     Postgres,
+    /// The provider over tokio-postgres alone, which `postgres` includes.
+    PostgresPipelined,
     Sqlite,
     Build,
 }
@@ -40,6 +42,7 @@ impl Part {
         match self {
             Self::Memory => memory::measure(),
             Self::Postgres => postgres::measure(),
+            Self::PostgresPipelined => postgres::measure_pipelined(),
             Self::Sqlite => sqlite::measure(),
             Self::Build => build::measure(),
         }

@@ -1,9 +1,11 @@
 //! Runs an operation with retries, until there is an answer, a retry cannot help, or the time is used up.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use backon::ExponentialBackoff;
 use shedlock_runtime::LockError;
+use tokio::sync::SemaphorePermit;
 
 use super::SqlLocks;
 use super::errors;
@@ -50,7 +52,7 @@ pub(super) enum OnceError<E> {
     InsideTransaction,
     /// The SQLite file that the connection has open was moved or replaced.
     Moved,
-    /// The connection may be dead: it had been idle, and did not answer within this time.
+    /// The connection may be dead: it was open already, and did not answer within this time.
     Silent(Duration),
 }
 
@@ -110,12 +112,17 @@ impl<D: Driver> SqlLocks<D> {
     ) -> Result<Reply<O::Answer>, AskError> {
         let mut effort = Effort::new(limit);
         loop {
-            let part = operation.patience(part(effort.left(), D::DIALECT.row_wait()));
+            let turn = match effort.pauses {
+                Some(_) => Box::pin(self.turn(effort.left())).await,
+                None => None,
+            };
+            let part = operation.patience(part(effort.left(), self.driver.row_wait()));
             let mut connection = self.checkout(part, &mut effort).await?;
-            match self
+            let asked = self
                 .ask_here(&mut connection, operation, effort.left())
-                .await
-            {
+                .await;
+            drop(turn);
+            match asked {
                 Ok(answer) => {
                     connection.give_back();
                     let is_in_doubt = effort.unsure.is_some();
@@ -133,6 +140,17 @@ impl<D: Driver> SqlLocks<D> {
                 }
             }
         }
+    }
+
+    /// Waits, on a connection that all calls share, until no other call retries at a busy row: so at most one statement at a time waits for
+    /// a row that was found busy before, and holds up the statements behind it.
+    async fn turn(&self, left: Duration) -> Option<SemaphorePermit<'_>> {
+        let is_shared = self.driver.row_wait() < D::DIALECT.row_wait();
+        if !is_shared {
+            return None;
+        }
+        let turn = tokio::time::timeout(left, self.retrying.acquire());
+        turn.await.ok()?.ok()
     }
 
     async fn checkout(
@@ -157,7 +175,7 @@ impl<D: Driver> SqlLocks<D> {
         operation: &O,
         left: Duration,
     ) -> Result<O::Answer, OnceError<D::Error>> {
-        let part = operation.patience(part(left, D::DIALECT.row_wait()));
+        let part = operation.patience(part(left, self.driver.row_wait()));
         if !O::NATURE.can_be_repeated && !connection.is_new() {
             // A statement that must not be repeated is sent once, on a connection that has just answered.
             let alive = connection.query("SELECT 1".to_owned());
@@ -165,9 +183,10 @@ impl<D: Driver> SqlLocks<D> {
             drop(alive.map_err(|_elapsed| OnceError::Silent(part))??);
         }
         let is_limited = O::NATURE.can_be_repeated && connection.may_be_dead();
+        let pulse = connection.pulse();
         let once = self.ask_once(connection, operation);
         let answer = if is_limited {
-            tokio::time::timeout(part, once)
+            unless_silent(part, pulse, once)
                 .await
                 .unwrap_or(Err(OnceError::Silent(part)))
         } else {
@@ -178,6 +197,24 @@ impl<D: Driver> SqlLocks<D> {
             return Err(OnceError::Moved);
         }
         answer
+    }
+}
+
+/// The answer; none if the connection gives no answer for `part`, neither to this call nor, by its pulse, to another one.
+async fn unless_silent<T>(
+    part: Duration,
+    pulse: impl Fn() -> Option<Instant>,
+    once: impl Future<Output = T>,
+) -> Option<T> {
+    // Pinned in place, because the large future would otherwise be copied.
+    let mut once = pin!(once);
+    let mut since = Instant::now();
+    loop {
+        let left = part.saturating_sub(since.elapsed());
+        match tokio::time::timeout(left, once.as_mut()).await {
+            Ok(answer) => return Some(answer),
+            Err(_elapsed) => since = pulse().filter(|answered| *answered > since)?,
+        }
     }
 }
 

@@ -27,6 +27,9 @@ impl<D: Driver> SqlLocks<D> {
         effort: &mut Effort,
     ) -> Option<AskError> {
         match error {
+            OnceError::Driver(error) if D::fault(&error) == Some(Fault::ForeignTransaction) => {
+                self.leave_transaction(connection, effort).await
+            }
             OnceError::Driver(error) => self.after_fault(error, connection, nature, effort).await,
             OnceError::Refused(refused) => {
                 // The state of a shared connection may be the reason for the refusal, so it is not returned for reuse.
@@ -98,9 +101,10 @@ impl<D: Driver> SqlLocks<D> {
     /// Pauses before a retry at a busy row, table or file, if there is time for one.
     async fn wait_for_others(&self, error: D::Error, effort: &mut Effort) -> Option<AskError> {
         let dialect = D::DIALECT;
-        let pauses = effort.pauses.get_or_insert_with(|| pauses(dialect));
+        let wait = self.driver.row_wait();
+        let pauses = effort.pauses.get_or_insert_with(|| pauses(dialect, wait));
         match pauses.next() {
-            Some(pause) if effort.is_enough_for(pause + dialect.row_wait(), dialect) => {
+            Some(pause) if effort.is_enough_for(pause + wait, dialect) => {
                 tokio::time::sleep(pause).await;
                 None
             }
@@ -178,8 +182,9 @@ impl<D: Driver> SqlLocks<D> {
     }
 }
 
-/// The pauses between tries: for as long as there is time where "busy" is brief, otherwise three.
-fn pauses(dialect: Dialect) -> ExponentialBackoff {
+/// The pauses between tries: for as long as there is time where "busy" is brief, otherwise three, and more where a try that waits for a
+/// lock is shorter than the dialect's.
+fn pauses(dialect: Dialect, wait: Duration) -> ExponentialBackoff {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(4))
         .with_max_delay(Duration::from_millis(60))
@@ -187,6 +192,8 @@ fn pauses(dialect: Dialect) -> ExponentialBackoff {
     if dialect.is_busy_briefly() {
         pauses.without_max_times().build()
     } else {
-        pauses.with_max_times(3).build()
+        let tries = dialect.row_wait().as_millis() / wait.as_millis().max(1);
+        let tries = usize::try_from(tries).unwrap_or(1).max(1);
+        pauses.with_max_times(3 * tries).build()
     }
 }

@@ -42,9 +42,10 @@ fn slow(limit: Duration, began: Instant) -> LockError {
     }
 }
 
-/// The error for an idle connection that did not answer, if there is no other one.
+/// The error for a connection that did not answer, if there is no other one.
 pub(super) fn silent(patience: Duration) -> LockError {
-    let problem = format!("a connection that had been idle gave no answer within {patience:.1?}");
+    let problem =
+        format!("a connection that was open already gave no answer within {patience:.1?}");
     LockError::new(ErrorKind::Timeout, problem)
 }
 
@@ -56,15 +57,16 @@ pub(super) fn moved() -> LockError {
     )
 }
 
-/// The error for a pool whose connections were all inside a transaction.
+/// The error for connections of the program that were all inside a transaction.
 pub(super) fn inside_transaction() -> LockError {
     LockError::new(
         ErrorKind::Configuration,
-        "the pool's connections are inside a transaction when they are handed out, and a lock that is taken there may be \
+        "the program's connections are inside a transaction when the provider uses them, and a lock that is taken there may be \
          rolled back",
     )
     .with_remedy(
-        "begin no transaction in `after_connect` or `before_acquire`, and end each before its connection goes back to the pool",
+        "in a pool, begin no transaction in a hook such as `after_connect`, and end each before its connection goes back; run \
+         none on a client that the provider has",
     )
 }
 

@@ -10,7 +10,6 @@ use super::ask::OnceError;
 use super::operations::Operation;
 use super::table::Table;
 use crate::driver::{BoundStatement, Connection, Done, Driver};
-use crate::fault::Fault;
 use crate::statements::{LockClock, Statement, Statements, TokenColumn, Values, lease_micros};
 
 /// The facts by which an operation chooses its statement and values.
@@ -126,13 +125,7 @@ impl<D: Driver> SqlLocks<D> {
             statements: table.statements(is_shared),
             column: table.column,
         };
-        let answer = operation.run(self, &context, connection).await;
-        answer.map_err(|error| match error {
-            OnceError::Driver(error) if D::fault(&error) == Some(Fault::ForeignTransaction) => {
-                OnceError::InsideTransaction
-            }
-            error => error,
-        })
+        operation.run(self, &context, connection).await
     }
 
     /// Whether statements are prepared by name on this connection.

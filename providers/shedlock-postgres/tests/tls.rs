@@ -1,0 +1,198 @@
+//! TLS with certificates of the test's own.
+
+#![cfg(feature = "rustls")]
+
+#[path = "support/asking.rs"]
+mod asking;
+#[path = "support/place.rs"]
+mod place;
+
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use shedlock_postgres::PostgresLockProvider;
+use shedlock_runtime::{ErrorKind, LockError};
+use shedlock_testkit::servers::Postgres;
+use shedlock_testkit::{Unavailable, server_or_skip};
+
+use asking::{WORKS, once};
+
+/// A server with a certificate for `localhost`, and the file of the authority that has signed it.
+struct Encrypted {
+    server: Postgres,
+    directory: tempfile::TempDir,
+}
+
+/// An authority; and another one that has signed nothing.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    CertifiedIssuer::self_signed(params, key).expect("it can be signed")
+}
+
+impl Encrypted {
+    async fn start() -> Result<Self, Unavailable> {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let write = |name: &str, text: String| {
+            std::fs::write(directory.path().join(name), text).expect("it can be written");
+        };
+        let ours = authority();
+        let key = KeyPair::generate().expect("a key");
+        let server = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let server = server.signed_by(&key, &ours).expect("it can be signed");
+        write("authority.pem", ours.pem());
+        write("another.pem", authority().pem());
+        write("server.pem", server.pem());
+        write("server.key", key.serialize_pem());
+        let postgres = Postgres::start().await?;
+        let library = postgres
+            .execute(&postgres.admin_url(), "SHOW ssl_library")
+            .await;
+        if library.trim().is_empty() {
+            let reason = "this PostgreSQL was built without TLS".to_owned();
+            return Err(Unavailable::rare(
+                "PostgreSQL with TLS",
+                reason,
+                "use a build with OpenSSL",
+            ));
+        }
+        install(&postgres, directory.path()).await;
+        Ok(Self {
+            server: postgres,
+            directory,
+        })
+    }
+
+    fn file(&self, name: &str) -> String {
+        let path = self.directory.path().join(name);
+        path.to_string_lossy().into_owned()
+    }
+
+    async fn connect(
+        &self,
+        host: &str,
+        parameters: &str,
+    ) -> Result<PostgresLockProvider, LockError> {
+        let port = self.server.port();
+        let url = format!("postgres://shedlock@{host}:{port}/shedlock?{parameters}");
+        PostgresLockProvider::connect(&url).await
+    }
+}
+
+/// Puts the certificate where the server reads it, and switches TLS on.
+async fn install(server: &Postgres, directory: &Path) {
+    let url = server.admin_url();
+    let data = server.execute(&url, "SHOW data_directory").await;
+    let data = Path::new(data.trim());
+    for name in ["server.pem", "server.key"] {
+        let text = std::fs::read_to_string(directory.join(name)).expect("it is there");
+        // The server's account owns what the server writes, and may read no key that others can.
+        let (text, file) = (text.trim(), data.join(name));
+        let lines = format!("SELECT unnest(string_to_array('{text}', E'\\n'))");
+        let copy = format!("COPY ({lines}) TO '{}';", file.display());
+        server.execute(&url, &copy).await;
+    }
+    let key = data.join("server.key");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(key, mode).expect("the key is there");
+    for set in [
+        "ssl_cert_file = 'server.pem'",
+        "ssl_key_file = 'server.key'",
+        "ssl = on",
+    ] {
+        server
+            .execute(&url, &format!("ALTER SYSTEM SET {set};"))
+            .await;
+    }
+    server.restart().await.expect("it comes back");
+}
+
+/// Whether the provider's session is encrypted.
+async fn is_encrypted(server: &Postgres) -> bool {
+    let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+         WHERE application_name = 'shedlock'";
+    server.execute(&server.url(), query).await.trim() == "t"
+}
+
+#[tokio::test]
+async fn modes() {
+    let tls = server_or_skip!(Encrypted::start().await);
+    let maker = PostgresLockProvider::connect(&tls.server.url()).await;
+    maker.expect("there").ensure_schema().await.expect("made");
+    let [ours, another] = ["authority.pem", "another.pem"].map(|name| tls.file(name));
+    let with = |mode: &str, root: &str| format!("sslmode={mode}&sslrootcert={root}");
+    for (host, parameters, is_safe) in [
+        ("localhost", String::new(), true),
+        ("localhost", "sslmode=disable".to_owned(), false),
+        ("localhost", "sslmode=allow".to_owned(), true),
+        ("localhost", "sslmode=require".to_owned(), true),
+        ("127.0.0.1", with("require", &ours), true),
+        ("127.0.0.1", with("verify-ca", &ours), true),
+        ("localhost", with("verify-full", &ours), true),
+        (
+            "localhost",
+            format!("{}&sslnegotiation=postgres", with("verify-full", &ours)),
+            true,
+        ),
+    ] {
+        let node = tls.connect(host, &parameters).await;
+        let node = node.unwrap_or_else(|error| panic!("{host}, {parameters}: {error:?}"));
+        assert_eq!(once(&node, "a").await, WORKS, "{host}, {parameters}");
+        assert_eq!(
+            is_encrypted(&tls.server).await,
+            is_safe,
+            "{host}, {parameters}"
+        );
+        drop(node);
+        let gone = async || {
+            let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shedlock'";
+            tls.server.execute(&tls.server.url(), count).await.trim() == "0"
+        };
+        asking::until("the connection is closed", gone).await;
+    }
+    for (host, parameters, words) in [
+        ("127.0.0.1", with("verify-full", &ours), "`sslrootcert`"),
+        ("localhost", with("verify-full", &another), "`sslrootcert`"),
+        ("localhost", with("verify-ca", &another), "`sslrootcert`"),
+        ("localhost", with("require", &another), "`sslrootcert`"),
+        ("localhost", "sslmode=verify-full".to_owned(), "no TLS"),
+        (
+            "localhost",
+            with("verify-full", "/nowhere.pem"),
+            "`sslrootcert` cannot be read",
+        ),
+        (
+            "localhost",
+            format!("sslmode=require&sslcert={ours}&sslkey={ours}"),
+            "`sslkey` cannot be read",
+        ),
+    ] {
+        let error = tls.connect(host, &parameters).await;
+        let error = error.expect_err("it is not to be trusted");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Configuration,
+            "{parameters}: {error:?}"
+        );
+        assert!(error.to_string().contains(words), "{parameters}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls() {
+    let server = server_or_skip!(Postgres::shared().await);
+    let url = server.fresh_database().await;
+    assert!(
+        PostgresLockProvider::connect(&format!("{url}?sslmode=prefer"))
+            .await
+            .is_ok()
+    );
+    let error = PostgresLockProvider::connect(&format!("{url}?sslmode=require")).await;
+    let error = error.expect_err("the server has no TLS");
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error:?}");
+    assert!(
+        error.to_string().contains("no TLS with the database"),
+        "{error}"
+    );
+}
