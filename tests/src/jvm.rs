@@ -19,11 +19,11 @@ pub struct JavaPeer {
 /// How a node is started.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// The database, as our own providers name it: `postgres://..`, `mysql://..` or `sqlite://..`.
+    /// The database, as our own providers name it: `postgres://..`, `mysql://..`, `sqlite://..` or `mongodb://..`.
     pub url: String,
-    /// The table.
+    /// The table. Not for MongoDB, whose collection has ShedLock's own name.
     pub table: String,
-    /// Whose clock decides.
+    /// Whose clock decides. Not for MongoDB, where the node's own does.
     pub clock: JavaClock,
     /// The JVM's default time zone.
     pub zone: String,
@@ -119,6 +119,8 @@ fn jdbc(url: &str) -> (String, Option<String>) {
         "postgres" => "postgresql",
         "mysql" => "mariadb",
         "sqlite" => return (format!("jdbc:sqlite:{rest}"), None),
+        // No JDBC: the peer knows MongoDB's own driver.
+        "mongodb" => return (url.to_owned(), None),
         _ => panic!("no JDBC driver for `{url}`"),
     };
     match rest.split_once('@') {
@@ -146,5 +148,7 @@ mod tests {
             jdbc("sqlite:///tmp/x.db"),
             ("jdbc:sqlite:/tmp/x.db".to_owned(), None)
         );
+        let mongo = "mongodb://127.0.0.1:5/x?directConnection=true";
+        assert_eq!(jdbc(mongo), (mongo.to_owned(), None));
     }
 }

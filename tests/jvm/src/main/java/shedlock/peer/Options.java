@@ -1,17 +1,21 @@
 package shedlock.peer;
 
 import com.zaxxer.hikari.HikariConfig;
+import com.mongodb.ConnectionString;
+import com.mongodb.client.MongoClient;
+import com.mongodb.client.MongoClients;
 import com.zaxxer.hikari.HikariDataSource;
 import java.util.HashMap;
 import java.util.Map;
 import net.javacrumbs.shedlock.core.LockProvider;
 import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
+import net.javacrumbs.shedlock.provider.mongo.MongoLockProvider;
 import org.springframework.dao.DuplicateKeyException;
 import org.springframework.jdbc.core.JdbcTemplate;
 
-/** The node's command line: where the table is and whose clock decides. */
+/** The node's command line: where the table or collection is and whose clock decides. */
 record Options(String url, String user, String password, String table, String clock, String node, int connections) {
-    private static final String USAGE = "usage: Peer --url <jdbc url> [--user <user>] [--password <password>] [--table <table>]"
+    private static final String USAGE = "usage: Peer --url <jdbc or mongodb url> [--user <user>] [--password <password>] [--table <table>]"
             + " [--clock db|utc|local] [--node <name>] [--connections <count>]";
 
     static Options parse(String[] args) {
@@ -39,7 +43,21 @@ record Options(String url, String user, String password, String table, String cl
         return options;
     }
 
-    HikariDataSource open() {
+    /** What grants locks, and what to close at the end. */
+    record Store(LockProvider provider, AutoCloseable connections) {}
+
+    Store open() {
+        if (url.startsWith("mongodb:")) {
+            ConnectionString address = new ConnectionString(url);
+            MongoClient client = MongoClients.create(address);
+            // ShedLock's defaults: the collection `shedLock`, the majority, and the host's name as the node's.
+            return new Store(new MongoLockProvider(client.getDatabase(address.getDatabase())), client);
+        }
+        HikariDataSource source = pool();
+        return new Store(jdbcProvider(source), source);
+    }
+
+    private HikariDataSource pool() {
         HikariConfig config = new HikariConfig();
         config.setJdbcUrl(url);
         config.setUsername(user);
@@ -49,7 +67,7 @@ record Options(String url, String user, String password, String table, String cl
         return new HikariDataSource(config);
     }
 
-    LockProvider provider(HikariDataSource source) {
+    private LockProvider jdbcProvider(HikariDataSource source) {
         JdbcTemplate template = new JdbcTemplate(source);
         if (url.startsWith("jdbc:sqlite:")) {
             // Spring does not know SQLite's error codes, and ShedLock takes an insert for refused only if it is told of the duplicate.

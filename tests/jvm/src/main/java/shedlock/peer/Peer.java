@@ -1,6 +1,5 @@
 package shedlock.peer;
 
-import com.zaxxer.hikari.HikariDataSource;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -43,8 +42,8 @@ public final class Peer {
 
     public static void main(String[] args) throws Exception {
         Options options = Options.parse(args);
-        HikariDataSource source = options.open();
-        Peer peer = new Peer(options.provider(source));
+        Options.Store store = options.open();
+        Peer peer = new Peer(store.provider());
         // Commands run beside the reader, so that a closed stdin also ends a node in the middle of a command.
         ExecutorService commands = Executors.newSingleThreadExecutor();
         System.out.println("ready");
@@ -59,7 +58,7 @@ public final class Peer {
         commands.shutdown();
         boolean drained = commands.awaitTermination(2, TimeUnit.SECONDS);
         if (drained) {
-            source.close();
+            store.connections().close();
         }
         System.out.flush();
         Runtime.getRuntime().halt(drained ? 0 : 1);
