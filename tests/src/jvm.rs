@@ -19,12 +19,12 @@ pub struct JavaPeer {
 /// How a node is started.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// The database, as our own providers name it: `postgres://..`, `mysql://..`, `sqlite://..` or
-    /// `redis://..`, with `?safeUpdate=true` for that mode.
+    /// The database, as our own providers name it: `postgres://..`, `mysql://..`, `sqlite://..`, `mongodb://..`, or `redis://..`, with
+    /// `?safeUpdate=true` for that mode.
     pub url: String,
-    /// The table. Not for Redis.
+    /// The table. Not for Redis and MongoDB, whose collection has ShedLock's own name.
     pub table: String,
-    /// Whose clock decides. Not for Redis, where the server's does.
+    /// Whose clock decides. Not for Redis, where the server's does, and MongoDB, where the node's own does.
     pub clock: JavaClock,
     /// The JVM's default time zone.
     pub zone: String,
@@ -119,8 +119,8 @@ fn jdbc(url: &str) -> (String, Option<String>) {
     let driver = match scheme {
         "postgres" => "postgresql",
         "mysql" => "mariadb",
-        // No JDBC: the peer knows the driver.
-        "redis" => return (url.to_owned(), None),
+        // No JDBC: the peer knows their own drivers.
+        "redis" | "mongodb" => return (url.to_owned(), None),
         "sqlite" => return (format!("jdbc:sqlite:{rest}"), None),
         _ => panic!("no JDBC driver for `{url}`"),
     };
@@ -151,5 +151,7 @@ mod tests {
         );
         let redis = "redis://127.0.0.1:5?safeUpdate=true";
         assert_eq!(jdbc(redis), (redis.to_owned(), None));
+        let mongo = "mongodb://127.0.0.1:5/x?directConnection=true";
+        assert_eq!(jdbc(mongo), (mongo.to_owned(), None));
     }
 }

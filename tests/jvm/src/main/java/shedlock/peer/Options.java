@@ -1,5 +1,8 @@
 package shedlock.peer;
 
+import com.mongodb.ConnectionString;
+import com.mongodb.client.MongoClient;
+import com.mongodb.client.MongoClients;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import java.net.URI;
@@ -7,6 +10,7 @@ import java.util.HashMap;
 import java.util.Map;
 import net.javacrumbs.shedlock.core.LockProvider;
 import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
+import net.javacrumbs.shedlock.provider.mongo.MongoLockProvider;
 import net.javacrumbs.shedlock.provider.redis.spring.RedisLockProvider;
 import org.springframework.dao.DuplicateKeyException;
 import org.springframework.data.redis.connection.lettuce.LettuceConnectionFactory;
@@ -14,7 +18,7 @@ import org.springframework.jdbc.core.JdbcTemplate;
 
 /** The node's command line: where the locks are and whose clock decides. */
 record Options(String url, String user, String password, String table, String clock, String node, int connections) {
-    private static final String USAGE = "usage: Peer --url <jdbc or redis url> [--user <user>] [--password <password>] [--table <table>]"
+    private static final String USAGE = "usage: Peer --url <jdbc, redis or mongodb url> [--user <user>] [--password <password>] [--table <table>]"
             + " [--clock db|utc|local] [--node <name>] [--connections <count>]";
 
     static Options parse(String[] args) {
@@ -48,6 +52,12 @@ record Options(String url, String user, String password, String table, String cl
     Store open() {
         if (url.startsWith("redis:")) {
             return redis(URI.create(url));
+        }
+        if (url.startsWith("mongodb:")) {
+            ConnectionString address = new ConnectionString(url);
+            MongoClient client = MongoClients.create(address);
+            // ShedLock's defaults: the collection `shedLock`, the majority, and the host's name as the node's.
+            return new Store(new MongoLockProvider(client.getDatabase(address.getDatabase())), client);
         }
         HikariDataSource source = pool();
         return new Store(jdbcProvider(source), source);

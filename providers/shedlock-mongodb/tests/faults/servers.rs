@@ -1,0 +1,189 @@
+//! What happens when the server stands still, is killed, or is no primary any more.
+
+use std::time::{Duration, Instant};
+
+use mongodb::bson::{Document, doc};
+use shedlock_mongodb::mongodb;
+use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership, SkipReason};
+
+use super::place::{Deciding, Place};
+use super::{
+    JOB, config, extended, held, is_free, must_become_free, places, problem, until_answered,
+};
+use shedlock_testkit::server_or_skip;
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_given_up_in_time() {
+    for place in places!() {
+        let node = place.node();
+        assert!(is_free(&node).await);
+        place.server.pause().await.expect("signals can be sent");
+        let start = Instant::now();
+        let limited = config().with_timeout("2s").expect("legal");
+        let error = node.try_lock(limited).await.expect_err("no answer");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        place.server.resume().await.expect("signals can be sent");
+        // What the server was asked before it stood still may be granted now, and is given back.
+        must_become_free_after_a_stall(&place).await;
+    }
+}
+
+async fn must_become_free_after_a_stall(place: &Place) {
+    let node = place.node();
+    if let Some(lock) = until_answered(&node).await {
+        lock.unlock().await.expect("the server answers");
+    }
+    must_become_free(&node).await;
+}
+
+/// The stand-in forgets its data. Whoever held a lock is told, and the next call works.
+#[tokio::test]
+async fn a_killed_server_is_told_and_found_again() {
+    for place in places!() {
+        let node = place.node();
+        let mut lock = held(&node).await;
+        let token = lock.fencing_token();
+        place.server.kill().await.expect("signals can be sent");
+        let error = problem(&node).await;
+        assert!(error.is_transient(), "{error:?}");
+        place.server.restart().await.expect("it comes back");
+        let next = until_answered(&node).await.expect("the data is gone");
+        assert_eq!(extended(&mut lock).await, Ownership::Lost);
+        if place.deciding == Deciding::Server {
+            assert!(next.fencing_token() > token, "a token of the server's time");
+        }
+    }
+}
+
+/// A stepdown: the command was not begun, so it is sent again, to whoever is the primary then.
+#[tokio::test]
+async fn a_server_that_is_no_primary_for_a_moment_is_asked_again() {
+    for place in places!() {
+        let node = place.node();
+        assert!(is_free(&node).await);
+        for code in [10107, 13435, 189, 91] {
+            place
+                .fail(writing(&place), 1, doc! { "errorCode": code })
+                .await;
+            let lock = held(&node).await;
+            place
+                .fail(writing(&place), 1, doc! { "errorCode": code })
+                .await;
+            let unlocked = lock.unlock().await.expect("asked again");
+            assert_eq!(unlocked, Ownership::Ours, "{code}");
+        }
+    }
+}
+
+/// Without a primary to the end of the call: nobody is told that the lock is held.
+#[tokio::test]
+async fn no_primary_to_the_end_is_an_error_and_no_refusal() {
+    for place in places!() {
+        let node = place.node();
+        assert!(is_free(&node).await);
+        for (code, kind) in [
+            // Refused before it was begun.
+            (10107, ErrorKind::Unavailable),
+            // Broken off, perhaps after it was done.
+            (11602, ErrorKind::Indeterminate),
+            (91, ErrorKind::Indeterminate),
+        ] {
+            let lasting = doc! { "errorCode": code };
+            place.fail(writing(&place), 100, lasting).await;
+            let error = problem(&node).await;
+            assert_eq!(error.kind(), kind, "{code}: {error:?}");
+            place.fail(writing(&place), 0, doc! {}).await;
+            must_become_free(&node).await;
+        }
+    }
+}
+
+/// The primary has made the write, and the majority does not confirm it: the lock may be granted or lost in a failover.
+#[tokio::test]
+async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
+    let place = server_or_skip!(Place::alone(Deciding::Server).await);
+    let node = place.node();
+    let unconfirmed = |code: i32, name: &str| -> Document {
+        let text = "waiting for replication timed out";
+        doc! { "writeConcernError": { "code": code, "codeName": name, "errmsg": text } }
+    };
+    for (code, name) in [
+        (64, "WriteConcernFailed"),
+        (100, "UnsatisfiableWriteConcern"),
+    ] {
+        place
+            .fail("findAndModify", 1, unconfirmed(code, name))
+            .await;
+        let error = problem(&node).await;
+        assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error:?}");
+        assert!(error.to_string().contains("majority"), "{error}");
+        let owner = place.get(JOB).await.expect("was made");
+        let owner = owner.get_str("lockedBy").expect("a string").to_owned();
+        let (_, secret) = owner.split_once('#').expect("an owner of ours");
+        assert!(
+            !format!("{error:?} {error}").contains(&secret[..32]),
+            "{error:?}"
+        );
+        // The runtime gives back what may have been granted.
+        must_become_free(&node).await;
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_server_have_a_kind_and_a_remedy() {
+    let place = server_or_skip!(Place::alone(Deciding::Server).await);
+    let node = place.node();
+    for (code, kind, said) in [
+        (13, ErrorKind::Permission, "createIndex"),
+        (18, ErrorKind::Configuration, "authSource"),
+        (121, ErrorKind::Schema, "validator"),
+        (14031, ErrorKind::Unavailable, "no room"),
+        (50, ErrorKind::Indeterminate, "in time"),
+        (303, ErrorKind::Unsupported, "client_clock()"),
+        (4242, ErrorKind::Indeterminate, "client_clock()"),
+    ] {
+        place
+            .fail("findAndModify", 1, doc! { "errorCode": code })
+            .await;
+        let error = problem(&node).await;
+        assert_eq!(error.kind(), kind, "{code}: {error:?}");
+        let whole = format!("{error} {:?}", error.remedy());
+        assert!(whole.contains(said), "{code}: {whole}");
+        assert!(whole.contains(JOB), "{code}: {whole}");
+        must_become_free(&node).await;
+    }
+}
+
+/// A duplicate key is no refusal: the record is looked at.
+#[tokio::test]
+async fn a_lost_race_for_the_first_document_is_looked_at_again() {
+    let place = server_or_skip!(Place::alone(Deciding::Server).await);
+    let node = place.node();
+    place
+        .fail("findAndModify", 1, doc! { "errorCode": 11000 })
+        .await;
+    let lock = held(&node).await;
+    let other = place.node();
+    place
+        .fail("findAndModify", 1, doc! { "errorCode": 11000 })
+        .await;
+    let refusal = other.lock(config()).await.expect("the server answers");
+    assert_eq!(refusal.expect_err("is held").reason, SkipReason::Held);
+    lock.unlock().await.expect("the server answers");
+    // Nobody was seen: no refusal, but an error.
+    place
+        .fail("findAndModify", 100, doc! { "errorCode": 11000 })
+        .await;
+    let error = problem(&node).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+/// The command by which a node of this place takes a free lock that has a document.
+fn writing(place: &Place) -> &'static str {
+    match place.deciding {
+        Deciding::Server => "findAndModify",
+        Deciding::Client => "update",
+    }
+}
