@@ -225,6 +225,10 @@ impl LockProvider for MongoLockProvider {
         let command = pipeline::release(fields, name, &write, keep_for, lease.is_done());
         self.change(&command, write.stored()).await
     }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        LockRecords::forget(self, prefix, unused_for).await
+    }
 }
 
 #[async_trait]

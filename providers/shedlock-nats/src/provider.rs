@@ -128,6 +128,10 @@ impl LockProvider for NatsLockProvider {
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         self.locks.release(lease, keep_for).await
     }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.locks.forget_claims(prefix, unused_for).await
+    }
 }
 
 #[async_trait]

@@ -105,7 +105,9 @@ async fn a_rollback_leaves_the_run_to_be_tried_again(place: Place) {
     let provider = place.provider(Via::Url).await;
     let lock = begin(&provider, step(1, MINUTE)).await;
     let mut transaction = work(&mut client).await;
-    lock.complete_in(&mut transaction).await.expect("it is held");
+    lock.complete_in(&mut transaction)
+        .await
+        .expect("it is held");
     transaction.rollback().await.expect("it can be rolled back");
     assert!(lock.unlock().await.is_ok());
     assert_eq!(committed(&place).await, 0);
@@ -184,7 +186,10 @@ async fn a_holder_whose_lock_was_taken_commits_nothing(place: Place) {
     assert_eq!(committed(&place).await, 0);
     // The rival's lock is as it was.
     let mut transaction = work(&mut client).await;
-    taken.complete_in(&mut transaction).await.expect("it is held");
+    taken
+        .complete_in(&mut transaction)
+        .await
+        .expect("it is held");
     transaction.commit().await.expect("it can be committed");
     assert_eq!(committed(&place).await, 1);
     assert_eq!(reason(&rival, step(1, MINUTE)).await, SkipReason::Held);
@@ -197,7 +202,9 @@ async fn nobody_takes_the_lock_before_the_transaction_ends(place: Place) {
     let rival = place.provider_past_proxy();
     let lock = begin(&provider, step(1, Duration::from_secs(2))).await;
     let mut transaction = work(&mut client).await;
-    lock.complete_in(&mut transaction).await.expect("it is held");
+    lock.complete_in(&mut transaction)
+        .await
+        .expect("it is held");
     until("the lease has ended", async || {
         place.left_of(NAME).await < 0
     })
@@ -243,7 +250,9 @@ async fn a_transaction_of_a_pool_can_be_passed(place: Place) {
     let mut client = pool.get().await.expect("the database is there");
     let mut transaction = client.transaction().await.expect("a transaction begins");
     lock.fence_in(&mut transaction).await.expect("it is held");
-    lock.complete_in(&mut transaction).await.expect("it is held");
+    lock.complete_in(&mut transaction)
+        .await
+        .expect("it is held");
     transaction.commit().await.expect("it can be committed");
     assert!(lock.unlock().await.is_ok());
     let reason = reason(&place.provider_past_proxy(), step(1, MINUTE)).await;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use redis::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
-    LockProvider, Operation, OwnerWrite, Ownership, Predecessor, ProviderInfo, Refusal,
+    LockProvider, LockRecords, Operation, OwnerWrite, Ownership, Predecessor, ProviderInfo,
+    Refusal,
 };
 
 use crate::check::{self, StoreReport};
@@ -239,6 +240,10 @@ impl LockProvider for RedisLockProvider {
         let what = if lease.is_done() { "done" } else { "release" };
         let write = lease.release_write()?;
         self.change(lease, &write, keep_for, what).await
+    }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        LockRecords::forget(self, prefix, unused_for).await
     }
 }
 

@@ -160,4 +160,8 @@ impl<DB: SqlDatabase> LockProvider for SqlxLockProvider<DB> {
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         self.locks.release(lease, keep_for).await
     }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.locks.forget(prefix, unused_for).await
+    }
 }
