@@ -1,7 +1,7 @@
 //! Counts what cargo's test binaries say and what the skip log adds to it.
 
-use crate::needs::Need;
 use crate::process::Ended;
+use crate::servers::{self, Need};
 
 /// How the `#[ignore]` reason of a function begins that is no test, but what a
 /// test starts in a process of its own.
@@ -69,14 +69,9 @@ impl Report {
     pub(crate) fn add_skips(&mut self, log: &str, can_be_had: &[&Need]) {
         for skip in log.lines().filter_map(|line| line.strip_prefix("SKIPPED ")) {
             self.passed = self.passed.saturating_sub(1);
-            let reason = skip
-                .split_once(": ")
-                .map_or("", |(_, reason)| reason)
-                .to_lowercase();
-            if can_be_had
-                .iter()
-                .any(|need| reason.contains(&need.name.to_lowercase()))
-            {
+            let reason = skip.split_once(": ").map_or("", |(_, reason)| reason);
+            let named = servers::named_in(reason);
+            if named.is_some_and(|named| can_be_had.iter().any(|need| need.name == named.name)) {
                 self.failed
                     .push(format!("{skip} (in CI, where it can be had)"));
             } else {
