@@ -118,7 +118,7 @@ pub(crate) const NEEDS: &[Need] = &[
         name: "dynalite",
         probe: || cached(&releases::DYNALITE),
         source: Download(&releases::DYNALITE),
-        elsewhere: "install Node.js 18 or newer, with npm",
+        elsewhere: "install Node.js 20 or newer, with npm",
     },
     Need {
         name: "dynoxide",
@@ -130,7 +130,7 @@ pub(crate) const NEEDS: &[Need] = &[
         name: "Azurite",
         probe: || cached(&releases::AZURITE),
         source: Download(&releases::AZURITE),
-        elsewhere: "install Node.js 18 or newer, with npm",
+        elsewhere: "install Node.js 20 or newer, with npm",
     },
     Need {
         name: "SeaweedFS",
