@@ -26,7 +26,8 @@ pub(crate) fn install(pinned: &Path, folder: &Path) -> anyhow::Result<()> {
     let jars = folder.join(cache::JARS);
     let mut maven = Command::new("mvn");
     maven
-        .args(["--quiet", "--batch-mode", "--strict-checksums", "--file"])
+        .args(["--quiet", "--batch-mode", "-Dstyle.color=never"])
+        .args(["--strict-checksums", "--file"])
         .arg(pinned.join("pom.xml"))
         .args([COPY, "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", jars.display()));
