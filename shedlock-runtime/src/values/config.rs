@@ -1,7 +1,7 @@
 //! The configuration of a lock: its name, its durations and its options.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::values::duration::{InvalidDuration, ToDuration};
 use crate::values::error::LockError;
@@ -9,6 +9,8 @@ use crate::values::limit::checked_limit;
 use crate::values::name::LockName;
 use crate::values::options::{KeepAlive, OnLost, RunOptions};
 use crate::values::position::{PositionRule, Wanted};
+
+mod runs;
 
 /// The default limit for the time that one call to the store may take.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +24,7 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Examples
 ///
 /// ```
-/// use std::time::{Duration, SystemTime};
+/// use std::time::Duration;
 /// use shedlock_runtime::LockConfiguration;
 ///
 /// let config = LockConfiguration::new("nightly_report", "10m")?.with_at_least("14m")?;
@@ -168,83 +170,6 @@ impl LockConfiguration {
     /// `wait` cannot be parsed or is longer than 36500 days.
     pub fn with_wait(mut self, wait: impl ToDuration) -> Result<Self, LockError> {
         self.change_options().wait = wait.to_duration()?;
-        Ok(self)
-    }
-
-    /// Runs the task at most once in each slot of length `period`. The slot of a call is the multiple of `period` since 1970 (UTC) that is
-    /// nearest to the current time, by the store's clock, or by this node's UTC clock if the store has no clock.
-    ///
-    /// If the task is scheduled at multiples of `period`, calls that come early or late by less than half a `period` belong to the same
-    /// slot. A node whose clock is late therefore does not repeat a short task that another node has completed.
-    ///
-    /// A call in a slot whose run has begun before is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan), even if that
-    /// run failed or crashed, unless [`with_attempts`](Self::with_attempts) allows another attempt. `with_once_per`, `with_instant` and
-    /// `with_step` replace each other: the last call counts.
-    ///
-    /// # Errors
-    ///
-    /// `period` cannot be parsed, is shorter than a millisecond or longer than a year. A store without support for positions refuses the
-    /// acquisition with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), before any I/O.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
-    /// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor, Outcome, SkipReason};
-    ///
-    /// let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
-    /// let config = LockConfiguration::new("invoices", "10m")?.with_once_per("300d")?;
-    /// assert_eq!(executor.execute(config.clone(), async {}).await?, Outcome::Executed(()));
-    /// // Another node's scheduler is a second late. The lock is free, and the run is done.
-    /// assert_eq!(executor.execute(config, async {}).await?, Outcome::Skipped(SkipReason::AlreadyRan));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn with_once_per(self, period: impl ToDuration) -> Result<Self, LockError> {
-        self.wanting(Wanted::Slot(period.to_duration()?))
-    }
-
-    /// Runs the task at most once for `instant`, the time for which the run is scheduled. A call for an instant earlier than the latest
-    /// instant whose run has begun is skipped as well.
-    ///
-    /// Skips, failed runs and stores without support for positions are treated as by [`with_once_per`](Self::with_once_per).
-    ///
-    /// # Errors
-    ///
-    /// `instant` is not after the start of 1970 (UTC).
-    pub fn with_instant(self, instant: SystemTime) -> Result<Self, LockError> {
-        self.wanting(Wanted::Instant(instant))
-    }
-
-    /// Runs the task as step number `step` of a chain, counted from one. A step runs only after the previous step has succeeded, and may be
-    /// repeated until it has succeeded.
-    ///
-    /// A call for a step that has succeeded, or for an earlier step, is skipped with
-    /// [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan). A call for a step whose previous step has not succeeded yet is skipped
-    /// with [`SkipReason::Gap`](crate::SkipReason::Gap).
-    ///
-    /// A step succeeds when its task returns. If the task returns an `Err`, the step has failed, provided that the task is run by the
-    /// attribute `#[scheduler_lock]`, or by [`execute_with_failure_check`](crate::LockingTaskExecutor::execute_with_failure_check) with
-    /// such a check.
-    ///
-    /// # Errors
-    ///
-    /// `step` is zero.
-    pub fn with_step(self, step: u64) -> Result<Self, LockError> {
-        self.wanting(Wanted::Step(step))
-    }
-
-    /// Runs the task up to `attempts` times for one slot, instant or step, until a run succeeds. Further calls are skipped with
-    /// [`SkipReason::Exhausted`](crate::SkipReason::Exhausted), which is logged at ERROR.
-    ///
-    /// # Errors
-    ///
-    /// `attempts` is zero, or the configuration has no slot, instant or step: call [`with_once_per`](Self::with_once_per),
-    /// [`with_instant`](Self::with_instant) or [`with_step`](Self::with_step) first.
-    pub fn with_attempts(mut self, attempts: u32) -> Result<Self, LockError> {
-        self.change_options().attempts = Some(attempts);
-        self.options().position_rule()?;
         Ok(self)
     }
 
