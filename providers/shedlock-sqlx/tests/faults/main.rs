@@ -2,19 +2,19 @@
 
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 
-#[path = "support/place.rs"]
+mod outages;
+#[path = "../support/place.rs"]
 mod place;
+mod races;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _,
-    Ownership,
+    AcquireRequest, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _, Ownership,
 };
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
-use shedlock_testkit::servers::{Kind, MariaDb, Postgres, Server};
+use shedlock_testkit::servers::MariaDb;
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Executor as _, MySql, Sqlite};
 
@@ -42,75 +42,6 @@ async fn is_free<P: LockProvider + Clone>(provider: &P, name: &str) -> bool {
             true
         }
         None => false,
-    }
-}
-
-/// Contenders on many names at once: each name is granted once, and nobody sees an error.
-async fn race<DB: SqlDatabase>(provider: impl Fn(usize) -> SqlxLockProvider<DB>, names: usize) {
-    const CONTENDERS: usize = 16;
-    let start = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
-    let contenders = (0..CONTENDERS).map(|number| {
-        let (provider, start) = (provider(number), Arc::clone(&start));
-        tokio::spawn(async move {
-            let mut won = 0;
-            start.wait().await;
-            for name in 0..names {
-                let request = request(&provider, config(&format!("race-{name}")));
-                match provider.acquire(&request).await {
-                    Ok(Acquisition::Granted(_)) => won += 1,
-                    Ok(Acquisition::Refused(_)) => {}
-                    Err(error) => panic!("contention is no error: {error:?}"),
-                }
-            }
-            won
-        })
-    });
-    let mut won = 0;
-    for contender in contenders.collect::<Vec<_>>() {
-        won += contender.await.expect("no panic");
-    }
-    assert_eq!(won, names, "each name is granted once");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql_grants_each_name_once() {
-    let place: Place<MySql> = server_or_skip!(Place::with(Table::Ours).await);
-    race(|_| place.provider(Via::Url), 120).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mysql_grants_each_name_once_without_tokens() {
-    let place: Place<MySql> = server_or_skip!(Place::with(Table::ShedLocks).await);
-    race(|_| place.provider(Via::Url), 60).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn isolation_levels_change_nothing_in_mysql() {
-    for level in ["REPEATABLE READ", "SERIALIZABLE"] {
-        let place: Place<MySql> = server_or_skip!(Place::with(Table::Ours).await);
-        let pool = PoolOptions::<MySql>::new()
-            .max_connections(16)
-            .after_connect(move |connection, _| {
-                let set = format!("SET SESSION TRANSACTION ISOLATION LEVEL {level}");
-                Box::pin(
-                    async move { connection.execute(sqlx::AssertSqlSafe(set)).await.map(drop) },
-                )
-            });
-        let pool = pool.connect_lazy(&place.direct).expect("a valid URL");
-        race(|_| SqlxLockProvider::new(pool.clone()), 40).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn isolation_levels_change_nothing_in_postgres() {
-    for level in ["repeatable read", "serializable"] {
-        let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
-        let options: sqlx::postgres::PgConnectOptions = place.direct.parse().expect("a valid URL");
-        let options = options.options([("default_transaction_isolation", level)]);
-        let pool = PoolOptions::<sqlx::Postgres>::new()
-            .max_connections(16)
-            .connect_lazy_with(options);
-        race(|_| SqlxLockProvider::new(pool.clone()), 40).await;
     }
 }
 
@@ -212,169 +143,6 @@ async fn an_exhausted_pool_is_told_in_time() {
     let told = "all connections are in use; give the lock provider connections of its own, or the pool more";
     assert!(error.to_string().ends_with(told), "{error}");
     drop(taken);
-    assert!(is_free(&provider, "a").await);
-}
-
-/// A server of the test's own is killed and comes back while a lock is held.
-async fn survives_a_restart<DB: SqlDatabase, K: Kind>(server: Server<K>, url: String) {
-    let connect = || SqlxLockProvider::<DB>::connect(&url);
-    let (one, two) = (
-        connect().await.expect("there"),
-        connect().await.expect("there"),
-    );
-    one.ensure_schema().await.expect("the table can be made");
-    let first = request(&one, config("a"));
-    let lease = one
-        .acquire(&first)
-        .await
-        .expect("there")
-        .granted()
-        .expect("free");
-    assert!(!is_free(&two, "a").await);
-    for _ in 0..2 {
-        server.kill().await.expect("it can be killed");
-        let error = two
-            .try_lock(config("a"))
-            .await
-            .expect_err("there is no server");
-        assert!(error.is_transient(), "{error:?}");
-        server.restart().await.expect("it comes back");
-        assert!(!is_free(&two, "a").await, "the lock is still held");
-        let extended = one
-            .extend(&lease, Duration::from_mins(1))
-            .await
-            .expect("it is back");
-        assert_eq!(extended, Ownership::Ours);
-    }
-    server.restart().await.expect("it comes back");
-    assert_eq!(
-        one.release(&lease, Duration::ZERO)
-            .await
-            .expect("it is back"),
-        Ownership::Ours
-    );
-    let again = request(&two, config("a"));
-    let next = two
-        .acquire(&again)
-        .await
-        .expect("there")
-        .granted()
-        .expect("free");
-    assert!(next.fencing_token() > lease.fencing_token());
-}
-
-#[tokio::test]
-async fn postgres_comes_back() {
-    let server = server_or_skip!(Postgres::start().await);
-    let url = server.fresh_database().await;
-    survives_a_restart::<sqlx::Postgres, _>(server, url).await;
-}
-
-#[tokio::test]
-async fn mariadb_comes_back() {
-    let server = server_or_skip!(MariaDb::start().await);
-    let url = server.fresh_database().await;
-    survives_a_restart::<MySql, _>(server, url).await;
-}
-
-/// A server that stands still costs no more than the time limit, and nothing stays behind.
-async fn survives_a_standstill<DB: SqlDatabase, K: Kind>(server: Server<K>, url: String) {
-    let connect = || SqlxLockProvider::<DB>::connect(&url);
-    let (one, two) = (
-        connect().await.expect("there"),
-        connect().await.expect("there"),
-    );
-    one.ensure_schema().await.expect("the table can be made");
-    assert!(is_free(&one, "a").await);
-    server.pause().await.expect("it can be stopped");
-    // A kept connection, and one that must be made.
-    let fresh = SqlxLockProvider::<DB>::builder_from_url(&url)
-        .build()
-        .expect("a valid URL");
-    for provider in [&one, &fresh] {
-        let asked = Instant::now();
-        let limited = config("a")
-            .with_timeout("400ms")
-            .expect("a legal time limit");
-        let error = provider
-            .try_lock(limited)
-            .await
-            .expect_err("the server stands still");
-        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
-        assert!(
-            asked.elapsed() < Duration::from_secs(4),
-            "{:?}",
-            asked.elapsed()
-        );
-    }
-    server.resume().await.expect("it can go on");
-    // What it grants now, nobody waits for; it is given back in the background.
-    let freed = async {
-        while !is_free(&two, "a").await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, freed)
-        .await
-        .expect("the orphan is given back");
-    assert!(is_free(&one, "a").await);
-}
-
-#[tokio::test]
-async fn postgres_stands_still() {
-    let server = server_or_skip!(Postgres::start().await);
-    let url = server.fresh_database().await;
-    survives_a_standstill::<sqlx::Postgres, _>(server, url).await;
-}
-
-#[tokio::test]
-async fn mariadb_stands_still() {
-    let server = server_or_skip!(MariaDb::start().await);
-    let url = server.fresh_database().await;
-    survives_a_standstill::<MySql, _>(server, url).await;
-}
-
-/// The connection is killed while its statement waits for a row; the call goes on with another one.
-#[tokio::test]
-async fn a_connection_killed_in_the_middle_of_a_statement() {
-    let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
-    let server = server_or_skip!(Postgres::shared().await);
-    let provider = place
-        .builder(Via::Url)
-        .connect()
-        .await
-        .expect("the database is there");
-    assert!(is_free(&provider, "a").await);
-    let mut other = place.pool.begin().await.expect("a transaction");
-    let lock_row = "SELECT name FROM shedlock WHERE name = 'a' FOR UPDATE";
-    other.execute(lock_row).await.expect("the row is there");
-    let asking = {
-        let provider = provider.clone();
-        tokio::spawn(async move { provider.try_lock(config("a")).await })
-    };
-    let waiting =
-        "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let until_waiting = async |times: usize| {
-        let mut killed = 0;
-        while killed < times {
-            let kill = format!("SELECT pg_terminate_backend(pid) {waiting}");
-            killed += server.execute(&place.direct, &kill).await.lines().count();
-        }
-    };
-    tokio::time::timeout(PATIENCE, until_waiting(1))
-        .await
-        .expect("it waits for the row");
-    other.rollback().await.expect("the database answers");
-    let lock = tokio::time::timeout(PATIENCE, asking)
-        .await
-        .expect("an answer")
-        .expect("no panic");
-    // The first connection had been idle, so a new one was tried.
-    let lock = lock
-        .expect("the second connection works")
-        .expect("the lock is free");
-    assert!(!is_free(&provider, "a").await);
-    lock.unlock().await.expect("the database answers");
     assert!(is_free(&provider, "a").await);
 }
 
