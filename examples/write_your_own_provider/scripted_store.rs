@@ -150,12 +150,11 @@ impl LockRecords for ScriptedProvider {
     async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         let script = |db: &mut Scripted, now: SystemTime| {
             let before = db.rows.len();
-            let is_old = |row: &Row| {
-                now.duration_since(row.until)
-                    .is_ok_and(|it| it >= unused_for)
+            let Some(latest) = now.checked_sub(unused_for) else {
+                return 0;
             };
-            db.rows
-                .retain(|name, row| !(name.starts_with(prefix) && is_old(row)));
+            let is_old = |name: &str, row: &Row| name.starts_with(prefix) && row.until <= latest;
+            db.rows.retain(|name, row| !is_old(name, row));
             (before - db.rows.len()) as u64
         };
         Ok(self.server.ask(script).await)
