@@ -1,7 +1,6 @@
 //! `cargo xtask bench`: runs the benchmarks, then prints their table.
 //!
-//! What is measured and against which floor is the benches package's business;
-//! its `report` program writes the table.
+//! The package of the benchmarks decides what is measured and compared; its program `report` writes the table.
 
 use crate::{process, servers, workspace};
 use cargo_metadata::Metadata;

@@ -2,7 +2,7 @@
 //!
 //! A test that has no server to run on reports a line `SKIPPED <test>: <reason>`
 //! to the file named by the environment variable `SHEDLOCK_SKIP_LOG`, because
-//! libtest swallows what a passing test prints. Here the log is read back:
+//! libtest hides the output of a passing test. Here the log is read back:
 //! skips are listed by name and counted, and on a CI machine that could have
 //! had the server they are failures.
 
@@ -23,10 +23,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Twice what the slowest test program takes on a machine with much else to do.
+/// Minutes: twice the time of the slowest test program on a busy machine.
 const LIMIT: u64 = 20;
 
-/// Enough to keep two cores busy: most of a test is waiting for a lease to end.
+/// Enough to keep two cores busy: tests spend most of their time waiting for leases to end.
 const AT_ONCE: usize = 3;
 
 /// How many of the slowest programs are listed.
@@ -121,7 +121,7 @@ fn set_environment(command: &mut Command, log: &Path) {
     }
 }
 
-/// Whoever reads us may have gone; the tests still have to be counted.
+/// Ignores a closed standard output, because the tests still have to be counted.
 fn print_done(done: &Done) {
     let mut text = format!("\n--> {} in {:.1} s\n", done.name, done.took.as_secs_f64());
     for line in &done.lines {

@@ -53,7 +53,7 @@ test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
 }
 
 #[test]
-fn a_failed_test_with_a_torn_line_still_counts() {
+fn a_failed_test_with_a_broken_line_still_counts() {
     let lines = "running 2 tests
 test a ... something else
 FAILED
