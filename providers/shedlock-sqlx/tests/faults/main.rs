@@ -19,6 +19,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Connection as _, Executor as _, MySql, Sqlite};
 
 use place::{Place, Table, TestStore, Via};
+use races::race;
 
 /// What hangs longer than this hangs for ever.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -6,7 +6,7 @@ use shedlock_runtime::{ErrorKind, LockProvider as _, LockProviderExt as _, Owner
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Kind, MariaDb, Postgres, Server};
-use sqlx::{Connection as _, Executor as _, MySql};
+use sqlx::{Executor as _, MySql};
 
 use super::place::{Place, Table, Via};
 use super::{PATIENCE, config, is_free, request};

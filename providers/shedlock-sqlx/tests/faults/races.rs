@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use shedlock_runtime::{Acquisition, LockProvider as _, LockProviderExt as _};
+use shedlock_runtime::{Acquisition, LockProvider as _};
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::server_or_skip;
 use sqlx::pool::PoolOptions;
-use sqlx::{Connection as _, Executor as _, MySql};
+use sqlx::{Executor as _, MySql};
 
 use super::place::{Place, Table, Via};
 use super::{config, request};
 
 /// Contenders on many names at once: each name is granted once, and nobody sees an error.
-async fn race<DB: SqlDatabase>(provider: impl Fn(usize) -> SqlxLockProvider<DB>, names: usize) {
+pub(crate) async fn race<DB: SqlDatabase>(
+    provider: impl Fn(usize) -> SqlxLockProvider<DB>,
+    names: usize,
+) {
     const CONTENDERS: usize = 16;
     let start = Arc::new(tokio::sync::Barrier::new(CONTENDERS));
     let contenders = (0..CONTENDERS).map(|number| {
