@@ -180,3 +180,14 @@ impl<T: Toy> Harness for Toys<T> {
 shedlock_testkit::conformance!(ttl, async { Toys(Server::<Cache>::default()) });
 shedlock_testkit::conformance!(scripted, async { Toys(Server::<Scripted>::default()) });
 shedlock_testkit::conformance!(revisions, async { Toys(Server::<Revisions>::default()) });
+
+#[test]
+fn each_provider_has_fewer_than_150_lines() {
+    for source in [
+        include_str!("../write_your_own_provider/revision_store.rs"),
+        include_str!("../write_your_own_provider/scripted_store.rs"),
+        include_str!("../write_your_own_provider/ttl_store.rs"),
+    ] {
+        assert!(source.lines().count() < 150, "{}", &source[..80]);
+    }
+}

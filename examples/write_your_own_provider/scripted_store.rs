@@ -36,9 +36,8 @@ impl ScriptedProvider {
         duration: Duration,
         must_be_live: bool,
     ) -> Result<Ownership, LockError> {
-        let key = lease.name().as_str();
         let script = |db: &mut Scripted, now| {
-            let found = db.rows.get_mut(key);
+            let found = db.rows.get_mut(lease.name().as_str());
             let Some(row) = found.filter(|row| !must_be_live || row.until > now) else {
                 return Ownership::Lost;
             };
@@ -55,21 +54,6 @@ impl ScriptedProvider {
     }
 }
 
-fn left(row: &Row, now: SystemTime) -> Duration {
-    row.until.duration_since(now).unwrap_or_default()
-}
-
-/// The holder of a row whose lease has ended, if nobody released the lock.
-fn predecessor(row: &Row) -> Option<Predecessor> {
-    let holder = Predecessor::from_record(&row.owner, Some(row.since), Some(row.until))?;
-    Some(holder.with_fencing_token(Some(row.token).filter(|token| *token > 0)))
-}
-
-fn describe(name: &str, row: &Row, now: SystemTime) -> LockInfo {
-    let info = LockInfo::from_record(name, &row.owner, Some(row.since), row.until, now);
-    info.with_fencing_token(Some(row.token).filter(|token| *token > 0))
-}
-
 #[async_trait]
 impl LockProvider for ScriptedProvider {
     fn info(&self) -> &ProviderInfo {
@@ -84,19 +68,21 @@ impl LockProvider for ScriptedProvider {
             if let Some(row) = db.rows.get(key).filter(stays) {
                 return Err((row.clone(), now));
             }
-            let predecessor = db.rows.get(key).and_then(predecessor);
+            // The holder of a row whose lease has ended, if nobody released the lock.
+            let predecessor = db.rows.get(key).and_then(|row| {
+                let holder = Predecessor::from_record(&row.owner, Some(row.since), Some(row.until));
+                Some(holder?.with_fencing_token(Some(row.token).filter(|token| *token > 0)))
+            });
             db.counter += 1;
             let (owner, until) = (write.stored().to_owned(), now + request.at_most());
             let row = Row::new((now, until), owner, db.counter);
             db.rows.insert(key.to_owned(), row);
-            Ok((db.counter, predecessor))
+            Ok(request.grant(Some(db.counter)).taken_over_from(predecessor))
         };
         match self.server.ask(script).await {
-            Ok((token, predecessor)) => Ok(Acquisition::Granted(
-                request.grant(Some(token)).taken_over_from(predecessor),
-            )),
+            Ok(lease) => Ok(Acquisition::Granted(lease)),
             Err((row, now)) => {
-                let left = left(&row, now);
+                let left = row.until.duration_since(now).unwrap_or_default();
                 request.answer_from_record(&self.info, &row.owner, left, Some(row.token))
             }
         }
@@ -118,14 +104,18 @@ impl LockRecords for ScriptedProvider {
     async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
         let script = |db: &mut Scripted, now| {
             let found = db.rows.iter().filter(|(name, _)| selection.contains(name));
-            found.map(|(name, row)| describe(name, row, now)).collect()
+            let infos = found.map(|(name, row)| {
+                let info = LockInfo::from_record(name, &row.owner, Some(row.since), row.until, now);
+                info.with_fencing_token(Some(row.token).filter(|token| *token > 0))
+            });
+            infos.collect()
         };
         Ok(self.server.ask(script).await)
     }
 
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let key = name.as_str();
-        let is_paused = |row: &Row| OperatorMark::parse(&row.owner).is_some_and(|it| it.is_pause());
+        let paused = |row: &Row| OperatorMark::parse(&row.owner).is_some_and(|it| it.is_pause());
         let script = |db: &mut Scripted, now| {
             let token = db.rows.get(key).map_or(0, |row| row.token);
             let found = db.rows.get(key).filter(|row| row.until > now);
@@ -135,9 +125,7 @@ impl LockRecords for ScriptedProvider {
                     (*until, now, mark.to_string())
                 }
                 (Overrule::Release { mark }, Some(row)) => (now, row.since, mark.to_string()),
-                (Overrule::Resume, Some(row)) if is_paused(row) => {
-                    (now, row.since, row.owner.clone())
-                }
+                (Overrule::Resume, Some(row)) if paused(row) => (now, row.since, row.owner.clone()),
                 _ => return Ok(false),
             };
             let row = Row::new((since, until), owner, token);
@@ -150,12 +138,10 @@ impl LockRecords for ScriptedProvider {
     async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         let script = |db: &mut Scripted, now: SystemTime| {
             let before = db.rows.len();
-            let is_old = |row: &Row| {
-                now.duration_since(row.until)
-                    .is_ok_and(|it| it >= unused_for)
-            };
-            db.rows
-                .retain(|name, row| !(name.starts_with(prefix) && is_old(row)));
+            // `None` if no lock can have been free for so long. It is less than any time.
+            let latest = now.checked_sub(unused_for);
+            let old = |name: &str, row: &Row| name.starts_with(prefix) && Some(row.until) <= latest;
+            db.rows.retain(|name, row| !old(name, row));
             (before - db.rows.len()) as u64
         };
         Ok(self.server.ask(script).await)

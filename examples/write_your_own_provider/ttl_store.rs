@@ -83,11 +83,8 @@ impl LockProvider for TtlProvider {
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let (write, key) = (request.write(&self.info)?, request.name().as_str());
-        let value = (
-            write.stored(),
-            self.info.capabilities().steps(request.at_most()),
-        );
-        let add = |cache: &mut Cache, now| cache.set(key, value, 0, now);
+        let seconds = self.info.capabilities().steps(request.at_most());
+        let add = |cache: &mut Cache, now| cache.set(key, (write.stored(), seconds), 0, now);
         match self.server.ask(add).await {
             Ok(number) => Ok(Acquisition::Granted(request.grant(Some(number)))),
             Err(Some(CacheEntry { value, ttl, write })) => {
@@ -121,7 +118,10 @@ impl LockRecords for TtlProvider {
     }
 
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
-        let (key, is_pause) = (name.as_str(), |mark: OperatorMark| mark.is_pause());
+        let key = name.as_str();
+        let is_paused = |entry: &CacheEntry| {
+            OperatorMark::parse(&entry.value).is_some_and(|mark| mark.is_pause())
+        };
         for _ in 0..TRIES {
             let entry = self.get(key).await;
             let expected = entry.as_ref().map_or(0, |entry| entry.write);
@@ -132,11 +132,7 @@ impl LockRecords for TtlProvider {
                     (mark.to_string(), Overrule::pause_length(*until, now)?)
                 }
                 (_, None) => return Ok(false),
-                (Overrule::Resume, Some(entry))
-                    if !OperatorMark::parse(&entry.value).is_some_and(is_pause) =>
-                {
-                    return Ok(false);
-                }
+                (Overrule::Resume, Some(entry)) if !is_paused(&entry) => return Ok(false),
                 (Overrule::Release { .. } | Overrule::Resume, _) => (String::new(), Duration::ZERO),
                 _ => return Err(LockError::new(ErrorKind::Unsupported, "no such verb here")),
             };

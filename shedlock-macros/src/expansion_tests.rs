@@ -152,7 +152,7 @@ fn asserted() {
 }
 
 #[test]
-fn half_typed_bodies_are_left_alone() {
+fn incomplete_bodies_are_left_alone() {
     let item = quote!(async fn job() { let report = ; });
     let expansion = scheduler_lock::scheduler_lock(quote!(name = "job"), &item).to_string();
     assert!(expansion.contains("let report = ;"), "{expansion}");
@@ -160,7 +160,7 @@ fn half_typed_bodies_are_left_alone() {
 }
 
 #[test]
-fn item_stands_beside_the_errors() {
+fn the_item_is_emitted_with_the_errors() {
     let item = quote!(
         /// Documented.
         pub async fn job(count: u32) -> u32 {

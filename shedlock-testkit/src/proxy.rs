@@ -225,7 +225,7 @@ impl Proxy {
         self.shared.connections().clone()
     }
 
-    /// Waits until `wanted` is true of the counters, and returns the counters. Waits for ever otherwise: limit the call with a timeout.
+    /// Waits until `wanted` is true of the counters, and returns the counters. Otherwise, waits forever: limit the call with a timeout.
     pub async fn wait_until(&self, mut wanted: impl FnMut(&Counters) -> bool) -> Counters {
         let mut counters = self.shared.counters.subscribe();
         match counters.wait_for(|counters| wanted(counters)).await {
@@ -234,7 +234,7 @@ impl Proxy {
         }
     }
 
-    /// Waits until a trigger has applied its rule; see [`on`](Self::on). Waits for ever otherwise: limit the call with a timeout.
+    /// Waits until a trigger has applied its rule; see [`on`](Self::on). Otherwise, waits forever: limit the call with a timeout.
     pub async fn triggered(&self) {
         self.wait_until(|counters| counters.triggered > 0).await;
     }

@@ -25,6 +25,7 @@
 
 mod account;
 mod backend;
+mod cache;
 pub mod galera;
 mod keeper;
 mod kind;

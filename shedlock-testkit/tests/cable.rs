@@ -78,7 +78,7 @@ impl Near {
 }
 
 #[tokio::test]
-async fn each_way_is_cut_and_mended() {
+async fn each_direction_is_cut_and_restored() {
     let cable = server_or_skip!(Cable::lay().await);
     let near = tokio::net::UdpSocket::bind((cable.near(), 0))
         .await
@@ -133,7 +133,7 @@ async fn somebody_who_is_killed() {
 }
 
 #[tokio::test]
-async fn a_cable_ends_with_the_process_that_laid_it() {
+async fn a_cable_ends_with_the_process_that_made_it() {
     drop(server_or_skip!(Cable::lay().await));
     let mut command = Reexec::new("cable::somebody_who_is_killed")
         .env(NEAR, "")
@@ -167,7 +167,7 @@ async fn is_gone_soon(interface: &Path) {
 }
 
 #[tokio::test]
-async fn a_dropped_cable_is_gone() {
+async fn a_dropped_cable_is_removed() {
     let cable = server_or_skip!(Cable::lay().await);
     let interface = Path::new("/sys/class/net").join(cable.near_end());
     assert!(interface.exists());

@@ -1,7 +1,7 @@
 //! `cargo xtask api`: the public surface of each published crate is what `api/` says.
 //!
-//! rustdoc writes what is public as JSON, the crate `public-api` says it in one line an item, and these lines are in the
-//! repository: whoever changes the surface shows it in the diff. Hidden items are none of it.
+//! rustdoc writes the public items as JSON, and the crate `public-api` makes one line of each item. The lines are kept in the repository,
+//! so that a change of the surface shows in the diff. Hidden items are left out.
 
 use crate::{process, workspace};
 use anyhow::Context;
@@ -24,7 +24,7 @@ const AS_RUSTDOC: &str = "SHEDLOCK_XTASK_AS_RUSTDOC";
 /// The format that the locked version of `public-api` reads.
 const FORMAT: &str = "57, which Rust 1.93 to 1.95 write";
 
-/// What the compiler adds to most types, and no user asks for.
+/// Implementations that the compiler adds to most types and that say nothing about a type.
 const UNREMARKABLE: [&str; 5] = [
     "core::marker::Freeze for ",
     "core::marker::StructuralPartialEq for ",
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
     if args.bless {
         bless(&root, &crates)?;
     }
-    let mut same = no_strangers(&root, &crates)?;
+    let mut same = has_no_other_files(&root, &crates)?;
     for name in &crates {
         same &= compare(&root, name)?;
     }
@@ -117,7 +117,7 @@ fn bless(root: &Path, crates: &BTreeSet<String>) -> anyhow::Result<()> {
 }
 
 /// Looks for files of crates that are not published.
-fn no_strangers(root: &Path, crates: &BTreeSet<String>) -> anyhow::Result<bool> {
+fn has_no_other_files(root: &Path, crates: &BTreeSet<String>) -> anyhow::Result<bool> {
     let mut none = true;
     for entry in root.join(FOLDER).read_dir().context("there is no `api`")? {
         let path = entry?.path();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_and_what_is_new_is_told() {
+    fn removed_and_new_items_are_listed() {
         let told = differences("pub fn a()\npub fn b()\n", &found());
         assert_eq!(told, ["- pub fn b()", "+ pub fn c()"]);
     }
@@ -205,7 +205,7 @@ mod tests {
         ));
         assert!(is_remarkable("impl core::marker::Send for a::B"));
         assert!(is_remarkable("impl !core::marker::Sync for a::B"));
-        // What gives a promise up is told.
+        // A negative implementation takes a promise back, so it is listed.
         assert!(is_remarkable("impl !core::marker::Unpin for a::B"));
     }
 }

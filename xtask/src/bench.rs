@@ -1,9 +1,8 @@
 //! `cargo xtask bench`: runs the benchmarks, then prints their table.
 //!
-//! What is measured and against which floor is the benches package's business;
-//! its `report` program writes the table.
+//! The package of the benchmarks decides what is measured and compared; its program `report` writes the table.
 
-use crate::{process, test, workspace};
+use crate::{process, servers, workspace};
 use cargo_metadata::Metadata;
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Runs the verb; the answer is whether everything passed.
 pub(crate) fn run() -> anyhow::Result<bool> {
     let root = workspace::root()?;
-    test::set_up(false);
+    servers::set_up(false, false);
     let mut passed = true;
     passed &= process::step("bench", || bounded(&mut cargo_bench(&root))).0;
     if has_report(&workspace::members(&root)?) {

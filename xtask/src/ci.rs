@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must hold before a merge.
 //!
-//! Every step runs even after one has failed: one run says all that is wrong.
-//! The tests come last, so that their count closes the output.
+//! A failed step does not stop the next steps, so one run reports everything that is wrong. The tests come last, so that their count is the last
+//! line.
 
 use crate::{api, lints, package, process, test, tidy, workspace};
 use std::env;

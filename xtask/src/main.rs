@@ -1,6 +1,6 @@
 //! The project's build tasks, run as `cargo xtask <verb>`: one file per verb.
 //!
-//! What a verb needs of the machine is in [`needs`]; how a child process is
+//! What the tests need of the machine is in [`servers`]; how a child process is
 //! run, bounded and reported is in [`process`].
 #![expect(
     clippy::print_stdout,
@@ -11,14 +11,12 @@
 mod api;
 mod bench;
 mod ci;
-mod debian;
 mod lints;
-mod needs;
 mod package;
 mod process;
+mod servers;
 mod test;
 mod tidy;
-mod wheels;
 mod workspace;
 
 use clap::Parser;
@@ -44,6 +42,8 @@ enum Verb {
     Api(api::Args),
     /// Lint the programs of ui-tests/pass with everything on: the macros add nothing
     Lints,
+    /// List the servers and programs that the tests can use, and install them
+    Servers(servers::Args),
     /// Run the benchmarks and print their table
     Bench,
 }
@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Package => package::run(),
         Verb::Tidy => tidy::run(),
         Verb::Lints => lints::run(),
+        Verb::Servers(args) => servers::run(&args),
         Verb::Bench => bench::run(),
     };
     match done {

@@ -1,7 +1,7 @@
 //! `cargo xtask package`: what would be uploaded compiles, from the files that would be uploaded.
 //!
-//! cargo's own verification builds each crate to the end, in a place where no other step has built its dependencies. The
-//! packages are unpacked side by side here, each takes the others for those of the registry, and each is checked alone.
+//! cargo's own verification builds each crate completely, in a directory without the dependencies that other steps have built. Here, the
+//! packages are unpacked into one workspace, in which each package replaces the one of the registry, and each package is checked alone.
 
 use crate::{process, workspace};
 use anyhow::Context;

@@ -1,4 +1,4 @@
-//! Child processes: every one is bounded in time, and none reads the keyboard.
+//! Child processes: each has a time limit and an empty standard input.
 
 use anyhow::Context;
 use std::env;
@@ -17,8 +17,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long a child that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long to read on after the child ended: a grandchild that inherited its
-/// output must not hold the run up for ever.
+/// How long to read on after the child has ended: a process that the child started may hold the output open without end.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// How a bounded command ended.
@@ -55,7 +54,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-/// Runs `command` with its output going straight through.
+/// Runs `command`. The child writes to our own output.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> anyhow::Result<Ended> {
     let child = spawn(command)?;
     watch(child, limit, None, &mut |_| ())
@@ -153,7 +152,7 @@ fn take_lines(lines: Option<&Receiver<String>>, patience: Duration, on_line: &mu
     }
 }
 
-/// Asks the child and what it started to end, then makes them.
+/// Asks the child and the processes it started to end (SIGTERM), and kills them after a grace period.
 fn stop(child: &mut Child) -> anyhow::Result<()> {
     signal(child, "TERM");
     let asked = Instant::now();
@@ -170,9 +169,8 @@ fn stop(child: &mut Child) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Without a terminal the child leads a group of its own, so that a timeout
-/// ends the test binaries too. At a terminal it stays in ours: Ctrl-C must
-/// reach everything.
+/// Without a terminal, the child gets a process group of its own, so that a timeout ends the test binaries too. At a terminal,
+/// the child stays in our group, so that Ctrl-C reaches every process.
 #[cfg(unix)]
 fn own_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -181,7 +179,7 @@ fn own_group(command: &mut Command) {
 #[cfg(not(unix))]
 fn own_group(_: &mut Command) {}
 
-/// Signals the child's group where it has one, else nothing (see [`own_group`]).
+/// Signals the child's process group, if the child has one (see [`own_group`]).
 fn signal(child: &Child, name: &str) {
     if cfg!(unix) && !io::stdin().is_terminal() {
         Command::new("kill")

@@ -2,7 +2,7 @@
 //!
 //! A test that has no server to run on reports a line `SKIPPED <test>: <reason>`
 //! to the file named by the environment variable `SHEDLOCK_SKIP_LOG`, because
-//! libtest swallows what a passing test prints. Here the log is read back:
+//! libtest hides the output of a passing test. Here the log is read back:
 //! skips are listed by name and counted, and on a CI machine that could have
 //! had the server they are failures.
 
@@ -10,8 +10,8 @@ mod programs;
 mod report;
 mod schedule;
 
-use crate::needs::{Missing, Need};
-use crate::{debian, needs, wheels, workspace};
+use crate::servers::{self, Missing, Need};
+use crate::workspace;
 use anyhow::Context;
 use programs::Asked;
 pub(crate) use report::Report;
@@ -23,10 +23,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Twice what the slowest test program takes on a machine with much else to do.
+/// Minutes: twice the time of the slowest test program on a busy machine.
 const LIMIT: u64 = 20;
 
-/// Enough to keep two cores busy: most of a test is waiting for a lease to end.
+/// Enough to keep two cores busy: tests spend most of their time waiting for leases to end.
 const AT_ONCE: usize = 3;
 
 /// How many of the slowest programs are listed.
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Install nothing; what is missing is skipped
     #[arg(long)]
     no_setup: bool,
+    /// Also the servers that have to be built from source, which takes minutes
+    #[arg(long)]
+    all_servers: bool,
     /// Minutes after which a test program is stopped and counted as failed
     #[arg(long, value_name = "MINUTES", default_value_t = LIMIT)]
     limit: u64,
@@ -53,6 +56,7 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             no_setup: false,
+            all_servers: false,
             limit: LIMIT,
             at_once: AT_ONCE,
             cargo: Vec::new(),
@@ -71,75 +75,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
 /// Sets the machine up and runs the tests, without the closing line.
 pub(crate) fn run_tests(args: &Args) -> anyhow::Result<Report> {
     let root = workspace::root()?;
-    let missing = set_up(args.no_setup);
+    let missing = servers::set_up(args.no_setup, args.all_servers);
     let log = env::temp_dir().join(format!("shedlock-skips-{}.log", std::process::id()));
     fs::write(&log, "").with_context(|| format!("cannot write `{}`", log.display()))?;
     let mut report = Report::default();
     let done = run_programs(&root, args, &log, &mut report);
     let skips = fs::read_to_string(&log).unwrap_or_default();
     fs::remove_file(&log).ok();
-    report.add_skips(&skips, &not_to_be_skipped(&missing));
+    report.add_skips(&skips, &not_to_be_skipped(&missing, args.all_servers));
     done?;
     report.close();
     Ok(report)
-}
-
-/// Installs what is missing where that is ours to do; the answer is what is missing still.
-pub(crate) fn set_up(no_setup: bool) -> Vec<Missing> {
-    let missing = needs::missing();
-    if missing.is_empty() {
-        return missing;
-    }
-    if !no_setup {
-        install(&missing);
-    }
-    let missing = needs::missing();
-    for line in advice(&missing, debian::is_debian()) {
-        println!("{line}");
-    }
-    missing
-}
-
-fn install(missing: &[Missing]) {
-    let names: Vec<_> = missing.iter().map(|missing| missing.need.name).collect();
-    println!("==> installing {}", names.join(", "));
-    if can_install()
-        && let Err(error) = debian::install(missing)
-    {
-        eprintln!("error: {error:#}");
-    }
-    for wheel in missing.iter().filter_map(|missing| missing.need.wheel) {
-        if let Err(error) = wheels::install(wheel) {
-            eprintln!("error: {error:#}");
-        }
-    }
-}
-
-fn can_install() -> bool {
-    debian::is_debian() && debian::is_root()
-}
-
-/// What is missing and how to get it, for a person to read.
-fn advice(missing: &[Missing], debian: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    for Missing { need, why } in missing {
-        lines.push(format!(
-            "missing: {} ({why}); its tests will be skipped",
-            need.name
-        ));
-        if !debian {
-            lines.push(format!("  to get it: {}", need.elsewhere));
-        }
-    }
-    if debian && !missing.is_empty() {
-        lines.push(format!(
-            "  to get all of it, as root: {}",
-            debian::install_line(missing)
-        ));
-    }
-    let wheels = missing.iter().filter_map(|missing| missing.need.wheel);
-    lines.extend(wheels.map(|wheel| format!("  as anybody: {}", wheels::install_line(wheel))));
-    lines
 }
 
 /// Builds all test programs, then runs them side by side.
@@ -175,7 +121,7 @@ fn set_environment(command: &mut Command, log: &Path) {
     }
 }
 
-/// Whoever reads us may have gone; the tests still have to be counted.
+/// Ignores a closed standard output, because the tests still have to be counted.
 fn print_done(done: &Done) {
     let mut text = format!("\n--> {} in {:.1} s\n", done.name, done.took.as_secs_f64());
     for line in &done.lines {
@@ -193,43 +139,15 @@ fn print_slowest(mut times: Vec<(Duration, String)>) {
     }
 }
 
-/// What a test may not give as its reason to skip: in CI, all that can be had there.
-fn not_to_be_skipped(missing: &[Missing]) -> Vec<&'static Need> {
+/// What a test may not give as its reason to skip: in CI, all that can be had there without a build.
+fn not_to_be_skipped(missing: &[Missing], all_servers: bool) -> Vec<&'static Need> {
     let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     // Where we may install, everything can be had, and a failed installation is no excuse.
     let can_be_had = |need: &Need| {
-        can_install() || !missing.iter().any(|missing| missing.need.name == need.name)
+        servers::can_install() || !missing.iter().any(|missing| missing.need.name == need.name)
     };
-    needs::NEEDS
-        .iter()
+    servers::default_needs(all_servers)
+        .into_iter()
         .filter(|need| in_ci && can_be_had(need))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::advice;
-    use crate::needs::{Missing, NEEDS};
-
-    #[test]
-    fn advice_says_what_is_missing_and_how_to_get_it() {
-        let missing = [Missing {
-            need: &NEEDS[0],
-            why: "no `postgres`".to_owned(),
-        }];
-        let debian = advice(&missing, true).join("\n");
-        assert!(
-            debian.contains("missing: PostgreSQL (no `postgres`)"),
-            "{debian}"
-        );
-        assert!(debian.contains("apt-get install -y --no-install-recommends postgresql"));
-        let elsewhere = advice(&missing, false).join("\n");
-        assert!(elsewhere.contains("brew install"), "{elsewhere}");
-        assert!(!elsewhere.contains("apt-get"), "{elsewhere}");
-    }
-
-    #[test]
-    fn nothing_missing_needs_no_advice() {
-        assert!(advice(&[], true).is_empty());
-    }
 }

@@ -6,8 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The profile of the workspace, for one that is made up beside it: with another, dependencies would be compiled once more.
-pub(crate) const PROFILE: &str = "[profile.dev]\ndebug = \"line-tables-only\"\n";
+/// The profile of the workspace, for generated workspaces: with another profile, cargo would compile all dependencies once more.
+pub(crate) const PROFILE: &str = "\
+[profile.dev]
+debug = \"line-tables-only\"
+
+[profile.dev.package.\"*\"]
+debug = false
+";
 
 /// The workspace's root: this package is one folder below it.
 pub(crate) fn root() -> anyhow::Result<PathBuf> {
@@ -27,7 +33,7 @@ pub(crate) fn members(root: &Path) -> anyhow::Result<Metadata> {
         .context("cannot read the workspace's manifests")
 }
 
-/// Whether anybody may get the package from a registry.
+/// Whether the package is published.
 pub(crate) fn is_published(package: &Package) -> bool {
     package.publish.as_ref().is_none_or(|to| !to.is_empty())
 }

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_at_least_that_cannot_be_meant_is_doubted() {
+    fn an_implausible_at_least_is_warned_about() {
         let doubt = |ticks: Ticks, at_least| {
             let doubt = ticks.doubt(Duration::from_millis(at_least));
             doubt.map(|doubt| doubt.to_string())

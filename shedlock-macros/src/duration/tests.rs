@@ -28,7 +28,7 @@ fn table_agrees() {
 }
 
 #[test]
-fn refusals_name_the_fix() {
+fn errors_name_the_fix() {
     for (input, words) in [
         ("", "empty"),
         (" 10m", "did you mean `\"10m\"`?"),

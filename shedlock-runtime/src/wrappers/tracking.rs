@@ -1,7 +1,6 @@
 //! Knowing which locks this process holds.
 
 use std::fmt;
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -17,11 +16,12 @@ use crate::seam::request::AcquireRequest;
 use crate::values::config::DEFAULT_TIMEOUT;
 use crate::values::error::{LockError, Operation};
 use crate::values::limit::limited;
-use crate::values::name::LockName;
 
 mod leases;
+mod report;
 
 use leases::Leases;
+pub use report::{ReleasedLocks, TrackedLock};
 
 /// How many locks are given back at the same time.
 const MOST_AT_ONCE: usize = 1_024;
@@ -88,58 +88,6 @@ pub struct TrackingLockProvider<P> {
     inner: Arc<P>,
     info: ProviderInfo,
     leases: Arc<Mutex<Leases>>,
-}
-
-/// A lock that this process holds, in the answer of [`TrackingLockProvider::held`].
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::TrackedLock;
-///
-/// fn line(lock: &TrackedLock) -> String {
-///     format!("{} for another {:?}", lock.name, lock.remaining)
-/// }
-/// # let _line: fn(&TrackedLock) -> String = line;
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TrackedLock {
-    /// The name of the lock.
-    pub name: LockName,
-    /// When the lock was acquired, by the time of day of the provider's clock.
-    pub since: SystemTime,
-    /// How long the lease lasts from the call of [`held`](TrackingLockProvider::held) on, by the provider's forward clock.
-    pub remaining: Duration,
-    /// The fencing token of the acquisition; `None` if the store keeps no fencing tokens.
-    pub fencing_token: Option<u64>,
-}
-
-/// The result of [`TrackingLockProvider::release_all`].
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::ReleasedLocks;
-///
-/// fn log(report: &ReleasedLocks) {
-///     for error in &report.failed {
-///         println!("{}", error); // failed to release lock `mail` in postgres: ..
-///     }
-/// }
-/// log(&ReleasedLocks::default());
-/// ```
-#[derive(Debug, Default)]
-#[non_exhaustive]
-#[must_use = "what could not be given back stays taken until its lease ends"]
-pub struct ReleasedLocks {
-    /// How many locks were released.
-    pub released: usize,
-    /// How many locks this process had lost before the call.
-    pub lost: usize,
-    /// One error for each lock that could not be released and is still held. [`LockError::lock`] is the name of the lock. Call
-    /// [`release_all`](TrackingLockProvider::release_all) again to retry.
-    pub failed: Vec<LockError>,
 }
 
 // Derived, it would ask for `P: Clone`.
@@ -258,23 +206,6 @@ impl<P: LockProvider> TrackingLockProvider<P> {
     fn leases(&self) -> MutexGuard<'_, Leases> {
         // Nothing panics while it is locked.
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ReleasedLocks {
-    fn add(&mut self, ended: Option<Result<Result<Ownership, LockError>, tokio::task::JoinError>>) {
-        match ended {
-            Some(Ok(Ok(Ownership::Ours))) => self.released += 1,
-            Some(Ok(Ok(Ownership::Lost))) => self.lost += 1,
-            Some(Ok(Err(error))) => self.failed.push(error),
-            Some(Err(stopped)) => {
-                if let Ok(panic) = stopped.try_into_panic() {
-                    resume_unwind(panic);
-                }
-                // Cancelled with the runtime, and so is this.
-            }
-            None => {}
-        }
     }
 }
 

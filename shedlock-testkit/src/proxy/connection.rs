@@ -79,7 +79,7 @@ pub(super) async fn carry(shared: Arc<Shared>, mut client: TcpStream) {
         talk: &talk,
         way,
     };
-    let asleep = tokio::time::sleep_until(shared.knock());
+    let asleep = tokio::time::sleep_until(shared.wake());
     let farewell = match pump(Direction::ToServer).unless_ended(asleep).await {
         Ok(()) => talk_to_server(&shared, &mut client, pump).await,
         Err(farewell) => Some(farewell),

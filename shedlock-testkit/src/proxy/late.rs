@@ -60,7 +60,7 @@ pub(super) fn request() -> (LateRequest, Late) {
 }
 
 impl LateRequest {
-    /// Waits until the client has sent the request and the proxy holds the request back. Waits for ever otherwise: limit the call with a
+    /// Waits until the client has sent the request and the proxy holds the request back. Otherwise, waits forever: limit the call with a
     /// timeout.
     pub async fn sent(&self) {
         self.reached(|stage| !matches!(stage, Stage::Awaited)).await;

@@ -53,11 +53,11 @@ impl Shared {
     }
 
     /// The time from which the server answers a client that connects now.
-    pub(super) fn knock(&self) -> Instant {
+    pub(super) fn wake(&self) -> Instant {
         let mut at = Instant::now();
         // This change does not concern open connections, so they are not notified.
         self.state.send_if_modified(|state| {
-            at = state.sleep.knock();
+            at = state.sleep.wake();
             false
         });
         at
@@ -108,7 +108,7 @@ pub(super) enum Sleep {
 
 impl Sleep {
     /// The time from which the server answers a client that connects now.
-    pub(super) fn knock(&mut self) -> Instant {
+    pub(super) fn wake(&mut self) -> Instant {
         let now = Instant::now();
         match *self {
             Self::Awake => now,

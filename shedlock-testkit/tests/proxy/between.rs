@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{NEVER, SOON, hears, hears_nothing, is_ended, says_back, setting};
 
 #[tokio::test]
-async fn forgets_what_is_open_and_tells_nobody() {
+async fn forgets_open_connections_without_closing_them() {
     let (proxy, mut client) = setting().await;
     says_back(&mut client, "before").await;
     // What is held back now is forgotten as well.
@@ -36,7 +36,7 @@ async fn forgets_what_is_open_and_tells_nobody() {
 }
 
 #[tokio::test]
-async fn a_forgotten_connection_does_not_learn_that_the_server_has_gone() {
+async fn a_forgotten_connection_is_not_closed_when_the_server_ends() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();
     let mut clients = Vec::new();
@@ -57,7 +57,7 @@ async fn a_forgotten_connection_does_not_learn_that_the_server_has_gone() {
 }
 
 #[tokio::test]
-async fn leads_new_connections_elsewhere() {
+async fn redirects_new_connections() {
     let (proxy, mut open) = setting().await;
     says_back(&mut open, "here").await;
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,7 +70,7 @@ async fn leads_new_connections_elsewhere() {
 }
 
 #[tokio::test]
-async fn says_last_words() {
+async fn delivers_a_last_message_and_closes() {
     let (proxy, mut client) = setting().await;
     says_back(&mut client, "hello").await;
     proxy.take_leave(b"good-bye");
@@ -84,24 +84,24 @@ async fn says_last_words() {
 }
 
 #[tokio::test]
-async fn the_first_to_knock_wakes_the_server() {
+async fn the_first_connection_starts_a_sleeping_server() {
     let (proxy, mut open) = setting().await;
     says_back(&mut open, "awake").await;
     let wakes_in = Duration::from_millis(300);
     proxy.sleep(wakes_in);
     says_back(&mut open, "still awake").await;
     tokio::time::sleep(NEVER).await;
-    let knocked = Instant::now();
+    let connected = Instant::now();
     let mut first = TcpStream::connect(proxy.address()).await.unwrap();
-    says_back(&mut first, "knock").await;
-    let took = knocked.elapsed();
+    says_back(&mut first, "hello").await;
+    let took = connected.elapsed();
     assert!(took >= wakes_in && took < SOON, "{took:?}");
-    // Awake, it is quick: another night of an hour would show.
+    // The server is awake, so it answers at once. A second sleep of an hour would be noticed.
     let mut second = TcpStream::connect(proxy.address()).await.unwrap();
-    says_back(&mut second, "knock").await;
+    says_back(&mut second, "hello").await;
     proxy.sleep(Duration::from_secs(3600));
     let mut third = TcpStream::connect(proxy.address()).await.unwrap();
-    third.write_all(b"knock").await.unwrap();
+    third.write_all(b"hello").await.unwrap();
     hears_nothing(&mut third).await;
     proxy.end_connections(Ending::Close);
     let mut end = [0];

@@ -92,7 +92,7 @@ async fn a_late_request_of_a_connection_that_was_ended_is_lost() {
 }
 
 #[tokio::test]
-async fn a_late_request_that_nobody_waits_for_any_more_passes_or_is_lost() {
+async fn a_late_request_without_a_waiter_is_delivered_or_lost() {
     let (proxy, mut client) = setting().await;
     drop(proxy.hold_back(Trigger::next_message()));
     says_back(&mut client, "passes").await;

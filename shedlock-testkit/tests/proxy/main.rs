@@ -146,7 +146,7 @@ async fn holds_back_and_delivers_late() {
 }
 
 #[tokio::test]
-async fn swallows_replies_from_the_message_on_that_was_named() {
+async fn drops_replies_from_a_named_message_on() {
     let (proxy, mut client) = setting().await;
     proxy.on(
         Trigger::containing("b").nth(2),
@@ -173,7 +173,7 @@ async fn swallows_replies_from_the_message_on_that_was_named() {
 }
 
 #[tokio::test]
-async fn swallows_requests() {
+async fn drops_requests() {
     let (proxy, mut client) = setting().await;
     proxy.set(Rule::Discard(Direction::ToServer));
     client.write_all(b"never seen").await.unwrap();
@@ -296,7 +296,7 @@ async fn refuses_new_connections_and_accepts_them_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_looks_so() {
+async fn a_proxy_without_its_server_resets_connections() {
     let nobody = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()

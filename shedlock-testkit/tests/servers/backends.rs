@@ -11,7 +11,7 @@ use super::{mariadb, psql};
 const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn one_postgres_backend_stands_still_while_others_go_on() {
+async fn one_postgres_backend_is_paused_while_others_run() {
     let server = server_or_skip!(Postgres::start().await);
     let url = server.fresh_database().await;
     assert_eq!(server.backends(&url).await, [0_u32; 0]);

@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(60);
 const DONE: (bool, String) = (true, String::new());
 
 #[tokio::test]
-async fn galera_goes_on_with_two_of_three_nodes() {
+async fn galera_runs_with_two_of_three_nodes() {
     let cluster = server_or_skip!(Galera::start().await);
     let url = cluster.fresh_database().await;
     let at = |number| cluster.url(number, &url);

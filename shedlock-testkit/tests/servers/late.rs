@@ -24,7 +24,7 @@ async fn deliver_without_sender(proxy: &Proxy, client: &mut Command) {
 }
 
 #[tokio::test]
-async fn postgres_carries_out_a_late_request_of_a_dead_client() {
+async fn postgres_executes_a_late_request_of_a_closed_client() {
     let server = server_or_skip!(Postgres::shared().await);
     let url = server.fresh_database().await;
     let table = "CREATE TABLE t (id int); GRANT ALL ON t TO shedlock";
@@ -37,7 +37,7 @@ async fn postgres_carries_out_a_late_request_of_a_dead_client() {
 }
 
 #[tokio::test]
-async fn mariadb_carries_out_a_late_request_of_a_dead_client() {
+async fn mariadb_executes_a_late_request_of_a_closed_client() {
     let server = server_or_skip!(MariaDb::shared().await);
     let url = server.fresh_database().await;
     server.execute(&url, "CREATE TABLE t (id int)").await;

@@ -21,7 +21,7 @@ use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Kind, MariaDb, Postgres, Server};
 
 #[tokio::test]
-async fn postgres_starts_and_its_roles_may_do_what_they_say() {
+async fn postgres_starts_and_its_roles_have_their_rights() {
     let server = server_or_skip!(Postgres::shared().await);
     let (one, two) = (server.fresh_database().await, server.fresh_database().await);
     assert_ne!(one, two);
@@ -82,7 +82,7 @@ async fn postgres_starts_and_its_roles_may_do_what_they_say() {
 }
 
 #[tokio::test]
-async fn mariadb_starts_and_its_users_may_do_what_they_say() {
+async fn mariadb_starts_and_its_users_have_their_rights() {
     let server = server_or_skip!(MariaDb::shared().await);
     let (one, two) = (server.fresh_database().await, server.fresh_database().await);
     assert_ne!(one, two);
@@ -122,7 +122,7 @@ async fn mariadb_starts_and_its_users_may_do_what_they_say() {
 }
 
 #[tokio::test]
-async fn postgres_stops_dies_pauses_and_comes_back() {
+async fn postgres_is_stopped_killed_paused_and_restarted() {
     let server = server_or_skip!(Postgres::start_with(&["-c", "max_connections=17"]).await);
     let url = server.fresh_database().await;
     assert_eq!(server.execute(&url, "SHOW max_connections").await, "17\n");
@@ -134,7 +134,7 @@ async fn postgres_stops_dies_pauses_and_comes_back() {
 }
 
 #[tokio::test]
-async fn mariadb_stops_dies_pauses_and_comes_back() {
+async fn mariadb_is_stopped_killed_paused_and_restarted() {
     let server = server_or_skip!(MariaDb::start_with(&["--max-connections=17"]).await);
     let url = server.fresh_database().await;
     assert_eq!(
@@ -251,7 +251,7 @@ fn children(server: u32) -> Vec<std::path::PathBuf> {
 /// A child that outlived it would keep its successor from starting.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_killed_postgres_is_gone_with_its_children() {
+async fn a_killed_postgres_ends_with_its_child_processes() {
     let server = server_or_skip!(Postgres::start().await);
     for _ in 0..5 {
         let connections: Vec<_> = (0..40)
@@ -287,7 +287,7 @@ fn states(pid: u32) -> String {
 /// A thread that ran on for a moment would answer what is asked after the pause.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_paused_server_stands_still_in_all_its_threads() {
+async fn all_threads_of_a_paused_server_are_paused() {
     let server = server_or_skip!(MariaDb::start().await);
     let address = server.address();
     // Keeps its threads at work: it greets each connection.
@@ -314,7 +314,7 @@ async fn a_paused_server_stands_still_in_all_its_threads() {
 
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
-#[ignore = "runs as the child of `a_killed_test_process_leaves_no_server_behind`"]
+#[ignore = "runs as the child of `a_killed_test_process_leaves_no_server`"]
 async fn child_that_starts_a_server_and_waits() {
     let server = Postgres::start().await.unwrap();
     // Paused is the hardest case: the kernel sends SIGHUP to the stopped server and to its keeper.
@@ -328,7 +328,7 @@ async fn child_that_starts_a_server_and_waits() {
 }
 
 #[tokio::test]
-async fn a_killed_test_process_leaves_no_server_behind() {
+async fn a_killed_test_process_leaves_no_server() {
     drop(server_or_skip!(Postgres::start().await));
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -372,7 +372,7 @@ async fn a_killed_test_process_leaves_no_server_behind() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_is_gone() {
+async fn a_dropped_server_is_killed() {
     let server = server_or_skip!(MariaDb::start().await);
     let (pid, directory) = (
         server.pid().unwrap().to_string(),

@@ -18,7 +18,7 @@ fn hello(server: &Nats) -> String {
 }
 
 #[tokio::test]
-async fn nats_stops_dies_pauses_and_comes_back() {
+async fn nats_is_stopped_killed_paused_and_restarted() {
     let server = server_or_skip!(Nats::start().await);
     rough_life(&server).await;
     let hello = hello(&server);
@@ -47,7 +47,7 @@ async fn nats_starts_without_jetstream_and_with_users_of_the_callers_own() {
 }
 
 #[tokio::test]
-async fn three_servers_of_nats_find_each_other() {
+async fn three_nats_servers_form_a_cluster() {
     let cluster = server_or_skip!(NatsCluster::start().await);
     let start = Instant::now();
     // Each tells the addresses of all.

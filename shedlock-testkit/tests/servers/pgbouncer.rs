@@ -70,13 +70,13 @@ async fn pgbouncer_refuses_startup_parameters_unless_told_to_ignore_them() {
             options = options.strict();
         }
         let bouncer = server_or_skip!(PgBouncer::start_before(postgres, options).await);
-        let (_guest, answer) = Guest::knock(bouncer.address(), &postgres.url());
+        let (_guest, answer) = Guest::connect(bouncer.address(), &postgres.url());
         assert_eq!(answer, if strict { b'E' } else { b'R' });
     }
 }
 
 #[tokio::test]
-async fn pgbouncer_stops_dies_pauses_and_comes_back() {
+async fn pgbouncer_is_stopped_killed_paused_and_restarted() {
     let postgres = server_or_skip!(Postgres::start().await);
     let options = PgBouncerOptions::new(PoolMode::Transaction);
     let bouncer = server_or_skip!(PgBouncer::start_before(&postgres, options).await);
@@ -92,7 +92,7 @@ struct Guest(TcpStream);
 
 impl Guest {
     /// Connects, with the parameter that most drivers send, and gives the first byte of the answer.
-    fn knock(address: SocketAddr, url: &str) -> (Self, u8) {
+    fn connect(address: SocketAddr, url: &str) -> (Self, u8) {
         let mut stream = TcpStream::connect(address).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -111,7 +111,7 @@ impl Guest {
     }
 
     fn enter(address: SocketAddr, url: &str) -> Self {
-        let (mut guest, answer) = Self::knock(address, url);
+        let (mut guest, answer) = Self::connect(address, url);
         assert_eq!(answer, b'R');
         guest.reads_until_ready();
         guest

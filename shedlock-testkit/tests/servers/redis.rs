@@ -4,7 +4,7 @@ use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Redis;
 
 #[tokio::test]
-async fn redis_keeps_its_data_and_follows_another() {
+async fn redis_keeps_its_data_and_replicates_another() {
     let server = server_or_skip!(Redis::start().await);
     let ask = async |command: &[&str]| server.execute(command).await;
     assert_eq!(ask(&["SET", "a", "b c"]).await, "OK");

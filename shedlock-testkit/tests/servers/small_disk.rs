@@ -6,7 +6,7 @@ use shedlock_testkit::servers::{MariaDb, Postgres, SmallDisk};
 use super::{mariadb, psql};
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_can_be_freed() {
+async fn a_full_disk_is_an_error_and_can_be_freed() {
     let disk = server_or_skip!(SmallDisk::new(128).await);
     let server = server_or_skip!(Postgres::start_on(&disk, &[]).await);
     let url = server.fresh_database().await;
@@ -36,7 +36,7 @@ async fn a_full_disk_is_told_and_can_be_freed() {
 }
 
 #[tokio::test]
-async fn mariadb_lives_on_a_small_disk_as_well() {
+async fn mariadb_runs_on_a_small_disk() {
     let disk = server_or_skip!(SmallDisk::new(256).await);
     let small = &["--innodb-log-file-size=4M"];
     let server = server_or_skip!(MariaDb::start_on(&disk, small).await);

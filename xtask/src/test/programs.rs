@@ -143,9 +143,10 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// So that no long one is left alone at the end.
+/// Sorts the programs so that the longest begin first, and no long one runs alone at the end.
 ///
-/// How long a program takes is known only afterwards. The larger ones have more tests; one that runs the compiler is small.
+/// The time of a program is not known before it has run, so its size is taken: a larger program has more tests. The program that runs
+/// the compiler is small, and goes first.
 fn longest_first(mut programs: Vec<Artifact>) -> Vec<Artifact> {
     let size = |program: &Artifact| {
         let metadata = program.executable.as_ref().map(fs::metadata);

@@ -1,13 +1,13 @@
 //! Counts what cargo's test binaries say and what the skip log adds to it.
 
-use crate::needs::Need;
 use crate::process::Ended;
+use crate::servers::{self, Need};
 
 /// How the `#[ignore]` reason of a function begins that is no test, but what a
 /// test starts in a process of its own.
 const CHILD: &str = "runs as the child of";
 
-/// What a run of the tests came to.
+/// The result of a run of the tests.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     passed: usize,
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Makes up for failed tests whose line was torn by what else was printed.
+    /// Counts failed tests whose line cannot be read, because other output was printed in the middle of the line.
     fn settle(&mut self, failed: usize) {
         let named = self.failed.len() - self.settled;
         for _ in named..failed {
@@ -69,14 +69,9 @@ impl Report {
     pub(crate) fn add_skips(&mut self, log: &str, can_be_had: &[&Need]) {
         for skip in log.lines().filter_map(|line| line.strip_prefix("SKIPPED ")) {
             self.passed = self.passed.saturating_sub(1);
-            let reason = skip
-                .split_once(": ")
-                .map_or("", |(_, reason)| reason)
-                .to_lowercase();
-            if can_be_had
-                .iter()
-                .any(|need| reason.contains(&need.name.to_lowercase()))
-            {
+            let reason = skip.split_once(": ").map_or("", |(_, reason)| reason);
+            let named = servers::named_in(reason);
+            if named.is_some_and(|named| can_be_had.iter().any(|need| need.name == named.name)) {
                 self.failed
                     .push(format!("{skip} (in CI, where it can be had)"));
             } else {
@@ -85,7 +80,7 @@ impl Report {
         }
     }
 
-    /// Takes a test program that has ended: what none of its tests says, counts as one failure.
+    /// Adds a test program that has ended. A failure of the program that none of its tests reports counts as one failed test.
     pub(crate) fn add_program(&mut self, name: &str, lines: &[String], ended: &Ended) {
         let failed_before = self.failed.len();
         let unfinished_before = self.begun - self.ended;
@@ -102,20 +97,20 @@ impl Report {
         }
     }
 
-    /// Takes what kept the tests from running.
+    /// Adds a failure that kept tests from running.
     pub(crate) fn add_failure(&mut self, what: String) {
         self.failed.push(what);
         self.settled = self.failed.len();
     }
 
-    /// Takes the end of the run: one that ran nothing proves nothing; a filter may have had a typing error.
+    /// Ends the report. A run without any test fails, because its filter may have a typing error.
     pub(crate) fn close(&mut self) {
         if self.passed + self.skipped.len() + self.failed.len() == 0 {
             self.failed.push("no test was run".to_owned());
         }
     }
 
-    /// Takes a check outside the tests that failed.
+    /// Adds a failed check that is no test.
     pub(crate) fn add_failed_step(&mut self, step: &str) {
         self.failed.push(format!("step {step}"));
     }
@@ -144,7 +139,7 @@ impl Report {
     }
 }
 
-/// The tests that libtest called slow and that never ended, in words.
+/// The tests that libtest reported as slow and that did not end, for a message.
 fn running(lines: &[String]) -> String {
     let slow = lines.iter().filter_map(|line| {
         let test = line.strip_prefix("test ")?;

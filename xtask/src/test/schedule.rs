@@ -1,4 +1,4 @@
-//! Runs test programs side by side: nearly all of what they do is waiting for leases to end.
+//! Runs test programs in parallel: they spend nearly all of their time waiting for leases to end.
 
 use crate::process::{self, Ended};
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) name: String,
-    /// Whether it runs beside no other.
+    /// Whether it must run alone.
     pub(super) alone: bool,
     command: Command,
 }
@@ -39,8 +39,8 @@ pub(super) struct Done {
     pub(super) took: Duration,
 }
 
-/// Runs the jobs, so many `at_once`, each within `limit`, and then those that want to be alone; `on_done` gets each as it
-/// ends.
+/// Runs the jobs, `at_once` of them in parallel and each within `limit`, and then one after the other those that must run alone. Calls `on_done`
+/// when a job has ended.
 pub(super) fn run(jobs: Vec<Job>, at_once: usize, limit: Duration, on_done: &mut dyn FnMut(&Done)) {
     let (alone, together) = jobs.into_iter().partition(|job| job.alone);
     run_together(together, at_once, limit, on_done);

@@ -1,4 +1,4 @@
-//! No circle among the modules of one layer of the runtime: what two files need of each other belongs in a third.
+//! No circular imports among the modules of one layer of the runtime: what two modules need of each other belongs in a third.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

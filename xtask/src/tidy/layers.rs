@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn arrows_that_go_down_pass() {
+    fn imports_of_lower_layers_pass() {
         let source = "
             use crate::hold::held::LockState;
             use crate::run::gate;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn arrows_that_climb_or_cross_are_found() {
+    fn imports_of_upper_or_sibling_layers_are_found() {
         let climbs = "use crate::values::name;\nuse crate::hold::held::LockState;";
         assert_eq!(problems("observe/events/log.rs", climbs), [2]);
         assert_eq!(problems("observe.rs", climbs), [2]);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_hides_its_layer_is_found() {
+    fn a_path_without_its_layer_is_found() {
         let hides = "use crate::{LockName};\nuse crate::LockName;";
         assert_eq!(problems("seam/lease.rs", hides), [1, 2]);
     }

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn each_lack_is_found() {
+    fn each_missing_field_is_found() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         fs::write(root.join("README.md"), "# good").unwrap();

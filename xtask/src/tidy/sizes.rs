@@ -1,4 +1,4 @@
-//! Files a person reads in one sitting.
+//! The length of READMEs and source files.
 
 use super::{Findings, Member, read, shown, source_files};
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The macros' refusals: enough of them, each with the message it must give.
+//! The compile errors of the macros: a minimum number of cases, each with its expected message.
 
 use super::{Findings, files_below, shown};
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What no tracked file may hold: a path of somebody's machine, another source of crates.
+//! What no tracked file may contain: a path of one machine, or another registry than crates.io.
 
 use super::{Findings, shown};
 use std::fs;

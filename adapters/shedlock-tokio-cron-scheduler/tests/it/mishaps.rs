@@ -205,7 +205,7 @@ async fn a_store_error_is_no_run_and_the_store_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_job_that_outlives_its_lease_is_told_and_reported() {
+async fn a_job_that_outlasts_its_lease_is_notified_and_reported() {
     let (lines, _listening) = Lines::listen();
     let provider = InMemoryLockProvider::new();
     let jobs = scheduler(provider, "300ms").await;
@@ -276,7 +276,7 @@ async fn runs_and_skips_are_silent() {
 }
 
 #[tokio::test]
-async fn an_at_least_longer_than_between_two_ticks_is_doubted() {
+async fn an_at_least_longer_than_the_interval_is_warned_about() {
     let (lines, _listening) = Lines::listen();
     let provider = InMemoryLockProvider::new();
     let jobs = scheduler(provider, "1m").await;

@@ -106,7 +106,7 @@ async fn nothing_begins_after_the_end() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_removed_runs_no_more_and_its_name_is_free() {
+async fn a_removed_job_stops_and_its_name_is_free() {
     let provider = InMemoryLockProvider::new();
     let (jobs, log) = running(provider, Duration::from_millis(1)).await;
     assert!(jobs.remove("job").await.unwrap());

@@ -77,7 +77,7 @@ fn now() -> i64 {
 }
 
 #[tokio::test]
-async fn a_job_keeps_to_the_clock_on_the_wall_when_it_changes() {
+async fn a_job_follows_the_wall_clock_when_it_changes() {
     // Between two ticks of the old time: one comes before it, to tell the scheduler of the next.
     let change = (now() / 5 + 2) * 5 + 1;
     let zone = Zone {

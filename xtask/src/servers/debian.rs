@@ -1,9 +1,7 @@
 //! Set-up on Debian: installs what is missing and starts nothing.
 
-use crate::needs::Missing;
 use crate::process;
 use anyhow::Context;
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -16,11 +14,11 @@ const APT_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Debian asks this file before a package's scripts start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// The `apt-get install` line that brings what is missing.
-pub(crate) fn install_line(missing: &[Missing]) -> String {
+/// The `apt-get install` line for these packages.
+pub(crate) fn install_line(packages: &[&str]) -> String {
     format!(
         "apt-get install -y --no-install-recommends {}",
-        packages(missing).join(" ")
+        packages.join(" ")
     )
 }
 
@@ -46,21 +44,13 @@ pub(crate) fn is_root() -> bool {
         .is_ok_and(|output| output.stdout == b"0\n")
 }
 
-/// Installs what is missing, with every service it brings kept from starting.
-pub(crate) fn install(missing: &[Missing]) -> anyhow::Result<()> {
+/// Installs the packages, with every service that they bring kept from starting.
+pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     let _nothing_starts = StartGuard::put()?;
     apt(&["update"])?;
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
-    arguments.extend(packages(missing));
+    arguments.extend(packages);
     apt(&arguments)
-}
-
-fn packages(missing: &[Missing]) -> Vec<&'static str> {
-    let names: BTreeSet<_> = missing
-        .iter()
-        .flat_map(|missing| missing.need.debian)
-        .collect();
-    names.into_iter().copied().collect()
 }
 
 fn apt(arguments: &[&str]) -> anyhow::Result<()> {
@@ -130,17 +120,6 @@ fn make_executable(_: &PathBuf) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{describes_debian, install_line};
-    use crate::needs::{Missing, NEEDS};
-
-    fn everything() -> Vec<Missing> {
-        NEEDS
-            .iter()
-            .map(|need| Missing {
-                need,
-                why: String::new(),
-            })
-            .collect()
-    }
 
     #[test]
     fn debian_and_its_children_are_known() {
@@ -154,13 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn the_install_line_has_each_package_once() {
-        let mut twice = everything();
-        twice.extend(everything());
-        let line = install_line(&twice);
-        for package in NEEDS.iter().flat_map(|need| need.debian) {
-            let times = line.split(' ').filter(|word| word == package).count();
-            assert_eq!(times, 1, "{package}: {line}");
-        }
+    fn nothing_but_the_packages_is_installed() {
+        assert_eq!(
+            install_line(&["memcached", "redis-server"]),
+            "apt-get install -y --no-install-recommends memcached redis-server"
+        );
     }
 }
