@@ -35,7 +35,8 @@ tests! {
     a_transaction_of_a_pool_can_be_passed
 }
 
-const SHORT: Duration = Duration::from_millis(300);
+/// A call to the store may take no longer than the lease that it asks for, also on a busy machine.
+const SHORT: Duration = Duration::from_secs(2);
 const NAME: &str = "order-17";
 
 /// A client of the user's, and a table of the user's.

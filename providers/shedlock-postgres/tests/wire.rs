@@ -140,7 +140,7 @@ impl Jvm {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-const SHORT: Duration = Duration::from_millis(400);
+const SHORT: Duration = Duration::from_millis(1_500);
 
 fn config(name: &str, at_most: Duration, at_least: Duration) -> LockConfiguration {
     let config = LockConfiguration::new(name, at_most);
@@ -201,7 +201,7 @@ async fn rows_are_as_the_jvm_reads_them() {
         place.rows(columns).await,
         [
             "name character varying, lock_until timestamp without time zone, locked_at timestamp without time zone, \
-          locked_by character varying, fencing_token bigint"
+          locked_by character varying, fencing_token bigint, position bigint, position_done boolean, position_tries integer"
         ]
     );
 }
@@ -233,13 +233,13 @@ async fn each_skips_what_the_other_holds() {
 #[tokio::test]
 async fn each_respects_what_the_other_keeps() {
     on_both_tables(async |place, jvm, node| {
-        let ours = lock(node, config("n1", MINUTE, SHORT * 5)).await;
+        let ours = lock(node, config("n1", MINUTE, SHORT * 2)).await;
         let released = ours.expect("it is free").unlock().await;
         assert_eq!(released.expect("the database answers"), Ownership::Ours);
         assert!(jvm.lock("n1", MINUTE, Duration::ZERO).await.is_none());
         assert!(place.left_of("n1").await > 0, "`at_least`");
 
-        let theirs = jvm.lock("n2", MINUTE, SHORT * 5).await;
+        let theirs = jvm.lock("n2", MINUTE, SHORT * 2).await;
         jvm.unlock(&theirs.expect("it is free")).await;
         assert!(place.left_of("n2").await > 0, "`lockAtLeastFor`");
         assert_eq!(refused(node, "n2").await.reason, SkipReason::Held);
