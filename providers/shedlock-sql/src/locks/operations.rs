@@ -144,7 +144,7 @@ impl Operation for AcquirePosition<'_> {
 }
 
 /// Takes a lock. If the last holder's lease has ended, perhaps without a release, the record is read before it is overwritten: this costs
-/// two more round trips, after a crash and, where nodes on the JVM use the table, after their releases.
+/// two more round trips, after a crash alone.
 async fn take<'s, D: Driver>(
     connection: &mut D::Connection,
     context: &'s Context<'_>,

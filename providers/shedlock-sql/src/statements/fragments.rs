@@ -109,21 +109,22 @@ fn begins_with_owner(dialect: Dialect, by: &str) -> String {
     }
 }
 
-/// Whether the last write to a row may have been no release. A release puts an odd number of twelve digits behind the owner's 32, and so
-/// `#` is the 45th character from the end. True for most owners that JVM nodes and operators write, too; who reads the row finds that out.
+/// Whether the last write to a row was no release of ours: an acquisition, which stores an owner that ends in `#` and 32 digits, or an
+/// extension, which puts an even number of twelve digits behind those. A release puts an odd one there. Who reads the row decides; a row of
+/// a JVM node is none of these, and is taken as before.
 fn unreleased(dialect: Dialect, row: &str) -> String {
     let by = match dialect {
         Dialect::Postgres => format!("CAST({row}{{locked_by}} AS text)"),
         Dialect::MySql | Dialect::Sqlite => format!("{row}{{locked_by}}"),
     };
-    let [mark, last] = match dialect {
-        Dialect::Postgres | Dialect::MySql => [
-            format!("left(right({by}, 45), 1)"),
-            format!("right({by}, 1)"),
-        ],
-        Dialect::Sqlite => [format!("substr({by}, -45, 1)"), format!("substr({by}, -1)")],
+    let from_end = |at: u32| match dialect {
+        Dialect::Postgres | Dialect::MySql => format!("left(right({by}, {at}), 1)"),
+        Dialect::Sqlite => format!("substr({by}, -{at}, 1)"),
     };
-    format!("({mark} <> '#' OR {last} NOT IN ('1', '3', '5', '7', '9', 'b', 'd', 'f'))")
+    let (first, later, last) = (from_end(33), from_end(45), from_end(1));
+    format!(
+        "({first} = '#' OR {later} = '#' AND {last} IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))"
+    )
 }
 
 /// Whether a column of owners contains an operator's pause. The comparison respects case, as a node may be called `Paused: x`.
