@@ -15,4 +15,5 @@ pub(crate) mod outcome;
 pub(crate) mod owner;
 pub(crate) mod position;
 pub(crate) mod printable;
+pub(crate) mod rate_limit;
 pub(crate) mod timestamp;

@@ -1,27 +1,23 @@
 //! The deletion of old claims, by nodes that end a run of the same lock.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use once_cell::sync::Lazy;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 use crate::observe::events::{self, Subject};
 use crate::seam::provider::LockProvider;
 use crate::values::claim::prefix_of;
 use crate::values::error::Operation;
 use crate::values::limit::limited;
+use crate::values::rate_limit::RateLimiter;
 
-/// How often a node deletes the old claims of one lock. Each time is one request, and deletes a bounded number.
-const PERIOD: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(30);
-/// How many locks are remembered. Beyond this number all are forgotten, so that the memory in use is bounded.
-const MOST_LOCKS: usize = 1_024;
 
-/// When the old claims of a lock were last deleted, by provider and beginning of the names.
-static LAST: Lazy<Mutex<HashMap<(u64, String), Instant>>> = Lazy::new(Mutex::default);
+/// How often a node deletes the old claims of one lock, by provider and beginning of the names. Each time is one request, and deletes a
+/// bounded number.
+static CLEAN_UPS: Lazy<RateLimiter> = Lazy::new(RateLimiter::default);
 
 /// Deletes claims that belong together with the claim of `subject` and have been free for `kept_for`, in the background, if that is due.
 pub(crate) fn clean_up(
@@ -33,7 +29,8 @@ pub(crate) fn clean_up(
     let Some((runtime, prefix)) = runtime.zip(prefix_of(subject.name.as_str())) else {
         return;
     };
-    if !is_due(subject.provider_id, prefix) {
+    let key = format!("{} {prefix}", subject.provider_id);
+    if !CLEAN_UPS.check(key).emits() {
         return;
     }
     let (provider, subject, prefix) = (Arc::clone(provider), subject.clone(), prefix.to_owned());
@@ -44,22 +41,4 @@ pub(crate) fn clean_up(
             events::clean_up_failed(&subject, &error);
         }
     }));
-}
-
-/// Whether it is time to delete the claims whose names begin with `prefix`. If so, it is not time for the next period.
-fn is_due(provider_id: u64, prefix: &str) -> bool {
-    let (now, key) = (Instant::now(), (provider_id, prefix.to_owned()));
-    // The map is still usable after a panic under this mutex.
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last
-        .get(&key)
-        .is_some_and(|last| now.saturating_duration_since(*last) < PERIOD)
-    {
-        return false;
-    }
-    if last.len() >= MOST_LOCKS {
-        last.clear();
-    }
-    last.insert(key, now);
-    true
 }
