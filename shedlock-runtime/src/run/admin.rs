@@ -7,12 +7,12 @@ use async_trait::async_trait;
 
 use crate::observe::event::EventKind;
 use crate::observe::events::{self, Subject};
-use crate::seam::history::RunRecord;
+use crate::seam::history::{RunRecord, no_history};
 use crate::seam::lock_info::LockInfo;
 use crate::seam::records::{LockRecords, Overrule, Selection};
 use crate::values::claim::{check_kept_for, prefix};
 use crate::values::duration::ToDuration as _;
-use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::error::{LockError, Operation};
 use crate::values::limit::limited;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
@@ -164,11 +164,7 @@ pub trait LockAdmin: LockRecords {
         let name = self.info().lock_name(Operation::History, name)?;
         let read = match self.run_history() {
             Some(history) => limited(LIST_LIMIT, history.runs(&name, began)).await,
-            None => Err(LockError::new(
-                ErrorKind::Unsupported,
-                "this provider keeps no history of runs",
-            )
-            .with_remedy("build the provider with a history, if it offers one")),
+            None => Err(no_history()),
         };
         read.map_err(in_context(self, Operation::History, Some(&name)))
     }

@@ -278,6 +278,15 @@ impl HistoryOptions {
     }
 }
 
+/// The error of a provider that keeps no history.
+pub(crate) fn no_history() -> LockError {
+    LockError::new(
+        ErrorKind::Unsupported,
+        "this provider keeps no history of runs",
+    )
+    .with_remedy("build the provider with a history, if it offers one")
+}
+
 fn refused(problem: &str, remedy: &str) -> LockError {
     LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy)
 }

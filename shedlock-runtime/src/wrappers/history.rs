@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use super::{NamespacedLockProvider, RoutingLockProvider, TimeoutLockProvider};
-use crate::seam::history::{RunHistory, RunRecord};
+use crate::seam::history::{RunHistory, RunRecord, no_history};
 use crate::seam::provider::LockProvider;
-use crate::values::error::{ErrorKind, LockError};
+use crate::values::error::LockError;
 use crate::values::limit::limited;
 use crate::values::name::LockName;
 
@@ -20,7 +20,7 @@ impl<P: LockProvider> RunHistory for NamespacedLockProvider<P> {
             lock: format!("{}{}", self.prefix(), run.lock),
             ..run.clone()
         };
-        let history = self.inner().run_history().ok_or_else(none)?;
+        let history = self.inner().run_history().ok_or_else(no_history)?;
         history.append(&stored).await
     }
 
@@ -29,7 +29,7 @@ impl<P: LockProvider> RunHistory for NamespacedLockProvider<P> {
         lock: &LockName,
         began: Range<SystemTime>,
     ) -> Result<Vec<RunRecord>, LockError> {
-        let history = self.inner().run_history().ok_or_else(none)?;
+        let history = self.inner().run_history().ok_or_else(no_history)?;
         let mut runs = history.runs(&self.stored(lock)?, began).await?;
         for run in &mut runs {
             lock.as_str().clone_into(&mut run.lock);
@@ -42,7 +42,7 @@ impl<P: LockProvider> RunHistory for NamespacedLockProvider<P> {
 #[async_trait]
 impl<P: LockProvider> RunHistory for TimeoutLockProvider<P> {
     async fn append(&self, run: &RunRecord) -> Result<(), LockError> {
-        let history = self.inner().run_history().ok_or_else(none)?;
+        let history = self.inner().run_history().ok_or_else(no_history)?;
         limited(self.limit(), history.append(run)).await
     }
 
@@ -51,7 +51,7 @@ impl<P: LockProvider> RunHistory for TimeoutLockProvider<P> {
         lock: &LockName,
         began: Range<SystemTime>,
     ) -> Result<Vec<RunRecord>, LockError> {
-        let history = self.inner().run_history().ok_or_else(none)?;
+        let history = self.inner().run_history().ok_or_else(no_history)?;
         limited(self.limit(), history.runs(lock, began)).await
     }
 }
@@ -73,14 +73,7 @@ impl RunHistory for RoutingLockProvider {
         began: Range<SystemTime>,
     ) -> Result<Vec<RunRecord>, LockError> {
         let provider = self.choose(lock)?;
-        let history = (*provider).run_history().ok_or_else(none)?;
+        let history = (*provider).run_history().ok_or_else(no_history)?;
         history.runs(lock, began).await
     }
-}
-
-fn none() -> LockError {
-    LockError::new(
-        ErrorKind::Unsupported,
-        "this provider keeps no history of runs",
-    )
 }
