@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod limit;
 pub(crate) mod moment;
 pub(crate) mod name;
+pub(crate) mod node;
 pub(crate) mod operator_mark;
 pub(crate) mod options;
 pub(crate) mod outcome;

@@ -10,7 +10,7 @@ use crate::values::clock::{Clock, SystemClock};
 use crate::values::config::LockConfiguration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
-use crate::values::owner::{host_node_name, node_name};
+use crate::values::node::{host_node_name, node_name};
 
 /// What a provider is called, on which node it runs, which clock it uses, and what its store can do.
 ///

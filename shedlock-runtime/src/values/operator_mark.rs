@@ -82,7 +82,7 @@ impl fmt::Display for OperatorMark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::owner::node_name;
+    use crate::values::node::node_name;
 
     #[test]
     fn a_mark_always_fits_the_column_and_reads_back() {

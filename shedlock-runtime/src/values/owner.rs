@@ -4,19 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use once_cell::sync::Lazy;
-
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::operator_mark::OperatorMark;
-use crate::values::printable::printable;
 
-/// Leaves room for `#` and 44 hexadecimal digits in ShedLock's `locked_by VARCHAR(255)`.
-const MAX_NODE_CHARS: usize = 200;
+mod write;
+
+pub use write::{OwnerWrite, Standing};
+
 /// The digits of the random part, and of the number that later writes put behind it.
 const SECRET_DIGITS: usize = 32;
 const NUMBER_DIGITS: usize = 12;
-
-static HOST: Lazy<Arc<str>> = Lazy::new(|| node_name(&host_name()));
 
 /// The owner of one acquisition: the node's name, and 128 random bits. No two acquisitions have the same owner, not even in one process.
 ///
@@ -201,131 +198,6 @@ impl PartialEq for Owner {
 
 impl Eq for Owner {}
 
-/// One write of one acquisition: the acquisition itself, an extension, or a release.
-///
-/// A request can reach its store twice. A request can also reach its store late, after requests that were sent later, because the network or
-/// the server delayed it. To recognise such a request, each write of an acquisition has a number:
-///
-/// - The acquisition stores `<node>#<32 hexadecimal digits>`. An extension and a release store the same text with a number behind it: 12
-///   hexadecimal digits. The number of an extension is even, and the number of a release is odd.
-/// - A write is carried out only if the record bears the same owner with no greater number.
-///
-/// The number has a fixed width, so a store needs to compare bytes and no more. A provider writes these conditions:
-///
-/// - **Extension and release:** `first <= owner in the record <= stored`, with [`first`](Self::first) and [`stored`](Self::stored).
-///   If the owner in the record equals `stored`, the store has carried out this request before: change nothing, and give the same answer.
-/// - **Acquisition:** the record is free, or the owner in the record begins with `stored`. In the second case the store has carried out this
-///   request before. If the lease is live, answer "granted" and leave the record unchanged. If the lease has ended
-///   or was released, leave the record unchanged and answer [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
-///
-/// A store that reads a record before it writes, under a condition on the record's version, asks [`standing`](Self::standing) instead.
-///
-/// One late request cannot be recognised: an acquisition that arrives after another holder has taken and released the lock. The record does
-/// not bear the request's owner any more, so the request takes the lock, for at most `at_most`.
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::{Owner, Standing, node_name};
-///
-/// let owner = Owner::generate(&node_name("web-2"))?;
-/// let (acquisition, one, two) = (owner.first_write(), owner.next_write(), owner.next_write());
-/// assert_eq!(two.standing(one.stored()), Standing::Earlier);
-/// assert_eq!(one.standing(two.stored()), Standing::Later);
-/// assert_eq!(acquisition.standing(two.stored()), Standing::Later);
-/// assert_eq!(one.standing("app.example"), Standing::Foreign);
-///
-/// // The same as a range of bytes, for a store that compares.
-/// let in_the_record = one.stored();
-/// assert!(two.first() <= in_the_record && in_the_record <= two.stored());
-/// assert!(in_the_record.starts_with(acquisition.stored()));
-/// # Ok::<(), shedlock_runtime::LockError>(())
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct OwnerWrite {
-    first: String,
-    stored: String,
-}
-
-/// How the owner in a record compares with an [`OwnerWrite`], and so whether the write may be carried out.
-///
-/// | | extension, release | acquisition |
-/// |---|---|---|
-/// | `Foreign` | answer "lost" | take the lock if it is free |
-/// | `Earlier` | carry out the write | (does not occur) |
-/// | `Same` | change nothing, answer as if carried out | granted, or too late |
-/// | `Later` | answer "lost" | granted, or too late |
-///
-/// "Granted, or too late": if the lease in the record is live, the answer is "granted"; otherwise it is the error
-/// [`AcquireRequest::too_late`](crate::AcquireRequest::too_late).
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::{OwnerWrite, Standing};
-///
-/// /// Whether an extension or a release may change a record.
-/// fn may_write(write: &OwnerWrite, owner_in_record: &str) -> bool {
-///     write.standing(owner_in_record) == Standing::Earlier
-/// }
-/// # use shedlock_runtime::{Owner, node_name};
-/// # let owner = Owner::generate(&node_name("web-2"))?;
-/// # assert!(may_write(&owner.next_write(), owner.first_write().stored()));
-/// # assert!(!may_write(&owner.next_write(), "app.example"));
-/// # Ok::<(), shedlock_runtime::LockError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Another acquisition, an operator or a JVM node wrote the record last.
-    Foreign,
-    /// An earlier write of the same acquisition wrote the record last, so this write may be carried out.
-    Earlier,
-    /// This write wrote the record last: the store has carried out the request before.
-    Same,
-    /// A later write of the same acquisition wrote the record last: this write has arrived too late.
-    Later,
-}
-
-impl OwnerWrite {
-    /// The owner as the acquisition stored it. In the order of bytes, it is the least of all writes of the acquisition.
-    #[must_use]
-    pub fn first(&self) -> &str {
-        &self.first
-    }
-
-    /// The owner as this write stores it.
-    #[must_use]
-    pub fn stored(&self) -> &str {
-        &self.stored
-    }
-
-    /// Compares `found`, the owner in a record, with this write.
-    #[must_use]
-    pub fn standing(&self, found: &str) -> Standing {
-        if !found.starts_with(&self.first) {
-            Standing::Foreign
-        } else if found < self.stored.as_str() {
-            Standing::Earlier
-        } else if found == self.stored {
-            Standing::Same
-        } else {
-            Standing::Later
-        }
-    }
-}
-
-// Derived, it would print the secret.
-impl fmt::Debug for OwnerWrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.stored.get(self.first.len()..).unwrap_or_default();
-        write!(
-            f,
-            "OwnerWrite({}#.., {number:?})",
-            Owner::node_of(&self.first)
-        )
-    }
-}
-
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.node())
@@ -338,131 +210,5 @@ impl fmt::Debug for Owner {
     }
 }
 
-/// Turns `name` into a node name: escapes invisible characters as [`printable`] does, cuts to 200 characters, and replaces the first `:` of a
-/// name that would read as an [`OperatorMark`] (`paused: ..`, `released: ..`).
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::node_name;
-///
-/// assert_eq!(&*node_name("web-2"), "web-2");
-/// assert_eq!(&*node_name("paused: web-2"), "paused_ web-2");
-/// ```
-#[must_use]
-pub fn node_name(name: &str) -> Arc<str> {
-    let clean: String = printable(name).chars().take(MAX_NODE_CHARS).collect();
-    // A node must not be taken for an operator.
-    match OperatorMark::parse(&clean) {
-        Some(_) => clean.replacen(':', "_", 1).into(),
-        None => clean.into(),
-    }
-}
-
-/// The node name of a provider that was not given one: the name of the host.
-#[must_use]
-pub fn host_node_name() -> Arc<str> {
-    Arc::clone(&HOST)
-}
-
-#[cfg(unix)]
-fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
-}
-
-#[cfg(not(unix))]
-fn host_name() -> String {
-    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_owned())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_owners_of_one_node_differ_and_print_alike() {
-        let node = node_name("web-2");
-        let (a, b) = (
-            Owner::generate(&node).unwrap(),
-            Owner::generate(&node).unwrap(),
-        );
-        assert_ne!(a.stored(), b.stored());
-        assert_eq!(format!("{a} {a:?}"), "web-2 Owner(web-2#..)");
-    }
-
-    #[test]
-    fn a_node_name_always_fits_the_column() {
-        let node = node_name(&"é\n".repeat(1000));
-        let owner = Owner::generate(&node).unwrap().stored();
-        assert!(owner.chars().count() <= 255);
-        assert!(!owner.contains('\n'));
-        assert_eq!(Owner::node_of(&owner), &*node);
-    }
-
-    #[test]
-    fn later_writes_are_told_from_earlier_ones_of_any_owner() {
-        let owner = Owner::generate(&node_name("web-2")).unwrap();
-        let other = Owner::generate(&node_name("web-2")).unwrap();
-        let acquisition = owner.first_write();
-        let writes: Vec<_> = (0..300).map(|_| owner.clone().next_write()).collect();
-        for pair in writes.windows(2) {
-            assert!(!Owner::is_release(pair[0].stored()));
-            assert_eq!(pair[0].standing(pair[1].stored()), Standing::Later);
-            assert_eq!(pair[1].standing(pair[0].stored()), Standing::Earlier);
-            assert!(pair[0].stored() < pair[1].stored());
-        }
-        for write in &writes {
-            assert_eq!(write.standing(acquisition.stored()), Standing::Earlier);
-            assert_eq!(
-                write.standing(other.next_write().stored()),
-                Standing::Foreign
-            );
-            assert!(write.first() < write.stored());
-            assert!(write.stored().starts_with(acquisition.stored()));
-            assert_eq!(Owner::node_of(write.stored()), "web-2");
-            assert_eq!(
-                Owner::acquisition_of(write.stored()),
-                Some(acquisition.stored())
-            );
-            assert!(!format!("{write:?}").contains(&acquisition.stored()[6..]));
-        }
-        assert_eq!(owner.replica().next_write(), owner.next_write());
-    }
-
-    #[test]
-    fn a_release_is_told_from_an_extension() {
-        let owner = Owner::generate(&node_name("web-2")).unwrap();
-        let writes = [
-            owner.first_write(),
-            owner.next_write(),
-            owner.release_write(),
-            owner.next_write(),
-            owner.release_write(),
-        ];
-        let released = writes.each_ref().map(|it| Owner::is_release(it.stored()));
-        assert_eq!(released, [false, false, true, false, true]);
-        for pair in writes.windows(2) {
-            assert_eq!(pair[1].standing(pair[0].stored()), Standing::Earlier);
-            assert_eq!(pair[0].stored().len().max(50), pair[1].stored().len());
-        }
-        for foreign in ["", "host#1", "app.example", "released: by hand"] {
-            assert!(!Owner::is_release(foreign), "{foreign}");
-        }
-    }
-
-    #[test]
-    fn an_owner_that_was_cut_shows_no_secret() {
-        let stored = Owner::generate(&node_name("web-2")).unwrap().stored();
-        assert_eq!(Owner::node_of(&stored[..stored.len() - 1]), "web-2");
-        assert_eq!(Owner::node_of(&stored[..22]), "web-2");
-    }
-
-    #[test]
-    fn a_jvm_owner_is_its_host_name() {
-        assert_eq!(Owner::node_of("host#1"), "host#1");
-        assert_eq!(Owner::node_of("app.example"), "app.example");
-    }
-}
+mod tests;

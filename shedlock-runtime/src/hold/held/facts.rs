@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::LockState;
 use crate::observe::events::{HeldLock, Subject};
+use crate::values::node;
 use crate::values::options::OnLost;
-use crate::values::owner;
 
 impl HeldLock for LockState {
     fn subject(&self) -> &Subject {
@@ -15,7 +15,7 @@ impl HeldLock for LockState {
 
     fn node(&self) -> Arc<str> {
         let node = self.lease().owner().map(|owner| owner.node().into());
-        node.unwrap_or_else(owner::host_node_name)
+        node.unwrap_or_else(node::host_node_name)
     }
 
     fn fencing_token(&self) -> Option<u64> {
