@@ -18,12 +18,12 @@ mod tables;
 
 use std::time::Duration;
 
-use shedlock::{LockError, Outcome, scheduler_lock};
+use shedlock::{ErrorKind, LockError, Outcome, lock, scheduler_lock};
 use shedlock_testkit::Unavailable;
 use shedlock_testkit::servers::{MariaDb, Postgres};
 
 use self::crew::Crew;
-use crate::support::{Locks, Place, is_free, until};
+use crate::support::{Locks, Place, in_time, is_free, until};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// A lease that outlasts whatever a busy machine does meanwhile.
@@ -59,6 +59,21 @@ async fn kept_job<T>(
     body: impl Future<Output = T>,
 ) -> Result<Outcome<T>, LockError> {
     Ok(Outcome::Executed(body.await))
+}
+
+/// Runs the job, which loses its lock by what is done `meanwhile`, given its fencing token. That goes on when the body has ended, as it
+/// does as soon as the holder is told.
+async fn must_lose(holder: &Locks, meanwhile: impl AsyncFnOnce(Option<u64>)) {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let body = async {
+        tell.send(lock::fencing_token()).expect("it waits for it");
+        std::future::pending::<()>().await;
+    };
+    let meanwhile = async { meanwhile(told.await.expect("the job has begun")).await };
+    let job = in_time(Box::pin(kept_job(holder, LONG, body)));
+    let (answer, ()): (Result<Outcome<()>, _>, ()) = tokio::join!(job, meanwhile);
+    let error = answer.expect_err("it was lost");
+    assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
 }
 
 /// Runs the job once; the error says why it did not.

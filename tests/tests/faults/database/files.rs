@@ -8,7 +8,7 @@ use shedlock_sqlx::SqliteLockProvider;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::{Crew, LONG, kept_job, must_fail, must_run};
+use super::{Crew, LONG, must_fail, must_lose, must_run};
 use crate::support::{Child, Locks, Place, Scenario, connect, in_time, nanos, take};
 
 /// Each with the journal of its own.
@@ -72,14 +72,11 @@ async fn d20_file_replaced_while_held() {
     journals(async |place| {
         let (holder, heir) = (place.connect().await, place.connect().await);
         must_run(&heir).await;
-        let body = async {
+        must_lose(&holder, async |_| {
             replace(&path_of(&place)).await;
             must_run(&heir).await;
-            std::future::pending::<()>().await;
-        };
-        let answer: Result<Outcome<()>, _> = in_time(Box::pin(kept_job(&holder, LONG, body))).await;
-        let error = answer.expect_err("it was lost");
-        assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
+        })
+        .await;
         // Both are in the new file.
         let held = Box::pin(super::job(&holder, LONG, async {
             super::run(&heir).await.expect("no error").was_executed()

@@ -2,8 +2,8 @@
 
 use shedlock::{ErrorKind, LockAdmin as _, Outcome, SkipReason, lock};
 
-use super::{LONG, MINUTE, job, kept_job, must_run, run, until_free};
-use crate::support::{Place, cases, in_time};
+use super::{MINUTE, job, must_lose, must_run, run, until_free};
+use crate::support::{Place, cases};
 
 cases! {
     d5_row_deleted_while_free on sqlite postgres mariadb;
@@ -26,21 +26,16 @@ async fn d5_row_deleted_while_free(place: Place) {
 /// The lock is to be had, so somebody has it; the holder hears of it at its next extension, and its token is the older one.
 async fn d5_row_deleted_while_held(place: Place) {
     let (holder, heir) = (place.connect().await, place.connect().await);
-    let mut tokens = Vec::new();
-    let body = async {
-        tokens.push(lock::fencing_token());
+    must_lose(&holder, async |before| {
         place.execute("DELETE FROM shedlock").await;
         let token = async { lock::fencing_token() };
         let token = Box::pin(job(&heir, MINUTE, token))
             .await
             .expect("an answer");
-        tokens.push(token.executed().expect("it is free"));
-        std::future::pending::<()>().await;
-    };
-    let answer: Result<Outcome<()>, _> = in_time(Box::pin(kept_job(&holder, LONG, body))).await;
-    let error = answer.expect_err("it was lost");
-    assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
-    assert!(tokens[0].is_some() && tokens[0] < tokens[1], "{tokens:?}");
+        let after = token.executed().expect("it is free");
+        assert!(before.is_some() && before < after, "{before:?} {after:?}");
+    })
+    .await;
     must_run(&holder).await;
 }
 
@@ -99,14 +94,11 @@ async fn d6_lock_until_without_a_value(place: Place) {
 /// Another owner in the row: the lock is somebody else's from then on.
 async fn d6_row_edited_while_held(place: Place) {
     let holder = place.connect().await;
-    let body = async {
+    must_lose(&holder, async |_| {
         let edit = "UPDATE shedlock SET locked_by = 'somebody' WHERE name = 'job'";
         place.execute(edit).await;
-        std::future::pending::<()>().await;
-    };
-    let answer: Result<Outcome<()>, _> = in_time(Box::pin(kept_job(&holder, LONG, body))).await;
-    let error = answer.expect_err("it was lost");
-    assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
+    })
+    .await;
     assert_eq!(
         place.column("locked_by").await,
         "somebody",

@@ -1,9 +1,9 @@
 //! D1 to D4: the table is not there, or not as it should be.
 
-use shedlock::{ErrorKind, Outcome, lock};
+use shedlock::{ErrorKind, lock};
 
-use super::{Crew, LONG, kept_job, must_fail, must_run, until_extended};
-use crate::support::{Place, cases, connect, in_time};
+use super::{Crew, LONG, must_fail, must_lose, must_run, until_extended};
+use crate::support::{Place, cases, connect};
 
 cases! {
     d1_table_missing on sqlite postgres mariadb;
@@ -42,16 +42,13 @@ async fn d1_table_missing(place: Place) {
 /// The holder is told that its row is gone. Then the table is made anew, and the others go on.
 async fn d1_table_dropped_while_held(place: Place) {
     let (holder, heir) = (place.connect().await, place.connect().await);
-    let body = async {
+    must_lose(&holder, async |_| {
         place.execute("DROP TABLE shedlock").await;
         connect(&place.url).await;
         // The new table knows nothing of the old one's leases.
         must_run(&heir).await;
-        std::future::pending::<()>().await;
-    };
-    let answer: Result<Outcome<()>, _> = in_time(Box::pin(kept_job(&holder, LONG, body))).await;
-    let error = answer.expect_err("it was lost");
-    assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
+    })
+    .await;
     must_run(&holder).await;
 }
 
