@@ -1,6 +1,7 @@
 //! What the end to end tests of shedlock share.
 
 pub mod contention;
+pub mod fuzz;
 pub mod holds;
 pub mod jvm;
 

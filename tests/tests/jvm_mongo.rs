@@ -11,8 +11,7 @@ use shedlock_runtime::{
 };
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Mongo, Unavailable};
-use shedlock_tests::contention::{Contest, Seen};
-use shedlock_tests::holds;
+use shedlock_tests::fuzz::mixed_contenders_never_overlap;
 use shedlock_tests::jvm::{JavaClock, JavaNode, JavaPeer, NodeOptions};
 use tokio::time::sleep;
 
@@ -21,7 +20,6 @@ const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
 const LONG: Duration = Duration::from_mins(10);
 const SHORT: Duration = Duration::from_millis(600);
 const NONE: Duration = Duration::ZERO;
-const CONTENDERS_A_SIDE: usize = 4;
 const ACQUISITIONS: usize = 2000;
 
 /// A node of each kind on one server.
@@ -118,36 +116,6 @@ async fn a_late_jvm_release_frees_the_lock_and_the_holder_is_told(fleet: &Fleet)
     assert_eq!(lost.kind(), ErrorKind::Lost);
 }
 
-async fn mixed_contenders_never_overlap(fleet: &Fleet) {
-    let contest = Contest {
-        name: "fuzz".to_owned(),
-        each: ACQUISITIONS / CONTENDERS_A_SIDE / 2,
-        at_most: Duration::from_secs(20),
-        abandon_one_in: 100,
-        abandoned: Duration::from_millis(250),
-        overstay: Duration::ZERO,
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let log = directory.path().join("jvm.log");
-    let both = async {
-        tokio::join!(
-            contest.run(CONTENDERS_A_SIDE, &fleet.rust),
-            fleet.java.contend(CONTENDERS_A_SIDE, &contest, &log)
-        )
-    };
-    let ended = tokio::time::timeout(Duration::from_mins(4), both).await;
-    let (seen, _unanswered) = ended.expect("the contest must end");
-    let Seen {
-        holds: mut held, ..
-    } = seen.unwrap();
-    held.extend(holds::read_log(&log).unwrap());
-    let overlaps = holds::overlaps(&held);
-    assert!(overlaps.is_empty(), "{overlaps:?}");
-    assert_eq!(held.len(), ACQUISITIONS);
-    let handovers = holds::handovers(&held);
-    assert!(handovers * 100 >= ACQUISITIONS, "{handovers} handovers");
-}
-
 /// The same tests by either clock.
 macro_rules! fleets {
     ($($module:ident;)*) => {$(
@@ -158,7 +126,7 @@ macro_rules! fleets {
             each_side_honours_the_at_least_of_the_other(&fleet).await;
             each_side_takes_over_after_expiry(&fleet).await;
             a_late_jvm_release_frees_the_lock_and_the_holder_is_told(&fleet).await;
-            mixed_contenders_never_overlap(&fleet).await;
+            mixed_contenders_never_overlap(&fleet.java, &fleet.rust, ACQUISITIONS).await;
         }
     )*};
 }

@@ -11,8 +11,8 @@ use shedlock_runtime::{
 };
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Redis, Unavailable};
-use shedlock_tests::contention::{Contest, Seen};
-use shedlock_tests::holds::{self, monotonic_nanos};
+use shedlock_tests::fuzz::mixed_contenders_never_overlap;
+use shedlock_tests::holds::monotonic_nanos;
 use shedlock_tests::jvm::{JavaClock, JavaNode, JavaPeer, NodeOptions};
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
@@ -24,10 +24,7 @@ const SHORT: Duration = Duration::from_millis(600);
 const NONE: Duration = Duration::ZERO;
 /// How late a takeover may be seen on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(30);
-const CONTENDERS_A_SIDE: usize = 4;
 const ACQUISITIONS: usize = 2000;
-/// The lock must change sides at least so often; one after the other, the two would not have contended for it.
-const LEAST_HANDOVERS: usize = 20;
 
 /// A node of each kind on one server.
 struct Fleet {
@@ -180,34 +177,6 @@ async fn a_jvm_run_leaves_the_position(fleet: &Fleet) {
     assert!(fleet.rust_lock(step(2)).await.is_some());
 }
 
-async fn mixed_contenders_never_overlap(fleet: &Fleet) {
-    let contest = Contest {
-        name: "fuzz".to_owned(),
-        each: ACQUISITIONS / CONTENDERS_A_SIDE / 2,
-        at_most: Duration::from_secs(20),
-        abandon_one_in: 100,
-        abandoned: Duration::from_millis(250),
-        overstay: Duration::ZERO,
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let log = directory.path().join("jvm.log");
-    let both = async {
-        tokio::join!(
-            contest.run(CONTENDERS_A_SIDE, &fleet.rust),
-            fleet.java.contend(CONTENDERS_A_SIDE, &contest, &log)
-        )
-    };
-    let ended = tokio::time::timeout(Duration::from_mins(4), both).await;
-    let (seen, _unanswered) = ended.expect("the contest must end");
-    let Seen { mut holds, .. } = seen.unwrap();
-    holds.extend(holds::read_log(&log).unwrap());
-    let overlaps = holds::overlaps(&holds);
-    assert!(overlaps.is_empty(), "{overlaps:?}");
-    assert_eq!(holds.len(), ACQUISITIONS);
-    let handovers = holds::handovers(&holds);
-    assert!(handovers >= LEAST_HANDOVERS, "{handovers} handovers");
-}
-
 /// A late unlock and a late extension of a JVM node, on the lock of the next holder, which is ours.
 async fn late_jvm_calls(fleet: &Fleet, safe_update: bool) {
     let java = &fleet.java;
@@ -254,7 +223,7 @@ macro_rules! modes {
             async fn mixed_contenders_never_overlap() {
                 // One of its own, as it leaves a server little time for others.
                 let fleet = server_or_skip!(Fleet::start($safe_update).await);
-                super::mixed_contenders_never_overlap(&fleet).await;
+                super::mixed_contenders_never_overlap(&fleet.java, &fleet.rust, ACQUISITIONS).await;
             }
 
             modes! { @tests

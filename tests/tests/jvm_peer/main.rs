@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
 mod fleet;
-mod fuzz;
 mod operator;
 mod protocol;
 
@@ -15,6 +14,7 @@ use std::path::Path;
 use shedlock_sqlx::LockClock;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Unavailable;
+use shedlock_tests::fuzz;
 use shedlock_tests::holds::monotonic_nanos;
 use shedlock_tests::jvm::{JavaClock, JavaPeer};
 use tokio::sync::OnceCell;
@@ -51,7 +51,7 @@ macro_rules! fleets {
             async fn mixed_contenders_never_overlap() {
                 // One of its own, as it leaves a store little time for others.
                 let fleet = server_or_skip!(Fleet::start(SETUP).await);
-                fuzz::mixed_contenders_never_overlap(&fleet, $acquisitions).await;
+                fuzz::mixed_contenders_never_overlap(&fleet.java, &fleet.rust().await, $acquisitions).await;
             }
 
             fleets! { @tests operator
@@ -120,7 +120,8 @@ async fn the_jvm_reads_the_clock_that_the_holds_are_measured_by() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planted_overlap_is_found() {
-    fuzz::a_planted_overlap_is_found(&server_or_skip!(postgres().await)).await;
+    let fleet = server_or_skip!(postgres().await);
+    fuzz::a_planted_overlap_is_found(&fleet.java, &fleet.rust().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

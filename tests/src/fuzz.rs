@@ -1,11 +1,13 @@
 //! Rust and JVM contenders for one lock, all at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use shedlock_tests::contention::{Contest, Seen};
-use shedlock_tests::holds::{self, Hold};
+use shedlock_runtime::LockProvider;
 
-use crate::fleet::Fleet;
+use crate::contention::{Contest, Seen};
+use crate::holds::{self, Hold};
+use crate::jvm::JavaNode;
 
 const CONTENDERS_A_SIDE: usize = 4;
 /// The lock must change sides at least so often; one after the other, the two would not have contended for it.
@@ -26,8 +28,21 @@ fn contest(name: &str, acquisitions: usize) -> Contest {
     }
 }
 
-pub(crate) async fn mixed_contenders_never_overlap(fleet: &Fleet, acquisitions: usize) {
-    let (held, report) = run(fleet, &contest("fuzz", acquisitions)).await;
+/// Four contenders of each side want one lock this often in all, and never hold it at the same time.
+///
+/// # Panics
+///
+/// If they overlap, if a side has not had its share, or if one side came after the other.
+///
+/// # Cancel safety
+///
+/// As [`Contest::run`].
+pub async fn mixed_contenders_never_overlap(
+    java: &JavaNode,
+    rust: &Arc<dyn LockProvider>,
+    acquisitions: usize,
+) {
+    let (held, report) = run(java, rust, &contest("fuzz", acquisitions)).await;
     let overlaps = holds::overlaps(&held);
     report_line(&format!("{report}, {} overlaps", overlaps.len()));
     assert!(overlaps.is_empty(), "{overlaps:?}");
@@ -39,12 +54,20 @@ pub(crate) async fn mixed_contenders_never_overlap(fleet: &Fleet, acquisitions: 
 }
 
 /// The same run with a bug in the Rust contenders must not pass.
-pub(crate) async fn a_planted_overlap_is_found(fleet: &Fleet) {
+///
+/// # Panics
+///
+/// If no overlap is seen.
+///
+/// # Cancel safety
+///
+/// As [`Contest::run`].
+pub async fn a_planted_overlap_is_found(java: &JavaNode, rust: &Arc<dyn LockProvider>) {
     let contest = Contest {
         overstay: Duration::from_millis(3),
         ..contest("planted", 400)
     };
-    let (held, report) = run(fleet, &contest).await;
+    let (held, report) = run(java, rust, &contest).await;
     let across = holds::overlaps(&held)
         .into_iter()
         .filter(|(before, hold)| before.side() != hold.side())
@@ -61,14 +84,17 @@ fn report_line(line: &str) {
     println!("{line}");
 }
 
-async fn run(fleet: &Fleet, contest: &Contest) -> (Vec<Hold>, String) {
-    let rust = fleet.rust().await;
-    let directory = tempfile::tempdir().unwrap();
+async fn run(
+    java: &JavaNode,
+    rust: &Arc<dyn LockProvider>,
+    contest: &Contest,
+) -> (Vec<Hold>, String) {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let log = directory.path().join("jvm.log");
     let both = async {
         tokio::join!(
-            contest.run(CONTENDERS_A_SIDE, &rust),
-            fleet.java.contend(CONTENDERS_A_SIDE, contest, &log)
+            contest.run(CONTENDERS_A_SIDE, rust),
+            java.contend(CONTENDERS_A_SIDE, contest, &log)
         )
     };
     let (seen, unanswered) = tokio::time::timeout(TIMEOUT, both)
@@ -78,7 +104,7 @@ async fn run(fleet: &Fleet, contest: &Contest) -> (Vec<Hold>, String) {
         mut holds,
         refused,
         failed,
-    } = seen.unwrap();
+    } = seen.expect("the store answers");
     let from_rust = holds.len();
     for failed in [failed, unanswered] {
         assert!(
@@ -86,7 +112,7 @@ async fn run(fleet: &Fleet, contest: &Contest) -> (Vec<Hold>, String) {
             "{failed} attempts went unanswered"
         );
     }
-    holds.extend(holds::read_log(&log).unwrap());
+    holds.extend(holds::read_log(&log).expect("the peer writes its log"));
     let report = format!(
         "{} acquisitions ({from_rust} by Rust, which was refused {refused} times and left without an answer {failed} times, and the JVM {unanswered} times), {} handovers",
         holds.len(),
