@@ -5,6 +5,7 @@
 //! - [`processes`] runs nodes as separate operating system processes, which a test can pause and kill.
 //! - [`cable`] gives a node its own network, connected by a virtual cable that a test can cut.
 //! - [`proxy`] is a TCP proxy between a client and its server that delays, loses or ends traffic when the test says so.
+//! - [`requests`] sends requests to a provider as the runtime does, and waits with a limit.
 //! - [`skip`](mod@skip) lets a test that cannot run on this machine report the reason and pass.
 
 #[cfg(unix)]
@@ -12,6 +13,7 @@ pub mod cable;
 pub mod conformance;
 pub mod processes;
 pub mod proxy;
+pub mod requests;
 #[cfg(unix)]
 pub mod servers;
 pub mod skip;

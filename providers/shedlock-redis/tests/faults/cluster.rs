@@ -4,19 +4,13 @@ use std::time::{Duration, Instant};
 
 use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{
-    ErrorKind, Lock, LockAdmin as _, LockConfiguration, LockProviderExt as _, Ownership, SkipReason,
+    ErrorKind, Lock, LockAdmin as _, LockProviderExt as _, Ownership, SkipReason,
 };
+use shedlock_testkit::requests::{PATIENCE, config};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Redis, RedisCluster};
 
-use super::{ask, extended, node};
-
-/// What takes longer than this takes for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn config(name: &str) -> LockConfiguration {
-    LockConfiguration::new(name, "10m").expect("a legal configuration")
-}
+use super::{ask, extended, node, until_answered};
 
 async fn held(node: &RedisLockProvider, name: &str) -> Lock {
     let lock = node.try_lock(config(name)).await;
@@ -41,21 +35,6 @@ async fn names(cluster: &RedisCluster) -> [String; 3] {
         }
     }
     names
-}
-
-/// Asks until there is an answer, as a scheduler does. All errors are transient.
-async fn until_answered(node: &RedisLockProvider, name: &str) -> Option<Lock> {
-    let start = Instant::now();
-    loop {
-        match node.try_lock(config(name)).await {
-            Ok(answer) => return answer,
-            Err(error) => {
-                assert!(error.is_transient(), "{error:?}");
-                assert!(start.elapsed() < PATIENCE, "{error:?}");
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -165,14 +144,19 @@ async fn a_replica_takes_over() {
             first.kill().await.expect("the server runs");
         }
         let start = Instant::now();
-        assert!(until_answered(&two, &name).await.is_none(), "it is held");
+        assert!(
+            until_answered(&two, &config(&name)).await.is_none(),
+            "it is held"
+        );
         assert!(start.elapsed() < PATIENCE);
         assert_eq!(extended(&mut lock).await, Ownership::Ours);
         assert_eq!(unlocked(lock).await, Ownership::Ours);
-        let next = until_answered(&two, &name).await.expect("was released");
+        let next = until_answered(&two, &config(&name))
+            .await
+            .expect("was released");
         // A node that starts now finds the others, though the first server in its URL is away.
         let three = node(&cluster.url());
-        let elsewhere = until_answered(&three, &other_name).await;
+        let elsewhere = until_answered(&three, &config(&other_name)).await;
         assert_eq!(
             unlocked(elsewhere.expect("it is free")).await,
             Ownership::Ours
@@ -187,7 +171,10 @@ async fn a_replica_takes_over() {
         while !ask(first, &["ROLE"]).await.starts_with("slave") {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(until_answered(&one, &name).await.is_none(), "it is held");
+        assert!(
+            until_answered(&one, &config(&name)).await.is_none(),
+            "it is held"
+        );
         assert_eq!(unlocked(next).await, Ownership::Ours);
     }
 }
@@ -215,10 +202,12 @@ async fn a_cluster_that_is_down_is_unavailable_and_comes_back() {
     assert_eq!(down.kind(), ErrorKind::Unavailable, "{down:?}");
     assert!(down.to_string().contains("lock's slot"), "{down}");
     second.restart().await.expect("the server comes back");
-    let free = until_answered(&node, &name).await.expect("it is free");
+    let free = until_answered(&node, &config(&name))
+        .await
+        .expect("it is free");
     assert_eq!(unlocked(free).await, Ownership::Ours);
     assert!(
-        until_answered(&node, &lost_name).await.is_none(),
+        until_answered(&node, &config(&lost_name)).await.is_none(),
         "it is held"
     );
     assert_eq!(extended(&mut lock).await, Ownership::Ours, "it was on disk");

@@ -12,6 +12,7 @@ use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{
     ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
 };
+use shedlock_testkit::requests::PATIENCE;
 use shedlock_testkit::servers::Redis;
 
 pub(crate) const KEY: &str = "job-lock:default:a";
@@ -47,6 +48,24 @@ pub(crate) async fn must_become_free(node: &RedisLockProvider) {
     let limit = Instant::now() + Duration::from_secs(20);
     while !is_free(node).await {
         assert!(Instant::now() < limit, "an orphan lock stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Asks until there is an answer, as a scheduler does. All errors are transient.
+pub(crate) async fn until_answered(
+    node: &RedisLockProvider,
+    config: &LockConfiguration,
+) -> Option<Lock> {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        match node.try_lock(config.clone()).await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                assert!(error.is_transient(), "{error:?}");
+                assert!(Instant::now() < limit, "{error:?}");
+            }
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

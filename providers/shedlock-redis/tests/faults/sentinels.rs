@@ -2,30 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_redis::RedisLockProvider;
-use shedlock_runtime::{ErrorKind, Lock, LockProviderExt as _, Ownership};
+use shedlock_runtime::{ErrorKind, Ownership};
+use shedlock_testkit::requests::PATIENCE;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::RedisSentinels;
 
-use super::{KEY, ask, config, extended, held, is_free, node};
-
-/// What takes longer than this takes for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks until there is an answer, as a scheduler does. All errors are transient.
-async fn until_answered(node: &RedisLockProvider) -> Option<Lock> {
-    let start = Instant::now();
-    loop {
-        match node.try_lock(config()).await {
-            Ok(answer) => return answer,
-            Err(error) => {
-                assert!(error.is_transient(), "{error:?}");
-                assert!(start.elapsed() < PATIENCE, "{error:?}");
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
+use super::{KEY, ask, config, extended, held, is_free, node, until_answered};
 
 /// A lock that the replica had received is kept, whether the primary was killed or stands still.
 #[tokio::test]
@@ -41,7 +23,10 @@ async fn a_failover_keeps_what_the_replica_had_received() {
         } else {
             primary.kill().await.expect("the server runs");
         }
-        assert!(until_answered(&two).await.is_none(), "it is held");
+        assert!(
+            until_answered(&two, &config()).await.is_none(),
+            "it is held"
+        );
         assert!(ask(replica, &["ROLE"]).await.starts_with("master"));
         assert_eq!(extended(&mut lock).await, Ownership::Ours);
         let token = lock.fencing_token();
@@ -49,7 +34,7 @@ async fn a_failover_keeps_what_the_replica_had_received() {
             lock.unlock().await.expect("the new primary answers"),
             Ownership::Ours
         );
-        let next = until_answered(&two).await.expect("was released");
+        let next = until_answered(&two, &config()).await.expect("was released");
         assert!(next.fencing_token() > token);
 
         // The old primary comes back, is a primary for a moment, and then a replica.
@@ -61,7 +46,10 @@ async fn a_failover_keeps_what_the_replica_had_received() {
         let start = Instant::now();
         while !ask(primary, &["ROLE"]).await.starts_with("slave") {
             assert!(start.elapsed() < PATIENCE, "it stays a primary");
-            assert!(until_answered(&one).await.is_none(), "it is held");
+            assert!(
+                until_answered(&one, &config()).await.is_none(),
+                "it is held"
+            );
         }
         assert_eq!(
             next.unlock().await.expect("the new primary answers"),
@@ -92,7 +80,9 @@ async fn a_failover_loses_what_the_replica_had_not_received() {
     let mut lock = held(&one).await;
     primary.kill().await.expect("the server runs");
     replica.resume().await.expect("the server runs");
-    let next = until_answered(&two).await.expect("the lock was lost");
+    let next = until_answered(&two, &config())
+        .await
+        .expect("the lock was lost");
     assert!(next.fencing_token() > token && next.fencing_token() > lock.fencing_token());
     assert_eq!(extended(&mut lock).await, Ownership::Lost);
     let value = ask(replica, &["GET", KEY]).await;
