@@ -1,7 +1,7 @@
 //! Interprets the answers of the statements.
 
 pub(crate) mod mysql;
-mod position;
+pub(crate) mod position;
 mod postgres;
 pub(crate) mod records;
 mod sqlite;
@@ -193,15 +193,6 @@ pub(crate) async fn predecessor<D: Driver>(
         read => read?,
     };
     Ok(rows.first().and_then(records::predecessor))
-}
-
-/// Reads the position in the record of a lock, for a request that was refused.
-pub(crate) async fn position<D: Driver>(
-    connection: &mut D::Connection,
-    context: &Context<'_>,
-    values: &Values<'_>,
-) -> Result<AcquireAnswer, D::Error> {
-    position::read::<D>(connection, context, values).await
 }
 
 /// Reads who holds the lock, without waiting for row locks. Used after the table was busy.

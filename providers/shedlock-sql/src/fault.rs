@@ -105,6 +105,24 @@ impl Fault {
         }
     }
 
+    /// Whether PostgreSQL, or a pooler in front of it, may accept a connection without the settings with which the connection was
+    /// refused. The `code` is the `SQLSTATE` of the refusal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_sql::Fault;
+    ///
+    /// // A pooler says "unsupported startup parameter".
+    /// assert!(Fault::may_be_a_setting("08P01"));
+    /// assert!(!Fault::may_be_a_setting("28P01"), "a wrong password");
+    /// ```
+    #[must_use]
+    pub fn may_be_a_setting(code: &str) -> bool {
+        // Protocol violation, feature not supported, a parameter that is unknown, invalid or not permitted.
+        ["08P01", "0A000", "42704", "22023", "42501"].contains(&code)
+    }
+
     /// Returns what helps after this error.
     #[must_use]
     pub const fn cure(self) -> Cure {

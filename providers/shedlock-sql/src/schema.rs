@@ -245,6 +245,16 @@ fn kinds(names: &Names) -> [(&str, Kind); 5] {
     ]
 }
 
+/// The purpose of each of the columns for positions, which a table may lack.
+fn position_kinds(names: &Names) -> [(&str, Kind); 3] {
+    let columns = names.columns();
+    [
+        (columns.position(), Kind::Position),
+        (columns.position_done(), Kind::PositionDone),
+        (columns.position_tries(), Kind::PositionTries),
+    ]
+}
+
 /// The purpose of this column, if it is one of the configured columns.
 fn kind_of(names: &Names, column: &str) -> Option<Kind> {
     let known = kinds(names)

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{BoundStatement, Dialect, Done, Row, url};
+use shedlock_sql::{BoundStatement, Dialect, Done, Fault, Row, url};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnectOptions, PgRow, Postgres};
@@ -174,10 +174,8 @@ const LOOK: &str = "SELECT current_setting('shedlock.session', TRUE)";
 
 /// Whether the server may accept the connection without [`SESSION`].
 fn is_refused_option(error: &sqlx::Error) -> bool {
-    // Protocol violation, feature not supported, a parameter that is unknown, invalid or not permitted.
-    let codes = ["08P01", "0A000", "42704", "22023", "42501"];
     let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| codes.contains(&&*code))
+    code.is_some_and(|code| Fault::may_be_a_setting(&code))
 }
 
 /// The statement with its values in one message, because a pooler may send the next message on another connection.

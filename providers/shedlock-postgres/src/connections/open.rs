@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
-use shedlock_sql::{NoConnection, Row as _};
+use shedlock_sql::{Fault, NoConnection, Row as _};
 use tokio::sync::oneshot;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
@@ -126,7 +126,5 @@ where
 
 /// Whether the server may accept the connection without the settings.
 fn is_refused_option(error: &Error) -> bool {
-    // Protocol violation, feature not supported, a parameter that is unknown, invalid or not permitted.
-    let codes = ["08P01", "0A000", "42704", "22023", "42501"];
-    error.code().is_some_and(|code| codes.contains(&code))
+    error.code().is_some_and(Fault::may_be_a_setting)
 }

@@ -9,7 +9,7 @@ use crate::locks::Context;
 use crate::statements::Values;
 
 /// Reads who holds the lock, or the position in the record of a free lock.
-pub(super) async fn read<D: Driver>(
+pub(crate) async fn read<D: Driver>(
     connection: &mut D::Connection,
     context: &Context<'_>,
     values: &Values<'_>,

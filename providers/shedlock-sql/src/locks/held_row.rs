@@ -3,13 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use shedlock_runtime::{
     AcquireRequest, ErrorKind, LockError, LockName, Owner, OwnerWrite, ProviderInfo,
 };
 
-use super::once::micros;
+use super::once::now;
 use super::table::Table;
 use crate::dialect::Dialect;
 use crate::driver::BoundStatement;
@@ -250,14 +249,10 @@ impl HeldRow {
 
     /// The values of a condition that every write of this acquisition so far meets.
     fn values<'v>(&'v self, write: &'v OwnerWrite) -> Values<'v> {
-        let now = match self.clock {
-            LockClock::Client => self.provider.clock().utc().duration_since(UNIX_EPOCH),
-            LockClock::Database => Ok(Duration::ZERO),
-        };
         Values {
             first: write.first(),
             owner: write.stored(),
-            now: now.map_or(0, micros),
+            now: now(self.clock, &self.provider),
             ..Values::named(self.lock.as_str())
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
-use shedlock_runtime::{LockName, OwnerWrite, ProviderInfo};
+use shedlock_runtime::{AcquireRequest, LockName, OwnerWrite, ProviderInfo};
 
 use super::SqlLocks;
 use super::ask::OnceError;
@@ -30,14 +30,22 @@ impl Context<'_> {
         } else {
             lease.saturating_add(self.table.grain())
         };
-        let now = match self.clock {
-            LockClock::Client => self.info.clock().utc().duration_since(UNIX_EPOCH),
-            LockClock::Database => Ok(Duration::ZERO),
-        };
         Values {
             lease: lease_micros(lease),
-            now: now.map_or(0, micros),
+            now: now(self.clock, self.info),
             ..Values::named(name)
+        }
+    }
+
+    /// The values for a request, which stores its owner by this write.
+    pub(super) fn values_of_request<'v>(
+        &self,
+        request: &'v AcquireRequest,
+        write: &'v OwnerWrite,
+    ) -> Values<'v> {
+        Values {
+            owner: write.stored(),
+            ..self.values(request.name().as_str(), request.at_most())
         }
     }
 
@@ -90,6 +98,17 @@ impl Context<'_> {
             values,
             is_prepared: self.is_prepared,
         }
+    }
+}
+
+/// The time that a statement binds: this node's, unless the database's clock decides.
+pub(super) fn now(clock: LockClock, provider: &ProviderInfo) -> i64 {
+    match clock {
+        LockClock::Client => {
+            let since_1970 = provider.clock().utc().duration_since(UNIX_EPOCH);
+            since_1970.map_or(0, micros)
+        }
+        LockClock::Database => 0,
     }
 }
 

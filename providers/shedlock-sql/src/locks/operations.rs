@@ -9,7 +9,7 @@ use super::SqlLocks;
 use super::ask::OnceError;
 use super::once::Context;
 use super::table::LeaseEnd;
-use crate::answers::{self, AcquireAnswer};
+use crate::answers::{self, AcquireAnswer, position};
 use crate::driver::Driver;
 use crate::statements::{PositionKind, Sending, Statement, Values};
 
@@ -95,8 +95,7 @@ impl Operation for Acquire<'_> {
         let sending = Sending::from_request(request);
         // Creates the owner only now that the request is sent: a request without an owner has reached no store.
         let write = request.write(context.info).map_err(OnceError::Refused)?;
-        let mut values = context.values(request.name().as_str(), request.at_most());
-        values.owner = write.stored();
+        let values = context.values_of_request(request, &write);
         let statement = |sending| context.statements.acquire(context.column, sending);
         Ok(take::<D>(connection, context, &values, sending, statement).await?)
     }
@@ -127,16 +126,16 @@ impl Operation for AcquirePosition<'_> {
         let sending = Sending::from_request(request);
         // Creates the owner only now that the request is sent: a request without an owner has reached no store.
         let write = request.write(context.info).map_err(OnceError::Refused)?;
-        let values = context.values(request.name().as_str(), request.at_most());
-        let mut values = values.with_position(rule);
-        values.owner = write.stored();
+        let values = context
+            .values_of_request(request, &write)
+            .with_position(rule);
         let (kind, _number) = PositionKind::wanted(rule);
         let statement = |sending| context.statements.acquire_position(kind, sending);
         let answer = take::<D>(connection, context, &values, sending, statement).await?;
         match answer {
             // The record tells which run came before.
             AcquireAnswer::Refused | AcquireAnswer::Contended | AcquireAnswer::Unreleased => {
-                Ok(answers::position::<D>(connection, context, &values).await?)
+                Ok(position::read::<D>(connection, context, &values).await?)
             }
             told => Ok(told),
         }

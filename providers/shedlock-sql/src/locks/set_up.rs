@@ -78,7 +78,14 @@ impl<D: Driver> SqlLocks<D> {
     /// Inspects the table; none if the connection must not be reused.
     async fn look_around(&self, connection: &mut D::Connection) -> Option<()> {
         self.find_table_once(connection).await.ok()?;
-        let probe = self.table.load().statements(true).probe.text().to_string();
+        let is_shared = connection.is_shared();
+        let probe = self
+            .table
+            .load()
+            .statements(is_shared)
+            .probe
+            .text()
+            .to_string();
         let answer = connection.query(probe).await;
         let fault = answer.as_ref().err().and_then(D::fault);
         let column = match fault {

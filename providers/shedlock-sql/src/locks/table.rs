@@ -1,5 +1,6 @@
 //! The known facts about the table, and the diagnosis after an error about the table.
 
+use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use shedlock_runtime::{ErrorKind, InvalidDuration, LockError};
@@ -22,9 +23,11 @@ const END_OF_2038: &str = "2038-01-19 03:14:07 UTC";
 #[derive(Clone)]
 pub(super) struct Table {
     pub(super) names: Names,
-    /// The statements for the provider's own connections, and for shared ones.
-    own: Statements,
-    shared: Statements,
+    clock: LockClock,
+    /// The statements for the provider's own connections, and for shared ones. Built when they are first needed: most providers need one
+    /// of them.
+    own: OnceLock<Statements>,
+    shared: OnceLock<Statements>,
     /// Whether the table's name has been resolved.
     is_found: bool,
     /// Whether statements detect by themselves that they are inside a transaction of other code.
@@ -71,9 +74,10 @@ impl Table {
     /// A table that was not inspected yet.
     pub(super) fn unknown(names: Names, clock: LockClock) -> Self {
         Self {
-            own: Statements::new(&names, clock, Session::Own),
-            shared: Statements::new(&names, clock, Session::Shared),
             names,
+            clock,
+            own: OnceLock::new(),
+            shared: OnceLock::new(),
             is_found: false,
             statements_tell: false,
             column: TokenColumn::Present,
@@ -88,7 +92,12 @@ impl Table {
 
     /// The statements for a shared connection, or for one of the provider's own.
     pub(super) fn statements(&self, is_shared: bool) -> &Statements {
-        if is_shared { &self.shared } else { &self.own }
+        let (built, session) = if is_shared {
+            (&self.shared, Session::Shared)
+        } else {
+            (&self.own, Session::Own)
+        };
+        built.get_or_init(|| Statements::new(&self.names, self.clock, session))
     }
 }
 

@@ -11,6 +11,12 @@ pub(super) enum Kind {
     Time,
     Owner,
     Token,
+    /// The slot, instant or step whose run began last.
+    Position,
+    /// Whether that run succeeded.
+    PositionDone,
+    /// How many runs began for it.
+    PositionTries,
 }
 
 /// The result of checking a column's type.
@@ -34,6 +40,8 @@ const ENDS_2038: &str = "it ends on 2038-01-19";
 const PADS: &str = "it pads with blanks, so names that differ in trailing blanks only are one lock";
 const MIXES: &str = "it ignores case, so names that differ in case only are one lock";
 const NOT_NUMBER: &str = "it cannot keep a 64-bit number";
+const NOT_BOOLEAN: &str = "it cannot keep a boolean";
+const NOT_COUNT: &str = "it cannot keep a 32-bit number";
 
 impl Kind {
     /// The type that `ensure_schema` gives to the column.
@@ -48,8 +56,11 @@ impl Kind {
             (Self::Time, Dialect::Postgres) => "TIMESTAMP NOT NULL",
             (Self::Time, Dialect::MySql) => "DATETIME(6) NOT NULL",
             (Self::Time, Dialect::Sqlite) => "INTEGER NOT NULL",
-            (Self::Token, Dialect::Sqlite) => "INTEGER NOT NULL DEFAULT 0",
-            (Self::Token, _) => "BIGINT NOT NULL DEFAULT 0",
+            (Self::Token | Self::Position, Dialect::Sqlite) | (Self::PositionTries, _) => {
+                "INTEGER NOT NULL DEFAULT 0"
+            }
+            (Self::Token | Self::Position, _) => "BIGINT NOT NULL DEFAULT 0",
+            (Self::PositionDone, _) => "BOOLEAN NOT NULL DEFAULT TRUE",
         }
     }
 
@@ -60,13 +71,15 @@ impl Kind {
                 "TIMESTAMP",
                 found.starts_with("timestamp") || found == "date",
             ),
-            Self::Token => (
+            Self::Token | Self::Position => (
                 "BIGINT",
                 ["smallint", "integer", "real", "double"]
                     .iter()
                     .any(|known| found.starts_with(known)),
             ),
-            Self::Name | Self::Owner => return String::new(),
+            Self::Name | Self::Owner | Self::PositionDone | Self::PositionTries => {
+                return String::new();
+            }
         };
         if knows || dialect != Dialect::Postgres {
             return String::new();
@@ -81,15 +94,33 @@ impl Kind {
     pub(super) fn judge(self, dialect: Dialect, found: &str) -> Verdict {
         match (self, dialect) {
             // A SQLite column of any type stores text and numbers of any length.
-            (Self::Name | Self::Owner | Self::Token, Dialect::Sqlite) => Fits,
+            (
+                Self::Name
+                | Self::Owner
+                | Self::Token
+                | Self::Position
+                | Self::PositionDone
+                | Self::PositionTries,
+                Dialect::Sqlite,
+            ) => Fits,
             (Self::Name, _) => text(found, 64, CUTS_NAMES),
             (Self::Owner, _) => text(found, 245, CUTS_OWNERS),
             (Self::Time, Dialect::Postgres) => postgres_time(found),
             (Self::Time, Dialect::MySql) => mysql_time(found),
             (Self::Time, Dialect::Sqlite) => sqlite_time(found),
-            (Self::Token, _) if found.starts_with("bigint") || found.starts_with("numeric") => Fits,
-            (Self::Token, _) => Breaks(NOT_NUMBER),
+            (Self::Token | Self::Position, _) => one_of(found, &["bigint", "numeric"], NOT_NUMBER),
+            (Self::PositionDone, _) => one_of(found, &["bool", "tinyint", "bit(1)"], NOT_BOOLEAN),
+            (Self::PositionTries, _) => one_of(found, &["int", "bigint", "numeric"], NOT_COUNT),
         }
+    }
+}
+
+/// Fits if the type begins with one of `known`.
+fn one_of(found: &str, known: &[&str], breaks: &'static str) -> Verdict {
+    if known.iter().any(|known| found.starts_with(known)) {
+        Fits
+    } else {
+        Breaks(breaks)
     }
 }
 
