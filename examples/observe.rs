@@ -56,7 +56,7 @@ fn notice(event: &LockEvent) {
         EventKind::Lost(reason) => {
             println!("PAGE: {} lost its lock ({})", event.lock, reason.as_str());
         }
-        EventKind::Finished { outcome, took } => {
+        EventKind::Finished { outcome, took, .. } => {
             println!("ping: {} {} after {took:.1?}", event.lock, outcome.as_str());
         }
         _ => {}

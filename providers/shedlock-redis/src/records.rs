@@ -11,6 +11,7 @@ use shedlock_runtime::{
 
 use crate::error;
 use crate::keys;
+use crate::position;
 use crate::provider::RedisLockProvider;
 use crate::script::{FORGET, OVERRULE, READ, Run};
 use crate::servers;
@@ -25,7 +26,7 @@ const PASSED: u8 = 2;
 const FOREIGN: u8 = 3;
 
 /// The answer of `read.lua`; see the comment in that file.
-type Read = (Vec<u8>, i64, u64, String, u64, u64);
+type Read = (Vec<u8>, i64, u64, String, u64, u64, Vec<u64>);
 
 impl RedisLockProvider {
     /// The keys that match `pattern`.
@@ -56,7 +57,7 @@ impl RedisLockProvider {
     /// The record under the key of a lock; `None` if the key does not exist, or no longer exists.
     async fn record(&self, lock_key: String) -> Result<Option<LockInfo>, LockError> {
         let run = Run::new(&READ, lock_key, Vec::new());
-        let (found, ttl, token, problem, seconds, micros) =
+        let (found, ttl, token, problem, seconds, micros, last) =
             self.servers.ask::<Read>(&run, PART).await?.answer;
         let name = self.keys.name(&run.lock_key).unwrap_or_default();
         if !problem.is_empty() {
@@ -76,12 +77,14 @@ impl RedisLockProvider {
             let forever = self.info.capabilities().longest_lease();
             let info = LockInfo::from_remaining(name, stored.owner, forever)
                 .with_problem("the key has no time to live");
-            return Ok(Some(info.with_fencing_token(token)));
+            let info = info.with_fencing_token(token);
+            return Ok(Some(info.with_position(position::stored(&last))));
         };
         let now = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);
         let until = now + Duration::from_millis(ttl.max(1));
         let info = LockInfo::from_record(name, stored.owner, stored.since, until, now);
-        Ok(Some(info.with_fencing_token(token)))
+        let info = info.with_fencing_token(token);
+        Ok(Some(info.with_position(position::stored(&last))))
     }
 }
 

@@ -209,15 +209,20 @@ impl LockState {
         let lease = self.current_lease();
         let ended = self.provider().info().clock().utc();
         let ran = history::began(ended, self.held_for())..ended;
-        let position = lease.position().map(|position| Position {
-            is_done: lease.is_done(),
-            ..position
-        });
         let run = RunRecord::new(self.name().as_str(), &self.node(), ran, outcome)
             .with_fencing_token(lease.fencing_token())
-            .with_position(position);
+            .with_position(self.position_of_run());
         let runtime = self.runtime.clone();
         history::write(&self.provider, &self.subject, run, self.timeout, runtime);
+    }
+
+    /// The slot, instant or step of the run, and whether the run has succeeded.
+    fn position_of_run(&self) -> Option<Position> {
+        let lease = self.lease();
+        lease.position().map(|position| Position {
+            is_done: lease.is_done(),
+            ..position
+        })
     }
 
     /// Records that the run needs no entry in the history any more. Returns whether that was known.

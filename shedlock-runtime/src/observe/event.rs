@@ -7,6 +7,7 @@ use crate::seam::predecessor::Predecessor;
 use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::outcome::{RunOutcome, SkipReason};
+use crate::values::position::Position;
 
 /// One event of one lock, as a [`LockListener`](crate::LockListener) receives it.
 ///
@@ -131,6 +132,8 @@ pub enum EventKind {
         outcome: RunOutcome,
         /// How long the process had held the lock by then.
         took: Duration,
+        /// The slot, instant or step of the run; `None` if the lock asks for none, or only for one run of a text.
+        position: Option<Position>,
     },
     /// The lock was released, and the store has confirmed the release.
     Released {

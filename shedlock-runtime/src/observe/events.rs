@@ -192,6 +192,7 @@ pub(crate) fn finished(lock: &dyn HeldLock, outcome: RunOutcome) {
     tell(lock.subject(), || EventKind::Finished {
         outcome,
         took: lock.held_for(),
+        position: lock.position(),
     });
 }
 

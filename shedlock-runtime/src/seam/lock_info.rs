@@ -9,6 +9,7 @@ use crate::values::moment::Moment;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 use crate::values::owner::Owner;
+use crate::values::position::Position;
 use crate::values::printable::{Printable, printable};
 
 /// The state of one lock in its store, for operators.
@@ -47,6 +48,8 @@ pub struct LockInfo {
     pub remaining: Duration,
     /// The fencing token of the last acquisition; `None` if the store keeps no fencing tokens.
     pub fencing_token: Option<u64>,
+    /// The slot, instant or step whose run began last; `None` if none has begun, or if the store keeps no positions.
+    pub position: Option<Position>,
     /// Whether the lock is paused by an operator at this moment.
     pub paused: bool,
     /// The reason that an operator gave for the last pause or forced release, unescaped; `None` if a node took the lock since.
@@ -94,6 +97,7 @@ impl LockInfo {
             until: None,
             remaining,
             fencing_token: None,
+            position: None,
             paused: !remaining.is_zero() && mark.as_ref().is_some_and(OperatorMark::is_pause),
             reason: mark.map(|mark| mark.reason().to_owned()),
         }
@@ -109,6 +113,13 @@ impl LockInfo {
     #[must_use]
     pub fn with_fencing_token(mut self, token: Option<u64>) -> Self {
         self.fencing_token = token;
+        self
+    }
+
+    /// Adds the slot, instant or step whose run began last.
+    #[must_use]
+    pub const fn with_position(mut self, position: Option<Position>) -> Self {
+        self.position = position;
         self
     }
 
@@ -133,6 +144,9 @@ impl fmt::Display for LockInfo {
         self.write_state(f)?;
         if let Some(token) = self.fencing_token {
             write!(f, ", token {token}")?;
+        }
+        if let Some(position) = self.position {
+            write!(f, ", position {position}")?;
         }
         if let Some(reason) = self.reason.as_deref().filter(|reason| !reason.is_empty()) {
             write!(f, ", {}", Printable(reason))?;

@@ -1,5 +1,6 @@
 //! The position of a lock: the slot, instant or step whose run began last, whether that run succeeded, and how many runs began for it.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::values::error::{ErrorKind, LockError};
@@ -16,7 +17,7 @@ const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// use shedlock_runtime::Position;
 ///
 /// let third_step = Position { number: 3, is_done: true, tries: 1 };
-/// assert!(third_step.is_done);
+/// assert_eq!(third_step.to_string(), "3 (done)");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -26,6 +27,18 @@ pub struct Position {
     pub is_done: bool,
     /// How many runs have begun for this slot, instant or step.
     pub tries: u32,
+}
+
+/// For an operator: the number, whether its run succeeded, and how many runs began for it if there were several.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_done { "done" } else { "not done" };
+        write!(f, "{} ({state}", self.number)?;
+        if self.tries > 1 {
+            write!(f, ", {} attempts", self.tries)?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// Which position a request asks for.

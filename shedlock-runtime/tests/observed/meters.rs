@@ -114,6 +114,55 @@ async fn a_run_that_fails_is_counted_as_that_and_is_no_success() {
     assert_eq!(all["shedlock_last_success_timestamp provider=memory"], 0.0);
 }
 
+/// The number of a step that failed is not shown, nor that of a text's only run.
+#[tokio::test(start_paused = true)]
+async fn the_last_step_that_was_done_is_shown() {
+    let recorder = Recorder::start();
+    let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let step = |n| config("m-step", "10m").with_step(n).unwrap();
+    let shown = || {
+        recorder
+            .all("m-step")
+            .get("shedlock_last_success_position provider=memory")
+            .copied()
+    };
+    let fails = async { Err::<(), ()>(()) };
+    let failed = executor.execute_with_failure_check(
+        step(1).with_attempts(2).unwrap(),
+        fails,
+        Result::is_err,
+    );
+    assert!(failed.await.unwrap().was_executed());
+    assert_eq!(shown(), None);
+    let again = step(1).with_attempts(2).unwrap();
+    assert!(
+        executor
+            .execute(again, async {})
+            .await
+            .unwrap()
+            .was_executed()
+    );
+    assert_eq!(shown(), Some(1.0));
+    assert!(
+        executor
+            .execute(step(2), async {})
+            .await
+            .unwrap()
+            .was_executed()
+    );
+    assert_eq!(shown(), Some(2.0));
+    let text = config("m-text", "10m").with_instant_text("a").unwrap();
+    assert!(
+        executor
+            .execute(text, async {})
+            .await
+            .unwrap()
+            .was_executed()
+    );
+    let shown = recorder.all("m-text");
+    assert!(!shown.contains_key("shedlock_last_success_position provider=memory"));
+}
+
 /// A counter that appears with its first increment hides that increment from `increase()`.
 #[tokio::test(start_paused = true)]
 async fn every_series_of_a_lock_is_there_from_the_beginning() {

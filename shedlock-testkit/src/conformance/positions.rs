@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::future::join_all;
 use shedlock_runtime::{
     ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Outcome,
-    SkipReason,
+    Position, SkipReason,
 };
 
 use super::node::{Held, Node};
@@ -214,7 +214,7 @@ pub async fn a_failure_is_not_done(subject: &Subject) {
     );
 }
 
-/// The actions of an operator do not change the position of a lock.
+/// The actions of an operator do not change the position of a lock, and an operator reads it.
 pub async fn an_operator_leaves_the_position(subject: &Subject) {
     if !subject.keeps_positions() {
         return;
@@ -229,6 +229,12 @@ pub async fn an_operator_leaves_the_position(subject: &Subject) {
     must_be_skipped(&one, step(&lock, 2), SkipReason::Paused).await;
     assert!(operator.resume(&lock).await);
     let _held = begin(&one, step(&lock, 2)).await;
+    let begun = Position {
+        number: 2,
+        is_done: false,
+        tries: 1,
+    };
+    assert_eq!(operator.get(&lock).await.position, Some(begun));
     assert!(operator.force_release(&lock, "its node is gone").await);
     must_be_skipped(&one, step(&lock, 1), SkipReason::AlreadyRan).await;
     run(&one, step(&lock, 2)).await;

@@ -35,6 +35,11 @@ async fn sync(tenant: &str) -> Result<Option<()>, LockError> {
     Ok(Some(()))
 }
 
+#[scheduler_lock(name = "hourly", at_most = "10s", once_per = "1h")]
+async fn hourly() -> Result<Option<()>, LockError> {
+    Ok(Some(()))
+}
+
 #[scheduler_lock(name = "import", at_most = "3s", keep_alive = "200ms")]
 async fn import() -> Result<Option<()>, LockError> {
     // Long enough for an extension that fails and one that does not.
@@ -90,6 +95,7 @@ async fn everything() -> String {
     with_provider(store.clone(), async {
         assert_eq!(sync("a7").await.unwrap(), Some(()));
         assert_eq!(sync("b8").await.unwrap(), Some(()));
+        assert_eq!(hourly().await.unwrap(), Some(()));
         for kind in [ErrorKind::Unavailable, ErrorKind::Schema] {
             store.next(Operation::Acquire, Fault::Fail(kind));
             sync("a7").await.unwrap_err();

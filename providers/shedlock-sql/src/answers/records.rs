@@ -21,7 +21,9 @@ pub(crate) fn lock<R: Row>(row: &R) -> Result<LockInfo, R::Error> {
         info
     };
     let token = number(5).and_then(|token| u64::try_from(token).ok());
-    let info = info.with_fencing_token(token.filter(|token| *token > 0));
+    let info = info
+        .with_fencing_token(token.filter(|token| *token > 0))
+        .with_position(position(row, 7));
     Ok(match (until, since) {
         (None, _) => info.with_problem(match text(6) {
             "" | "null" => "the end of the lease is NULL".to_owned(),

@@ -7,6 +7,7 @@ use super::LockState;
 use crate::observe::events::{HeldLock, Subject};
 use crate::values::node;
 use crate::values::options::OnLost;
+use crate::values::position::Position;
 
 impl HeldLock for LockState {
     fn subject(&self) -> &Subject {
@@ -29,6 +30,14 @@ impl HeldLock for LockState {
 
     fn held_for(&self) -> Duration {
         self.now().saturating_since(self.lease().acquired())
+    }
+
+    fn position(&self) -> Option<Position> {
+        if self.has_position && self.claims_kept_for.is_none() {
+            self.position_of_run()
+        } else {
+            None
+        }
     }
 
     fn on_lost(&self) -> Option<OnLost> {

@@ -82,11 +82,18 @@ impl Meters<'_> {
             EventKind::Expiring { left } => self.set(&series.lease_remaining, left.as_secs_f64()),
             EventKind::Lost(reason) => self.count(&series.lost(*reason)),
             EventKind::Overrun { .. } => self.count(&series.overruns),
-            EventKind::Finished { outcome, took } => {
+            EventKind::Finished {
+                outcome,
+                took,
+                position,
+            } => {
                 self.seconds(&series.body_seconds(*outcome), *took);
                 if *outcome == RunOutcome::Completed {
                     let since = event.at.duration_since(UNIX_EPOCH).unwrap_or_default();
                     self.set(&series.last_success, since.as_secs_f64());
+                    if let Some(position) = position {
+                        self.set(&series.last_position, as_gauge(position.number));
+                    }
                 }
             }
             EventKind::Released { held, .. } => {
@@ -125,6 +132,12 @@ impl Meters<'_> {
     fn set(&self, key: &Key, value: f64) {
         self.recorder.register_gauge(key, &META).set(value);
     }
+}
+
+/// `number` as the value of a gauge. Milliseconds since 1970 are exact for some hundred thousand years.
+#[allow(clippy::cast_precision_loss, reason = "a gauge has no other type")]
+const fn as_gauge(number: u64) -> f64 {
+    number as f64
 }
 
 /// Counts a lock in the gauge `shedlock.held`, from [`begin`](Self::begin) to [`end`](Self::end). The caller calls `end` once.

@@ -25,6 +25,7 @@ impl InMemoryLockProvider {
             self.info().clock().utc(),
         )
         .with_fencing_token((record.token > 0).then_some(record.token))
+        .with_position(record.position)
     }
 
     /// Ends the lease or pause of a lock now, if `wanted` accepts the lock's record.

@@ -27,7 +27,8 @@ impl<S: RecordStore> RecordLockProvider<S> {
                 let now = snapshot.now(&self.info);
                 let (since, until) = (Some(record.locked_at), record.lock_until);
                 let info = LockInfo::from_record(name, &record.locked_by, since, until, now);
-                Some(info.with_fencing_token(self.token(record, version)))
+                let info = info.with_fencing_token(self.token(record, version));
+                Some(info.with_position(record.position))
             }
         }
     }

@@ -22,6 +22,7 @@ impl Toy {
             info.node.clone_from(&row.owner);
         }
         info.with_fencing_token(Some(row.token).filter(|token| *token > 0))
+            .with_position(row.position)
     }
 
     fn has_prefix(&self, name: &str, prefix: &str) -> bool {

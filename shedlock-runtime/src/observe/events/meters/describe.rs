@@ -49,7 +49,7 @@ const HISTOGRAMS: [(&str, &str); 4] = [
         "How late keep-alive began an extension",
     ),
 ];
-const GAUGES: [(&str, &str, Unit); 3] = [
+const GAUGES: [(&str, &str, Unit); 4] = [
     (
         "shedlock.held",
         "Locks that this process holds",
@@ -64,6 +64,11 @@ const GAUGES: [(&str, &str, Unit); 3] = [
         "shedlock.last_success.timestamp",
         "When a body last ran to its end without an error, in Unix time; 0 if none has",
         Unit::Seconds,
+    ),
+    (
+        "shedlock.last_success.position",
+        "The slot or instant (in Unix milliseconds) or the step of the body that last ran to its end without an error",
+        Unit::Count,
     ),
 ];
 

@@ -47,6 +47,8 @@ pub(super) struct Series {
     pub(super) held: Key,
     pub(super) lease_remaining: Key,
     pub(super) last_success: Key,
+    /// A gauge that most locks have not: it is registered with its first value.
+    pub(super) last_position: Key,
     /// The recorder to which all series were shown.
     shown_to: AtomicUsize,
 }
@@ -119,6 +121,7 @@ impl Series {
             held: key("shedlock.held", &[]),
             lease_remaining: key("shedlock.lease.remaining.seconds", &[]),
             last_success: key("shedlock.last_success.timestamp", &[]),
+            last_position: key("shedlock.last_success.position", &[]),
             shown_to: AtomicUsize::new(0),
             base,
         }

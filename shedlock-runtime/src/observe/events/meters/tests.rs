@@ -16,6 +16,7 @@ use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 use crate::values::outcome::RunOutcome;
 use crate::values::outcome::SkipReason;
+use crate::values::position::Position;
 
 /// Keeps the names of the metrics that are written.
 #[derive(Default)]
@@ -134,6 +135,11 @@ fn one_of_each() -> Vec<EventKind> {
         EventKind::Finished {
             outcome: RunOutcome::Completed,
             took: second,
+            position: Some(Position {
+                number: 3,
+                is_done: true,
+                tries: 1,
+            }),
         },
         EventKind::Released {
             held: second,
