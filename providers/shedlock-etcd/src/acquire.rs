@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shedlock_runtime::{AcquireRequest, Acquisition, LockError, Position, PositionRule, Refusal};
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, LockError, Position, PositionRule, Predecessor, Refusal,
+};
 
 use crate::error;
-use crate::messages::{Entry, Outcome, Status, Transaction};
+use crate::messages::{Entry, Outcome, Status};
 use crate::position::StoredPosition;
 use crate::provider::{EtcdLockProvider, GRAIN, PART};
 use crate::store::lease_id;
+use crate::transaction::Transaction;
 use crate::value;
 
 const LEAST_PART: Duration = Duration::from_millis(50);
@@ -140,6 +143,8 @@ impl EtcdLockProvider {
             let mut take = Transaction::default()
                 .if_absent(&lock_key)
                 .then_put(&lock_key, &claim.value, lease)
+                .then_replace(&self.keys.holder(name), &claim.value)
+                .then_read(&position_key)
                 .otherwise_read(&lock_key);
             let mut begun = None;
             if let Some(rule) = rule {
@@ -159,7 +164,7 @@ impl EtcdLockProvider {
                 let seconds = self.info.capabilities().steps(request.at_most());
                 self.gateway.grant(lease, seconds, claim.part).await?;
             }
-            let outcome = match self.gateway.transact(&take, claim.part).await {
+            let mut outcome = match self.gateway.transact(&take, claim.part).await {
                 Ok(reply) => reply.answer,
                 // The lease has ended, or whoever gave up this request has revoked it.
                 Err(failure) if failure.status().is_some_and(Status::is_lease_not_found) => {
@@ -169,7 +174,9 @@ impl EtcdLockProvider {
             };
             if outcome.succeeded {
                 self.note_won(request, begun);
-                return Ok(Acquisition::Granted(request.grant(outcome.revision())));
+                let lease = request.grant(outcome.revision());
+                let dead = dead_holder(&mut outcome);
+                return Ok(Acquisition::Granted(lease.taken_over_from(dead)));
             }
             seen = Seen::from_outcome(outcome);
         }
@@ -249,6 +256,22 @@ impl EtcdLockProvider {
         }
         request.note(&self.info, Won);
     }
+}
+
+/// The holder that has not released the lock, from the transaction that took the lock: its second operation replaced the key of the holder
+/// before, and its third one read the position.
+fn dead_holder(taken: &mut Outcome) -> Option<Predecessor> {
+    let holder = taken.replaced(1)?;
+    let stored = value::parse(&holder.value)?;
+    let dead = Predecessor::from_record(stored.owner, stored.since, None)?;
+    let position = taken.entry(2);
+    let position = position.and_then(|entry| StoredPosition::parse(&entry.value));
+    // The holder's key was written in the transaction that created the lock's key.
+    let token = u64::try_from(holder.mod_revision).ok();
+    Some(
+        dead.with_fencing_token(token)
+            .with_position(position.map(|position| position.position())),
+    )
 }
 
 fn parsed(key: &str, entry: &Entry) -> Result<StoredPosition, LockError> {

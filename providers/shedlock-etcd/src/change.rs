@@ -6,31 +6,59 @@ use shedlock_runtime::{Lease, LockError, OwnerWrite, Ownership, Position, Standi
 
 use crate::acquire::Claim;
 use crate::error;
-use crate::messages::Transaction;
 use crate::position::StoredPosition;
 use crate::provider::EtcdLockProvider;
 use crate::store::lease_id;
+use crate::transaction::Transaction;
 use crate::value;
 
+/// An extension or a release.
+pub(crate) struct Change {
+    write: OwnerWrite,
+    /// How long the lock stays taken from now; zero frees it.
+    taken_for: Duration,
+    is_release: bool,
+    /// The position that the change marks as done.
+    done: Option<Position>,
+}
+
+impl Change {
+    pub(crate) fn extension(write: OwnerWrite, at_most: Duration) -> Self {
+        Self {
+            write,
+            taken_for: at_most,
+            is_release: false,
+            done: None,
+        }
+    }
+
+    pub(crate) fn release(write: OwnerWrite, keep_for: Duration, done: Option<Position>) -> Self {
+        Self {
+            write,
+            taken_for: keep_for,
+            is_release: true,
+            done,
+        }
+    }
+}
+
 impl EtcdLockProvider {
-    /// Carries out `write`: keeps the lock of `lease` taken for `taken_for` from now, or frees the lock if that is zero, on condition that the
-    /// lock is still the lease's. A position in `done` is stored in the same step.
+    /// Carries out `what`, on condition that the lock is still the lease's.
     pub(crate) async fn change(
         &self,
         lease: &Lease,
-        write: &OwnerWrite,
-        taken_for: Duration,
-        done: Option<Position>,
+        what: &Change,
     ) -> Result<Ownership, LockError> {
         let claim = lease.noted::<Claim>(&self.info);
         let claim = claim.ok_or_else(error::of_another_provider)?;
-        let (part, key) = (claim.part, self.keys.lock(lease.name().as_str()));
+        let (part, name) = (claim.part, lease.name().as_str());
+        let (key, write) = (self.keys.lock(name), &what.write);
         let number = write
             .stored()
             .get(write.first().len()..)
             .unwrap_or_default();
         let value = format!("{}{number}", claim.value);
-        let next = (!taken_for.is_zero()).then(|| lease_id(&value));
+        let next = (!what.taken_for.is_zero()).then(|| lease_id(&value));
 
         // Between the two are the values of this acquisition with a lesser number or none: without its last digit, the first value is less
         // than itself and greater than the values of any other acquisition that are.
@@ -40,16 +68,18 @@ impl EtcdLockProvider {
             Some(next) => change.then_put(&key, &value, next),
             None => change.then_delete(&key),
         };
-        if let Some(position) = done {
+        if what.is_release {
+            change = change.then_delete(&self.keys.holder(name));
+        }
+        if let Some(position) = what.done {
             let stored = StoredPosition::new(position, self.info.node_name(), self.now());
-            let position_key = self.keys.position(lease.name().as_str());
-            change = change.then_put(&position_key, &stored.format(), 0);
+            change = change.then_put(&self.keys.position(name), &stored.format(), 0);
         }
         change = change.otherwise_read(&key);
 
         if let Some(next) = next {
             claim.add_lease(next);
-            let seconds = self.info.capabilities().steps(taken_for);
+            let seconds = self.info.capabilities().steps(what.taken_for);
             self.gateway.grant(next, seconds, part).await?;
         }
         // After a lost answer nothing is revoked: the lock may be under the new lease.
@@ -79,6 +109,9 @@ impl EtcdLockProvider {
                 Ok(Ownership::Lost)
             }
             Standing::Foreign => {
+                if what.is_release {
+                    self.forget_holder(name, &claim).await;
+                }
                 let mut had_a_lease = false;
                 for old in claim.leases_but(None) {
                     had_a_lease |= self.gateway.tidy(old, part).await == Some(true);
@@ -92,5 +125,17 @@ impl EtcdLockProvider {
                 })
             }
         }
+    }
+
+    /// Deletes the key of the holder that `claim` is about. That holder has released the lock, although too late: the next holder does not take
+    /// the lock over. A failure changes no answer.
+    async fn forget_holder(&self, name: &str, claim: &Claim) {
+        let holder = self.keys.holder(name);
+        let forget = Transaction::default()
+            .if_value(&holder, &claim.value)
+            .then_delete(&holder);
+        let forgotten = self.gateway.transact(&forget, claim.part);
+        // A takeover that was none is all that a failure leads to.
+        let _either = tokio::time::timeout(claim.part, forgotten).await;
     }
 }

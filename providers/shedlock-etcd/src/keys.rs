@@ -1,9 +1,10 @@
-//! The keys of a lock and of its position.
+//! The keys of a lock, of its holder and of its position.
 
 /// The beginnings of the keys of all locks of a provider. By default, the keys of locks are those of JVM nodes: `shedlock:default:`.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     locks: String,
+    holders: String,
     positions: String,
 }
 
@@ -11,6 +12,7 @@ impl Keys {
     pub(crate) fn new(prefix: &str, environment: &str) -> Self {
         Self {
             locks: format!("{prefix}:{environment}:"),
+            holders: format!("{prefix}-holder:{environment}:"),
             positions: format!("{prefix}-position:{environment}:"),
         }
     }
@@ -18,6 +20,11 @@ impl Keys {
     /// The key of the lock `name`, or the beginning of the keys of all locks whose names begin with `name`.
     pub(crate) fn lock(&self, name: &str) -> String {
         format!("{}{name}", self.locks)
+    }
+
+    /// The key of the last holder of the lock `name`, or the beginning of several such keys. The key is there until its holder releases the lock.
+    pub(crate) fn holder(&self, name: &str) -> String {
+        format!("{}{name}", self.holders)
     }
 
     /// The key of the position of the lock `name`, or the beginning of several such keys.
@@ -30,9 +37,10 @@ impl Keys {
         lock_key.strip_prefix(&self.locks)
     }
 
-    /// The name of the lock whose position has the key `position_key`.
-    pub(crate) fn name_of_position<'a>(&self, position_key: &'a str) -> Option<&'a str> {
-        position_key.strip_prefix(&self.positions)
+    /// The name of the lock whose holder or position has the key `key`.
+    pub(crate) fn name_beside<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let of_position = || key.strip_prefix(&self.positions);
+        key.strip_prefix(&self.holders).or_else(of_position)
     }
 
     /// The beginning of the keys of all locks.
@@ -46,13 +54,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_reads_back_and_no_position_is_a_lock() {
+    fn a_key_reads_back_and_no_key_beside_a_lock_is_a_lock() {
         let keys = Keys::new("shedlock", "default");
         assert_eq!(keys.lock("mail"), "shedlock:default:mail");
         assert_eq!(keys.position("mail"), "shedlock-position:default:mail");
         assert_eq!(keys.name(&keys.lock("a:b é")), Some("a:b é"));
-        assert_eq!(keys.name(&keys.position("mail")), None);
-        assert_eq!(keys.name_of_position(&keys.position("mail")), Some("mail"));
+        assert_eq!(keys.holder("mail"), "shedlock-holder:default:mail");
+        for beside in [keys.position("mail"), keys.holder("mail")] {
+            assert_eq!(keys.name(&beside), None);
+            assert_eq!(keys.name_beside(&beside), Some("mail"));
+        }
+        assert_eq!(keys.name_beside(&keys.lock("mail")), None);
         assert_eq!(keys.name("shedlock:other:mail"), None);
     }
 }

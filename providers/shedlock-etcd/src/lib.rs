@@ -15,6 +15,7 @@ mod position;
 mod provider;
 mod records;
 mod store;
+mod transaction;
 mod value;
 
 #[cfg(doc)]

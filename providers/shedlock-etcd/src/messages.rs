@@ -51,7 +51,7 @@ impl Question {
         Self::new("v3/auth/authenticate", body).that_reads()
     }
 
-    fn new(path: &'static str, body: Value) -> Self {
+    pub(crate) fn new(path: &'static str, body: Value) -> Self {
         Self {
             path,
             body,
@@ -65,81 +65,6 @@ impl Question {
             ..self
         }
     }
-}
-
-/// A transaction: if all comparisons hold, etcd carries out the operations of `then`, and otherwise those of `or_else`, in one step.
-#[derive(Debug, Default)]
-pub(crate) struct Transaction {
-    conditions: Vec<Value>,
-    then: Vec<Value>,
-    or_else: Vec<Value>,
-}
-
-impl Transaction {
-    pub(crate) fn if_absent(mut self, key: &str) -> Self {
-        let (key, version) = (STANDARD.encode(key), "0");
-        self.conditions.push(
-            json!({ "key": key, "target": "VERSION", "result": "EQUAL", "version": version }),
-        );
-        self
-    }
-
-    /// The last write of `key` has the revision `revision`, which is zero for a key that does not exist.
-    pub(crate) fn if_unchanged(mut self, key: &str, revision: i64) -> Self {
-        let (key, revision) = (STANDARD.encode(key), revision.to_string());
-        self.conditions.push(
-            json!({ "key": key, "target": "MOD", "result": "EQUAL", "mod_revision": revision }),
-        );
-        self
-    }
-
-    /// The value of `key` is greater than `lower` and less than `upper`, in the order of bytes. A key that does not exist has no value.
-    pub(crate) fn if_between(mut self, key: &str, lower: &str, upper: &str) -> Self {
-        for (result, value) in [("GREATER", lower), ("LESS", upper)] {
-            let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
-            self.conditions
-                .push(json!({ "key": key, "target": "VALUE", "result": result, "value": value }));
-        }
-        self
-    }
-
-    /// Puts `value` under the lease `lease`; zero means that the key never ends.
-    pub(crate) fn then_put(mut self, key: &str, value: &str, lease: i64) -> Self {
-        let (key, value) = (STANDARD.encode(key), STANDARD.encode(value));
-        let put = json!({ "key": key, "value": value, "lease": lease.to_string() });
-        self.then.push(json!({ "request_put": put }));
-        self
-    }
-
-    pub(crate) fn then_delete(mut self, key: &str) -> Self {
-        let delete = json!({ "key": STANDARD.encode(key) });
-        self.then.push(json!({ "request_delete_range": delete }));
-        self
-    }
-
-    pub(crate) fn otherwise_read(mut self, key: &str) -> Self {
-        self.or_else.push(read(key));
-        self
-    }
-
-    /// A transaction that only reads.
-    pub(crate) fn then_read(mut self, key: &str) -> Self {
-        self.then.push(read(key));
-        self
-    }
-
-    pub(crate) fn question(&self) -> Question {
-        let body =
-            json!({ "compare": self.conditions, "success": self.then, "failure": self.or_else });
-        Question {
-            is_write: !self.conditions.is_empty(),
-            ..Question::new("v3/kv/txn", body)
-        }
-    }
-}
-
-fn read(key: &str) -> Value {
-    json!({ "request_range": { "key": STANDARD.encode(key) } })
 }
 
 /// The first key after all keys that begin with `prefix`.
@@ -183,7 +108,7 @@ pub(crate) struct Page {
     pub(crate) more: bool,
 }
 
-/// The answer to a transaction.
+/// The answer to a [`Transaction`](crate::transaction::Transaction).
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Outcome {
     header: Header,
@@ -204,6 +129,14 @@ struct Header {
 struct Response {
     /// Only an operation that reads has such an answer.
     response_range: Option<Page>,
+    /// Only an operation that puts has such an answer.
+    response_put: Option<Put>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Put {
+    /// The key before, if there was one and the operation asked for it.
+    prev_kv: Option<Entry>,
 }
 
 impl Outcome {
@@ -216,6 +149,11 @@ impl Outcome {
     pub(crate) fn entry(&mut self, number: usize) -> Option<Entry> {
         let page = self.responses.get_mut(number)?.response_range.take()?;
         page.kvs.into_iter().next()
+    }
+
+    /// The key that the operation with this number has replaced, if there was such a key.
+    pub(crate) fn replaced(&mut self, number: usize) -> Option<Entry> {
+        self.responses.get_mut(number)?.response_put.take()?.prev_kv
     }
 }
 
@@ -269,13 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_reads_back_what_its_operations_found() {
+    fn a_transaction_reads_back_what_its_operations_found_and_replaced() {
         let answer = r#"{"header":{"revision":"9"},"responses":[{"response_range":{}},{"response_range":{"kvs":[
-            {"key":"Zm9v","create_revision":"4","mod_revision":"7","version":"1","lease":"9223372036854775806"}]}}]}"#;
+            {"key":"Zm9v","create_revision":"4","mod_revision":"7","version":"1","lease":"9223372036854775806"}]}},
+            {"response_put":{"prev_kv":{"key":"Zm9v","create_revision":"4","mod_revision":"8","value":"YmFy"}}},{"response_put":{}}]}"#;
         let mut outcome: Outcome = serde_json::from_str(answer).unwrap();
         assert!(!outcome.succeeded);
         assert_eq!(outcome.revision(), Some(9));
         assert!(outcome.entry(0).is_none() && outcome.entry(2).is_none());
+        let replaced = outcome.replaced(2).unwrap();
+        assert_eq!(
+            (replaced.value, replaced.mod_revision),
+            (b"bar".to_vec(), 8)
+        );
+        assert!(outcome.replaced(3).is_none() && outcome.replaced(1).is_none());
         let entry = outcome.entry(1).unwrap();
         assert_eq!((entry.key, entry.value), (b"foo".to_vec(), Vec::new()));
         assert_eq!((entry.create_revision, entry.mod_revision), (4, 7));

@@ -47,12 +47,9 @@ impl StoredPosition {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The time since the value was written.
-    pub(crate) fn age(&self, now: SystemTime) -> Duration {
-        let written = UNIX_EPOCH.checked_add(Duration::from_millis(self.at));
-        written.map_or(Duration::ZERO, |written| {
-            now.duration_since(written).unwrap_or_default()
-        })
+    /// When the value was written, by the clock of the node that wrote it; `None` if no clock can tell that time.
+    pub(crate) fn at(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.at))
     }
 }
 
@@ -76,11 +73,7 @@ mod tests {
         );
         let read = StoredPosition::parse(value.as_bytes()).unwrap();
         assert_eq!(read.position(), position);
-        assert_eq!(
-            read.age(now + Duration::from_secs(5)),
-            Duration::from_secs(5)
-        );
-        assert_eq!(read.age(UNIX_EPOCH), Duration::ZERO);
+        assert_eq!(read.at(), Some(now));
         assert_eq!(StoredPosition::parse(b"7"), None);
     }
 }

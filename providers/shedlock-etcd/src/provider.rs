@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use reqwest::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockProvider,
-    Ownership, Position, ProviderInfo,
+    LockRecords, Ownership, Position, ProviderInfo,
 };
 
 use crate::acquire::Begun;
+use crate::change::Change;
 use crate::gateway::Gateway;
 use crate::keys::Keys;
 use crate::options::EtcdLockProviderBuilder;
@@ -93,7 +94,8 @@ impl EtcdLockProvider {
             .with_shortest_lease(SHORTEST)
             .with_fencing(Fencing::Always)
             .without_free_records()
-            .with_positions();
+            .with_positions()
+            .with_takeovers();
         Self {
             info: info.with_capabilities(capabilities),
             keys,
@@ -125,8 +127,8 @@ impl LockProvider for EtcdLockProvider {
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
-        self.change(lease, &lease.next_write()?, at_most, None)
-            .await
+        let extension = Change::extension(lease.next_write()?, at_most);
+        self.change(lease, &extension).await
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
@@ -135,8 +137,12 @@ impl LockProvider for EtcdLockProvider {
             is_done: true,
             ..begun.0
         });
-        self.change(lease, &lease.release_write()?, keep_for, done)
-            .await
+        let release = Change::release(lease.release_write()?, keep_for, done);
+        self.change(lease, &release).await
+    }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        LockRecords::forget(self, prefix, unused_for).await
     }
 }
 

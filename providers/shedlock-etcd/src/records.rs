@@ -1,6 +1,6 @@
 //! Reading and changing the locks in etcd as an operator.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -10,15 +10,16 @@ use shedlock_runtime::{
 
 use crate::acquire::MOST_RACES;
 use crate::error;
-use crate::messages::{Entry, Transaction};
+use crate::messages::Entry;
 use crate::position::StoredPosition;
 use crate::provider::{EtcdLockProvider, PART};
 use crate::store::lease_id;
+use crate::transaction::Transaction;
 use crate::value;
 
 /// How many questions of one call are on their way at the same time.
 const AT_ONCE: usize = 16;
-/// The greatest number of positions that one call deletes.
+/// The greatest number of keys that one call deletes.
 const MOST_FORGOTTEN: usize = 1_000;
 
 impl EtcdLockProvider {
@@ -50,13 +51,14 @@ impl EtcdLockProvider {
         Ok(Some(info.with_fencing_token(token)))
     }
 
-    /// What `overrule` does to the lock's key as found; `None` if `overrule` does not apply.
+    /// What `overrule` does to the key of the lock `name` as found; `None` if `overrule` does not apply.
     fn plan(
         &self,
-        key: &str,
+        name: &LockName,
         found: Option<&Entry>,
         overrule: &Overrule<'_>,
     ) -> Result<Option<Plan>, LockError> {
+        let key = &self.keys.lock(name.as_str());
         let stored =
             found.map(|entry| value::parse(&entry.value).ok_or_else(|| error::foreign(key)));
         let stored = stored.transpose()?;
@@ -66,6 +68,8 @@ impl EtcdLockProvider {
         let is_paused = mark.is_some_and(|mark| mark.is_pause());
         let revision = found.map_or(0, |entry| entry.mod_revision);
         let unchanged = Transaction::default().if_unchanged(key, revision);
+        // Whom an operator overrules, nobody takes the lock over from.
+        let overruled = |change: Transaction| change.then_delete(&self.keys.holder(name.as_str()));
         let (transaction, lease) = match overrule {
             Overrule::Pause { mark, until } => {
                 let now = self.now();
@@ -75,12 +79,12 @@ impl EtcdLockProvider {
                 // Two pauses never share a lease.
                 let lease = lease_id(&format!("{value} {key} {revision} {until:?} {node}"));
                 let seconds = self.info.capabilities().steps(length);
-                (
-                    unchanged.then_put(key, &value, lease),
-                    Some((lease, seconds)),
-                )
+                let pause = overruled(unchanged.then_put(key, &value, lease));
+                (pause, Some((lease, seconds)))
             }
-            Overrule::Release { .. } if stored.is_some() => (unchanged.then_delete(key), None),
+            Overrule::Release { .. } if stored.is_some() => {
+                (overruled(unchanged.then_delete(key)), None)
+            }
             Overrule::Resume if is_paused => (unchanged.then_delete(key), None),
             Overrule::Release { .. } | Overrule::Resume => return Ok(None),
             _ => return Err(error::unknown(overrule)),
@@ -119,7 +123,7 @@ impl LockRecords for EtcdLockProvider {
         let key = self.keys.lock(name.as_str());
         let mut found = self.gateway.entry(&key, PART).await?;
         for _ in 0..MOST_RACES {
-            let Some(plan) = self.plan(&key, found.as_ref(), overrule)? else {
+            let Some(plan) = self.plan(name, found.as_ref(), overrule)? else {
                 return Ok(false);
             };
             if let Some((lease, seconds)) = plan.lease {
@@ -147,27 +151,38 @@ impl LockRecords for EtcdLockProvider {
         Err(error::raced())
     }
 
-    /// Deletes positions: a free lock has nothing else in etcd.
+    /// Deletes what stands beside a free lock, which has no key of its own: a position, and a holder that never released the lock.
     async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
-        let prefix = self.keys.position(prefix);
-        let entries = self.gateway.entries(&prefix, PART).await?;
+        let mut beside = Vec::new();
+        for prefix in [self.keys.position(prefix), self.keys.holder(prefix)] {
+            beside.extend(self.gateway.entries(&prefix, PART).await?);
+        }
         let now = self.now();
         let is_old = |entry: &Entry| {
-            let stored = StoredPosition::parse(&entry.value);
-            stored.is_some_and(|stored| stored.age(now) >= unused_for)
+            let written = written_at(&entry.value);
+            let age = written.map(|written| now.duration_since(written).unwrap_or_default());
+            age.is_some_and(|age| age >= unused_for)
         };
-        let old = entries.into_iter().filter(is_old).take(MOST_FORGOTTEN);
-        let deleted = stream::iter(old).map(|entry| self.forget_position(entry));
+        let old = beside.into_iter().filter(is_old).take(MOST_FORGOTTEN);
+        let deleted = stream::iter(old).map(|entry| self.forget_entry(entry));
         let deleted: Vec<bool> = deleted.buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(deleted.into_iter().filter(|deleted| *deleted).count() as u64)
     }
 }
 
+/// When the value of a position or of a holder was written, by the clock of the node that wrote it; `None` if it is neither.
+fn written_at(value: &[u8]) -> Option<SystemTime> {
+    match StoredPosition::parse(value) {
+        Some(position) => position.at(),
+        None => value::parse(value)?.since,
+    }
+}
+
 impl EtcdLockProvider {
-    /// Deletes a position as it was read, if its lock is free.
-    async fn forget_position(&self, entry: Entry) -> Result<bool, LockError> {
+    /// Deletes a key beside a lock as it was read, if the lock is free.
+    async fn forget_entry(&self, entry: Entry) -> Result<bool, LockError> {
         let key = String::from_utf8(entry.key).unwrap_or_default();
-        let Some(name) = self.keys.name_of_position(&key) else {
+        let Some(name) = self.keys.name_beside(&key) else {
             return Ok(false);
         };
         let forget = Transaction::default()

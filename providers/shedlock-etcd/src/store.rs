@@ -6,7 +6,8 @@ use std::time::Duration;
 use shedlock_runtime::LockError;
 
 use crate::gateway::{Failure, Gateway, Reply};
-use crate::messages::{Done, Entry, Outcome, Page, Question, Status, TimeToLive, Transaction};
+use crate::messages::{Done, Entry, Outcome, Page, Question, Status, TimeToLive};
+use crate::transaction::Transaction;
 
 /// How many keys one answer may have.
 const PAGE: usize = 500;
