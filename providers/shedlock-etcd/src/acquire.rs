@@ -260,11 +260,11 @@ impl EtcdLockProvider {
 
 /// The holder that has not released the lock, from the transaction that took the lock: its second operation replaced the key of the holder
 /// before, and its third one read the position.
-fn dead_holder(taken: &mut Outcome) -> Option<Predecessor> {
-    let holder = taken.replaced(1)?;
+fn dead_holder(outcome: &mut Outcome) -> Option<Predecessor> {
+    let holder = outcome.replaced(1)?;
     let stored = value::parse(&holder.value)?;
     let dead = Predecessor::from_record(stored.owner, stored.since, None)?;
-    let position = taken.entry(2);
+    let position = outcome.entry(2);
     let position = position.and_then(|entry| StoredPosition::parse(&entry.value));
     // The holder's key was written in the transaction that created the lock's key.
     let token = u64::try_from(holder.mod_revision).ok();

@@ -1,4 +1,4 @@
-//! The conformance suite on etcd, with each way to connect.
+//! The conformance suite on etcd.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -191,7 +191,33 @@ shedlock_testkit::conformance!(
     Subject::new(Via::Url),
     processes = in_another_process
 );
-shedlock_testkit::conformance!(etcd_client, Subject::new(Via::Client));
+/// The cases about connections, on a client of the program: all else is the same as by URL.
+mod client {
+    use shedlock_testkit::conformance::{ambiguity, contention, errors, healing, run};
+
+    use super::{Subject, Via};
+
+    macro_rules! cases {
+        ($($group:ident::$case:ident),* $(,)?) => {
+            $(#[test]
+            fn $case() {
+                let name = concat!("client::", stringify!($case));
+                run(name, Subject::new(Via::Client), $group::$case);
+            })*
+        };
+    }
+
+    cases! {
+        ambiguity::a_lost_grant_is_given_back,
+        ambiguity::a_cancelled_acquisition_leaves_nothing,
+        ambiguity::an_acquisition_dropped_anywhere_leaves_nothing,
+        ambiguity::a_silent_store_is_given_up_in_time,
+        ambiguity::a_reply_lost_on_the_way_is_no_grant,
+        contention::no_two_bodies_overlap,
+        errors::a_store_that_is_away_is_an_error,
+        healing::ended_connections,
+    }
+}
 
 /// Cases that restart the server, which keeps its data.
 mod restarted {

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use shedlock_etcd::EtcdLockProvider;
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, LockConfiguration, LockProvider as _, LockProviderExt as _,
-    Ownership,
+    Acquisition, LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership,
 };
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
+use shedlock_testkit::requests;
 use shedlock_testkit::servers::Etcd;
 use shedlock_testkit::{Proxy, server_or_skip};
 
@@ -83,7 +83,7 @@ async fn a_lost_reply_is_made_up_for() {
             .await;
         proxy.set(Rule::Pass);
     };
-    let request = AcquireRequest::new(config(), node.info().clock().boot());
+    let request = requests::request(&node, config());
     let (answer, ()) = tokio::join!(node.acquire(&request), lose_reply_to("lease/grant", 1));
     let lease = answer.expect("the second connection answers").granted();
     let lease = lease.expect("the lease is there already, and taken as granted");
@@ -94,7 +94,7 @@ async fn a_lost_reply_is_made_up_for() {
         Ownership::Ours
     );
 
-    let request = AcquireRequest::new(config(), node.info().clock().boot());
+    let request = requests::request(&node, config());
     let (answer, ()) = tokio::join!(node.acquire(&request), lose_reply_to(PUT, 2));
     let lease = answer.expect("the second connection answers").granted();
     let lease = lease.expect("asked again, it finds its own record");
@@ -117,7 +117,7 @@ async fn a_lost_reply_is_made_up_for() {
     assert_eq!(server.leases().await, [""; 0]);
 
     // A lock that others have deleted is not taken for released.
-    let request = AcquireRequest::new(config(), node.info().clock().boot());
+    let request = requests::request(&node, config());
     let lease = node.acquire(&request).await.expect("etcd answers");
     let lease = lease.granted().expect("the lock is free");
     server
@@ -237,7 +237,7 @@ fn a_provider_outlives_the_runtime_that_connected_it() {
     let node = node(&server.url());
     for _ in 0..3 {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let request = AcquireRequest::new(config(), node.info().clock().boot());
+        let request = requests::request(&node, config());
         runtime.block_on(async {
             let lease = match node.acquire(&request).await.expect("etcd answers") {
                 Acquisition::Granted(lease) => lease,

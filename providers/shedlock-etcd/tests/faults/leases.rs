@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::{
-    AcquireRequest, LockConfiguration, LockProvider as _, LockProviderExt as _,
-};
+use shedlock_runtime::{LockConfiguration, LockProvider as _, LockProviderExt as _};
+use shedlock_testkit::requests::request;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Etcd;
 
@@ -79,7 +78,7 @@ async fn the_lease_of_a_dropped_request_ends_by_itself() {
     let config = LockConfiguration::new("a", "2s").expect("a legal configuration");
     let mut granted = 0;
     for number in 0..40_u64 {
-        let request = AcquireRequest::new(config.clone(), node.info().clock().boot());
+        let request = request(&node, config.clone());
         let limit = Duration::from_micros(number * 100);
         let _either = tokio::time::timeout(limit, node.acquire(&request)).await;
         granted = granted.max(server.leases().await.len());

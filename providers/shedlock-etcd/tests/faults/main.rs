@@ -1,22 +1,22 @@
 //! What happens when the servers, the network or another program misbehaves.
 
+mod beside;
 mod connections;
 mod leases;
+mod login;
 mod refusals;
 mod servers;
-
-use std::time::{Duration, Instant};
 
 use shedlock_etcd::EtcdLockProvider;
 use shedlock_runtime::{
     ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
 };
+use shedlock_testkit::requests::{self, until};
 use shedlock_testkit::servers::Etcd;
 
 pub(crate) const KEY: &str = "shedlock:default:a";
 pub(crate) const POSITION: &str = "shedlock-position:default:a";
-/// What happens soon, on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const HOLDER: &str = "shedlock-holder:default:a";
 
 pub(crate) fn node(url: &str) -> EtcdLockProvider {
     EtcdLockProvider::builder_from_url(url)
@@ -25,7 +25,7 @@ pub(crate) fn node(url: &str) -> EtcdLockProvider {
 }
 
 pub(crate) fn config() -> LockConfiguration {
-    LockConfiguration::new("a", "10m").expect("a legal configuration")
+    requests::config("a")
 }
 
 pub(crate) async fn held(node: &EtcdLockProvider) -> Lock {
@@ -42,11 +42,7 @@ pub(crate) async fn is_free(node: &EtcdLockProvider) -> bool {
 
 /// The lock becomes free: what nobody holds is given back in the background.
 pub(crate) async fn must_become_free(node: &EtcdLockProvider) {
-    let limit = Instant::now() + PATIENCE;
-    while !is_free(node).await {
-        assert!(Instant::now() < limit, "an orphan lock stays");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("no orphan lock stays", async || is_free(node).await).await;
 }
 
 /// What a call fails with.
@@ -71,15 +67,8 @@ pub(crate) async fn value(server: &Etcd, key: &str) -> String {
     server.execute(&["get", key, "--print-value-only"]).await
 }
 
-/// Each lease has ended, long before the time for which it was asked.
+/// Each lease ends, long before the time for which it was asked.
 pub(crate) async fn must_have_no_leases(server: &Etcd) {
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        let leases = server.leases().await;
-        if leases.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < limit, "leaked: {leases:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let none = async || server.leases().await.is_empty();
+    until("no lease is left behind", none).await;
 }

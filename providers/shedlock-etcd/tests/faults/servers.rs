@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use shedlock_etcd::EtcdLockProvider;
 use shedlock_runtime::{ErrorKind, Lock, LockConfiguration, LockProviderExt as _, Ownership};
+use shedlock_testkit::requests::PATIENCE;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Etcd, EtcdCluster};
 
-use super::{
-    PATIENCE, config, error, extended, held, is_free, must_become_free, must_have_no_leases, node,
-};
+use super::{config, error, extended, held, is_free, must_become_free, must_have_no_leases, node};
 
 #[tokio::test]
 async fn a_killed_server_keeps_locks() {
