@@ -127,15 +127,14 @@ impl EtcdLockProvider {
         }
     }
 
-    /// Deletes the key of the holder that `claim` is about. That holder has released the lock, although too late: the next holder does not take
-    /// the lock over. A failure changes no answer.
+    /// Deletes the key of the holder that `claim` is about, after a release that came too late. The next acquisition then reports no takeover.
     async fn forget_holder(&self, name: &str, claim: &Claim) {
         let holder = self.keys.holder(name);
         let forget = Transaction::default()
             .if_value(&holder, &claim.value)
             .then_delete(&holder);
         let forgotten = self.gateway.transact(&forget, claim.part);
-        // A takeover that was none is all that a failure leads to.
+        // If this fails, the next acquisition reports a takeover. The answer to the release is the same.
         let _either = tokio::time::timeout(claim.part, forgotten).await;
     }
 }

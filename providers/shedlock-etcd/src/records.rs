@@ -68,7 +68,7 @@ impl EtcdLockProvider {
         let is_paused = mark.is_some_and(|mark| mark.is_pause());
         let revision = found.map_or(0, |entry| entry.mod_revision);
         let unchanged = Transaction::default().if_unchanged(key, revision);
-        // Whom an operator overrules, nobody takes the lock over from.
+        // The operator has ended the hold, so the next acquisition reports no takeover.
         let overruled = |change: Transaction| change.then_delete(&self.keys.holder(name.as_str()));
         let (transaction, lease) = match overrule {
             Overrule::Pause { mark, until } => {

@@ -12,7 +12,7 @@ use super::place::{Jvm, Place};
 /// Four of ours and four of theirs on one lock: nobody is ever in twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_contenders_never_overlap() {
-    const WANTED: usize = 2_000;
+    const WANTED: usize = 1_000;
     let place = Arc::new(server_or_skip!(Place::new().await));
     let inside = Arc::new(AtomicUsize::new(0));
     let ours = Arc::new(AtomicUsize::new(0));
