@@ -26,6 +26,7 @@
 mod account;
 mod backend;
 mod cache;
+pub mod etcd;
 pub mod galera;
 mod keeper;
 mod kind;
@@ -47,6 +48,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use rustix::process::Signal;
 
+pub use self::etcd::{Etcd, EtcdCluster};
 pub use self::galera::Galera;
 use self::keeper::Keeper;
 pub use self::kind::{Kind, Site, Standalone};

@@ -1,0 +1,279 @@
+//! Taking a lock: a look at its keys, a lease, and one transaction.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, LockError, Position, PositionRule, Predecessor, Refusal,
+};
+
+use crate::error;
+use crate::messages::{Entry, Outcome, Status};
+use crate::position::StoredPosition;
+use crate::provider::{EtcdLockProvider, GRAIN, PART};
+use crate::store::lease_id;
+use crate::transaction::Transaction;
+use crate::value;
+
+const LEAST_PART: Duration = Duration::from_millis(50);
+/// How often a transaction is tried if other writers keep changing the keys.
+pub(crate) const MOST_RACES: usize = 4;
+
+/// What the provider knows of an acquisition from before it is sent. A note on the request and on its lease.
+pub(crate) struct Claim {
+    /// What the acquisition stores.
+    pub(crate) value: String,
+    /// How long a call about this lock waits for a member: a part of the time limit that the lock's holder has set.
+    pub(crate) part: Duration,
+    /// The leases that were asked for and not seen to end: the one of the last write, and those of writes that were given up.
+    leases: Mutex<Vec<i64>>,
+}
+
+impl Claim {
+    /// Remembers a lease before it is asked for.
+    pub(crate) fn add_lease(&self, id: i64) {
+        let mut leases = self.locked();
+        if !leases.contains(&id) {
+            leases.push(id);
+        }
+    }
+
+    /// Forgets all leases but `kept`.
+    pub(crate) fn keep_lease(&self, kept: Option<i64>) {
+        self.locked().retain(|id| Some(*id) == kept);
+    }
+
+    /// All leases but `kept`.
+    pub(crate) fn leases_but(&self, kept: Option<i64>) -> Vec<i64> {
+        let leases = self.locked();
+        leases
+            .iter()
+            .copied()
+            .filter(|id| Some(*id) != kept)
+            .collect()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<i64>> {
+        // Nothing panics while this mutex is locked.
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The position that the acquisition has begun. A note.
+pub(crate) struct Begun(pub(crate) Position);
+
+/// The acquisition was granted. A note.
+struct Won;
+
+/// The keys of one lock as etcd has them.
+struct Seen {
+    lock: Option<Entry>,
+    position: Option<Entry>,
+}
+
+impl Seen {
+    /// From a transaction whose first operation read the lock, and whose second one, if there was one, read the position.
+    fn from_outcome(mut outcome: Outcome) -> Self {
+        Self {
+            lock: outcome.entry(0),
+            position: outcome.entry(1),
+        }
+    }
+}
+
+impl EtcdLockProvider {
+    pub(crate) async fn take(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        let claim = self.claim(request)?;
+        let taken = self.try_to_take(request, &claim).await;
+        let may_hold = match &taken {
+            Ok(Acquisition::Granted(_)) => true,
+            Ok(Acquisition::Refused(_)) => false,
+            // What a lost answer granted is released by the runtime.
+            Err(error) => error.kind().is_ambiguous(),
+        };
+        if may_hold {
+            return taken;
+        }
+        // Without its lease, an earlier attempt that is still on its way takes nothing.
+        let mut is_over = true;
+        for lease in claim.leases_but(None) {
+            is_over &= self.gateway.tidy(lease, claim.part).await.is_some();
+        }
+        match taken? {
+            Acquisition::Refused(refusal) if !is_over => Ok(Acquisition::Refused(
+                refusal.after_a_request_without_answer(),
+            )),
+            answer => Ok(answer),
+        }
+    }
+
+    /// The notes about `request`, made when the request is first sent.
+    fn claim(&self, request: &AcquireRequest) -> Result<Arc<Claim>, LockError> {
+        if let Some(claim) = request.noted::<Claim>(&self.info) {
+            return Ok(claim);
+        }
+        let claim = Claim {
+            value: value::format(self.now(), request.write(&self.info)?.stored()),
+            part: (request.config().timeout() / 4).clamp(LEAST_PART, PART),
+            leases: Mutex::default(),
+        };
+        request.note(&self.info, claim);
+        let noted = request.noted::<Claim>(&self.info);
+        noted.ok_or_else(error::of_another_provider)
+    }
+
+    async fn try_to_take(
+        &self,
+        request: &AcquireRequest,
+        claim: &Claim,
+    ) -> Result<Acquisition, LockError> {
+        let name = request.name().as_str();
+        let (lock_key, position_key) = (self.keys.lock(name), self.keys.position(name));
+        let (lease, rule) = (lease_id(&claim.value), request.position_rule());
+        let mut seen = self
+            .look(&lock_key, rule.map(|_| &*position_key), claim.part)
+            .await?;
+        for race in 0..MOST_RACES {
+            if let Some(entry) = &seen.lock {
+                return self.answer(request, entry, seen.position.as_ref());
+            }
+            if request.noted::<Won>(&self.info).is_some() {
+                return Err(request.too_late());
+            }
+            let mut take = Transaction::default()
+                .if_absent(&lock_key)
+                .then_put(&lock_key, &claim.value, lease)
+                .then_replace(&self.keys.holder(name), &claim.value)
+                .then_read(&position_key)
+                .otherwise_read(&lock_key);
+            let mut begun = None;
+            if let Some(rule) = rule {
+                let next = match self.next(rule, &position_key, seen.position.as_ref())? {
+                    Ok(next) => next,
+                    Err(refusal) => return Ok(Acquisition::Refused(refusal)),
+                };
+                let revision = seen.position.map_or(0, |entry| entry.mod_revision);
+                take = take
+                    .if_unchanged(&position_key, revision)
+                    .then_put(&position_key, &next.format(), 0)
+                    .otherwise_read(&position_key);
+                begun = Some(next.position());
+            }
+            if race == 0 {
+                claim.add_lease(lease);
+                let seconds = self.info.capabilities().steps(request.at_most());
+                self.gateway.grant(lease, seconds, claim.part).await?;
+            }
+            let mut outcome = match self.gateway.transact(&take, claim.part).await {
+                Ok(reply) => reply.answer,
+                // The lease has ended, or whoever gave up this request has revoked it.
+                Err(failure) if failure.status().is_some_and(Status::is_lease_not_found) => {
+                    return Err(request.too_late());
+                }
+                Err(failure) => return Err(failure.into()),
+            };
+            if outcome.succeeded {
+                self.note_won(request, begun);
+                let lease = request.grant(outcome.revision());
+                let dead = dead_holder(&mut outcome);
+                return Ok(Acquisition::Granted(lease.taken_over_from(dead)));
+            }
+            seen = Seen::from_outcome(outcome);
+        }
+        // Each time the lock was free again, and a run of somebody else had changed the position.
+        Ok(Acquisition::Refused(Refusal::contended()))
+    }
+
+    /// Reads the lock, and the position where that is asked for. etcd reads a single key also when it takes no transactions any more.
+    async fn look(
+        &self,
+        lock_key: &str,
+        position_key: Option<&str>,
+        part: Duration,
+    ) -> Result<Seen, LockError> {
+        let Some(position_key) = position_key else {
+            return Ok(Seen {
+                lock: self.gateway.entry(lock_key, part).await?,
+                position: None,
+            });
+        };
+        let read = Transaction::default()
+            .then_read(lock_key)
+            .then_read(position_key);
+        let read = self.gateway.transact(&read, part).await?;
+        Ok(Seen::from_outcome(read.answer))
+    }
+
+    /// The position that a run by `rule` begins, or why it may not begin.
+    fn next(
+        &self,
+        rule: PositionRule,
+        key: &str,
+        entry: Option<&Entry>,
+    ) -> Result<Result<StoredPosition, Refusal>, LockError> {
+        let stored = entry.map(|entry| parsed(key, entry)).transpose()?;
+        let now = self.now();
+        let next = rule.next(stored.as_ref().map(StoredPosition::position), now);
+        Ok(match next {
+            Ok(next) => Ok(StoredPosition::new(next, self.info.node_name(), now)),
+            Err(reason) => {
+                let node = stored.map(|stored| stored.node).unwrap_or_default();
+                Err(Refusal::of_position(reason, &node))
+            }
+        })
+    }
+
+    /// The answer to a request that finds the lock's key.
+    fn answer(
+        &self,
+        request: &AcquireRequest,
+        entry: &Entry,
+        position: Option<&Entry>,
+    ) -> Result<Acquisition, LockError> {
+        let key = self.keys.lock(request.name().as_str());
+        let stored = value::parse(&entry.value).ok_or_else(|| error::foreign(&key))?;
+        if entry.lease == 0 {
+            return Err(error::endless(&key));
+        }
+        // etcd has deleted the key of a lease that has ended. How long this lease lasts would be a second question.
+        let token = u64::try_from(entry.create_revision).ok();
+        let mut answer = request.answer_from_record(&self.info, stored.owner, GRAIN, token)?;
+        match &mut answer {
+            Acquisition::Granted(_) => {
+                let key = self.keys.position(request.name().as_str());
+                let begun = position.map(|entry| parsed(&key, entry)).transpose()?;
+                let begun = begun.map(|begun| begun.position());
+                self.note_won(request, begun);
+            }
+            Acquisition::Refused(refusal) => refusal.remaining = None,
+        }
+        Ok(answer)
+    }
+
+    fn note_won(&self, request: &AcquireRequest, begun: Option<Position>) {
+        if let Some(position) = begun {
+            request.note(&self.info, Begun(position));
+        }
+        request.note(&self.info, Won);
+    }
+}
+
+/// The holder that has not released the lock, from the transaction that took the lock: its second operation replaced the key of the holder
+/// before, and its third one read the position.
+fn dead_holder(outcome: &mut Outcome) -> Option<Predecessor> {
+    let holder = outcome.replaced(1)?;
+    let stored = value::parse(&holder.value)?;
+    let dead = Predecessor::from_record(stored.owner, stored.since, None)?;
+    let position = outcome.entry(2);
+    let position = position.and_then(|entry| StoredPosition::parse(&entry.value));
+    // The holder's key was written in the transaction that created the lock's key.
+    let token = u64::try_from(holder.mod_revision).ok();
+    Some(
+        dead.with_fencing_token(token)
+            .with_position(position.map(|position| position.position())),
+    )
+}
+
+fn parsed(key: &str, entry: &Entry) -> Result<StoredPosition, LockError> {
+    StoredPosition::parse(&entry.value).ok_or_else(|| error::foreign(key))
+}

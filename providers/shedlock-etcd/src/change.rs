@@ -1,0 +1,140 @@
+//! Extending and releasing a lock: one transaction, with a lease before it and the end of a lease behind it.
+
+use std::time::Duration;
+
+use shedlock_runtime::{Lease, LockError, OwnerWrite, Ownership, Position, Standing};
+
+use crate::acquire::Claim;
+use crate::error;
+use crate::position::StoredPosition;
+use crate::provider::EtcdLockProvider;
+use crate::store::lease_id;
+use crate::transaction::Transaction;
+use crate::value;
+
+/// An extension or a release.
+pub(crate) struct Change {
+    write: OwnerWrite,
+    /// How long the lock stays taken from now; zero frees it.
+    taken_for: Duration,
+    is_release: bool,
+    /// The position that the change marks as done.
+    done: Option<Position>,
+}
+
+impl Change {
+    pub(crate) fn extension(write: OwnerWrite, at_most: Duration) -> Self {
+        Self {
+            write,
+            taken_for: at_most,
+            is_release: false,
+            done: None,
+        }
+    }
+
+    pub(crate) fn release(write: OwnerWrite, keep_for: Duration, done: Option<Position>) -> Self {
+        Self {
+            write,
+            taken_for: keep_for,
+            is_release: true,
+            done,
+        }
+    }
+}
+
+impl EtcdLockProvider {
+    /// Carries out `what`, on condition that the lock is still the lease's.
+    pub(crate) async fn change(
+        &self,
+        lease: &Lease,
+        what: &Change,
+    ) -> Result<Ownership, LockError> {
+        let claim = lease.noted::<Claim>(&self.info);
+        let claim = claim.ok_or_else(error::of_another_provider)?;
+        let (part, name) = (claim.part, lease.name().as_str());
+        let (key, write) = (self.keys.lock(name), &what.write);
+        let number = write
+            .stored()
+            .get(write.first().len()..)
+            .unwrap_or_default();
+        let value = format!("{}{number}", claim.value);
+        let next = (!what.taken_for.is_zero()).then(|| lease_id(&value));
+
+        // Between the two are the values of this acquisition with a lesser number or none: without its last digit, the first value is less
+        // than itself and greater than the values of any other acquisition that are.
+        let below = claim.value.split_at(claim.value.len() - 1).0;
+        let mut change = Transaction::default().if_between(&key, below, &value);
+        change = match next {
+            Some(next) => change.then_put(&key, &value, next),
+            None => change.then_delete(&key),
+        };
+        if what.is_release {
+            change = change.then_delete(&self.keys.holder(name));
+        }
+        if let Some(position) = what.done {
+            let stored = StoredPosition::new(position, self.info.node_name(), self.now());
+            change = change.then_put(&self.keys.position(name), &stored.format(), 0);
+        }
+        change = change.otherwise_read(&key);
+
+        if let Some(next) = next {
+            claim.add_lease(next);
+            let seconds = self.info.capabilities().steps(what.taken_for);
+            self.gateway.grant(next, seconds, part).await?;
+        }
+        // After a lost answer nothing is revoked: the lock may be under the new lease.
+        let reply = self.gateway.transact(&change, part).await?;
+        let (mut outcome, is_in_doubt) = (reply.answer, reply.is_in_doubt);
+        let found = outcome.entry(0);
+        let stored = found.as_ref().and_then(|entry| value::parse(&entry.value));
+        let standing = match stored {
+            _ if outcome.succeeded => Standing::Same,
+            Some(stored) => write.standing(stored.owner),
+            None => Standing::Foreign,
+        };
+        match standing {
+            // Carried out now, or before by the same question, whose answer was lost.
+            Standing::Same => {
+                for old in claim.leases_but(next) {
+                    self.gateway.tidy(old, part).await;
+                }
+                claim.keep_lease(next);
+                Ok(Ownership::Ours)
+            }
+            // A later write of this acquisition has put the key under a lease of its own.
+            Standing::Earlier | Standing::Later => {
+                if let Some(next) = next {
+                    self.gateway.tidy(next, part).await;
+                }
+                Ok(Ownership::Lost)
+            }
+            Standing::Foreign => {
+                if what.is_release {
+                    self.forget_holder(name, &claim).await;
+                }
+                let mut had_a_lease = false;
+                for old in claim.leases_but(None) {
+                    had_a_lease |= self.gateway.tidy(old, part).await == Some(true);
+                }
+                // If the lock had ended, so would its lease: it was an earlier attempt of this release that deleted the key.
+                let is_released = found.is_none() && next.is_none() && is_in_doubt && had_a_lease;
+                Ok(if is_released {
+                    Ownership::Ours
+                } else {
+                    Ownership::Lost
+                })
+            }
+        }
+    }
+
+    /// Deletes the key of the holder that `claim` is about, after a release that came too late. The next acquisition then reports no takeover.
+    async fn forget_holder(&self, name: &str, claim: &Claim) {
+        let holder = self.keys.holder(name);
+        let forget = Transaction::default()
+            .if_value(&holder, &claim.value)
+            .then_delete(&holder);
+        let forgotten = self.gateway.transact(&forget, claim.part);
+        // If this fails, the next acquisition reports a takeover. The answer to the release is the same.
+        let _either = tokio::time::timeout(claim.part, forgotten).await;
+    }
+}
