@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shedlock_runtime::{
     LockError, LockInfo, LockName, LockRecords, OperatorMark, Overrule, Selection,
@@ -35,20 +36,28 @@ impl EtcdLockProvider {
             return Ok(Some(LockInfo::unreadable(name, problem)));
         };
         let token = u64::try_from(entry.create_revision).ok();
+        let position = self.keys.position(name);
+        let position = async {
+            let entry = self.gateway.entry(&position, PART).await?;
+            let stored = entry.and_then(|entry| StoredPosition::parse(&entry.value));
+            Ok(stored.map(|stored| stored.position()))
+        };
         if entry.lease == 0 {
             let forever = self.info.capabilities().longest_lease();
             let info = LockInfo::from_remaining(name, stored.owner, forever)
-                .with_problem("the key is under no lease");
+                .with_problem("the key is under no lease")
+                .with_position(position.await?);
             return Ok(Some(info.with_fencing_token(token)));
         }
-        let Some(remaining) = self.gateway.remaining(entry.lease, PART).await? else {
+        let remaining = self.gateway.remaining(entry.lease, PART);
+        let (Some(remaining), position) = try_join(remaining, position).await? else {
             return Ok(None);
         };
         // A new leader may not know yet when leases end.
         let remaining = remaining.min(self.info.capabilities().longest_lease());
         let mut info = LockInfo::from_remaining(name, stored.owner, remaining);
         info.since = stored.since;
-        Ok(Some(info.with_fencing_token(token)))
+        Ok(Some(info.with_fencing_token(token).with_position(position)))
     }
 
     /// What `overrule` does to the key of the lock `name` as found; `None` if `overrule` does not apply.
