@@ -19,4 +19,7 @@ pub mod _documentation {
 
     #[doc = include_str!("../docs/CHANGELOG.md")]
     pub mod changelog {}
+
+    #[doc = include_str!("../docs/MIGRATING.md")]
+    pub mod migrating {}
 }
