@@ -1,0 +1,219 @@
+//! What happens when the network loses connections and replies, and what the calls cost.
+
+use std::time::{Duration, Instant};
+
+use shedlock_memcached::MemcachedLockProvider;
+use shedlock_runtime::{
+    Acquisition, LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership,
+};
+use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
+use shedlock_testkit::requests::{config, in_time, refused, request, take};
+use shedlock_testkit::servers::Memcached;
+use shedlock_testkit::{Proxy, server_or_skip};
+
+use super::{KEY, extended, held, is_free, item, must_become_free, node};
+
+/// A node that reaches the server through the proxy.
+async fn behind_proxy(server: &Memcached) -> (Proxy, MemcachedLockProvider) {
+    let proxy = Proxy::start(server.address()).await;
+    let proxy = proxy.expect("a port can be had");
+    let node = node(&proxy.url(&server.url()));
+    (proxy, node)
+}
+
+#[tokio::test]
+async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    assert!(is_free(&node).await);
+    for _ in 0..2 {
+        proxy.forget();
+        let began = Instant::now();
+        let mut lock = held(&node).await;
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            began.elapsed()
+        );
+        proxy.end_connections(Ending::Close);
+        assert_eq!(extended(&mut lock).await, Ownership::Ours);
+        proxy.end_connections(Ending::Reset);
+        let released = lock.unlock().await;
+        assert_eq!(released.expect("a new connection"), Ownership::Ours);
+    }
+}
+
+/// The server carries out what the first connection asks for, and the reply is lost: the same call goes on with a second one.
+#[tokio::test]
+async fn a_lost_reply_is_made_up_for() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    assert!(is_free(&node).await);
+    let lose_one = async |times: u64| {
+        proxy.on(Trigger::containing(KEY), Rule::Discard(Direction::ToClient));
+        let before = proxy.counters().discarded_bytes;
+        let lost = proxy.wait_until(|counters| {
+            counters.triggered == times && counters.discarded_bytes > before
+        });
+        in_time(lost).await;
+        proxy.set(Rule::Pass);
+    };
+    let asked = request(&node, config("a"));
+    let (answer, ()) = tokio::join!(node.acquire(&asked), lose_one(1));
+    let lease = answer.expect("the second connection answers").granted();
+    let lease = lease.expect("asked again, it finds its own record");
+    assert!(lease.fencing_token().is_some());
+    let before = item(&server, KEY).await;
+    let (extended, ()) = tokio::join!(node.extend(&lease, Duration::from_secs(900)), lose_one(2));
+    assert_eq!(extended.expect("asked again"), Ownership::Ours);
+    assert_ne!(item(&server, KEY).await, before);
+    let (released, ()) = tokio::join!(node.release(&lease, Duration::ZERO), lose_one(3));
+    assert_eq!(released.expect("asked again"), Ownership::Ours);
+    assert_eq!(item(&server, KEY).await, "EN");
+}
+
+/// The limit that the README tells: the server keeps nothing of a lock that was released, so it does not know the first of two requests when
+/// that arrives last.
+#[tokio::test]
+async fn a_late_acquisition_takes_a_free_lock_until_its_lease_ends() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    assert!(is_free(&node).await);
+    let late = proxy.hold_back(Trigger::containing(KEY));
+    let config = LockConfiguration::new("a", "3s").expect("a legal configuration");
+    let lock = node.try_lock(config).await;
+    let lock = lock
+        .expect("the second connection answers")
+        .expect("is free");
+    let released = lock.unlock().await;
+    assert_eq!(released.expect("the server answers"), Ownership::Ours);
+    assert_eq!(item(&server, KEY).await, "EN");
+    in_time(late.deliver()).await;
+    assert_ne!(item(&server, KEY).await, "EN", "taken for nobody");
+    must_become_free(&node).await;
+}
+
+#[tokio::test]
+async fn a_refusal_after_a_lost_request_says_so() {
+    let server = server_or_skip!(Memcached::start().await);
+    let other = node(&server.url());
+    let (proxy, node) = behind_proxy(&server).await;
+    assert!(is_free(&node).await);
+    let holder = held(&other).await;
+    let late = proxy.hold_back(Trigger::containing(KEY));
+    let answer = node.try_lock(config("a")).await;
+    assert!(answer.expect("the server answers").is_none());
+    let released = holder.unlock().await;
+    assert_eq!(released.expect("the server answers"), Ownership::Ours);
+    in_time(late.deliver()).await;
+    // The runtime gives back what the late request takes.
+    must_become_free(&other).await;
+}
+
+/// What arrives after its caller has given up finds the number of a later write.
+#[tokio::test]
+async fn a_late_extension_and_a_late_release_change_nothing() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, slow) = behind_proxy(&server).await;
+    let other = node(&server.url());
+    for is_release in [false, true] {
+        let lease = take(&slow, "a").await;
+        let late = proxy.hold_back(Trigger::containing(KEY));
+        let asked = async {
+            if is_release {
+                slow.release(&lease, Duration::ZERO).await
+            } else {
+                slow.extend(&lease, Duration::from_secs(900)).await
+            }
+        };
+        let given_up = tokio::time::timeout(Duration::from_millis(300), asked).await;
+        assert!(given_up.is_err(), "the server has not been asked");
+        in_time(late.sent()).await;
+        assert!(other_takes(&server, &other).await);
+        let before = item(&server, KEY).await;
+        in_time(late.deliver()).await;
+        assert_eq!(item(&server, KEY).await, before);
+        server.execute(&format!("delete {KEY}\r\n")).await;
+    }
+}
+
+/// Another node takes the lock after the key was deleted by hand.
+async fn other_takes(server: &Memcached, other: &MemcachedLockProvider) -> bool {
+    server.execute(&format!("delete {KEY}\r\n")).await;
+    take(other, "a").await.fencing_token().is_some()
+}
+
+/// Each owner of a runtime closes it when done; the provider goes on in the next one.
+#[test]
+fn a_provider_outlives_the_runtime_that_connected_it() {
+    let started = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = server_or_skip!(started.block_on(Memcached::start()));
+    let node = node(&server.url());
+    for _ in 0..3 {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let asked = request(&node, config("a"));
+        runtime.block_on(async {
+            let lease = match node.acquire(&asked).await.expect("the server answers") {
+                Acquisition::Granted(lease) => lease,
+                Acquisition::Refused(refusal) => panic!("it is free: {refusal:?}"),
+            };
+            let released = node.release(&lease, Duration::ZERO).await;
+            assert_eq!(released.expect("the server answers"), Ownership::Ours);
+        });
+    }
+}
+
+#[tokio::test]
+async fn each_operation_is_one_round_trip() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    assert!(is_free(&node).await);
+    let mut before = proxy.counters().round_trips;
+    let mut trips = || {
+        let now = proxy.counters().round_trips;
+        now - std::mem::replace(&mut before, now)
+    };
+    let lease = take(&node, "a").await;
+    assert_eq!(trips(), 1, "taking");
+    let refusal = refused(&node, "a").await;
+    assert_eq!(trips(), 1, "being refused");
+    assert!(
+        refusal
+            .remaining
+            .is_some_and(|left| left > Duration::from_secs(590))
+    );
+    for _ in 0..2 {
+        let extended = node.extend(&lease, Duration::from_secs(600)).await;
+        assert_eq!(extended.expect("the server answers"), Ownership::Ours);
+        assert_eq!(trips(), 1, "extending");
+    }
+    let released = node.release(&lease, Duration::from_secs(2)).await;
+    assert_eq!(released.expect("the server answers"), Ownership::Ours);
+    assert_eq!(trips(), 1, "releasing within `at_least`");
+    let lease = take(&node, "b").await;
+    assert_eq!(trips(), 1, "taking");
+    let released = node.release(&lease, Duration::ZERO).await;
+    assert_eq!(released.expect("the server answers"), Ownership::Ours);
+    assert_eq!(trips(), 1, "releasing");
+    assert_eq!(proxy.counters().connections, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tasks_share_a_few_connections_and_one_wins() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..300 {
+        let node = node.clone();
+        tasks.spawn(async move {
+            let asked = request(&node, config("a"));
+            node.acquire(&asked)
+                .await
+                .expect("the server answers")
+                .granted()
+        });
+    }
+    let answers = in_time(tasks.join_all()).await;
+    assert_eq!(answers.iter().flatten().count(), 1);
+    assert!(proxy.counters().connections <= 16, "{:?}", proxy.counters());
+}
