@@ -11,6 +11,8 @@ use super::table::LeaseEnd;
 use super::{LIMIT, SET_UP_LIMIT, SqlLocks};
 use crate::answers::{self, PauseAnswer, records};
 use crate::driver::Driver;
+use crate::fault::Fault;
+use crate::statements::TokenColumn;
 
 /// A statement of an operator, which is sent only once, because the database could not recognize a second copy.
 const ONCE: Nature = Nature {
@@ -43,7 +45,7 @@ impl<D: Driver> SqlLocks<D> {
     ///
     /// # Errors
     ///
-    /// The database cannot be queried, or the end of a pause is in the past by the clock set with [`SqlOptions::with_clock`].
+    /// The database cannot be queried, or the end of a pause is in the past by the clock set with [`SqlOptions::with_clock`](crate::SqlOptions::with_clock).
     ///
     /// # Cancel safety
     ///
@@ -148,7 +150,20 @@ impl Operation for Read<'_> {
             Selection::Prefix(_) => (admin.read_all(context.column), ""),
         };
         let values = context.values(name, Duration::ZERO);
-        let rows = context.fetch::<D>(connection, statement, &values).await?;
+        let rows = match self.0 {
+            Selection::Name(_) if context.column == TokenColumn::Present => {
+                let with_position = &admin.read_position;
+                let read = context.fetch::<D>(connection, with_position, &values);
+                match read.await {
+                    // A table without positions.
+                    Err(error) if D::fault(&error) == Some(Fault::MissingColumn) => {
+                        context.fetch::<D>(connection, statement, &values).await?
+                    }
+                    read => read?,
+                }
+            }
+            _ => context.fetch::<D>(connection, statement, &values).await?,
+        };
         let locks = rows.iter().map(records::lock);
         let mut locks = locks.collect::<Result<Vec<_>, _>>()?;
         if let Selection::Prefix(prefix) = self.0 {
