@@ -2,8 +2,9 @@
 
 use shedlock::testing::{Fault, FaultyProvider, always_held, with_provider};
 use shedlock::{
-    ErrorKind, EventKind, InMemoryLockProvider, LockError, LockEvent, LockProviderExt as _,
-    Outcome, RunOutcome, SchedulerLock, SkipReason, scheduler_lock,
+    ErrorKind, EventKind, HistoryOptions, InMemoryLockProvider, LockAdmin as _, LockError,
+    LockEvent, LockProviderExt as _, Outcome, RunOutcome, RunRecord, SchedulerLock, SkipReason,
+    scheduler_lock,
 };
 use shedlock_runtime::Operation;
 use shedlock_ui_tests::scheduler_lock::{
@@ -11,6 +12,7 @@ use shedlock_ui_tests::scheduler_lock::{
     on_skip, other_attributes, provider, return_types,
 };
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// Awaits the call twice: as it is, and while somebody holds the lock of this name.
 ///
@@ -296,6 +298,20 @@ mod failing {
         async { Err(error()) }
     }
 
+    /// An error that cannot be shown to people.
+    pub(super) struct Mute;
+
+    impl From<LockError> for Mute {
+        fn from(_error: LockError) -> Self {
+            Self
+        }
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn without_a_text() -> Result<(), Mute> {
+        Err(Mute)
+    }
+
     #[scheduler_lock(name = "fails", on_skip = value)]
     pub(super) async fn of_any_type<T: Copy + Send>(value: T) -> T {
         value
@@ -332,4 +348,29 @@ async fn a_result_says_whether_the_run_has_failed() {
         [failed, failed, failed, failed, failed, completed, completed]
     );
     drop(listening);
+}
+
+#[tokio::test]
+async fn the_text_of_an_error_is_in_the_history() {
+    let memory = InMemoryLockProvider::new().with_history(HistoryOptions::new());
+    with_provider(memory.clone(), async {
+        failing::plain().await.unwrap_err();
+        failing::by_another_name().await.unwrap_err();
+        assert!(failing::without_a_text().await.is_err());
+        // What is not known to have a text there has none.
+        failing::generic::<u8, LockError>(None).await.unwrap_err();
+    })
+    .await;
+    let ever = SystemTime::UNIX_EPOCH..SystemTime::now() + Duration::from_secs(86_400);
+    let mut runs = Vec::new();
+    // An entry is written in the background.
+    while runs.len() < 4 {
+        tokio::task::yield_now().await;
+        runs = memory.history("fails", ever.clone()).await.unwrap();
+    }
+    let text = |run: &RunRecord| run.error.clone().unwrap_or_default();
+    let mut texts: Vec<_> = runs.iter().map(text).collect();
+    texts.sort();
+    let told = "a failure of the job";
+    assert_eq!(texts, ["", "", told, told]);
 }

@@ -10,7 +10,7 @@ pub use std;
 pub use crate::run::skip::{ErrorValue, SkipValue, report as report_store_error};
 pub use given::{Keepable, ToProvider};
 pub use instant::{GivenInstant, Instant, IsText, IsTime};
-pub use returned::{IsNoResult, IsResult, Returned};
+pub use returned::{IsNoResult, IsResult, IsShownResult, Returned};
 pub use run::{body, run, run_then};
 
 use crate::process::registry::{self, SchedulerLockBuilder};

@@ -62,6 +62,17 @@ enum Ended {
     Cancelled,
 }
 
+impl Ended {
+    /// The error of a run that is no success.
+    fn error(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Well => None,
+            Self::Failed(error) => Some(error),
+            Self::Cancelled => Some(&"the scheduler was shut down"),
+        }
+    }
+}
+
 /// The running bodies of a scheduler, and the token that cancels them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Running {
@@ -196,11 +207,9 @@ where
         config: LockConfiguration,
         begun: &AtomicBool,
     ) -> Result<Outcome<Ended>, LockError> {
-        // A cancelled run is not a success either.
-        let has_failed = |ended: &Ended| !matches!(ended, Ended::Well);
         let run = self.run(begun);
         self.locks
-            .execute_with_failure_check(config, run, has_failed)
+            .execute_with_error(config, run, Ended::error)
             .await
     }
 

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use shedlock_runtime::{Clock, LockError, Operation};
-use shedlock_sql::{ColumnNames, DEFAULT_TABLE, Dialect, LockClock, Names, SqlLocks, SqlOptions};
+use shedlock_runtime::{Clock, HistoryOptions, LockError, Operation};
+use shedlock_sql::{
+    ColumnNames, DEFAULT_HISTORY_TABLE, DEFAULT_TABLE, Dialect, LockClock, Names, SqlLocks,
+    SqlOptions,
+};
 
 use crate::connections::Source;
 use crate::connections::own::OwnConnection;
@@ -36,6 +39,8 @@ pub struct PostgresLockProviderBuilder {
     table: String,
     columns: ColumnNames,
     options: SqlOptions,
+    history: Option<HistoryOptions>,
+    history_table: String,
 }
 
 enum Origin {
@@ -58,6 +63,8 @@ impl PostgresLockProviderBuilder {
             table: DEFAULT_TABLE.to_owned(),
             columns: ColumnNames::default(),
             options: SqlOptions::default(),
+            history: None,
+            history_table: DEFAULT_HISTORY_TABLE.to_owned(),
         }
     }
 
@@ -112,6 +119,22 @@ impl PostgresLockProviderBuilder {
         self
     }
 
+    /// Keeps a history of runs, in a table of its own: who ran what, when, for how long, with which end and with the text of which error.
+    ///
+    /// `ensure_schema` creates the table. A history whose table is missing, or may not be written, touches neither locks nor jobs: each
+    /// entry that cannot be made is a WARN line with the statement that helps, and a listener's event.
+    pub fn history(mut self, options: HistoryOptions) -> Self {
+        self.history = Some(options);
+        self
+    }
+
+    /// Sets the name of the table of the [`history`](Self::history), which may be `schema.table`. The default is `shedlock_history`, in the
+    /// schema of the table of locks.
+    pub fn history_table_name(mut self, name: impl Into<String>) -> Self {
+        self.history_table = name.into();
+        self
+    }
+
     /// Builds the provider without connecting. The provider connects at its first use.
     ///
     /// # Errors
@@ -141,6 +164,14 @@ impl PostgresLockProviderBuilder {
 
     fn try_build(self) -> Result<PostgresLockProvider, LockError> {
         let names = Names::new(DIALECT, &self.table, self.columns)?;
+        let options = match self.history {
+            Some(history) => {
+                let runs = Names::history(DIALECT, &self.history_table)?;
+                names.check_history(&runs)?;
+                self.options.with_history(runs, history)
+            }
+            None => self.options,
+        };
         let source = match self.origin {
             Origin::Source(PostgresSource(source)) => source,
             Origin::Url(url) => {
@@ -148,7 +179,7 @@ impl PostgresLockProviderBuilder {
                 Source::Own(Arc::new(own))
             }
         };
-        Ok(assemble(source, names, self.options))
+        Ok(assemble(source, names, options))
     }
 }
 
@@ -174,6 +205,8 @@ impl fmt::Debug for PostgresLockProviderBuilder {
             .field("table", &self.table)
             .field("columns", &self.columns)
             .field("options", &self.options)
+            .field("history", &self.history)
+            .field("history_table", &self.history_table)
             .finish_non_exhaustive()
     }
 }

@@ -3,38 +3,24 @@
 use std::error::Error;
 use std::fmt;
 
-use shedlock_sql::{Param, Values};
+use shedlock_sql::{Param, Value as Bound, Values};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 /// A value of a statement.
-pub(crate) enum Value<'a> {
-    Text(&'a str),
-    Integer(i64),
-    /// A duration of this many microseconds.
-    Interval(i64),
-}
+pub(crate) struct Value<'a>(Bound<'a>);
 
 impl<'a> Value<'a> {
     pub(crate) fn of(param: Param, values: &Values<'a>) -> Self {
-        match param {
-            Param::Name => Self::Text(values.name),
-            Param::First => Self::Text(values.first),
-            Param::Owner => Self::Text(values.owner),
-            Param::Lease => Self::Interval(values.lease),
-            Param::Now => Self::Integer(values.now),
-            Param::Until => Self::Integer(values.until),
-            Param::Number => Self::Integer(values.number),
-            Param::Attempts => Self::Integer(values.attempts),
-        }
+        Self(values.get(param))
     }
 
     /// The type with which a statement is prepared; the server's own guesses for one value contradict each other.
     pub(crate) fn type_of(param: Param) -> Type {
-        match Self::of(param, &Values::named("")) {
-            Value::Text(_) => Type::TEXT,
-            Value::Integer(_) => Type::INT8,
-            Value::Interval(_) => Type::INTERVAL,
+        match Values::named("").get(param) {
+            Bound::Text(_) => Type::TEXT,
+            Bound::Integer(_) => Type::INT8,
+            Bound::Duration(_) => Type::INTERVAL,
         }
     }
 }
@@ -45,10 +31,10 @@ impl ToSql for Value<'_> {
         expected: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        match self {
-            Self::Text(text) => text.to_sql(expected, out),
-            Self::Integer(integer) => integer.to_sql(expected, out),
-            Self::Interval(micros) => {
+        match self.0 {
+            Bound::Text(text) => text.to_sql(expected, out),
+            Bound::Integer(integer) => integer.to_sql(expected, out),
+            Bound::Duration(micros) => {
                 out.extend_from_slice(&micros.to_be_bytes());
                 // No days and no months.
                 out.extend_from_slice(&[0; 8]);

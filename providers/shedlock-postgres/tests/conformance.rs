@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_postgres::PostgresLockProvider;
 use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, Fencing, LockAdmin, LockProvider, SystemClock, async_trait,
+    BootInstant, Clock, ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, SystemClock,
+    async_trait,
 };
 use shedlock_testkit::Unavailable;
 use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek};
@@ -31,6 +32,11 @@ impl Subject {
 
     async fn provider(&self, node: &str) -> PostgresLockProvider {
         let builder = self.place.builder(self.via).await.node_name(node);
+        // A node keeps a history in our own table.
+        let builder = match self.table {
+            Table::Ours => builder.history(HistoryOptions::new()),
+            Table::ShedLocks => builder,
+        };
         builder.build().expect("the options are valid")
     }
 }

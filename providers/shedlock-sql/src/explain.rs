@@ -1,6 +1,8 @@
 //! Builds the [`LockError`] for an error of a database, for [`Driver::failed`](crate::Driver::failed) and
 //! [`Driver::unreachable`](crate::Driver::unreachable). The driver adds its own error as the source.
 
+mod history;
+
 use std::fmt;
 
 use shedlock_runtime::{ErrorKind, LockError};
@@ -28,7 +30,11 @@ type Explained = (ErrorKind, String, Option<String>);
 /// ```
 #[must_use]
 pub fn reported(names: &Names, fault: Fault, message: &str) -> LockError {
-    let explained = about_table(names, fault, message);
+    let explained = if names.is_history() {
+        history::about_table(names, fault, message)
+    } else {
+        about_table(names, fault, message)
+    };
     let (kind, problem, remedy) =
         explained.unwrap_or_else(|| about_connection(names, fault, message));
     let error = LockError::new(kind, problem);

@@ -64,6 +64,8 @@ pub enum Fault {
     /// A statement prepared by name is missing, or its name is already in use: a pooler sends each message on any of its connections to
     /// the server.
     Pooler,
+    /// The database has the row already, which another copy of the same request has written. Only the statements for MySQL report it.
+    Duplicate,
     /// Any other error.
     Other,
 }
@@ -145,6 +147,7 @@ impl Fault {
             | Self::Policy
             | Self::OutOfRange
             | Self::TooLong
+            | Self::Duplicate
             | Self::Other => Cure::None,
         }
     }
@@ -205,6 +208,7 @@ fn mysql(code: u16, message: &str) -> Fault {
         // --read-only (also from MariaDB 11.8 on), a read-only transaction, a server or a table that is read-only.
         1290 | 1792 | 1836 | 1036 => Fault::ReadOnly,
         1406 => Fault::TooLong,
+        1062 => Fault::Duplicate,
         1292 | 1441 => Fault::OutOfRange,
         // Access denied to the user, unknown database, an unknown way to log in.
         1045 | 1049 | 1698 | 1251 => Fault::Login,

@@ -19,9 +19,9 @@ pub use dialect::Dialect;
 pub use driver::{BoundStatement, Connection, Done, Driver, NoConnection, Reach, Replaced, Row};
 pub use fault::{Cure, Fault};
 pub use locks::{HeldRow, SqlLocks, SqlOptions, UserTransaction};
-pub use names::{ColumnNames, DEFAULT_TABLE, Names};
+pub use names::{ColumnNames, DEFAULT_HISTORY_TABLE, DEFAULT_TABLE, Names};
 pub use schema::SchemaReport;
 pub use statements::{
-    AdminStatements, LockClock, Param, PositionKind, Sending, Session, Statement, Statements,
-    TokenColumn, Values, lease_micros,
+    AdminStatements, LockClock, Param, PositionKind, RunValues, Sending, Session, Statement,
+    Statements, TokenColumn, Value, Values, lease_micros,
 };

@@ -3,7 +3,9 @@
 mod ask;
 mod cure;
 mod errors;
+mod find;
 mod held_row;
+mod history;
 mod inspect;
 mod once;
 mod operations;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, ErrorKind, Expiry, Fencing, Lease, LockError,
-    LockInfo, LockName, Overrule, Ownership, ProviderInfo, Selection,
+    Ownership, ProviderInfo, RunHistory,
 };
 use tokio::sync::Semaphore;
 
@@ -27,8 +29,8 @@ use crate::driver::Driver;
 use crate::names::Names;
 use crate::statements::LockClock;
 use ask::AskError;
+use history::History;
 use operations::{Acquire, AcquirePosition, Extend, Holder, Operation, Release};
-use operators::{Forget, Read};
 use table::Table;
 
 pub use held_row::{HeldRow, UserTransaction};
@@ -59,6 +61,7 @@ pub struct SqlLocks<D: Driver> {
     /// Whether an error has shown that there is a pooler which loses statements prepared by name.
     is_pooled: AtomicBool,
     table: ArcSwap<Table>,
+    history: Option<History>,
     /// Held by the call that retries at a busy row, if all calls share a connection.
     retrying: Semaphore,
 }
@@ -90,6 +93,7 @@ impl<D: Driver> SqlLocks<D> {
             clock: options.clock,
             persistent: options.persistent,
             is_pooled: AtomicBool::new(false),
+            history: options.history,
             retrying: Semaphore::new(1),
         }
     }
@@ -107,6 +111,12 @@ impl<D: Driver> SqlLocks<D> {
     /// The driver that was passed to [`new`](Self::new).
     pub fn driver(&self) -> &D {
         &self.driver
+    }
+
+    /// The history of runs, if [`SqlOptions::with_history`] has asked for one; see
+    /// [`LockProvider::run_history`](shedlock_runtime::LockProvider::run_history).
+    pub fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.history.is_some().then_some(self)
     }
 
     /// Takes the lock; see [`LockProvider::acquire`](shedlock_runtime::LockProvider::acquire).
@@ -189,60 +199,6 @@ impl<D: Driver> SqlLocks<D> {
         self.change(&release).await
     }
 
-    /// Reads the records of the selected locks, in no particular order.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be queried.
-    ///
-    /// # Cancel safety
-    ///
-    /// The call changes nothing.
-    pub async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
-        let limit = match selection {
-            Selection::Name(_) => LIMIT,
-            Selection::Prefix(_) => SET_UP_LIMIT,
-        };
-        self.ask_within(limit, &Read(selection)).await
-    }
-
-    /// Carries out an operator's pause, resume or forced release on the record of a lock. Returns false if there was nothing to change.
-    ///
-    /// The statement is sent only once. After an error of the kinds [`ErrorKind::Timeout`] and [`ErrorKind::Indeterminate`], the statement
-    /// may still be executed.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be queried, or the end of a pause is in the past by the clock set with [`SqlOptions::with_clock`].
-    ///
-    /// # Cancel safety
-    ///
-    /// The statement of a dropped call may still be executed.
-    pub async fn overrule(
-        &self,
-        lock: &LockName,
-        overrule: &Overrule<'_>,
-    ) -> Result<bool, LockError> {
-        operators::overrule(self, lock, overrule).await
-    }
-
-    /// Deletes a batch of the records of locks whose names begin with `prefix`, compared byte by byte, and that have been free for
-    /// `unused_for`. Returns the number of deleted records; zero means that there are no more.
-    ///
-    /// # Errors
-    ///
-    /// The database cannot be queried, or its user may not delete rows.
-    ///
-    /// # Cancel safety
-    ///
-    /// The batch of a dropped call may still be deleted.
-    pub async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
-        let deleted = self
-            .ask_within(LIMIT, &Forget::new(prefix, unused_for))
-            .await;
-        deleted.map_err(|error| self.needs_delete(error))
-    }
-
     /// Writes to the row of a held lock: extends or releases it.
     async fn change(&self, change: &impl Operation<Answer = u64>) -> Result<Ownership, LockError> {
         let reply = self.ask(change, LIMIT / 10 * 9).await?;
@@ -282,16 +238,6 @@ impl<D: Driver> SqlLocks<D> {
                 let problem = format!("no answer within {limit:?}");
                 Err(LockError::new(ErrorKind::Timeout, problem))
             }
-        }
-    }
-
-    /// Adds the `GRANT` for `DELETE` to an error: only `forget` deletes rows, so a user may lack just this privilege.
-    fn needs_delete(&self, error: LockError) -> LockError {
-        match error.kind() {
-            ErrorKind::Permission => {
-                error.with_remedy(format!("run: {}", self.names.grant_delete()))
-            }
-            _ => error,
         }
     }
 }

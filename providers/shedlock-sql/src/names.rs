@@ -1,12 +1,15 @@
 //! The names of the table and its columns, validated and quoted once.
 
 mod columns;
+mod history;
 mod texts;
 
 use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
 pub use columns::ColumnNames;
+use history::Contents;
+pub use history::DEFAULT_HISTORY_TABLE;
 
 /// The default name of the table, as in ShedLock.
 pub const DEFAULT_TABLE: &str = "shedlock";
@@ -25,6 +28,7 @@ pub const DEFAULT_TABLE: &str = "shedlock";
 #[derive(Debug, Clone)]
 pub struct Names {
     dialect: Dialect,
+    contents: Contents,
     parts: Vec<String>,
     /// The schema in which a table with an unqualified name was found.
     found: Option<String>,
@@ -37,6 +41,7 @@ impl Names {
     pub fn shedlock(dialect: Dialect) -> Self {
         Self {
             dialect,
+            contents: Contents::Locks,
             parts: vec![DEFAULT_TABLE.to_owned()],
             found: None,
             columns: ColumnNames::default(),
@@ -65,6 +70,7 @@ impl Names {
         check_schema_is_shared(dialect, &parts)?;
         let names = Self {
             dialect,
+            contents: Contents::Locks,
             parts,
             found: None,
             columns,
@@ -145,10 +151,12 @@ impl Names {
         &self.columns
     }
 
-    /// The statement that creates the table, with columns for fencing tokens and positions, unless the table exists.
+    /// The statement that creates the table, with columns for fencing tokens and positions, unless the table exists. For the
+    /// [history](Self::history), one or two statements that create its table and its index.
     #[must_use]
     pub fn ddl(&self) -> String {
         let template = match self.dialect {
+            dialect if self.is_history() => Self::history_ddl(dialect),
             Dialect::Postgres => include_str!("../ddl/postgres.sql"),
             Dialect::MySql => include_str!("../ddl/mysql.sql"),
             Dialect::Sqlite => include_str!("../ddl/sqlite.sql"),
@@ -156,10 +164,15 @@ impl Names {
         self.fill_in(template).trim_end().to_owned()
     }
 
-    /// The statement that grants a user the privileges that locks need, with a placeholder for the user's name.
+    /// The statement that grants a user the privileges that locks need, or the [history](Self::history), with a placeholder for the user's
+    /// name.
     #[must_use]
     pub fn grant(&self) -> String {
-        self.granting("SELECT, INSERT, UPDATE")
+        self.granting(if self.is_history() {
+            "SELECT, INSERT, DELETE"
+        } else {
+            "SELECT, INSERT, UPDATE"
+        })
     }
 
     /// The statement that grants a user `DELETE`, which only [`AdminStatements::prune`](crate::AdminStatements::prune) needs.

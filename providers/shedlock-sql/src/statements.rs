@@ -2,10 +2,12 @@
 
 mod admin;
 mod fragments;
+mod history;
 mod position;
 mod statement;
 pub(crate) mod template;
 mod transaction;
+mod values;
 
 use std::time::Duration;
 
@@ -17,9 +19,11 @@ use fragments::Setting;
 use template::{Builder, Variant};
 
 pub use admin::AdminStatements;
+pub(crate) use history::{Deletion, HistoryStatements, any_of};
 pub use position::PositionKind;
-pub use statement::{Param, Statement, Values};
+pub use statement::Statement;
 pub(crate) use transaction::TransactionStatements;
+pub use values::{Param, RunValues, Value, Values};
 
 /// The clock by which a lease ends.
 ///

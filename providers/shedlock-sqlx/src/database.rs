@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use shedlock_runtime::LockError;
-use shedlock_sql::{BoundStatement, Dialect, Done, Fault, Param, Row};
+use shedlock_sql::{BoundStatement, Dialect, Done, Fault, Row, Value};
 use sqlx::Pool;
 use sqlx::database::HasStatementCache;
 use sqlx::error::DatabaseError;
@@ -145,8 +145,8 @@ pub(crate) fn query<'q, DB>(
 ) -> Query<'q, DB, <DB as Database>::Arguments>
 where
     DB: Backend,
-    &'q str: Encode<'q, DB> + Type<DB>,
-    i64: Encode<'q, DB> + Type<DB>,
+    Option<&'q str>: Encode<'q, DB> + Type<DB>,
+    Option<i64>: Encode<'q, DB> + Type<DB>,
     DB::Lease: for<'e> Encode<'e, DB> + Type<DB>,
 {
     let BoundStatement {
@@ -158,15 +158,10 @@ where
     statement
         .params()
         .iter()
-        .fold(query, |query, param| match param {
-            Param::Name => query.bind(values.name),
-            Param::First => query.bind(values.first),
-            Param::Owner => query.bind(values.owner),
-            Param::Lease => query.bind(DB::lease(values.lease)),
-            Param::Until => query.bind(values.until),
-            Param::Now => query.bind(values.now),
-            Param::Number => query.bind(values.number),
-            Param::Attempts => query.bind(values.attempts),
+        .fold(query, |query, param| match values.get(*param) {
+            Value::Text(text) => query.bind(text),
+            Value::Integer(integer) => query.bind(integer),
+            Value::Duration(micros) => query.bind(DB::lease(micros)),
         })
 }
 

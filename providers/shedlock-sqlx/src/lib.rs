@@ -1,5 +1,6 @@
 //! Lock providers of [shedlock](https://docs.rs/shedlock) for PostgreSQL, MySQL, MariaDB and SQLite over [`sqlx`]. The page [`night`]
-//! describes what happens while the database fails over, restarts or is busy; the page [`runs`], how each slot, instant and step is run once.
+//! describes what happens while the database fails over, restarts or is busy; the page [`runs`], how each slot, instant and step is run once;
+//! the page [`history`], what is kept of past runs.
 //!
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
@@ -29,6 +30,10 @@ pub mod night {}
 #[cfg(any(doc, all(doctest, feature = "postgres")))]
 #[doc = include_str!("../docs/runs.md")]
 pub mod runs {}
+
+#[cfg(any(doc, all(doctest, feature = "postgres")))]
+#[doc = include_str!("../docs/history.md")]
+pub mod history {}
 
 pub use database::SqlDatabase;
 pub use shedlock_sql::{ColumnNames, LockClock, SchemaReport};

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use shedlock_runtime::{Clock, LockError, Operation};
-use shedlock_sql::{ColumnNames, DEFAULT_TABLE, LockClock, Names, SqlLocks, SqlOptions};
+use shedlock_runtime::{Clock, HistoryOptions, LockError, Operation};
+use shedlock_sql::{
+    ColumnNames, DEFAULT_HISTORY_TABLE, DEFAULT_TABLE, LockClock, Names, SqlLocks, SqlOptions,
+};
 use sqlx::Pool;
 
 use crate::connections::Source;
@@ -34,6 +36,8 @@ pub struct SqlxLockProviderBuilder<DB: SqlDatabase> {
     table: String,
     columns: ColumnNames,
     options: SqlOptions,
+    history: Option<HistoryOptions>,
+    history_table: String,
 }
 
 enum Origin<DB: SqlDatabase> {
@@ -56,6 +60,8 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
             table: DEFAULT_TABLE.to_owned(),
             columns: ColumnNames::default(),
             options: SqlOptions::default(),
+            history: None,
+            history_table: DEFAULT_HISTORY_TABLE.to_owned(),
         }
     }
 
@@ -110,6 +116,22 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
         self
     }
 
+    /// Keeps a history of runs, in a table of its own: who ran what, when, for how long, with which end and with the text of which error.
+    ///
+    /// `ensure_schema` creates the table. A history whose table is missing, or may not be written, touches neither locks nor jobs: each
+    /// entry that cannot be made is a WARN line with the statement that helps, and a listener's event.
+    pub fn history(mut self, options: HistoryOptions) -> Self {
+        self.history = Some(options);
+        self
+    }
+
+    /// Sets the name of the table of the [`history`](Self::history), which may be `schema.table`. The default is `shedlock_history`, in the
+    /// schema of the table of locks.
+    pub fn history_table_name(mut self, name: impl Into<String>) -> Self {
+        self.history_table = name.into();
+        self
+    }
+
     /// Builds the provider without connecting. The provider connects at its first use.
     ///
     /// # Errors
@@ -141,6 +163,11 @@ impl<DB: SqlDatabase> SqlxLockProviderBuilder<DB> {
     fn try_build(mut self) -> Result<SqlxLockProvider<DB>, LockError> {
         let columns = std::mem::take(&mut self.columns);
         let names = Names::new(DB::DIALECT, &self.table, columns)?;
+        if let Some(history) = self.history {
+            let runs = Names::history(DB::DIALECT, &self.history_table)?;
+            names.check_history(&runs)?;
+            self.options = self.options.with_history(runs, history);
+        }
         let source = match &self.origin {
             Origin::Pool(pool) => Source::from_pool(pool.clone()),
             Origin::Url(url) => Source::from_servers(DB::options(url)?),
@@ -172,6 +199,8 @@ impl<DB: SqlDatabase> fmt::Debug for SqlxLockProviderBuilder<DB> {
             .field("table", &self.table)
             .field("columns", &self.columns)
             .field("options", &self.options)
+            .field("history", &self.history)
+            .field("history_table", &self.history_table)
             .finish_non_exhaustive()
     }
 }

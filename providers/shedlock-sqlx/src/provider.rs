@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Lease, LockError, LockName, LockProvider, Operation, Ownership,
-    ProviderInfo,
+    ProviderInfo, RunHistory,
 };
 use shedlock_sql::{SchemaReport, SqlLocks};
 use sqlx::Pool;
@@ -99,7 +99,8 @@ impl<DB: SqlDatabase> SqlxLockProvider<DB> {
     }
 
     /// Creates the table if it does not exist, with a column for fencing tokens and room for every valid lock name. Nodes on
-    /// the JVM can use the table too. An existing table is not changed.
+    /// the JVM can use the table too. If the builder asked for a history, its table and index are created as well. An existing table is not
+    /// changed.
     ///
     /// # Errors
     ///
@@ -115,6 +116,9 @@ impl<DB: SqlDatabase> SqlxLockProvider<DB> {
 
     /// Inspects the table and the session: whether columns are missing or have wrong types, whether the name is the primary
     /// key, and whether time zones would make nodes disagree.
+    ///
+    /// If the builder asked for a history, its table must have its columns, and the database's user must be allowed to read, insert and
+    /// delete.
     ///
     /// The report lists limitations with which locks still work. The table in ShedLock's documentation, for example, has no column
     /// for fencing tokens.
@@ -163,5 +167,9 @@ impl<DB: SqlDatabase> LockProvider for SqlxLockProvider<DB> {
 
     async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         self.locks.forget(prefix, unused_for).await
+    }
+
+    fn run_history(&self) -> Option<&dyn RunHistory> {
+        self.locks.run_history()
     }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, Fencing, LockAdmin, LockProvider, SystemClock, async_trait,
+    BootInstant, Clock, ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, SystemClock,
+    async_trait,
 };
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::Unavailable;
@@ -30,6 +31,16 @@ impl<DB: TestStore> Subject<DB> {
         let place = Place::with(table).await?;
         Ok(Self { place, table, via })
     }
+
+    /// A node, which keeps a history in our own table.
+    fn provider(&self, name: &str) -> SqlxLockProvider<DB> {
+        let builder = self.place.builder(self.via).node_name(name);
+        let builder = match self.table {
+            Table::Ours => builder.history(HistoryOptions::new()),
+            Table::ShedLocks => builder,
+        };
+        builder.build().expect("the options are valid")
+    }
 }
 
 #[async_trait]
@@ -46,13 +57,11 @@ impl<DB: TestStore> Harness for Subject<DB> {
     }
 
     async fn node(&self, name: &str) -> Arc<dyn LockProvider> {
-        let built = self.place.builder(self.via).node_name(name).build();
-        shared(built.expect("the options are valid"))
+        shared(self.provider(name))
     }
 
     async fn admin(&self, name: &str) -> Option<Arc<dyn LockAdmin>> {
-        let built = self.place.builder(self.via).node_name(name).build();
-        Some(Arc::new(built.expect("the options are valid")))
+        Some(Arc::new(self.provider(name)))
     }
 
     fn address(&self) -> Option<String> {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, Lease, LockAdmin as _, LockConfiguration, LockProvider, SkipReason,
+    AcquireRequest, Acquisition, HistoryOptions, Lease, LockAdmin as _, LockConfiguration,
+    LockProvider, LockProviderExt as _, RunOutcome, RunRecord, SkipReason,
 };
 use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider, SqliteLockProvider};
 use shedlock_testkit::server_or_skip;
@@ -76,6 +77,32 @@ impl CountingPostgres {
             bytes.parse().expect("a number"),
         )
     }
+}
+
+#[tokio::test]
+async fn postgres_statements_of_a_history() {
+    let counting = server_or_skip!(CountingPostgres::start().await);
+    let builder = PostgresLockProvider::builder_from_url(&counting.url);
+    let provider = builder.history(HistoryOptions::new()).connect().await;
+    let provider = provider.expect("the database is there");
+    let made = provider.ensure_schema().await;
+    made.expect("the tables can be made");
+    let history = provider.run_history().expect("the builder asked for one");
+    let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_900_000_000);
+    for (took, statements) in [(0, 3), (1, 1), (31, 1), (32, 3)] {
+        counting.reset().await;
+        let ended = began + Duration::from_micros(took);
+        let run = RunRecord::new("a", "web-2", began..ended, RunOutcome::Completed);
+        history.append(&run).await.expect("the database answers");
+        let asked = counting.asked().await.0;
+        assert_eq!(asked, statements, "a run of {took} microseconds");
+    }
+    let _held = acquire(&provider, "a").await.expect("the lock is free");
+    counting.reset().await;
+    let config = LockConfiguration::new("a", "10m").expect("a legal configuration");
+    let skipped = provider.try_lock(config).await;
+    assert!(skipped.expect("the database answers").is_none());
+    assert_eq!(counting.asked().await, (1, 0), "a skip");
 }
 
 #[tokio::test]

@@ -69,14 +69,14 @@ fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
         on_skip,
         on_error,
     } = answers(plan, span, &private);
-    let has_failed = has_failed(plan, &private);
+    let error_of = error_of(plan, &private);
     // The job is bound first: what its values borrow for a moment must not live across the await. The body is pinned here,
     // because the future of an async function keeps an argument apart from what is made of it: the body would be in it twice.
     // What is returned is bound, because what else is in a tail expression would be dropped after the job in edition 2021.
     quote_spanned! {span=>
         let job = #job;
         let body = #private::body::<#ty, _>(async move { #body });
-        let returned = #private::#run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #has_failed).await;
+        let returned = #private::#run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #error_of).await;
         returned
     }
 }
@@ -153,15 +153,15 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
     job
 }
 
-/// Whether what the body returned is a failure.
-fn has_failed(plan: &Plan, private: &TokenStream) -> TokenStream {
+/// The error that the body returned, if any.
+fn error_of(plan: &Plan, private: &TokenStream) -> TokenStream {
     if !plan.output.may_be_a_result() {
-        return quote!(|_| false);
+        return quote!(|_| #private::core::option::Option::None);
     }
     quote_spanned! {hidden(plan.output.span)=>
         |value| {
-            use #private::{IsNoResult as _, IsResult as _};
-            (&#private::Returned(value)).has_failed()
+            use #private::{IsNoResult as _, IsResult as _, IsShownResult as _};
+            (&&#private::Returned(value)).error()
         }
     }
 }

@@ -36,7 +36,7 @@ where
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
-                |_| false,
+                |_| ::shedlock::__private::core::option::Option::None,
             )
             .await;
         returned

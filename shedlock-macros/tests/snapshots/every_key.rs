@@ -38,8 +38,10 @@ where
             |#[allow(unused_variables)] reason| Report::skipped(reason),
             |#[allow(unused_variables)] error| Report::failed(error),
             |value| {
-                use ::platform::locks::__private::{IsNoResult as _, IsResult as _};
-                (&::platform::locks::__private::Returned(value)).has_failed()
+                use ::platform::locks::__private::{
+                    IsNoResult as _, IsResult as _, IsShownResult as _,
+                };
+                (&&::platform::locks::__private::Returned(value)).error()
             },
         )
         .await;

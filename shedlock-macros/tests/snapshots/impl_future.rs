@@ -16,7 +16,7 @@ fn job(count: u32) -> impl Future<Output = Option<u32>> + Send {
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
-                |_| false,
+                |_| ::shedlock::__private::core::option::Option::None,
             )
             .await;
         returned

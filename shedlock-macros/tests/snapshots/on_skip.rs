@@ -22,8 +22,10 @@ async fn report() -> Report {
                 Report::skipped(reason)
             },
             |value| {
-                use ::shedlock::__private::{IsNoResult as _, IsResult as _};
-                (&::shedlock::__private::Returned(value)).has_failed()
+                use ::shedlock::__private::{
+                    IsNoResult as _, IsResult as _, IsShownResult as _,
+                };
+                (&&::shedlock::__private::Returned(value)).error()
             },
         )
         .await;

@@ -18,7 +18,7 @@ async fn nightly_report() {
             ::shedlock::__private::core::pin::pin!(body),
             |reason| ::shedlock::__private::skip_value::<()>(reason),
             |error| ::shedlock::__private::error_value::<()>(error),
-            |_| false,
+            |_| ::shedlock::__private::core::option::Option::None,
         )
         .await;
     returned

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::fmt::Display;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -202,7 +203,7 @@ impl LockState {
     }
 
     /// Enters the run in the provider's history, if the provider keeps one. Only the first call does.
-    pub(crate) fn enter_in_history(&self, outcome: RunOutcome) {
+    pub(crate) fn enter_in_history(&self, outcome: RunOutcome, error: Option<&str>) {
         if self.leave_out_of_history() || self.provider.run_history().is_none() {
             return;
         }
@@ -212,6 +213,10 @@ impl LockState {
         let run = RunRecord::new(self.name().as_str(), &self.node(), ran, outcome)
             .with_fencing_token(lease.fencing_token())
             .with_position(self.position_of_run());
+        let run = match error {
+            Some(error) => run.with_error(error),
+            None => run,
+        };
         let runtime = self.runtime.clone();
         history::write(&self.provider, &self.subject, run, self.timeout, runtime);
     }
@@ -223,6 +228,12 @@ impl LockState {
             is_done: lease.is_done(),
             ..position
         })
+    }
+
+    /// The text of the error with which a run has failed, if the provider's history wants it.
+    pub(crate) fn error_text(&self, error: &dyn Display) -> Option<String> {
+        self.provider.run_history()?;
+        history::error_text(error)
     }
 
     /// Records that the run needs no entry in the history any more. Returns whether that was known.

@@ -1,5 +1,7 @@
 //! The entry of a run in the provider's history. A history that is slow or fails touches neither the lock nor the body.
 
+use std::fmt::{self, Display, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -41,6 +43,26 @@ pub(crate) fn crashed(
     .with_fencing_token(predecessor.fencing_token)
     .with_position(predecessor.position);
     write(provider, subject, run, timeout, Handle::try_current().ok());
+}
+
+/// The beginning of the text of an error; `None` if the text is empty, or if the error panics while it is shown.
+pub(crate) fn error_text(error: &dyn Display) -> Option<String> {
+    let mut text = Beginning::default();
+    // The alternate form, in which some errors also show their causes. Its own error means that the text is long enough.
+    let shown = catch_unwind(AssertUnwindSafe(|| write!(text, "{error:#}")));
+    (shown.is_ok() && !text.0.is_empty()).then_some(text.0)
+}
+
+/// The first characters of a text of any length.
+#[derive(Default)]
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let room = RunRecord::MAX_ERROR_CHARS.saturating_sub(self.0.chars().count());
+        self.0.extend(piece.chars().take(room));
+        if room == 0 { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// The time of day at which a run began that ends now.
@@ -107,5 +129,36 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         ON_THEIR_WAY.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shows itself without an end, or not at all.
+    enum Odd {
+        Endless,
+        Panics,
+    }
+
+    impl Display for Odd {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self {
+                Self::Endless => loop {
+                    f.write_str("é and ")?;
+                },
+                Self::Panics => panic!("on purpose"),
+            }
+        }
+    }
+
+    #[test]
+    fn odd_errors_are_entered_too() {
+        let text = error_text(&Odd::Endless).unwrap();
+        assert_eq!(text.chars().count(), RunRecord::MAX_ERROR_CHARS);
+        assert_eq!(error_text(&Odd::Panics), None);
+        assert_eq!(error_text(&""), None);
+        assert_eq!(error_text(&"out of paper").as_deref(), Some("out of paper"));
     }
 }

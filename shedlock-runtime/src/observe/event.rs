@@ -149,7 +149,8 @@ pub enum EventKind {
         /// How long the lock stays taken if no further release succeeds.
         left: Duration,
     },
-    /// A run that has ended could not be entered in the provider's history. The lock and the run are not affected.
+    /// A run that has ended could not be entered in the provider's history, or old runs could not be deleted from the history. The lock and
+    /// the run are not affected.
     HistoryFailed {
         /// Why the entry could not be written.
         error: LockError,

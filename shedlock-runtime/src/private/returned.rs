@@ -1,28 +1,42 @@
-//! Whether what a body returned is a failure, by its type: aliases of `Result` are `Result`s too.
+//! Which error a body returned, if any, by the type of what it returned: aliases of `Result` are `Result`s too.
 
-/// What a call returned, to be asked whether it is a failure: a `Result` answers for itself, by [`IsResult`]; what is none, one
-/// reference later, by [`IsNoResult`].
+use std::fmt::Display;
+
+/// What a call returned, to be asked for its error. A `Result` whose error can be shown answers by [`IsShownResult`], another `Result` by
+/// [`IsResult`], and what is no `Result` by [`IsNoResult`]: the compiler tries them in this order for `(&&Returned(value)).error()`.
 #[derive(Debug)]
-pub struct Returned<'a, T>(pub &'a T);
+pub struct Returned<'v, T>(pub &'v T);
 
 /// See [`Returned`].
-pub trait IsResult {
-    /// Whether it is an `Err`.
-    fn has_failed(&self) -> bool;
+pub trait IsShownResult<'v> {
+    /// The error, if it is an `Err`.
+    fn error(&self) -> Option<&'v dyn Display>;
 }
 
-impl<T, E> IsResult for Returned<'_, Result<T, E>> {
-    fn has_failed(&self) -> bool {
-        self.0.is_err()
+impl<'v, T, E: Display> IsShownResult<'v> for &Returned<'v, Result<T, E>> {
+    fn error(&self) -> Option<&'v dyn Display> {
+        self.0.as_ref().err().map(|error| error as _)
     }
 }
 
 /// See [`Returned`].
-pub trait IsNoResult {
-    /// Never.
-    fn has_failed(&self) -> bool {
-        false
+pub trait IsResult<'v> {
+    /// An empty text for an error that has none, if it is an `Err`.
+    fn error(&self) -> Option<&'v dyn Display>;
+}
+
+impl<'v, T, E> IsResult<'v> for &&Returned<'v, Result<T, E>> {
+    fn error(&self) -> Option<&'v dyn Display> {
+        self.0.is_err().then_some(&"" as _)
     }
 }
 
-impl<T> IsNoResult for &Returned<'_, T> {}
+/// See [`Returned`].
+pub trait IsNoResult<'v> {
+    /// None.
+    fn error(&self) -> Option<&'v dyn Display> {
+        None
+    }
+}
+
+impl<'v, T> IsNoResult<'v> for Returned<'v, T> {}

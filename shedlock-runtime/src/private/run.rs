@@ -1,5 +1,6 @@
 //! Running a body, and returning something else where it does not run.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -11,7 +12,7 @@ use crate::values::outcome::{Outcome, SkipReason};
 
 /// What became of the call. A macro: as an async function it would make every call's future larger.
 macro_rules! attempt {
-    ($job:ident, $body:ident, $has_failed:ident) => {{
+    ($job:ident, $body:ident, $error_of:ident) => {{
         // A panic shows no line of the user's: the name tells which function it is about.
         let resolved = $job.resolve();
         match resolved.map_err(|error| error.about(LockName::new($job.name()).ok())) {
@@ -20,7 +21,7 @@ macro_rules! attempt {
                 return body.await;
             }
             Ok(ResolvedCall::Locked(provider, config)) => {
-                let ran = executor::run(&provider, &config, ($body, $has_failed)).await;
+                let ran = executor::run(&provider, &config, ($body, $error_of)).await;
                 ran.map_err(|error| error.with_provider_id(provider.as_ref().info().id()))
             }
             Err(error) => Err(error),
@@ -43,9 +44,9 @@ pub async fn run<R, F: Future<Output = R>>(
     body: Pin<&mut Option<F>>,
     on_skip: impl FnOnce(&SkipReason) -> R,
     on_error: impl FnOnce(LockError) -> R,
-    has_failed: fn(&R) -> bool,
+    error_of: for<'v> fn(&'v R) -> Option<&'v dyn Display>,
 ) -> R {
-    match attempt!(job, body, has_failed) {
+    match attempt!(job, body, error_of) {
         Ok(Outcome::Executed(value)) => value,
         Ok(Outcome::Skipped(reason)) => on_skip(&reason),
         Err(error) => on_error(error),
@@ -62,14 +63,14 @@ pub async fn run_then<R, F, S, E>(
     body: Pin<&mut Option<F>>,
     on_skip: impl FnOnce(SkipReason) -> S,
     on_error: impl FnOnce(LockError) -> E,
-    has_failed: fn(&R) -> bool,
+    error_of: for<'v> fn(&'v R) -> Option<&'v dyn Display>,
 ) -> R
 where
     F: Future<Output = R>,
     S: Future<Output = R>,
     E: Future<Output = R>,
 {
-    match attempt!(job, body, has_failed) {
+    match attempt!(job, body, error_of) {
         Ok(Outcome::Executed(value)) => value,
         Ok(Outcome::Skipped(reason)) => on_skip(reason).await,
         Err(error) => on_error(error).await,

@@ -1,5 +1,6 @@
 //! Running a future under a lock: the only place that polls a user's future.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use crate::hold::guard;
 use crate::observe::events::{self, HeldLock as _};
 use crate::run::context;
-use crate::run::gate::{Gate, IsFailure};
+use crate::run::gate::{ErrorOf, Gate};
 use crate::seam::info::ProviderInfo;
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
@@ -107,13 +108,59 @@ impl LockingTaskExecutor {
         task: F,
         is_failure: fn(&F::Output) -> bool,
     ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
+        self.execute_and_look(config, task, move |value| {
+            is_failure(value).then_some(&"" as _)
+        })
+    }
+
+    /// Runs `task` as [`execute_with_failure_check`](Self::execute_with_failure_check) does, and calls `error_of` with the value that `task`
+    /// returned. If `error_of` returns an error, the run has failed, and the provider's history, if it keeps one, has the error's text.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the call is dropped, `task` is dropped as well, and the lock is released in the background.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), shedlock_runtime::LockError> {
+    /// use shedlock_runtime::{InMemoryLockProvider, LockConfiguration, LockingTaskExecutor};
+    ///
+    /// let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    /// let config = LockConfiguration::new("nightly_report", "10m")?;
+    /// let task = async { Err::<(), _>("the printer is out of paper") };
+    /// let outcome = executor.execute_with_error(config, task, |printed| printed.as_ref().err().map(|error| error as _)).await?;
+    /// assert_eq!(outcome.executed(), Some(Err("the printer is out of paper")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn execute_with_error<F: Future>(
+        &self,
+        config: LockConfiguration,
+        task: F,
+        error_of: for<'v> fn(&'v F::Output) -> Option<&'v dyn Display>,
+    ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
+        self.execute_and_look(config, task, error_of)
+    }
+
+    fn execute_and_look<F: Future>(
+        &self,
+        config: LockConfiguration,
+        task: F,
+        error_of: impl ErrorOf<F::Output>,
+    ) -> impl Future<Output = Result<Outcome<F::Output>, LockError>> {
         // On the heap: an async block stores both its captures and what is pinned in the block, so it would contain the task twice.
         let task = Box::pin(task);
         async move {
             if context::holds(&*self.provider, config.name().as_str()) {
                 return Ok(Outcome::Executed(task.await));
             }
-            run(&self.provider, &config, (pin!(Some(task)), is_failure)).await
+            run(&self.provider, &config, (pin!(Some(task)), error_of)).await
         }
     }
 }
@@ -122,7 +169,7 @@ impl LockingTaskExecutor {
 pub(crate) async fn run<F: Future>(
     provider: &Arc<dyn LockProvider>,
     config: &LockConfiguration,
-    body: (Pin<&mut Option<F>>, IsFailure<F::Output>),
+    body: (Pin<&mut Option<F>>, impl ErrorOf<F::Output>),
 ) -> Result<Outcome<F::Output>, LockError> {
     let span = events::run_span(config, provider.as_ref().info());
     // Pinned here, so that the span wraps a pointer and the future is not copied.

@@ -1,6 +1,7 @@
 //! The poll gate checks the lease before each poll of a body. A body whose lease has ended is dropped, unless `on_lost` is
 //! "notify".
 
+use std::fmt::Display;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -17,16 +18,18 @@ use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::options::OnLost;
 use crate::values::outcome::RunOutcome;
 
-/// Whether the value that a body returned is a failure.
-pub(crate) type IsFailure<T> = fn(&T) -> bool;
+/// Returns the error in the value that a body returned, if the value is a failure. The text of the error may be empty.
+pub(crate) trait ErrorOf<T>: for<'v> Fn(&'v T) -> Option<&'v dyn Display> + Unpin {}
+
+impl<T, E: for<'v> Fn(&'v T) -> Option<&'v dyn Display> + Unpin> ErrorOf<T> for E {}
 
 /// A body that runs as the holder of a lock.
 ///
 /// Before each poll, the deadline is compared with the forward clock, so a process that was stopped for longer than the
 /// lease does no further work. The gate borrows the body from the caller, so that no layer of futures copies the body.
-pub(crate) struct Gate<'b, F: Future> {
+pub(crate) struct Gate<'b, F: Future, E: ErrorOf<F::Output>> {
     body: Pin<&'b mut Option<F>>,
-    is_failure: IsFailure<F::Output>,
+    error_of: E,
     state: &'b Arc<LockState>,
     on_lost: OnLost,
     /// How often the lease is extended; `None` if the lease is not extended.
@@ -37,9 +40,9 @@ pub(crate) struct Gate<'b, F: Future> {
     watch: Option<Box<Watch>>,
 }
 
-impl<'b, F: Future> Gate<'b, F> {
+impl<'b, F: Future, E: ErrorOf<F::Output>> Gate<'b, F, E> {
     pub(crate) fn new(
-        (body, is_failure): (Pin<&'b mut Option<F>>, IsFailure<F::Output>),
+        (body, error_of): (Pin<&'b mut Option<F>>, E),
         state: &'b Arc<LockState>,
         on_lost: OnLost,
         period: Option<Duration>,
@@ -47,7 +50,7 @@ impl<'b, F: Future> Gate<'b, F> {
         state.begin_body(on_lost);
         Self {
             body,
-            is_failure,
+            error_of,
             state,
             on_lost,
             period,
@@ -68,11 +71,11 @@ impl<'b, F: Future> Gate<'b, F> {
         if body.is_some() {
             context::enter_to_drop(Arc::clone(self.state), || body.set(None));
         }
-        self.finish(outcome);
+        self.finish(outcome, None);
     }
 
-    /// Ends the run of a body that has been dropped.
-    fn finish(&mut self, outcome: RunOutcome) {
+    /// Ends the run of a body that has been dropped. `error` is the text of the error with which the run failed, if there is one.
+    fn finish(&mut self, outcome: RunOutcome, error: Option<&str>) {
         if let Some(watch) = self.watch.take() {
             watch.end(self.state);
         }
@@ -81,7 +84,7 @@ impl<'b, F: Future> Gate<'b, F> {
             self.state.note_done();
         }
         events::finished(&**self.state, outcome);
-        self.state.enter_in_history(outcome);
+        self.state.enter_in_history(outcome, error);
     }
 
     /// Does what is due for the lease, and checks the lease. Returns the outcome if the body must end, and `None` if it may be polled.
@@ -122,7 +125,7 @@ impl<'b, F: Future> Gate<'b, F> {
     }
 }
 
-impl<F: Future> Future for Gate<'_, F> {
+impl<F: Future, E: ErrorOf<F::Output>> Future for Gate<'_, F, E> {
     type Output = Result<F::Output, LockError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -148,11 +151,13 @@ impl<F: Future> Future for Gate<'_, F> {
                 if !late.is_zero() && !this.state.snapshot().was_stolen() {
                     events::overrun(&**this.state, late);
                 }
-                this.finish(if (this.is_failure)(&value) {
-                    RunOutcome::Failed
-                } else {
-                    RunOutcome::Completed
-                });
+                match (this.error_of)(&value) {
+                    Some(error) => {
+                        let error = this.state.error_text(error);
+                        this.finish(RunOutcome::Failed, error.as_deref());
+                    }
+                    None => this.finish(RunOutcome::Completed, None),
+                }
                 Poll::Ready(Ok(value))
             }
             Poll::Pending => {
@@ -165,7 +170,7 @@ impl<F: Future> Future for Gate<'_, F> {
 
 // The gate is dropped before the lock is released, so that the destructors of a body that panicked or was dropped also run
 // under the lock.
-impl<F: Future> Drop for Gate<'_, F> {
+impl<F: Future, E: ErrorOf<F::Output>> Drop for Gate<'_, F, E> {
     fn drop(&mut self) {
         // The body is also still recorded as running if its destructor has panicked within `poll`.
         if self.state.snapshot().body().is_some() {

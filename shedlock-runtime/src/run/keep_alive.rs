@@ -61,7 +61,7 @@ impl Lock {
             period.check(at_most)?;
             let work = pin!(Some(work));
             Gate::new(
-                (work, |_| false),
+                (work, |_: &_| None),
                 self.state(),
                 OnLost::Cancel,
                 period.period(at_most),

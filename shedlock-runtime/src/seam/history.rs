@@ -1,5 +1,7 @@
 //! What ran: one entry for each run, in stores that keep a history.
 
+mod options;
+
 use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -7,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use humantime::format_duration;
 
-use crate::values::duration::ToDuration;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::moment::Moment;
 use crate::values::name::LockName;
@@ -15,10 +16,7 @@ use crate::values::outcome::RunOutcome;
 use crate::values::position::Position;
 use crate::values::printable::{Printable, printable};
 
-/// A longer text of an error is cut.
-const MAX_ERROR_CHARS: usize = 500;
-/// Entries of clocks that are this far apart may have to be compared.
-const SHORTEST_AGE: Duration = Duration::from_secs(60);
+pub use options::HistoryOptions;
 
 /// The history of runs in a store: who ran what, when, for how long, and with which end.
 ///
@@ -28,7 +26,7 @@ const SHORTEST_AGE: Duration = Duration::from_secs(60);
 ///
 /// # Contract
 ///
-/// - [`append`](Self::append) is one request to the store. It does not touch the records of locks, and fails without harm to them.
+/// - [`append`](Self::append) is one request to the store, and more only when it also deletes. It does not touch the records of locks, and fails without harm to them.
 /// - [`append`](Self::append) also deletes entries that are beyond the store's [`HistoryOptions`], at most a thousand a call; it may do so
 ///   only now and then. Many nodes may do so at the same time.
 /// - Entries are never changed.
@@ -111,7 +109,8 @@ pub struct RunRecord {
     pub ended: SystemTime,
     /// How the run ended.
     pub outcome: RunOutcome,
-    /// The error of a run that failed, escaped by [`printable`] and cut to 500 characters; `None` if there is none or it is not known.
+    /// The error with which a run failed, escaped by [`printable`] and cut to 500 characters; `None` if there is none, if it is not known, or
+    /// [if the history keeps no texts](HistoryOptions::without_error_texts).
     pub error: Option<String>,
 }
 
@@ -120,6 +119,8 @@ impl RunRecord {
     pub const MOST_READ: usize = 1_000;
     /// How many entries one call of [`RunHistory::append`] deletes at most.
     pub const MOST_DELETED: usize = 1_000;
+    /// How many characters of the text of an error are kept.
+    pub const MAX_ERROR_CHARS: usize = 500;
 
     /// The run of a lock on `node`, from `ran.start` to `ran.end`.
     #[must_use]
@@ -158,7 +159,12 @@ impl RunRecord {
     /// Adds the text of an error, escaped by [`printable`] and cut to 500 characters.
     #[must_use]
     pub fn with_error(mut self, error: &str) -> Self {
-        self.error = Some(printable(error).chars().take(MAX_ERROR_CHARS).collect());
+        self.error = Some(
+            printable(error)
+                .chars()
+                .take(Self::MAX_ERROR_CHARS)
+                .collect(),
+        );
         self
     }
 
@@ -198,86 +204,6 @@ impl fmt::Display for RunRecord {
     }
 }
 
-/// How much of a history a store keeps: how long, and how many runs of each lock.
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::{HistoryOptions, InMemoryLockProvider};
-///
-/// let options = HistoryOptions::new().with_keep_for("90d")?.with_runs_per_lock(500)?;
-/// let provider = InMemoryLockProvider::new().with_history(options);
-/// # let _ = provider;
-/// # Ok::<(), shedlock_runtime::LockError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HistoryOptions {
-    keep_for: Duration,
-    runs_per_lock: usize,
-}
-
-impl Default for HistoryOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl HistoryOptions {
-    /// Keeps each run for 30 days, and at most the last 1,000 runs of each lock.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            keep_for: Duration::from_secs(30 * 24 * 60 * 60),
-            runs_per_lock: 1_000,
-        }
-    }
-
-    /// Sets how long a run is kept after its end.
-    ///
-    /// # Errors
-    ///
-    /// `keep_for` cannot be parsed, is longer than 36500 days, or is shorter than a minute: the clocks of nodes differ, and one node would
-    /// delete what another has just written.
-    pub fn with_keep_for(mut self, keep_for: impl ToDuration) -> Result<Self, LockError> {
-        self.keep_for = keep_for.to_duration()?;
-        if self.keep_for < SHORTEST_AGE {
-            return Err(refused(
-                "the history is to keep a run for less than a minute, which is less than clocks may differ",
-                "keep runs for longer, or keep no history",
-            ));
-        }
-        Ok(self)
-    }
-
-    /// Sets how many runs of each lock are kept.
-    ///
-    /// # Errors
-    ///
-    /// `runs` is zero.
-    pub fn with_runs_per_lock(mut self, runs: usize) -> Result<Self, LockError> {
-        if runs == 0 {
-            return Err(refused(
-                "the history is to keep no run of a lock",
-                "keep one or more, or keep no history",
-            ));
-        }
-        self.runs_per_lock = runs;
-        Ok(self)
-    }
-
-    /// How long a run is kept after its end.
-    #[must_use]
-    pub const fn keep_for(&self) -> Duration {
-        self.keep_for
-    }
-
-    /// How many runs of each lock are kept.
-    #[must_use]
-    pub const fn runs_per_lock(&self) -> usize {
-        self.runs_per_lock
-    }
-}
-
 /// The error of a provider that keeps no history.
 pub(crate) fn no_history() -> LockError {
     LockError::new(
@@ -285,10 +211,6 @@ pub(crate) fn no_history() -> LockError {
         "this provider keeps no history of runs",
     )
     .with_remedy("build the provider with a history, if it offers one")
-}
-
-fn refused(problem: &str, remedy: &str) -> LockError {
-    LockError::new(ErrorKind::Configuration, problem).with_remedy(remedy)
 }
 
 #[cfg(test)]
@@ -302,16 +224,7 @@ mod tests {
         let ran = UNIX_EPOCH..UNIX_EPOCH;
         let run = RunRecord::new("mail", "web-2", ran, RunOutcome::Failed);
         let error = run.with_error(&"\u{202e}é".repeat(1000)).error.unwrap();
-        assert_eq!(error.chars().count(), MAX_ERROR_CHARS);
+        assert_eq!(error.chars().count(), RunRecord::MAX_ERROR_CHARS);
         assert!(!error.contains('\u{202e}'));
-    }
-
-    #[test]
-    fn a_history_of_nothing_is_refused() {
-        let options = HistoryOptions::new();
-        let said = options.with_keep_for("59s").unwrap_err().to_string();
-        assert!(said.contains("less than clocks may differ"), "{said}");
-        assert!(options.with_runs_per_lock(0).is_err());
-        assert!(options.with_keep_for("1m").is_ok());
     }
 }

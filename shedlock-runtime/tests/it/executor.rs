@@ -220,7 +220,7 @@ async fn no_call_keeps_its_body_twice() {
     let body = size_of_val(&large());
     let expanded = async {
         let body = body_of(large());
-        run(&Job::named("job"), pin!(body), |_| 0, |_| 0, |_| false).await
+        run(&Job::named("job"), pin!(body), |_| 0, |_| 0, |_| None).await
     };
     for (call, size) in [
         ("expansion", size_of_val(&expanded)),

@@ -1,5 +1,6 @@
 //! What an expansion writes around a body, without the macro.
 
+use std::fmt::Display;
 use std::pin::pin;
 
 use shedlock_runtime::__private::{Job, run as run_pinned};
@@ -11,7 +12,7 @@ pub(crate) async fn run<R, F: Future<Output = R>>(
     body: F,
     on_skip: impl FnOnce(&SkipReason) -> R,
     on_error: impl FnOnce(LockError) -> R,
-    has_failed: fn(&R) -> bool,
+    error_of: for<'v> fn(&'v R) -> Option<&'v dyn Display>,
 ) -> R {
-    run_pinned(&job, pin!(Some(body)), on_skip, on_error, has_failed).await
+    run_pinned(&job, pin!(Some(body)), on_skip, on_error, error_of).await
 }

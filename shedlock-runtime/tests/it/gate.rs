@@ -31,7 +31,7 @@ async fn cancelled<T>(
             body,
             |_| panic!("free"),
             |error| Err(error.kind()),
-            |_| false,
+            |_| None,
         ),
     )
     .await

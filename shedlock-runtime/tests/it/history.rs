@@ -174,3 +174,22 @@ async fn wrappers_pass_the_history_on() {
     assert_eq!(outside[0].lock, "eu/job");
     assert_eq!(runs(&store, "job").await, []);
 }
+
+#[tokio::test]
+async fn the_error_of_a_run_that_failed_is_entered() {
+    let entered = async |options| {
+        let provider = InMemoryLockProvider::new().with_history(options);
+        let executor = LockingTaskExecutor::new(provider.clone());
+        let task = async { Err::<(), _>("out of\npaper") };
+        let ran = executor.execute_with_error(config("job"), task, |printed| {
+            printed.as_ref().err().map(|error| error as _)
+        });
+        assert!(ran.await.unwrap().was_executed());
+        let mut runs = runs(&provider, "job").await;
+        assert_eq!(runs[0].outcome, RunOutcome::Failed);
+        runs.remove(0).error
+    };
+    let options = HistoryOptions::new();
+    assert_eq!(entered(options).await.as_deref(), Some("out of\\npaper"));
+    assert_eq!(entered(options.without_error_texts()).await, None);
+}

@@ -15,7 +15,7 @@ async fn call<R: shedlock_runtime::SkipValue + shedlock_runtime::ErrorValue>(
     job: Job,
     body: impl Future<Output = R>,
 ) -> R {
-    run(job, body, skip_value, error_value, |_| false).await
+    run(job, body, skip_value, error_value, |_| None).await
 }
 
 fn job() -> Job {
@@ -55,7 +55,7 @@ async fn each_return_type_has_its_skip_value() {
                 -1
             },
             |_| -2,
-            |_| false,
+            |_| None,
         );
         assert_eq!(skipped.await, -1);
     })
@@ -78,7 +78,7 @@ async fn each_return_type_has_its_error_value() {
             Outcome::Skipped(SkipReason::StoreError)
         );
         assert_eq!(
-            run(bad(), async { 1 }, |_| -1, |_error| -2, |_| false).await,
+            run(bad(), async { 1 }, |_| -1, |_error| -2, |_| None).await,
             -2
         );
     })

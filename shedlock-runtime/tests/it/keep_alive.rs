@@ -21,7 +21,7 @@ async fn call<T>(
     body: impl Future<Output = T>,
 ) -> Result<Option<T>, LockError> {
     let body = async { Ok(Some(body.await)) };
-    with_provider(provider, run(job, body, skip_value, error_value, |_| false)).await
+    with_provider(provider, run(job, body, skip_value, error_value, |_| None)).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ async fn runs(job: Job) -> bool {
         async { Some(()) },
         skip_value,
         error_value,
-        |_| false,
+        |_| None,
     )
     .await
     .is_some()
@@ -53,7 +53,7 @@ async fn tests_with_their_own_providers_do_not_meet() {
             async { Some(with_provider(InMemoryLockProvider::new(), runs(job())).await) },
             skip_value,
             error_value,
-            |_| false,
+            |_| None,
         )
         .await
     });

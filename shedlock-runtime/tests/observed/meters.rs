@@ -173,7 +173,7 @@ async fn every_series_of_a_lock_is_there_from_the_beginning() {
     let job = job.at_most(Duration::from_secs(60));
     with_provider(
         memory,
-        call(job, async {}, skip_value::<()>, error_value, |()| false),
+        call(job, async {}, skip_value::<()>, error_value, |()| None),
     )
     .await;
     let all = recorder.all("m-zero-{tenant}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use shedlock_postgres::tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use shedlock_postgres::{PostgresLockProvider, PostgresLockProviderBuilder};
+use shedlock_runtime::HistoryOptions;
 use shedlock_testkit::conformance::{Peek, Stored};
 use shedlock_testkit::servers::Postgres;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -30,7 +31,7 @@ pub(crate) struct Place {
 /// Which table the test is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
-    /// The one that `ensure_schema` makes.
+    /// The one that `ensure_schema` makes, and beside it that of the history.
     Ours,
     /// The one that ShedLock's documentation shows.
     ShedLocks,
@@ -108,10 +109,13 @@ impl Place {
     /// Makes the table.
     pub(crate) async fn make(&self, table: Table) {
         match table {
-            Table::Ours => PostgresLockProvider::new(Arc::clone(&self.client))
-                .ensure_schema()
-                .await
-                .expect("the table can be made"),
+            Table::Ours => {
+                let builder = PostgresLockProvider::builder(Arc::clone(&self.client));
+                let provider = builder.history(HistoryOptions::new()).build();
+                let provider = provider.expect("the options are valid");
+                let made = provider.ensure_schema().await;
+                made.expect("the tables can be made");
+            }
             Table::ShedLocks => self.execute(SHEDLOCKS_TABLE).await,
         }
     }

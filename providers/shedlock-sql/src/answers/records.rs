@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use shedlock_runtime::{LockInfo, Position, Predecessor};
+use shedlock_runtime::{LockInfo, Position, Predecessor, RunOutcome, RunRecord};
 
 use crate::driver::Row;
 
@@ -43,6 +43,32 @@ pub(crate) fn predecessor<R: Row>(row: &R) -> Option<Predecessor> {
     let found = Predecessor::from_record(owner, since, until)?;
     let found = found.with_fencing_token(token.filter(|token| *token > 0));
     Some(found.with_position(position(row, 7)))
+}
+
+/// The first columns of a row as texts, with NULL as an empty text.
+pub(crate) fn texts<const N: usize, R: Row>(row: &R) -> Result<[String; N], R::Error> {
+    let mut texts = [const { String::new() }; N];
+    for (column, text) in texts.iter_mut().enumerate() {
+        row.text(column)?.unwrap_or_default().clone_into(text);
+    }
+    Ok(texts)
+}
+
+/// The run of `lock` in this row of the history; none if its outcome is of a later version.
+pub(crate) fn run<R: Row>(lock: &str, row: &R) -> Result<Option<RunRecord>, R::Error> {
+    let text = |column| row.text(column).map(Option::unwrap_or_default);
+    let time = |column| Ok::<_, R::Error>(instant(row.integer(column)?.unwrap_or_default()));
+    let Some(outcome) = RunOutcome::from_word(text(3)?) else {
+        return Ok(None);
+    };
+    let token = row.integer(4)?.and_then(|token| u64::try_from(token).ok());
+    let run = RunRecord::new(lock, text(0)?, time(1)?..time(2)?, outcome)
+        .with_fencing_token(token)
+        .with_position(position(row, 6));
+    Ok(Some(match row.text(5)? {
+        Some(error) => run.with_error(error),
+        None => run,
+    }))
 }
 
 /// The position in three columns from this one on; none if no run has begun, or if the table has no such columns.

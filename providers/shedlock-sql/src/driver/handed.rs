@@ -9,17 +9,16 @@ use crate::statements::{Statement, Values};
 /// # Examples
 ///
 /// ```
-/// use shedlock_sql::{BoundStatement, Param};
+/// use shedlock_sql::{BoundStatement, Value};
 ///
-/// /// The texts among the values, in the order of the placeholders.
-/// fn texts<'a>(bound: &BoundStatement<'a>) -> Vec<&'a str> {
-///     let text = |param: &Param| match param {
-///         Param::Name => Some(bound.values.name),
-///         Param::First => Some(bound.values.first),
-///         Param::Owner => Some(bound.values.owner),
-///         Param::Lease | Param::Now | Param::Until | Param::Number | Param::Attempts => None,
+/// /// The values as a driver might print them, in the order of the placeholders.
+/// fn shown(bound: &BoundStatement<'_>) -> Vec<String> {
+///     let show = |value| match value {
+///         Value::Text(Some(text)) => text.to_owned(),
+///         Value::Integer(Some(number)) | Value::Duration(number) => number.to_string(),
+///         Value::Text(None) | Value::Integer(None) => "NULL".to_owned(),
 ///     };
-///     bound.statement.params().iter().filter_map(text).collect()
+///     bound.statement.params().iter().map(|param| show(bound.values.get(*param))).collect()
 /// }
 /// ```
 #[derive(Debug, Clone, Copy)]

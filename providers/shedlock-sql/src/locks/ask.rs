@@ -8,6 +8,7 @@ use shedlock_runtime::LockError;
 use tokio::sync::SemaphorePermit;
 
 use super::SqlLocks;
+use super::cure::Asked;
 use super::errors;
 use super::operations::Operation;
 use crate::dialect::Dialect;
@@ -132,7 +133,11 @@ impl<D: Driver> SqlLocks<D> {
                     });
                 }
                 Err(error) => {
-                    let end = self.after(error, connection, O::NATURE, &mut effort);
+                    let asked = Asked {
+                        nature: O::NATURE,
+                        names: operation.names(&self.names),
+                    };
+                    let end = self.after(error, connection, asked, &mut effort);
                     if let Some(end) = Box::pin(end).await {
                         // An earlier request may still be executed, so the caller must look for a lock that was granted to it.
                         return Err(effort.unsure.map_or(end, AskError::Failed));

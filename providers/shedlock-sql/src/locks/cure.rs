@@ -13,24 +13,34 @@ use super::operations::{Nature, OptionalColumns};
 use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, Reach};
 use crate::fault::{Cure, Fault};
+use crate::names::Names;
 use crate::statements::TokenColumn;
 
 /// How many connections one call replaces at most.
 const MOST_REPLACED: u32 = 2;
+
+/// The operation that a connection has not answered.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'n> {
+    pub(super) nature: Nature,
+    /// The names of the table that it uses.
+    pub(super) names: &'n Names,
+}
+
 impl<D: Driver> SqlLocks<D> {
     /// Prepares a retry after a connection gave no answer, or returns the error that ends the call.
     pub(super) async fn after(
         &self,
         error: OnceError<D::Error>,
         connection: D::Connection,
-        nature: Nature,
+        asked: Asked<'_>,
         effort: &mut Effort,
     ) -> Option<AskError> {
         match error {
             OnceError::Driver(error) if D::fault(&error) == Some(Fault::ForeignTransaction) => {
                 self.leave_transaction(connection, effort).await
             }
-            OnceError::Driver(error) => self.after_fault(error, connection, nature, effort).await,
+            OnceError::Driver(error) => self.after_fault(error, connection, asked, effort).await,
             OnceError::Refused(refused) => {
                 // The state of a shared connection may be the reason for the refusal, so it is not returned for reuse.
                 let is_state = refused.kind() == ErrorKind::Configuration;
@@ -63,18 +73,18 @@ impl<D: Driver> SqlLocks<D> {
         &self,
         error: D::Error,
         connection: D::Connection,
-        nature: Nature,
+        asked: Asked<'_>,
         effort: &mut Effort,
     ) -> Option<AskError> {
         let fault = D::fault(&error);
         match fault.map_or(Cure::NewConnection, Fault::cure) {
             Cure::None => {
-                self.explain(connection, nature, (fault, error), effort)
+                self.explain(connection, asked, (fault, error), effort)
                     .await
             }
             Cure::AskAgain => {
                 connection.give_back();
-                self.wait_for_others(error, effort).await
+                self.wait_for_others(error, asked, effort).await
             }
             Cure::NewConnection => {
                 if fault == Some(Fault::Pooler) {
@@ -85,8 +95,8 @@ impl<D: Driver> SqlLocks<D> {
                     _ => Reach::All,
                 };
                 let is_last = self.replace(connection, effort, reach);
-                let error = D::failed(&self.names, error);
-                let may_be_done = error.kind().is_ambiguous() && !nature.can_be_repeated;
+                let error = D::failed(asked.names, error);
+                let may_be_done = error.kind().is_ambiguous() && !asked.nature.can_be_repeated;
                 if is_last || may_be_done || effort.left().is_zero() {
                     return Some(AskError::Failed(error));
                 }
@@ -99,7 +109,12 @@ impl<D: Driver> SqlLocks<D> {
     }
 
     /// Pauses before a retry at a busy row, table or file, if there is time for one.
-    async fn wait_for_others(&self, error: D::Error, effort: &mut Effort) -> Option<AskError> {
+    async fn wait_for_others(
+        &self,
+        error: D::Error,
+        asked: Asked<'_>,
+        effort: &mut Effort,
+    ) -> Option<AskError> {
         let dialect = D::DIALECT;
         let wait = self.driver.row_wait();
         let pauses = effort.pauses.get_or_insert_with(|| pauses(dialect, wait));
@@ -108,7 +123,7 @@ impl<D: Driver> SqlLocks<D> {
                 tokio::time::sleep(pause).await;
                 None
             }
-            _ => Some(AskError::Busy(D::failed(&self.names, error))),
+            _ => Some(AskError::Busy(D::failed(asked.names, error))),
         }
     }
 
@@ -150,13 +165,18 @@ impl<D: Driver> SqlLocks<D> {
     async fn explain(
         &self,
         mut connection: D::Connection,
-        nature: Nature,
+        asked: Asked<'_>,
         (fault, error): (Option<Fault>, D::Error),
         effort: &mut Effort,
     ) -> Option<AskError> {
+        // Nothing about the table of the history is a reason to look at that of the locks.
+        if asked.names.is_history() {
+            connection.give_back();
+            return Some(AskError::Failed(D::failed(asked.names, error)));
+        }
         // Decided by what this call has sent, not by the shared facts of the table: another call may have updated those meanwhile.
         if fault == Some(Fault::MissingColumn)
-            && nature.columns == OptionalColumns::Token
+            && asked.nature.columns == OptionalColumns::Token
             && !effort.has_left_the_token_out
         {
             effort.has_left_the_token_out = true;
@@ -171,13 +191,13 @@ impl<D: Driver> SqlLocks<D> {
             self.forget_columns();
         }
         let precise = match fault {
-            Some(fault) => self.diagnose(&mut connection, fault, nature).await,
+            Some(fault) => self.diagnose(&mut connection, fault, asked.nature).await,
             None => None,
         };
         connection.give_back();
         Some(AskError::Failed(match precise {
             Some(precise) => precise.with_source(error),
-            None => D::failed(&self.names, error),
+            None => D::failed(asked.names, error),
         }))
     }
 }

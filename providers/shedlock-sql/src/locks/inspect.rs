@@ -3,8 +3,9 @@
 //! Each query is one message, without values to bind and unprepared: behind a pooler, a prepared statement would stay on a connection
 //! that other clients get next, and the next message may go to another connection.
 
+use crate::answers::records;
 use crate::dialect::Dialect;
-use crate::driver::{Connection, Driver, Row as _};
+use crate::driver::{Connection as _, Driver};
 use crate::fault::Cure;
 use crate::names::Names;
 use crate::schema::{Description, Inspection};
@@ -78,21 +79,11 @@ fn refused<D: Driver>(error: D::Error) -> Result<String, D::Error> {
     }
 }
 
-/// The first columns of a query's rows as texts, with NULL as an empty text: a session may treat an empty text as NULL.
+/// The first columns of a query's rows as texts. NULL is an empty text: a session may treat an empty text as NULL.
 async fn texts<D: Driver, const N: usize>(
     connection: &mut D::Connection,
     question: String,
 ) -> Result<Vec<[String; N]>, D::Error> {
     let rows = connection.query(question).await?;
-    rows.iter().map(row::<D, N>).collect()
-}
-
-fn row<D: Driver, const N: usize>(
-    row: &<D::Connection as Connection>::Row,
-) -> Result<[String; N], D::Error> {
-    let mut texts = [const { String::new() }; N];
-    for (column, text) in texts.iter_mut().enumerate() {
-        row.text(column)?.unwrap_or_default().clone_into(text);
-    }
-    Ok(texts)
+    rows.iter().map(records::texts::<N, _>).collect()
 }

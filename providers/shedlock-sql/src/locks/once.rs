@@ -7,7 +7,7 @@ use shedlock_runtime::{AcquireRequest, LockName, OwnerWrite, ProviderInfo};
 
 use super::SqlLocks;
 use super::ask::OnceError;
-use super::operations::Operation;
+use super::operations::{About, Operation};
 use super::table::Table;
 use crate::driver::{BoundStatement, Connection, Done, Driver};
 use crate::statements::{LockClock, Statement, Statements, TokenColumn, Values, lease_micros};
@@ -16,6 +16,8 @@ use crate::statements::{LockClock, Statement, Statements, TokenColumn, Values, l
 pub(crate) struct Context<'a> {
     pub(super) info: &'a ProviderInfo,
     clock: LockClock,
+    /// Whether the statements are those for a shared session.
+    pub(super) is_shared: bool,
     is_prepared: bool,
     pub(super) table: &'a Table,
     pub(crate) statements: &'a Statements,
@@ -126,11 +128,12 @@ impl<D: Driver> SqlLocks<D> {
         self.find_table_once(connection).await?;
         let is_shared = connection.is_shared();
         // Operations about the table cannot rely on the statement's own check: a missing table fails before that check runs.
-        let can_tell = self.table.load().statements_tell && !O::NATURE.is_about_the_table;
+        let about = O::NATURE.about;
+        let can_tell = self.table.load().statements_tell && about != About::Table;
         if is_shared && !can_tell && connection.is_inside_transaction().await? {
             return Err(OnceError::InsideTransaction);
         }
-        if !O::NATURE.is_about_the_table {
+        if about == About::Locks {
             self.check_table_once(connection, operation.end()).await?;
         }
         let table = self.table.load_full();
@@ -139,6 +142,7 @@ impl<D: Driver> SqlLocks<D> {
         let context = Context {
             info: &self.info,
             clock: self.clock,
+            is_shared,
             is_prepared: self.prepares(connection),
             table: &table,
             statements: table.statements(is_shared),

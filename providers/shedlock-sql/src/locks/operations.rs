@@ -11,6 +11,7 @@ use super::once::Context;
 use super::table::LeaseEnd;
 use crate::answers::{self, AcquireAnswer, position};
 use crate::driver::Driver;
+use crate::names::Names;
 use crate::statements::{PositionKind, Sending, Statement, Values};
 
 /// One operation on the database.
@@ -22,6 +23,11 @@ pub(super) trait Operation: Sync {
     /// The end of the lease that the operation writes.
     fn end(&self) -> LeaseEnd {
         LeaseEnd::Unwritten
+    }
+
+    /// The names of the table that the operation uses, given those of the table of locks.
+    fn names<'n>(&'n self, locks: &'n Names) -> &'n Names {
+        locks
     }
 
     /// How long a possibly dead connection may take to answer this operation, given the default `part`.
@@ -45,8 +51,18 @@ pub(super) struct Nature {
     /// Whether a second or late copy of the statement is harmless. An operator's statement has no number, so a late copy would also
     /// hit a holder that has taken the lock since.
     pub(super) can_be_repeated: bool,
-    /// Whether the operation is about the table and not about locks in it.
-    pub(super) is_about_the_table: bool,
+    pub(super) about: About,
+}
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// Locks in their table.
+    Locks,
+    /// Runs in the table of the history.
+    Runs,
+    /// A table itself, which may be missing.
+    Table,
 }
 
 /// Which of the columns that a table may lack a statement names.
@@ -64,7 +80,7 @@ impl Nature {
     pub(super) const PLAIN: Self = Self {
         columns: OptionalColumns::Unnamed,
         can_be_repeated: true,
-        is_about_the_table: false,
+        about: About::Locks,
     };
     /// A statement about locks that may name the column for fencing tokens.
     pub(super) const WITH_TOKEN: Self = Self {

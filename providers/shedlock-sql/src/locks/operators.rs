@@ -8,9 +8,11 @@ use super::ask::OnceError;
 use super::once::{Context, micros};
 use super::operations::{Nature, Operation, OptionalColumns};
 use super::table::LeaseEnd;
-use super::{LIMIT, SqlLocks};
+use super::{LIMIT, SET_UP_LIMIT, SqlLocks};
 use crate::answers::{self, PauseAnswer, records};
 use crate::driver::Driver;
+use crate::fault::Fault;
+use crate::statements::TokenColumn;
 
 /// A statement of an operator, which is sent only once, because the database could not recognize a second copy.
 const ONCE: Nature = Nature {
@@ -18,7 +20,73 @@ const ONCE: Nature = Nature {
     ..Nature::PLAIN
 };
 
-pub(super) async fn overrule<D: Driver>(
+impl<D: Driver> SqlLocks<D> {
+    /// Reads the records of the selected locks, in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be queried.
+    ///
+    /// # Cancel safety
+    ///
+    /// The call changes nothing.
+    pub async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        let limit = match selection {
+            Selection::Name(_) => LIMIT,
+            Selection::Prefix(_) => SET_UP_LIMIT,
+        };
+        self.ask_within(limit, &Read(selection)).await
+    }
+
+    /// Carries out an operator's pause, resume or forced release on the record of a lock. Returns false if there was nothing to change.
+    ///
+    /// The statement is sent only once. After an error of the kinds [`ErrorKind::Timeout`] and [`ErrorKind::Indeterminate`], the statement
+    /// may still be executed.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be queried, or the end of a pause is in the past by the clock set with [`SqlOptions::with_clock`](crate::SqlOptions::with_clock).
+    ///
+    /// # Cancel safety
+    ///
+    /// The statement of a dropped call may still be executed.
+    pub async fn overrule(
+        &self,
+        lock: &LockName,
+        overrule: &Overrule<'_>,
+    ) -> Result<bool, LockError> {
+        overrule_once(self, lock, overrule).await
+    }
+
+    /// Deletes a batch of the records of locks whose names begin with `prefix`, compared byte by byte, and that have been free for
+    /// `unused_for`. Returns the number of deleted records; zero means that there are no more.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be queried, or its user may not delete rows.
+    ///
+    /// # Cancel safety
+    ///
+    /// The batch of a dropped call may still be deleted.
+    pub async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        let deleted = self
+            .ask_within(LIMIT, &Forget::new(prefix, unused_for))
+            .await;
+        deleted.map_err(|error| self.needs_delete(error))
+    }
+
+    /// Adds the `GRANT` for `DELETE` to an error: only `forget` deletes rows, so a user may lack just this privilege.
+    fn needs_delete(&self, error: LockError) -> LockError {
+        match error.kind() {
+            ErrorKind::Permission => {
+                error.with_remedy(format!("run: {}", self.names.grant_delete()))
+            }
+            _ => error,
+        }
+    }
+}
+
+async fn overrule_once<D: Driver>(
     locks: &SqlLocks<D>,
     lock: &LockName,
     overrule: &Overrule<'_>,
@@ -63,7 +131,7 @@ fn whole_millis(since_1970: Duration) -> Duration {
 }
 
 /// Reads the records of locks.
-pub(super) struct Read<'a>(pub(super) Selection<'a>);
+struct Read<'a>(Selection<'a>);
 
 impl Operation for Read<'_> {
     type Answer = Vec<LockInfo>;
@@ -82,7 +150,20 @@ impl Operation for Read<'_> {
             Selection::Prefix(_) => (admin.read_all(context.column), ""),
         };
         let values = context.values(name, Duration::ZERO);
-        let rows = context.fetch::<D>(connection, statement, &values).await?;
+        let rows = match self.0 {
+            Selection::Name(_) if context.column == TokenColumn::Present => {
+                let with_position = &admin.read_position;
+                let read = context.fetch::<D>(connection, with_position, &values);
+                match read.await {
+                    // A table without positions.
+                    Err(error) if D::fault(&error) == Some(Fault::MissingColumn) => {
+                        context.fetch::<D>(connection, statement, &values).await?
+                    }
+                    read => read?,
+                }
+            }
+            _ => context.fetch::<D>(connection, statement, &values).await?,
+        };
         let locks = rows.iter().map(records::lock);
         let mut locks = locks.collect::<Result<Vec<_>, _>>()?;
         if let Selection::Prefix(prefix) = self.0 {
@@ -171,7 +252,7 @@ impl Operation for Pause<'_> {
 }
 
 /// Deletes a batch of records that have been unused for a given time.
-pub(super) struct Forget<'a> {
+struct Forget<'a> {
     prefix: &'a str,
     unused_for: Duration,
 }
@@ -180,7 +261,7 @@ pub(super) struct Forget<'a> {
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
 
 impl<'a> Forget<'a> {
-    pub(super) fn new(prefix: &'a str, unused_for: Duration) -> Self {
+    fn new(prefix: &'a str, unused_for: Duration) -> Self {
         Self {
             prefix,
             unused_for: unused_for.min(LONGEST),

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use shedlock_runtime::{Clock, SystemClock, host_node_name, node_name};
+use shedlock_runtime::{Clock, HistoryOptions, SystemClock, host_node_name, node_name};
 
+use super::history::History;
+use crate::names::Names;
 use crate::statements::LockClock;
 
 /// The options of [`SqlLocks`](crate::SqlLocks).
@@ -23,6 +25,7 @@ pub struct SqlOptions {
     pub(super) clock: LockClock,
     pub(super) time_source: Arc<dyn Clock>,
     pub(super) persistent: Option<bool>,
+    pub(super) history: Option<History>,
 }
 
 impl Default for SqlOptions {
@@ -32,6 +35,7 @@ impl Default for SqlOptions {
             clock: LockClock::default(),
             time_source: Arc::new(SystemClock),
             persistent: None,
+            history: None,
         }
     }
 }
@@ -66,6 +70,13 @@ impl SqlOptions {
         self.persistent = Some(persistent);
         self
     }
+
+    /// Keeps a history of runs in the table of these names, which are from [`Names::history`].
+    #[must_use]
+    pub fn with_history(mut self, table: Names, options: HistoryOptions) -> Self {
+        self.history = Some(History::new(table, options));
+        self
+    }
 }
 
 impl fmt::Debug for SqlOptions {
@@ -74,6 +85,7 @@ impl fmt::Debug for SqlOptions {
             .field("node", &self.node)
             .field("clock", &self.clock)
             .field("persistent", &self.persistent)
+            .field("history", &self.history)
             .finish_non_exhaustive()
     }
 }

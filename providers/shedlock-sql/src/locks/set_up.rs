@@ -5,22 +5,23 @@ use std::time::Instant;
 use shedlock_runtime::LockError;
 
 use super::ask::OnceError;
+use super::history::{CheckHistory, EnsureHistory};
 use super::once::Context;
-use super::operations::{Nature, Operation};
+use super::operations::{About, Nature, Operation};
 use super::{LIMIT, SET_UP_LIMIT, SqlLocks, errors, inspect};
 use crate::driver::{Connection as _, Driver, Replaced};
 use crate::fault::{Cure, Fault};
 use crate::schema::{Description, SchemaReport};
 use crate::statements::TokenColumn;
 
-const ABOUT_THE_TABLE: Nature = Nature {
-    is_about_the_table: true,
+pub(super) const ABOUT_THE_TABLE: Nature = Nature {
+    about: About::Table,
     ..Nature::PLAIN
 };
 
 impl<D: Driver> SqlLocks<D> {
-    /// Creates the table if it does not exist, with a column for fencing tokens and room for every valid lock name. An existing
-    /// table is not changed.
+    /// Creates the table if it does not exist, with a column for fencing tokens and room for every valid lock name, and the table of the
+    /// history if there is to be one. An existing table is not changed.
     ///
     /// # Errors
     ///
@@ -31,10 +32,14 @@ impl<D: Driver> SqlLocks<D> {
     /// A dropped call may or may not have created the table; the call can be repeated.
     pub async fn ensure_schema(&self) -> Result<(), LockError> {
         self.forget_columns();
-        self.ask_within(SET_UP_LIMIT, &EnsureTable).await
+        self.ask_within(SET_UP_LIMIT, &EnsureTable).await?;
+        match &self.history {
+            Some(history) => self.ask_within(SET_UP_LIMIT, &EnsureHistory(history)).await,
+            None => Ok(()),
+        }
     }
 
-    /// Inspects the table and the session for problems with locks.
+    /// Inspects the table and the session for problems with locks, and whether the history has its table, columns and privileges.
     ///
     /// # Errors
     ///
@@ -48,7 +53,12 @@ impl<D: Driver> SqlLocks<D> {
     /// The call changes nothing.
     pub async fn check_schema(&self) -> Result<SchemaReport, LockError> {
         let description = self.ask_within(SET_UP_LIMIT, &Describe).await?;
-        description.check(&self.table.load().names)
+        let report = description.check(&self.table.load().names)?;
+        if let Some(history) = &self.history {
+            self.ask_within(SET_UP_LIMIT, &CheckHistory(history))
+                .await?;
+        }
+        Ok(report)
     }
 
     /// Opens a connection, finds the table, and checks whether the table has a column for fencing tokens, so that the first

@@ -6,13 +6,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use shedlock_runtime::{ErrorKind, InvalidDuration, LockError};
 
 use super::ask::OnceError;
+use super::find::{Found, find};
 use super::operations::{Nature, OptionalColumns};
 use super::{SqlLocks, errors, inspect};
-use crate::dialect::Dialect;
-use crate::driver::{Connection as _, Driver, Row as _};
+use crate::driver::Driver;
 use crate::fault::Fault;
 use crate::names::Names;
-use crate::statements::{LockClock, Session, Statements, TokenColumn};
+use crate::statements::{HistoryStatements, LockClock, Session, Statements, TokenColumn};
 
 /// The last second of a column of type TIMESTAMP, less a day as a margin for clocks that differ.
 const UNTIL_2038: Duration = Duration::from_secs(i32::MAX as u64 - 86_400);
@@ -28,6 +28,9 @@ pub(super) struct Table {
     /// of them.
     own: OnceLock<Statements>,
     shared: OnceLock<Statements>,
+    /// Those about the table of the history, for the same two.
+    own_history: OnceLock<HistoryStatements>,
+    shared_history: OnceLock<HistoryStatements>,
     /// Whether the table's name has been resolved.
     is_found: bool,
     /// Whether statements detect by themselves that they are inside a transaction of other code.
@@ -58,18 +61,6 @@ pub(super) enum LeaseEnd {
     At(Duration),
 }
 
-/// Where the table was found.
-enum Found {
-    /// In this schema; none if there is no table, or if every connection resolves the name in the same way.
-    Table {
-        schema: Option<String>,
-        /// Whether statements detect by themselves that they are inside a transaction of other code.
-        statements_tell: bool,
-    },
-    /// A temporary table, which only one connection sees.
-    Temporary,
-}
-
 impl Table {
     /// A table that was not inspected yet.
     pub(super) fn unknown(names: Names, clock: LockClock) -> Self {
@@ -78,6 +69,8 @@ impl Table {
             clock,
             own: OnceLock::new(),
             shared: OnceLock::new(),
+            own_history: OnceLock::new(),
+            shared_history: OnceLock::new(),
             is_found: false,
             statements_tell: false,
             column: TokenColumn::Present,
@@ -98,6 +91,24 @@ impl Table {
             (&self.own, Session::Own)
         };
         built.get_or_init(|| Statements::new(&self.names, self.clock, session))
+    }
+
+    /// The statements about the table of `runs`, for a shared connection, or for one of the provider's own.
+    pub(super) fn history(&self, runs: &Names, is_shared: bool) -> &HistoryStatements {
+        let (built, session) = if is_shared {
+            (&self.shared_history, Session::Shared)
+        } else {
+            (&self.own_history, Session::Own)
+        };
+        built.get_or_init(|| HistoryStatements::new(&self.beside(runs), session))
+    }
+
+    /// The names of the table of `runs`, which is in the schema of this table unless its name says otherwise.
+    pub(super) fn beside(&self, runs: &Names) -> Names {
+        match (runs.named_schema(), self.names.schema()) {
+            (None, Some(schema)) => runs.in_schema(schema),
+            _ => runs.clone(),
+        }
     }
 }
 
@@ -254,56 +265,4 @@ impl<D: Driver> SqlLocks<D> {
             table
         });
     }
-}
-
-/// Finds the schema of an unqualified table name.
-async fn find<D: Driver>(connection: &mut D::Connection, names: &Names) -> Result<Found, D::Error> {
-    match D::DIALECT {
-        Dialect::Postgres => find_in_postgres::<D>(connection, names).await,
-        Dialect::MySql => find_in_mysql::<D>(connection, names).await,
-        // An unqualified name refers to the schema `main`: see `Names::quoted_table`.
-        Dialect::Sqlite => Ok(Found::Table {
-            schema: Some("main".to_owned()),
-            statements_tell: false,
-        }),
-    }
-}
-
-async fn find_in_postgres<D: Driver>(
-    connection: &mut D::Connection,
-    names: &Names,
-) -> Result<Found, D::Error> {
-    let found = |schema| Found::Table {
-        schema,
-        statements_tell: true,
-    };
-    if names.schema().is_some() {
-        return Ok(found(None));
-    }
-    let rows = connection.query(names.find_schema()).await?;
-    let Some(row) = rows.first() else {
-        return Ok(found(None));
-    };
-    Ok(match row.text(0)? {
-        Some(schema) => found(Some(schema.to_owned())),
-        None => Found::Temporary,
-    })
-}
-
-async fn find_in_mysql<D: Driver>(
-    connection: &mut D::Connection,
-    names: &Names,
-) -> Result<Found, D::Error> {
-    let rows = connection.query("SELECT DATABASE(), VERSION()".to_owned());
-    let rows = rows.await?;
-    let row = rows.first();
-    let text = |column| row.map(|row| row.text(column)).transpose();
-    let (database, version) = (text(0)?.flatten(), text(1)?.flatten());
-    Ok(Found::Table {
-        schema: database
-            .filter(|_| names.schema().is_none())
-            .map(str::to_owned),
-        // MySQL has no variable that shows whether there is a transaction; MariaDB has one.
-        statements_tell: version.unwrap_or_default().contains("MariaDB"),
-    })
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use shedlock_runtime::{LockConfiguration, OperatorMark};
+use shedlock_runtime::{LockConfiguration, LockName, OperatorMark, Overrule};
 
 use super::*;
 use crate::dialect::Dialect;

@@ -33,8 +33,10 @@ impl Names {
         let columns = self.columns();
         let name = match place {
             "table" => return Some(self.quoted_table()),
+            "ended_index" => return Some(self.dialect.quote(&self.ended_index())),
             // Only SQLite has a separate catalogue in each schema.
             "schema" => self.schema().unwrap_or("main"),
+            "bare_table" => self.bare_table(),
             "name" => columns.name(),
             "lock_until" => columns.lock_until(),
             "locked_at" => columns.locked_at(),

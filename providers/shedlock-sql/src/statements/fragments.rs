@@ -1,8 +1,8 @@
 //! The SQL expressions that statements share, which a file of `sql/` includes as `{=name}`. Each expression is itself a template.
 
-use shedlock_runtime::OperatorMark;
+use shedlock_runtime::{OperatorMark, RunRecord};
 
-use super::{AdminStatements, LockClock, Session};
+use super::{AdminStatements, HistoryStatements, LockClock, Session};
 use crate::answers::mysql as answer;
 use crate::dialect::Dialect;
 use crate::fault::INSIDE_A_TRANSACTION;
@@ -33,9 +33,13 @@ impl Setting {
             "same" => same_name(&row),
             "alone" => alone(dialect, self.session),
             "briefly" => briefly(dialect, self.session).to_owned(),
-            "until" => until(dialect).to_owned(),
-            "now" => now(dialect, self.clock).to_owned(),
+            "until" => instant(dialect, "until"),
+            "began" => instant(dialect, "began"),
+            "ended" => instant(dialect, "ended"),
+            "now" => now(dialect, self.clock),
             "batch" => AdminStatements::PRUNE_BATCH.to_string(),
+            "deleted_at_once" => HistoryStatements::DELETED_AT_ONCE.to_string(),
+            "most_read" => RunRecord::MOST_READ.to_string(),
             "free" => MYSQL_FREE.to_owned(),
             "mine" => MYSQL_MINE.to_owned(),
             "clock" => MYSQL_CLOCK.to_owned(),
@@ -219,36 +223,31 @@ const fn briefly(dialect: Dialect, session: Session) -> &'static str {
     }
 }
 
-/// The end of an operator's pause, in the type of `lock_until`.
-const fn until(dialect: Dialect) -> &'static str {
+/// A bound time in microseconds since 1970, in the type of `lock_until`.
+fn instant(dialect: Dialect, param: &str) -> String {
     match dialect {
         Dialect::Postgres => {
-            "(TIMESTAMP 'epoch' + CAST({:until} AS bigint) * INTERVAL '1 microsecond')"
+            format!("(TIMESTAMP 'epoch' + CAST({{:{param}}} AS bigint) * INTERVAL '1 microsecond')")
         }
-        Dialect::MySql => {
-            "TIMESTAMPADD(MICROSECOND, {:until}, TIMESTAMP('1970-01-01 00:00:00.000000'))"
-        }
-        Dialect::Sqlite => "({:until} / 1000)",
+        // Not FROM_UNIXTIME, which is limited to 2038 on some servers and converts to the session's time zone.
+        Dialect::MySql => format!(
+            "TIMESTAMPADD(MICROSECOND, {{:{param}}}, TIMESTAMP('1970-01-01 00:00:00.000000'))"
+        ),
+        Dialect::Sqlite => format!("({{:{param}}} / 1000)"),
     }
 }
 
 /// The current time in UTC, in the type of `lock_until`.
-fn now(dialect: Dialect, clock: LockClock) -> &'static str {
-    match (dialect, clock) {
+fn now(dialect: Dialect, clock: LockClock) -> String {
+    let by_database = match (dialect, clock) {
+        (_, LockClock::Client) => return instant(dialect, "now"),
         // Not `now()`, which does not advance while the statement waits for a row lock.
         (Dialect::Postgres, LockClock::Database) => "timezone('utc', clock_timestamp())",
-        (Dialect::Postgres, LockClock::Client) => {
-            "(TIMESTAMP 'epoch' + CAST({:now} AS bigint) * INTERVAL '1 microsecond')"
-        }
         (Dialect::MySql, LockClock::Database) => "UTC_TIMESTAMP(6)",
-        // Not FROM_UNIXTIME, which is limited to 2038 on some servers and converts to the session's time zone.
-        (Dialect::MySql, LockClock::Client) => {
-            "TIMESTAMPADD(MICROSECOND, {:now}, TIMESTAMP('1970-01-01 00:00:00.000000'))"
-        }
         // The format in which xerial's JDBC driver writes a timestamp.
         (Dialect::Sqlite, LockClock::Database) => {
             "CAST(ROUND(unixepoch('now', 'subsec') * 1000) AS INTEGER)"
         }
-        (Dialect::Sqlite, LockClock::Client) => "({:now} / 1000)",
-    }
+    };
+    by_database.to_owned()
 }

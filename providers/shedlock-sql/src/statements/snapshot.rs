@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::names::DEFAULT_HISTORY_TABLE;
 use crate::schema::Inspection;
 
 /// Every text for one dialect, for each session and each clock.
@@ -25,6 +26,27 @@ fn texts(dialect: Dialect) -> String {
             );
         }
     }
+    let runs = Names::history(dialect, DEFAULT_HISTORY_TABLE).unwrap();
+    for session in [Session::Own, Session::Shared] {
+        let statements = HistoryStatements::new(&runs, session);
+        let mut all = vec![("append", &statements.append), ("read", &statements.read)];
+        for (name, deletion) in [("old", &statements.old), ("surplus", &statements.surplus)] {
+            match deletion {
+                Deletion::Direct(delete) => all.push((name, delete)),
+                Deletion::ByKeys { find, delete } => all.extend([(name, find), (name, delete)]),
+            }
+        }
+        for (name, statement) in all {
+            let (params, text) = (statement.params(), statement.text());
+            let _ = writeln!(
+                texts,
+                "## {session:?} session: {name} runs\n{params:?}\n{text}\n"
+            );
+        }
+    }
+    for probe in runs.history_probes() {
+        let _ = writeln!(texts, "## Check of the history\n{probe}\n");
+    }
     let asked = Inspection::from_names(&names);
     for text in [Some(asked.catalogue), asked.mixing, asked.definition]
         .into_iter()
@@ -33,7 +55,8 @@ fn texts(dialect: Dialect) -> String {
         let _ = writeln!(texts, "## Inspection\n{text}\n");
     }
     let _ = writeln!(texts, "## Schema\n{}\n", names.find_schema());
-    let _ = writeln!(texts, "## Table\n{}", names.ddl());
+    let _ = writeln!(texts, "## Table\n{}\n", names.ddl());
+    let _ = writeln!(texts, "## Table of the history\n{}", runs.ddl());
     texts
 }
 

@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 use crate::names::Names;
 
 /// The names of the bound values in the files.
-const PARAMS: [(&str, Param); 9] = [
+const PARAMS: [(&str, Param); 18] = [
     ("name", Param::Name),
     ("prefix", Param::Name),
     ("first", Param::First),
@@ -16,6 +16,15 @@ const PARAMS: [(&str, Param); 9] = [
     ("until", Param::Until),
     ("number", Param::Number),
     ("attempts", Param::Attempts),
+    ("began", Param::Began),
+    ("ended", Param::Ended),
+    ("node", Param::Node),
+    ("outcome", Param::Outcome),
+    ("error", Param::Error),
+    ("token", Param::Token),
+    ("position", Param::Position),
+    ("done", Param::Done),
+    ("tries", Param::Tries),
 ];
 
 /// Which rows a statement reads.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use shedlock_runtime::HistoryOptions;
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider, SqlxLockProviderBuilder};
 use shedlock_testkit::conformance::{Peek, Stored};
 use shedlock_testkit::servers::{MariaDb, Postgres};
@@ -29,7 +30,7 @@ pub(crate) struct Place<DB: SqlDatabase> {
 /// Which table the test is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
-    /// The one that `ensure_schema` makes.
+    /// The one that `ensure_schema` makes, and beside it that of the history.
     Ours,
     /// The one that ShedLock's documentation shows.
     ShedLocks,
@@ -101,10 +102,13 @@ impl<DB: TestStore> Place<DB> {
     /// Makes the table.
     pub(crate) async fn make(&self, table: Table) {
         match table {
-            Table::Ours => SqlxLockProvider::new(self.pool.clone())
-                .ensure_schema()
-                .await
-                .expect("the table can be made"),
+            Table::Ours => {
+                let builder = SqlxLockProvider::builder(self.pool.clone());
+                let provider = builder.history(HistoryOptions::new()).build();
+                let provider = provider.expect("the options are valid");
+                let made = provider.ensure_schema().await;
+                made.expect("the tables can be made");
+            }
             Table::ShedLocks => DB::run(&self.pool, DB::SHEDLOCKS_TABLE)
                 .await
                 .expect("the table can be made"),

@@ -12,6 +12,8 @@ mod place;
 mod completed;
 mod elsewhere;
 mod lost;
+#[cfg(unix)]
+mod stopped;
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ impl ShutdownTarget for LockState {
             self.ticket.detach();
             return None;
         }
-        self.enter_in_history(RunOutcome::ShutDown);
+        self.enter_in_history(RunOutcome::ShutDown, None);
         Some(Box::pin(async move {
             if let Err(error) = self.release_once().await {
                 events::release_failed(&*self, self.taken_for(), &error);

@@ -42,11 +42,11 @@ impl History {
 }
 
 impl Runs {
-    fn add(&mut self, run: &RunRecord) {
+    fn add(&mut self, run: RunRecord) {
         self.last += 1;
-        self.by_number.insert(self.last, run.clone());
         let numbers = self.of_lock.entry(run.lock.clone()).or_default();
         numbers.push_back(self.last);
+        self.by_number.insert(self.last, run);
     }
 
     /// Deletes the oldest run of `lock`.
@@ -87,9 +87,14 @@ impl Runs {
 #[async_trait]
 impl RunHistory for History {
     async fn append(&self, run: &RunRecord) -> Result<(), LockError> {
+        let mut run = run.clone();
+        if !self.options.keeps_error_texts() {
+            run.error = None;
+        }
         self.with_runs(|runs| {
+            let (lock, ended) = (run.lock.clone(), run.ended);
             runs.add(run);
-            runs.clean(self.options, &run.lock, run.ended);
+            runs.clean(self.options, &lock, ended);
         });
         Ok(())
     }

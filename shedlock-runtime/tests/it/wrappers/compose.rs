@@ -61,7 +61,7 @@ async fn an_annotated_function_runs_under_a_stack() {
             async { Outcome::Executed(()) },
             skip_value,
             error_value,
-            |_| false,
+            |_| None,
         ))
         .await
         .unwrap();
@@ -69,7 +69,7 @@ async fn an_annotated_function_runs_under_a_stack() {
         Outcome::Executed((held(provider.inner()), records.taken()))
     };
     let ran: Outcome<(Vec<String>, Vec<String>)> =
-        run(job(), body, skip_value, error_value, |_| false).await;
+        run(job(), body, skip_value, error_value, |_| None).await;
     let (tracked, taken) = ran.executed().unwrap();
     assert_eq!(tracked, ["staging/job"]);
     assert_eq!(taken, tracked);

@@ -196,11 +196,11 @@ async fn an_annotated_function_can_use_it() {
         assert_locked_by("job");
         Outcome::Executed(records.taken())
     };
-    let ran: Outcome<Vec<String>> = run(job(), body, skip_value, error_value, |_| false).await;
+    let ran: Outcome<Vec<String>> = run(job(), body, skip_value, error_value, |_| None).await;
     assert_eq!(ran.executed().unwrap(), ["staging/job"]);
     let _held = take(&inner, "staging/job").await;
     let body = async { Outcome::Executed(()) };
-    let skipped: Outcome<()> = run(job(), body, skip_value, error_value, |_| false).await;
+    let skipped: Outcome<()> = run(job(), body, skip_value, error_value, |_| None).await;
     assert_eq!(skipped.skipped(), Some(SkipReason::Held));
 }
 

@@ -262,16 +262,16 @@ async fn annotated_functions_run_under_their_tenants_lock() {
         assert!(nested.await.unwrap().was_executed());
         Ok::<_, LockError>(Some(in_a.taken()))
     };
-    let ran = run(job("a"), body, skip_value, error_value, |_| false).await;
+    let ran = run(job("a"), body, skip_value, error_value, |_| None).await;
     assert_eq!(ran.unwrap().unwrap(), ["a:job"]);
     assert!(in_a.taken().is_empty());
     let body = async { Ok::<_, LockError>(Some(())) };
-    let error = run(job("b"), body, skip_value, error_value, |_| false)
+    let error = run(job("b"), body, skip_value, error_value, |_| None)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoProvider);
     // Nobody would look at a job that never runs.
-    let silent = tokio::spawn(run(job("b"), async {}, skip_value, error_value, |()| false));
+    let silent = tokio::spawn(run(job("b"), async {}, skip_value, error_value, |()| None));
     assert!(silent.await.unwrap_err().is_panic());
 }
 

@@ -265,7 +265,7 @@ async fn annotated_functions_are_known_while_they_run() {
         assert!(nested.await.unwrap().was_executed());
         Outcome::Executed(names(&provider))
     };
-    let ran: Outcome<Vec<String>> = run(job, body, skip_value, error_value, |_| false).await;
+    let ran: Outcome<Vec<String>> = run(job, body, skip_value, error_value, |_| None).await;
     assert_eq!(ran.executed().unwrap(), ["job"]);
     assert!(provider.held().is_empty());
 }
@@ -281,7 +281,7 @@ async fn a_kept_lock_stays_known() {
         sleep(SHORT * 10).await;
         Outcome::Executed(names(&provider))
     };
-    let ran: Outcome<Vec<String>> = run(job, body, skip_value, error_value, |_| false).await;
+    let ran: Outcome<Vec<String>> = run(job, body, skip_value, error_value, |_| None).await;
     assert_eq!(ran.executed().unwrap(), ["job"]);
     assert!(provider.held().is_empty());
 }

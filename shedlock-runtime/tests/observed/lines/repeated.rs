@@ -49,7 +49,7 @@ async fn errors_that_no_caller_sees_are_said_once_a_minute() {
                 async { panic!("no lock") },
                 skip_value,
                 error_value,
-                |()| false,
+                |()| None,
             )
             .await;
             seconds(25).await;
@@ -83,7 +83,7 @@ async fn an_error_in_one_store_does_not_hide_that_in_another() {
         with_provider(store, async {
             for _ in 0..2 {
                 let job = Job::named("away-everywhere");
-                call(job, async {}, skip_value, error_value, |()| false).await;
+                call(job, async {}, skip_value, error_value, |()| None).await;
             }
         })
         .await;
