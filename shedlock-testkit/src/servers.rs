@@ -42,6 +42,7 @@ mod replica;
 mod small_disk;
 mod start;
 mod tools;
+pub mod zookeeper;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -61,6 +62,7 @@ pub use self::pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use self::postgres::Postgres;
 pub use self::redis::{Redis, RedisCluster, RedisSentinels};
 pub use self::small_disk::SmallDisk;
+pub use self::zookeeper::{ZooKeeper, ZooKeeperEnsemble};
 pub use crate::unavailable::Unavailable;
 
 /// A running server of kind `K`, such as [`Postgres`]. Clones are handles of the same server. When the last handle is dropped, the server

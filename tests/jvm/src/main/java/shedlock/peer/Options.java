@@ -12,13 +12,17 @@ import net.javacrumbs.shedlock.core.LockProvider;
 import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
 import net.javacrumbs.shedlock.provider.mongo.MongoLockProvider;
 import net.javacrumbs.shedlock.provider.redis.spring.RedisLockProvider;
+import net.javacrumbs.shedlock.provider.zookeeper.curator.ZookeeperCuratorLockProvider;
+import org.apache.curator.framework.CuratorFramework;
+import org.apache.curator.framework.CuratorFrameworkFactory;
+import org.apache.curator.retry.ExponentialBackoffRetry;
 import org.springframework.dao.DuplicateKeyException;
 import org.springframework.data.redis.connection.lettuce.LettuceConnectionFactory;
 import org.springframework.jdbc.core.JdbcTemplate;
 
 /** The node's command line: where the locks are and whose clock decides. */
 record Options(String url, String user, String password, String table, String clock, String node, int connections) {
-    private static final String USAGE = "usage: Peer --url <jdbc, redis or mongodb url> [--user <user>] [--password <password>] [--table <table>]"
+    private static final String USAGE = "usage: Peer --url <jdbc, redis, mongodb or zookeeper url> [--user <user>] [--password <password>] [--table <table>]"
             + " [--clock db|utc|local] [--node <name>] [--connections <count>]";
 
     static Options parse(String[] args) {
@@ -59,6 +63,9 @@ record Options(String url, String user, String password, String table, String cl
             // ShedLock's defaults: the collection `shedLock`, the majority, and the host's name as the node's.
             return new Store(new MongoLockProvider(client.getDatabase(address.getDatabase())), client);
         }
+        if (url.startsWith("zookeeper:")) {
+            return zooKeeper(URI.create(url).getAuthority());
+        }
         HikariDataSource source = pool();
         return new Store(jdbcProvider(source), source);
     }
@@ -70,6 +77,13 @@ record Options(String url, String user, String password, String table, String cl
         boolean safeUpdate = "safeUpdate=true".equals(address.getQuery());
         var provider = new RedisLockProvider.Builder(connections).safeUpdate(safeUpdate).build();
         return new Store(provider, connections::destroy);
+    }
+
+    /** ShedLock's default: the locks are below {@code /shedlock}. */
+    private static Store zooKeeper(String servers) {
+        CuratorFramework client = CuratorFrameworkFactory.newClient(servers, new ExponentialBackoffRetry(100, 5));
+        client.start();
+        return new Store(new ZookeeperCuratorLockProvider(client), client);
     }
 
     private HikariDataSource pool() {
