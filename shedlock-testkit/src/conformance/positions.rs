@@ -235,6 +235,9 @@ pub async fn an_operator_leaves_the_position(subject: &Subject) {
         tries: 1,
     };
     assert_eq!(operator.get(&lock).await.position, Some(begun));
+    let listed = operator.list().await;
+    let listed = listed.iter().find(|info| info.name == lock);
+    assert_eq!(listed.and_then(|info| info.position), Some(begun));
     assert!(operator.force_release(&lock, "its node is gone").await);
     must_be_skipped(&one, step(&lock, 1), SkipReason::AlreadyRan).await;
     run(&one, step(&lock, 2)).await;

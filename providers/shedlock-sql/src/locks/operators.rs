@@ -145,24 +145,25 @@ impl Operation for Read<'_> {
         connection: &mut D::Connection,
     ) -> Result<Vec<LockInfo>, OnceError<D::Error>> {
         let admin = &context.statements.admin;
-        let (statement, name) = match self.0 {
-            Selection::Name(lock) => (admin.read_one(context.column), lock.as_str()),
-            Selection::Prefix(_) => (admin.read_all(context.column), ""),
+        let column = context.column;
+        let (with_position, plain, name) = match self.0 {
+            Selection::Name(lock) => {
+                let name = lock.as_str();
+                (&admin.read_position, admin.read_one(column), name)
+            }
+            Selection::Prefix(_) => (&admin.read_all_positions, admin.read_all(column), ""),
         };
         let values = context.values(name, Duration::ZERO);
-        let rows = match self.0 {
-            Selection::Name(_) if context.column == TokenColumn::Present => {
-                let with_position = &admin.read_position;
-                let read = context.fetch::<D>(connection, with_position, &values);
-                match read.await {
-                    // A table without positions.
-                    Err(error) if D::fault(&error) == Some(Fault::MissingColumn) => {
-                        context.fetch::<D>(connection, statement, &values).await?
-                    }
-                    read => read?,
-                }
+        let read = match column {
+            TokenColumn::Present => context.fetch::<D>(connection, with_position, &values).await,
+            TokenColumn::Missing => context.fetch::<D>(connection, plain, &values).await,
+        };
+        let rows = match read {
+            // A table without positions.
+            Err(error) if D::fault(&error) == Some(Fault::MissingColumn) => {
+                context.fetch::<D>(connection, plain, &values).await?
             }
-            _ => context.fetch::<D>(connection, statement, &values).await?,
+            read => read?,
         };
         let locks = rows.iter().map(records::lock);
         let mut locks = locks.collect::<Result<Vec<_>, _>>()?;

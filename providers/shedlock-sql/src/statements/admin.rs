@@ -25,6 +25,8 @@ pub struct AdminStatements {
     /// The query for the row of one lock with its position; the rows have three more columns, the position, whether it is done, and the
     /// number of its tries.
     pub read_position: Statement,
+    /// The query for all rows with their positions, in the same three columns.
+    pub read_all_positions: Statement,
     pause: [Statement; 2],
     /// Frees a lock regardless of its holder.
     pub force_release: Statement,
@@ -63,16 +65,23 @@ impl AdminStatements {
                 builder.build(read, Variant { rows, ..variant })
             })
         };
+        let with_position = |rows| {
+            let position = Some(PositionKind::Slot);
+            let variant = Variant::on(TokenColumn::Present);
+            builder.build(
+                read,
+                Variant {
+                    rows,
+                    position,
+                    ..variant
+                },
+            )
+        };
         Self {
             read_all: reading(Rows::All),
             read_one: reading(Rows::One),
-            read_position: builder.build(
-                read,
-                Variant {
-                    position: Some(PositionKind::Slot),
-                    ..Variant::on(TokenColumn::Present)
-                },
-            ),
+            read_position: with_position(Rows::One),
+            read_all_positions: with_position(Rows::All),
             pause: TokenColumn::BOTH.map(|column| on(pause, column)),
             force_release: on(force_release, TokenColumn::Present),
             resume: on(resume, TokenColumn::Present),

@@ -60,7 +60,7 @@ fn texts(dialect: Dialect) -> String {
     texts
 }
 
-fn labelled(all: &Statements) -> [(&'static str, &Statement); 30] {
+fn labelled(all: &Statements) -> [(&'static str, &Statement); 31] {
     let admin = &all.admin;
     [
         (
@@ -115,6 +115,7 @@ fn labelled(all: &Statements) -> [(&'static str, &Statement); 30] {
         ("get, with token", admin.read_one(TokenColumn::Present)),
         ("get, without token", admin.read_one(TokenColumn::Missing)),
         ("get, with position", &admin.read_position),
+        ("list, with positions", &admin.read_all_positions),
         ("pause, with token", admin.pause(TokenColumn::Present)),
         ("pause, without token", admin.pause(TokenColumn::Missing)),
         ("force release", &admin.force_release),
