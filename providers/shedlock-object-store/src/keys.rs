@@ -119,7 +119,14 @@ mod tests {
     #[test]
     fn names_that_jvm_nodes_can_have_are_their_own_keys() {
         let keys = keys("shedlock/");
-        for plain in ["mail", "nightly_report", "a.b/c-d", "a:b", "über sicht", "0"] {
+        for plain in [
+            "mail",
+            "nightly_report",
+            "a.b/c-d",
+            "a:b",
+            "über sicht",
+            "0",
+        ] {
             assert_eq!(
                 keys.of(plain).unwrap().as_ref(),
                 format!("shedlock/{plain}")

@@ -15,6 +15,8 @@ use crate::protocol::Protocol;
 const TEXTS: NameEncoding = NameEncoding::new('%', |c| c.is_ascii_graphic());
 /// The content of objects in Google Cloud Storage, as JVM nodes write it.
 const GCS_BODY: &str = "_lock";
+/// The size of an object that stands for a deleted record. No record has this size, so a list tells the two apart without reading them.
+pub(crate) const DELETED_BYTES: usize = 61;
 
 /// The names of the metadata of a record. A name is the end of a header's name, so upper and lower case are the same.
 struct Names {
@@ -100,6 +102,7 @@ impl Protocol {
         let mut object = self.object(name, &record)?;
         let deleted = Attribute::Metadata(self.names().deleted.into());
         object.attributes.insert(deleted, "true".into());
+        object.body = random::<DELETED_BYTES>()?.to_vec().into();
         Ok(object)
     }
 

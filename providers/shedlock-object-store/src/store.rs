@@ -12,7 +12,7 @@ use crate::ask::{Failure, ask};
 use crate::error::Request;
 use crate::keys::Keys;
 use crate::protocol::Bucket;
-use crate::record::Object;
+use crate::record::{DELETED_BYTES, Object};
 
 /// The content of a longer object is not read: no lock's object is as long.
 const LONGEST_BODY: u64 = 1024;
@@ -135,7 +135,11 @@ impl RecordStore for Objects {
         let folder = self.keys.folder();
         let listed = self.bucket.client.list(folder.as_ref());
         let listed = listed.try_filter_map(async |object| {
-            let name = self.keys.name(&object.location);
+            // Reading each object that stands for a deleted record would cost as much as a record.
+            let is_record = object.size != DELETED_BYTES as u64;
+            let name = is_record
+                .then(|| self.keys.name(&object.location))
+                .flatten();
             Ok(name.filter(|name| name.starts_with(prefix)))
         });
         let names = listed.try_collect().await;

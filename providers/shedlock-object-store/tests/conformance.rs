@@ -1,5 +1,5 @@
-//! The conformance suite on `SeaweedFS` (S3), Azurite (Azure Blob Storage) and a stand-in of Google Cloud Storage, with clients of the
-//! provider's own and with clients of the user's.
+//! The conformance suite on `SeaweedFS` (S3), Azurite (Azure Blob Storage) and a stand-in of Google Cloud Storage, the first two
+//! with a client of the provider's own, the last with a client of the user's.
 
 #[path = "support/place.rs"]
 mod place;
@@ -7,17 +7,17 @@ mod place;
 mod stand_in;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use shedlock_object_store::object_store::PutMode;
 use shedlock_object_store::{ObjectStoreLockProvider, ObjectStoreLockProviderBuilder, Protocol};
-use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait, format_timestamp};
 use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::{azurite, seaweedfs};
 use shedlock_testkit::{Proxy, Unavailable};
 
-use place::{Place, hex, instant};
+use place::{Place, hex};
 
 /// Where the providers of a test get their clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +39,16 @@ impl Subject {
         Self { place, proxy, via }
     }
 
-    async fn s3(via: Via) -> Result<Self, Unavailable> {
-        Ok(Self::new(Place::s3().await?, via).await)
+    async fn s3() -> Result<Self, Unavailable> {
+        Ok(Self::new(Place::s3().await?, Via::Url).await)
     }
 
-    async fn azure(via: Via) -> Result<Self, Unavailable> {
-        Ok(Self::new(Place::azure().await?, via).await)
+    async fn azure() -> Result<Self, Unavailable> {
+        Ok(Self::new(Place::azure().await?, Via::Url).await)
     }
 
-    async fn gcs(via: Via) -> Self {
-        Self::new(Place::gcs().await, via).await
+    async fn gcs() -> Self {
+        Self::new(Place::gcs().await, Via::Client).await
     }
 
     fn builder(&self) -> ObjectStoreLockProviderBuilder {
@@ -106,7 +106,7 @@ impl Harness for Subject {
 
     async fn insert_foreign(&self, lock: &str) -> bool {
         let day = Duration::from_secs(24 * 60 * 60);
-        let yesterday = instant(std::time::SystemTime::now() - day);
+        let yesterday = format_timestamp(SystemTime::now() - day);
         let names = match self.place.protocol() {
             Protocol::S3 => ["lock-until", "locked-at", "locked-by"],
             _ => ["lockuntil", "lockedat", "lockedby"],
@@ -218,17 +218,16 @@ async fn connected(url: String, node: String) -> Arc<dyn LockProvider> {
 
 shedlock_testkit::conformance!(
     s3,
-    Subject::s3(Via::Url),
+    Subject::s3(),
     processes = async |url: String, node: String| connected(url, node).await,
 );
 shedlock_testkit::conformance!(
     azure,
-    Subject::azure(Via::Url),
+    Subject::azure(),
     processes = async |url: String, node: String| connected(url, node).await,
 );
 shedlock_testkit::conformance!(
     gcs,
-    Subject::gcs(Via::Url),
+    Subject::gcs(),
     processes = async |url: String, node: String| connected(url, node).await,
 );
-shedlock_testkit::conformance!(s3_client, Subject::s3(Via::Client));

@@ -1,4 +1,4 @@
-//! s3proxy, a gateway that speaks the protocol of S3 and ignores the conditions of writes: a store that a provider must refuse.
+//! `S3Proxy`, a gateway that speaks the protocol of S3 and ignores the conditions of writes: a store that a provider must refuse.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::cache::cached;
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, http, tools};
 
-/// An s3proxy with its objects in memory. It asks nobody for a signature.
+/// An `S3Proxy` server with its objects in memory. It asks nobody for a signature.
 pub type S3Proxy = Server<S3ProxyKind>;
 
 /// The [`Kind`] of an [`S3Proxy`].
@@ -20,10 +20,10 @@ pub struct S3ProxyKind {
     jars: PathBuf,
 }
 
-const INSTALL: &str = "cargo xtask servers install s3proxy";
+const INSTALL: &str = "cargo xtask servers install S3Proxy";
 
 impl Kind for S3ProxyKind {
-    const NAME: &'static str = "s3proxy";
+    const NAME: &'static str = "S3Proxy";
     /// The server may run as root.
     const ACCOUNT: &'static str = "root";
     const STOP_SIGNAL: Signal = Signal::TERM;
@@ -72,7 +72,7 @@ impl Standalone for S3ProxyKind {
         let missing = |what: &str| Self::unavailable(format!("there is no {what}"));
         Ok(Self {
             java: tools::find("java", &[]).ok_or_else(|| missing("`java`"))?,
-            jars: cached("s3proxy", "jars").ok_or_else(|| missing("s3proxy in the cache"))?,
+            jars: cached("s3proxy", "jars").ok_or_else(|| missing("S3Proxy in the cache"))?,
         })
     }
 

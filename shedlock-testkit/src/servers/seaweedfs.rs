@@ -25,11 +25,35 @@ pub const SECRET_KEY: &str = "correct-horse";
 #[derive(Debug, Clone)]
 pub struct SeaweedFsKind {
     program: PathBuf,
-    /// The ports of the server's parts, of which each has two.
-    ports: [u16; 7],
+    /// In the order of [`PORT_OPTIONS`].
+    ports: [u16; PORT_OPTIONS.len()],
+}
+
+impl SeaweedFsKind {
+    /// The sockets by which the server's parts talk to each other. No option changes their paths.
+    fn sockets(&self) -> Vec<PathBuf> {
+        let ports = PORT_OPTIONS.iter().zip(self.ports);
+        ports
+            .filter_map(|(option, port)| {
+                let part = option.strip_suffix(".port.grpc")?;
+                Some(format!("/tmp/seaweedfs-{part}-grpc-{port}.sock").into())
+            })
+            .collect()
+    }
 }
 
 const INSTALL: &str = "cargo xtask servers install SeaweedFS";
+
+/// The options for the ports of the server's parts, beside the port that clients use.
+const PORT_OPTIONS: [&str; 7] = [
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+];
 
 const ACCOUNTS: &str = r#"{ "identities": [
     { "name": "anonymous", "actions": ["Admin", "Read", "Write", "List", "Tagging"] },
@@ -56,12 +80,15 @@ impl Kind for SeaweedFsKind {
         std::fs::create_dir(site.directory().join("data"))?;
         site.write(&accounts(site), ACCOUNTS)?;
         // Read from the working directory.
-        site.write(&site.directory().join("master.toml"), GROWTH)
+        site.write(&site.directory().join("master.toml"), GROWTH)?;
+        site.write_leftovers(&self.sockets())
     }
 
     fn command(&self, site: &Site) -> Vec<OsString> {
         let directory = site.directory();
-        let mut command: Vec<OsString> = vec![self.program.clone().into(), "server".into()];
+        let mut command: Vec<OsString> = vec![self.program.clone().into()];
+        // By default it writes files of its own below `/tmp`.
+        command.extend(["-logtostderr".into(), "server".into()]);
         let mut set = |option: &str, value: &dyn std::fmt::Display| {
             command.push(format!("-{option}={value}").into());
         };
@@ -73,16 +100,7 @@ impl Kind for SeaweedFsKind {
         set("dataCenter", &name(site));
         set("s3", &true);
         set("s3.port", &site.port());
-        let options = [
-            "s3.port.grpc",
-            "master.port",
-            "master.port.grpc",
-            "volume.port",
-            "volume.port.grpc",
-            "filer.port",
-            "filer.port.grpc",
-        ];
-        for (option, port) in options.iter().zip(self.ports) {
+        for (option, port) in PORT_OPTIONS.iter().zip(self.ports) {
             set(option, &port);
         }
         for (option, value) in [
@@ -118,7 +136,7 @@ impl Standalone for SeaweedFsKind {
     fn locate() -> Result<Self, Unavailable> {
         let program = cached("seaweedfs", "bin/weed").or_else(|| tools::find("weed", &[]));
         let program = program.ok_or_else(|| Self::unavailable("there is no `weed`".to_owned()))?;
-        let mut ports = [0; 7];
+        let mut ports = [0; PORT_OPTIONS.len()];
         for port in &mut ports {
             *port = tools::free_port().map_err(|error| Self::unavailable(error.to_string()))?;
         }

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use shedlock_object_store::object_store::{GetOptions, PutMode, UpdateVersion};
 use shedlock_runtime::parse_timestamp;
 
-use crate::place::{Place, instant};
+use crate::instant;
+use crate::place::Place;
 
 const HOST: &str = "jvm-host";
 
