@@ -11,6 +11,8 @@ use crate::error;
 /// A request without an answer is dropped with its connection after this time, and sent again. A store answers most requests within some
 /// tens of milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A list is as long as the bucket is full, and is many requests.
+const LIST_WITHIN: Duration = Duration::from_secs(60);
 /// How often a request may be without an answer. The time limit of a call usually ends the call before.
 const MOST_UNANSWERED: usize = 30;
 /// How often a request is sent again after an error that may pass.
@@ -41,13 +43,28 @@ pub(crate) async fn ask<T, F>(send: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T>>,
 {
+    ask_within(ANSWER_WITHIN, send).await
+}
+
+/// Makes the list that `send` begins, from its beginning again after an error that may pass.
+pub(crate) async fn ask_for_list<T, F>(send: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T>>,
+{
+    ask_within(LIST_WITHIN, send).await
+}
+
+async fn ask_within<T, F>(limit: Duration, send: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T>>,
+{
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_jitter();
     let mut pauses = pauses.with_max_times(MOST_FAILURES).build();
     let (mut is_in_doubt, mut unanswered) = (false, 0);
     while unanswered < MOST_UNANSWERED {
-        let Ok(answer) = timeout(ANSWER_WITHIN, send()).await else {
+        let Ok(answer) = timeout(limit, send()).await else {
             (is_in_doubt, unanswered) = (true, unanswered + 1);
             continue;
         };

@@ -8,7 +8,7 @@ use object_store::{
 };
 use shedlock_runtime::{LockError, LockRecord, RecordStore, Snapshot, Written, async_trait};
 
-use crate::ask::{Failure, ask};
+use crate::ask::{Failure, ask, ask_for_list};
 use crate::error::Request;
 use crate::keys::Keys;
 use crate::protocol::Bucket;
@@ -133,16 +133,17 @@ impl RecordStore for Objects {
 
     async fn names(&self, prefix: &str) -> Result<Vec<String>, LockError> {
         let folder = self.keys.folder();
-        let listed = self.bucket.client.list(folder.as_ref());
-        let listed = listed.try_filter_map(async |object| {
-            // Reading each object that stands for a deleted record would cost as much as a record.
-            let is_record = object.size != DELETED_BYTES as u64;
-            let name = is_record
-                .then(|| self.keys.name(&object.location))
-                .flatten();
-            Ok(name.filter(|name| name.starts_with(prefix)))
+        let listed = ask_for_list(|| {
+            let objects = self.bucket.client.list(folder.as_ref());
+            let names = objects.try_filter_map(async |object| {
+                // Reading each object that stands for a deleted record would cost as much as a record.
+                let is_record = object.size != DELETED_BYTES as u64;
+                let name = is_record.then(|| self.keys.name(&object.location));
+                Ok(name.flatten().filter(|name| name.starts_with(prefix)))
+            });
+            names.try_collect()
         });
-        let names = listed.try_collect().await;
-        names.map_err(|error| self.explain(Request::List, Failure::from(error)))
+        let names = listed.await;
+        names.map_err(|failure| self.explain(Request::List, failure))
     }
 }

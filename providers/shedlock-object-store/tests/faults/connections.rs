@@ -86,6 +86,25 @@ async fn a_write_that_may_have_been_done_is_in_doubt() {
     assert!(place.get("mail").await.is_some(), "it was granted");
 }
 
+/// Stores close connections that are idle, and a list may be the first to find that out.
+#[tokio::test]
+async fn a_list_whose_reply_is_lost_is_made_again() {
+    let place = Place::gcs().await;
+    let (proxy, provider) = behind_proxy(&place).await;
+    let lock = taken(&provider, "mail").await;
+    let list = Trigger::containing("prefix=");
+    proxy.on(list, Rule::EndOnReply(Ending::Reset));
+    let back = async {
+        proxy.triggered().await;
+        // Shorter than the pauses before the last attempt.
+        sleep(Duration::from_millis(150)).await;
+        proxy.set(Rule::Pass);
+    };
+    let (listed, ()) = tokio::join!(provider.list(), back);
+    assert_eq!(listed.expect("made again").len(), 1);
+    assert!(lock.is_held());
+}
+
 #[tokio::test]
 async fn a_late_write_changes_nothing() {
     for place in [server_or_skip!(Place::s3().await), Place::gcs().await] {
