@@ -92,7 +92,7 @@ async fn a_list_whose_reply_is_lost_is_made_again() {
     let place = Place::gcs().await;
     let (proxy, provider) = behind_proxy(&place).await;
     let lock = taken(&provider, "mail").await;
-    let list = Trigger::containing("prefix=");
+    let list = Trigger::containing("?list-type=");
     proxy.on(list, Rule::EndOnReply(Ending::Reset));
     let back = async {
         proxy.triggered().await;
