@@ -53,8 +53,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use rustix::process::Signal;
 
-pub use self::etcd::{Etcd, EtcdCluster};
 pub use self::azurite::Azurite;
+pub use self::etcd::{Etcd, EtcdCluster};
 pub use self::galera::Galera;
 use self::keeper::Keeper;
 pub use self::kind::{Kind, Site, Standalone};
