@@ -24,10 +24,12 @@
 //! To add a kind of server, implement [`Kind`], and [`Standalone`] if the server needs no other server.
 
 mod account;
+pub mod azurite;
 mod backend;
 mod cache;
 pub mod etcd;
 pub mod galera;
+mod http;
 mod keeper;
 mod kind;
 pub mod mariadb;
@@ -39,6 +41,8 @@ pub mod postgres;
 mod process_tree;
 pub mod redis;
 mod replica;
+pub mod s3proxy;
+pub mod seaweedfs;
 mod small_disk;
 mod start;
 mod tools;
@@ -50,6 +54,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use rustix::process::Signal;
 
+pub use self::azurite::Azurite;
 pub use self::etcd::{Etcd, EtcdCluster};
 pub use self::galera::Galera;
 use self::keeper::Keeper;
@@ -61,6 +66,8 @@ pub use self::nats::{Nats, NatsCluster};
 pub use self::pgbouncer::{PgBouncer, PgBouncerOptions, PoolMode};
 pub use self::postgres::Postgres;
 pub use self::redis::{Redis, RedisCluster, RedisSentinels};
+pub use self::s3proxy::S3Proxy;
+pub use self::seaweedfs::SeaweedFs;
 pub use self::small_disk::SmallDisk;
 pub use self::zookeeper::{ZooKeeper, ZooKeeperEnsemble};
 pub use crate::unavailable::Unavailable;

@@ -41,6 +41,10 @@ if [ -n "$server" ]; then
     kill -KILL "$server" $children 2>/dev/null
     wait "$server"
 fi 2>/dev/null
+# What the server has made elsewhere, one path a line.
+while read -r file; do
+    rm -f "$file"
+done 2>/dev/null <"$directory/leftovers"
 cd /
 # The last child may still be writing while it dies.
 rm -rf "$directory" 2>/dev/null || { sleep 1; rm -rf "$directory"; }

@@ -137,6 +137,16 @@ impl Site {
         &self.arguments
     }
 
+    /// Lists files that the server makes outside its directory, so that they are removed together with the directory.
+    pub(super) fn write_leftovers(&self, files: &[PathBuf]) -> io::Result<()> {
+        let mut lines = String::new();
+        for file in files {
+            lines.push_str(&file.to_string_lossy());
+            lines.push('\n');
+        }
+        self.write(&self.directory.join("leftovers"), &lines)
+    }
+
     /// Writes a file that the account of the server may change.
     pub(super) fn write(&self, path: &Path, text: &str) -> io::Result<()> {
         std::fs::write(path, text)?;
