@@ -361,7 +361,7 @@ async fn the_text_of_an_error_is_in_the_history() {
         failing::generic::<u8, LockError>(None).await.unwrap_err();
     })
     .await;
-    let ever = SystemTime::UNIX_EPOCH..SystemTime::now() + Duration::from_secs(86_400);
+    let ever = SystemTime::UNIX_EPOCH..SystemTime::now() + Duration::from_hours(24);
     let mut runs = Vec::new();
     // An entry is written in the background.
     while runs.len() < 4 {
