@@ -27,6 +27,7 @@ mod account;
 pub mod azurite;
 mod backend;
 mod cache;
+pub mod dynamodb;
 pub mod etcd;
 pub mod galera;
 mod http;
@@ -55,6 +56,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use rustix::process::Signal;
 
 pub use self::azurite::Azurite;
+pub use self::dynamodb::{Dynalite, Dynoxide};
 pub use self::etcd::{Etcd, EtcdCluster};
 pub use self::galera::Galera;
 use self::keeper::Keeper;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
 mod backends;
+mod dynamodb;
 mod galera;
 mod late;
 mod nats;

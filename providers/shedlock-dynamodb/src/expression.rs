@@ -1,0 +1,243 @@
+//! The conditional updates, each of which decides one operation on a lock.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use shedlock_runtime::{LockRecord, OwnerWrite, Position, PositionRule, WantedPosition};
+
+use crate::layout::{Item, Layout, number, seconds};
+
+/// One update of one item, made only if its condition is met.
+#[derive(Debug, Clone)]
+pub(crate) struct Update {
+    pub(crate) key: Item,
+    pub(crate) expression: String,
+    pub(crate) condition: String,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) values: HashMap<String, AttributeValue>,
+}
+
+/// An acquisition, at a time of this node.
+#[derive(Debug)]
+pub(crate) struct Acquire<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) write: &'a OwnerWrite,
+    pub(crate) rule: Option<PositionRule>,
+    /// A lease that has ended by this time has ended.
+    pub(crate) now: SystemTime,
+    pub(crate) lock_until: SystemTime,
+    /// The number before the first fencing token of an item that has none.
+    pub(crate) token_before: u64,
+}
+
+impl Acquire<'_> {
+    /// Takes the lock if it is free, if the request was not carried out before, and, if a position is asked for, for its first run.
+    pub(crate) fn first(&self, layout: &Layout) -> Update {
+        let mut update = self.taking(layout);
+        let mut is_free =
+            "#until BETWEEN :least AND :now AND NOT begins_with(#by, :first)".to_owned();
+        update.value(":least", layout.ends.least());
+        update.value(":now", layout.ends.write(self.now));
+        update.text(":first", self.write.first());
+        let mut may_be_new = true;
+        if let Some(rule) = self.rule {
+            let wanted = rule.number(self.now);
+            update.begin(Position {
+                number: wanted,
+                is_done: false,
+                tries: 1,
+            });
+            is_free += match rule.wanted() {
+                WantedPosition::Step { number: 1 } => " AND attribute_not_exists(#position)",
+                WantedPosition::Step { number: step } => {
+                    may_be_new = false;
+                    update.value(":before", number(step.saturating_sub(1)));
+                    update.value(":true", AttributeValue::Bool(true));
+                    " AND #position = :before AND #done = :true"
+                }
+                WantedPosition::Slot { .. } | WantedPosition::Instant { .. } => {
+                    " AND (attribute_not_exists(#position) OR #position < :number)"
+                }
+            };
+        }
+        update.condition = if may_be_new {
+            format!("attribute_not_exists(#key) OR ({is_free})")
+        } else {
+            is_free
+        };
+        update.named(layout)
+    }
+
+    /// Takes the free lock whose item is `seen` for another run of the same `position`, if the item is still the same.
+    pub(crate) fn again(&self, layout: &Layout, seen: &LockRecord, position: Position) -> Update {
+        let mut update = self.taking(layout);
+        update.begin(position);
+        update.condition = format!(
+            "{} AND #position = :number AND #done = :false AND #tries = :tried",
+            update.unchanged(layout, seen)
+        );
+        update.value(":tried", number(position.tries.saturating_sub(1)));
+        update.named(layout)
+    }
+
+    fn taking(&self, layout: &Layout) -> Update {
+        let set = "SET #until = :until, #at = :at, #by = :by, #fence = if_not_exists(#fence, :zeroth) + :one";
+        let mut update = Update::of(layout, self.name, set);
+        update.value(":until", layout.ends.write(self.lock_until));
+        update.value(":at", crate::layout::Ends::Text.write(self.now));
+        update.text(":by", self.write.stored());
+        update.value(":zeroth", number(self.token_before));
+        update.value(":one", number(1_u32));
+        update.end_of_item(layout, self.lock_until, self.rule.is_none());
+        update
+    }
+}
+
+/// Moves the end of a lease that is live at `now`.
+pub(crate) fn extend(
+    layout: &Layout,
+    name: &str,
+    write: &OwnerWrite,
+    now: SystemTime,
+    lock_until: SystemTime,
+    may_be_forgotten: bool,
+) -> Update {
+    let mut update = of_owner(layout, name, write, lock_until, may_be_forgotten);
+    update.condition += " AND #until > :now";
+    update.value(":now", layout.ends.write(now));
+    update.named(layout)
+}
+
+/// Ends a lease, be it live or not.
+pub(crate) fn release(
+    layout: &Layout,
+    name: &str,
+    write: &OwnerWrite,
+    lock_until: SystemTime,
+    may_be_forgotten: bool,
+    is_done: bool,
+) -> Update {
+    let mut update = of_owner(layout, name, write, lock_until, may_be_forgotten);
+    if is_done {
+        update.set("#done = :done");
+        update.value(":done", AttributeValue::Bool(true));
+    }
+    update.named(layout)
+}
+
+/// Writes `record` if the item is still `seen`, or if there is none.
+pub(crate) fn swap(
+    layout: &Layout,
+    name: &str,
+    record: &LockRecord,
+    seen: Option<&LockRecord>,
+) -> Update {
+    let set = "SET #until = :until, #at = :at, #by = :by, #fence = :fence";
+    let mut update = Update::of(layout, name, set);
+    update.value(":until", layout.ends.write(record.lock_until));
+    update.value(":at", crate::layout::Ends::Text.write(record.locked_at));
+    update.text(":by", &record.locked_by);
+    update.value(":fence", number(record.fencing_token));
+    update.end_of_item(layout, record.lock_until, record.position.is_none());
+    update.condition = match seen {
+        Some(seen) => update.unchanged(layout, seen),
+        None => "attribute_not_exists(#key)".to_owned(),
+    };
+    update.named(layout)
+}
+
+/// The condition under which the item `seen` is deleted, as an update that changes nothing.
+pub(crate) fn deletion(layout: &Layout, name: &str, seen: &LockRecord) -> Update {
+    let mut update = Update::of(layout, name, "");
+    update.condition = update.unchanged(layout, seen);
+    update.named(layout)
+}
+
+/// A write of an owner: made if the item bears the owner with a smaller number.
+fn of_owner(
+    layout: &Layout,
+    name: &str,
+    write: &OwnerWrite,
+    lock_until: SystemTime,
+    may_be_forgotten: bool,
+) -> Update {
+    let mut update = Update::of(layout, name, "SET #until = :until, #by = :by");
+    update.value(":until", layout.ends.write(lock_until));
+    update.text(":by", write.stored());
+    update.text(":first", write.first());
+    update.end_of_item(layout, lock_until, may_be_forgotten);
+    "#by >= :first AND #by < :by".clone_into(&mut update.condition);
+    update
+}
+
+impl Update {
+    fn of(layout: &Layout, name: &str, expression: &str) -> Self {
+        Self {
+            key: layout.key_of(name),
+            expression: expression.to_owned(),
+            condition: String::new(),
+            names: HashMap::new(),
+            values: HashMap::new(),
+        }
+    }
+
+    fn value(&mut self, placeholder: &str, value: AttributeValue) {
+        self.values.insert(placeholder.to_owned(), value);
+    }
+
+    fn text(&mut self, placeholder: &str, text: &str) {
+        self.value(placeholder, AttributeValue::S(text.to_owned()));
+    }
+
+    /// Adds an assignment to the expression, which ends with its assignments until `end_of_item` has been called for an item that stays.
+    fn set(&mut self, assignment: &str) {
+        let at = self
+            .expression
+            .find(" REMOVE")
+            .unwrap_or(self.expression.len());
+        self.expression.insert_str(at, &format!(", {assignment}"));
+    }
+
+    fn begin(&mut self, position: Position) {
+        self.set("#position = :number, #done = :false, #tries = :tries");
+        self.value(":number", number(position.number));
+        self.value(":false", AttributeValue::Bool(false));
+        self.value(":tries", number(position.tries));
+    }
+
+    /// When DynamoDB may delete the item. An item with a position stays.
+    fn end_of_item(&mut self, layout: &Layout, lock_until: SystemTime, may_be_forgotten: bool) {
+        let Some(ttl) = &layout.ttl else {
+            return;
+        };
+        if may_be_forgotten {
+            self.set("#ttl = :ttl");
+            let unused = seconds(lock_until).saturating_add(ttl.unused_for.as_secs());
+            self.value(":ttl", number(unused));
+        } else {
+            self.expression += " REMOVE #ttl";
+        }
+    }
+
+    /// The condition that the item is still `seen`. Two states of one lock never agree in end and owner: each write of a Rust node has an
+    /// owner of its own, and other programs take a lock only after its last end.
+    fn unchanged(&mut self, layout: &Layout, seen: &LockRecord) -> String {
+        self.value(":seen", layout.ends.write(seen.lock_until));
+        if seen.locked_by.is_empty() {
+            return "#until = :seen AND attribute_not_exists(#by)".to_owned();
+        }
+        self.text(":seen_by", &seen.locked_by);
+        "#until = :seen AND #by = :seen_by".to_owned()
+    }
+
+    /// Adds the names for which the placeholders stand: DynamoDB refuses names that are not used.
+    fn named(mut self, layout: &Layout) -> Self {
+        let is_used = |name: &str| self.expression.contains(name) || self.condition.contains(name);
+        let used = layout.placeholders().filter(|(name, _)| is_used(name));
+        self.names = used
+            .map(|(name, attribute)| (name.to_owned(), attribute.to_owned()))
+            .collect();
+        self
+    }
+}

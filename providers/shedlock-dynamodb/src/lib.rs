@@ -1,0 +1,26 @@
+//! A provider of [shedlock](https://docs.rs/shedlock) for Amazon DynamoDB over the official SDK, [`aws_sdk_dynamodb`]. The page [`night`]
+//! describes what happens to locks while DynamoDB throttles, is away or answers late.
+//!
+#![doc = include_str!("../README.md")]
+
+mod acquire;
+mod connection;
+mod error;
+mod expression;
+mod item;
+mod layout;
+mod options;
+#[cfg(feature = "connect")]
+mod own;
+mod provider;
+mod store;
+mod table;
+mod time;
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/night.md")]
+pub mod night {}
+
+pub use aws_sdk_dynamodb;
+pub use options::DynamoDbLockProviderBuilder;
+pub use provider::DynamoDbLockProvider;

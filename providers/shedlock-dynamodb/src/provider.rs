@@ -1,0 +1,186 @@
+//! The provider for DynamoDB.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, Lease, LockError, LockInfo, LockName, LockProvider, LockRecords,
+    Operation, Overrule, OwnerWrite, Ownership, ProviderInfo, RecordLockProvider, Selection,
+    Standing,
+};
+
+use crate::expression::{self, Update};
+use crate::layout::Layout;
+use crate::options::{self, DynamoDbLockProviderBuilder};
+use crate::store::{Decided, Items};
+use crate::time::ClientTime;
+
+/// Keeps locks in a table of DynamoDB, as items in the format of JVM nodes.
+///
+/// Each operation is one conditional update. DynamoDB has no clock that a condition can read: the UTC clocks of the nodes decide when a
+/// lease ends, as on the JVM. Clones of a provider share one client.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(client: aws_sdk_dynamodb::Client) -> Result<(), shedlock_runtime::LockError> {
+/// use shedlock_dynamodb::DynamoDbLockProvider;
+/// use shedlock_runtime::{LockConfiguration, LockProviderExt as _};
+///
+/// let provider = DynamoDbLockProvider::new(client);
+/// if let Some(lock) = provider.try_lock(LockConfiguration::new("mail", "5m")?).await? {
+///     // work
+///     lock.unlock().await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct DynamoDbLockProvider {
+    /// Operators' verbs, by comparing and swapping.
+    pub(crate) records: RecordLockProvider<Items>,
+}
+
+impl DynamoDbLockProvider {
+    /// Creates a provider that keeps its locks in the table `Shedlock`, whose partition key is `_id`, as JVM nodes do.
+    ///
+    /// The provider uses the region, the credentials and the connections of `client`, and makes its own decision when to ask again.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        options::defaults(client)
+    }
+
+    /// Creates a provider with a client of its own for the region and the table of `url`, as in `dynamodb://eu-central-1/Shedlock`, and reads
+    /// the table once. Credentials are found as the AWS CLI finds them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](shedlock_runtime::ErrorKind::Configuration) if the URL is not valid, or if there are no credentials;
+    /// [`ErrorKind::Schema`](shedlock_runtime::ErrorKind::Schema) if there is no such table, or if it has another key;
+    /// [`ErrorKind::Unavailable`](shedlock_runtime::ErrorKind::Unavailable) if DynamoDB cannot be reached.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the call is dropped, no connection stays open.
+    #[cfg(feature = "connect")]
+    pub async fn connect(url: &str) -> Result<Self, LockError> {
+        Self::builder_from_url(url).connect().await
+    }
+
+    /// Options for a provider on the caller's client.
+    pub fn builder(client: Client) -> DynamoDbLockProviderBuilder {
+        DynamoDbLockProviderBuilder::from_client(client)
+    }
+
+    /// Options for a provider with a client of its own.
+    #[cfg(feature = "connect")]
+    pub fn builder_from_url(url: &str) -> DynamoDbLockProviderBuilder {
+        DynamoDbLockProviderBuilder::from_url(url)
+    }
+
+    pub(crate) fn items(&self) -> &Items {
+        self.records.store()
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.items().layout
+    }
+
+    pub(crate) fn in_context(&self, operation: Operation, error: LockError) -> LockError {
+        error.with_context(operation, self.records.info().name(), None)
+    }
+
+    pub(crate) fn grain(&self) -> Duration {
+        self.layout().ends.grain()
+    }
+
+    /// Carries out a write of the lease's owner.
+    async fn change(
+        &self,
+        lease: &Lease,
+        write: &OwnerWrite,
+        update: &Update,
+    ) -> Result<Ownership, LockError> {
+        let found = match self.items().update(update).await?.value {
+            Decided::Made(_) => return Ok(Ownership::Ours),
+            Decided::Refused(Some(item)) => Some(item),
+            Decided::Refused(None) => self.items().find(lease.name().as_str()).await?,
+        };
+        let owner = found
+            .as_ref()
+            .and_then(|item| self.layout().get(item, "#by")?.as_s().ok());
+        // An earlier attempt of this same request has written the item.
+        let is_done = owner.is_some_and(|owner| write.standing(owner) == Standing::Same);
+        Ok(if is_done {
+            Ownership::Ours
+        } else {
+            Ownership::Lost
+        })
+    }
+
+    /// The time now, in the light of the time at which the lease was granted.
+    fn time_of(&self, lease: &Lease) -> ClientTime {
+        let clock = self.records.info().clock();
+        match lease.noted::<ClientTime>(self.records.info()) {
+            Some(granted) => granted.by_now(clock),
+            None => ClientTime::now(clock),
+        }
+    }
+}
+
+#[async_trait]
+impl LockProvider for DynamoDbLockProvider {
+    fn info(&self) -> &ProviderInfo {
+        self.records.info()
+    }
+
+    async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
+        self.take(request).await
+    }
+
+    async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
+        let (write, time) = (lease.next_write()?, self.time_of(lease));
+        let update = expression::extend(
+            self.layout(),
+            lease.name().as_str(),
+            &write,
+            time.early(self.grain()),
+            time.lease_end(at_most)?,
+            lease.position().is_none(),
+        );
+        self.change(lease, &write, &update).await
+    }
+
+    async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
+        let (write, time) = (lease.release_write()?, self.time_of(lease));
+        let update = expression::release(
+            self.layout(),
+            lease.name().as_str(),
+            &write,
+            time.released_end(keep_for, self.grain())?,
+            lease.position().is_none(),
+            lease.position().is_some() && lease.is_done(),
+        );
+        self.change(lease, &write, &update).await
+    }
+
+    async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        LockRecords::forget(self, prefix, unused_for).await
+    }
+}
+
+#[async_trait]
+impl LockRecords for DynamoDbLockProvider {
+    async fn records(&self, selection: Selection<'_>) -> Result<Vec<LockInfo>, LockError> {
+        self.records.records(selection).await
+    }
+
+    async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
+        self.records.overrule(name, overrule).await
+    }
+
+    async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
+        self.records.forget(prefix, unused_for).await
+    }
+}
