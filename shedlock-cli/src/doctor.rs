@@ -180,7 +180,7 @@ async fn records(store: &dyn Store, findings: &mut Findings) {
 async fn trial(store: &Arc<dyn Store>, options: &Doctor, findings: &mut Findings) {
     match try_out(store, options, findings).await {
         Ok(Some(Ownership::Ours)) => {
-            findings.ok("trial", "a lock was taken, extended and released")
+            findings.ok("trial", "a lock was taken, extended and released");
         }
         Ok(Some(Ownership::Lost)) => findings.error(
             "trial",

@@ -100,6 +100,11 @@ fn misconfigured(message: impl Into<String>) -> Failure {
 
 /// The user's own file, in a directory that others cannot read.
 fn default_url() -> Result<String, Failure> {
+    if !cfg!(feature = "sqlite") {
+        return Err(misconfigured(
+            "no store was named, and this `shedlock` was built without SQLite for a file of the user's own; set `SHEDLOCK_STORE`",
+        ));
+    }
     let folder = state_folder().ok_or_else(|| {
         misconfigured(
             "no store was named, and neither `XDG_STATE_HOME` nor `HOME` says where the user's own file is; \

@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-use shedlock_sql::Dialect::{MySql, Postgres, Sqlite};
-
 use crate::exit::{Exit, Failure};
 use crate::store::Store;
 
@@ -17,11 +14,11 @@ pub(crate) use entry::{Schema, has_secret};
 stores! {
     // feature, schemes, example, provider: parameter of the URL and its option; what makes the schema; what checks it; its text
     "sqlite": ["sqlite"] "sqlite:///var/lib/app/shedlock.db" => shedlock_sqlx::SqliteLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(Sqlite);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(shedlock_sql::Dialect::Sqlite);
     "postgres": ["postgres", "postgresql"] "postgres://user@host/database" => shedlock_sqlx::PostgresLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(Postgres);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(shedlock_sql::Dialect::Postgres);
     "mysql": ["mysql", "mariadb"] "mysql://user@host/database" => shedlock_sqlx::MySqlLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(MySql);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(shedlock_sql::Dialect::MySql);
     "redis": ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "redis+unix", "valkey", "valkeys"] "redis://host" => shedlock_redis::RedisLockProvider:
         "prefix" prefix; check: check_store |report| report.warnings().to_vec(); text: Schema::None("Redis needs no schema");
     "nats": ["nats", "tls"] "nats://host" => shedlock_nats::NatsLockProvider:

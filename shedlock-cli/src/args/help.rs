@@ -12,8 +12,8 @@ Exit codes:
   64   wrong usage: an unknown option, a bad name or duration
   69   the store cannot be reached, does not answer in time or takes no writes
   75   another node holds the lock, or it is paused (`--busy-exit` changes it)
-  77   the store refuses the user
-  78   the configuration or the schema is wrong, or the store cannot do what was asked for
+  77   the user of the store lacks a right
+  78   the configuration, the login or the schema is wrong, or the store cannot do what was asked for
   79   the lock was lost and the command ended
   80   done already for this slot, instant or step
   81   given up for this slot, instant or step: all attempts have failed

@@ -34,7 +34,11 @@ pub(crate) enum Schema {
 }
 
 impl Schema {
-    #[allow(unused_variables, reason = "SQL may be left out")]
+    #[allow(
+        unused_variables,
+        clippy::unnecessary_wraps,
+        reason = "SQL may be left out"
+    )]
     pub(crate) fn text(&self, place: Option<&str>) -> Result<String, Failure> {
         match self {
             #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
