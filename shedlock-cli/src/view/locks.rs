@@ -19,6 +19,7 @@ struct Row<'a> {
     until: Option<String>,
     remaining_ms: u64,
     fencing_token: Option<u64>,
+    position: Option<u64>,
     reason: Option<&'a str>,
     problem: Option<&'a str>,
 }
@@ -33,6 +34,7 @@ impl<'a> Row<'a> {
             until: lock.until.map(format_timestamp),
             remaining_ms: u64::try_from(lock.remaining.as_millis()).unwrap_or(u64::MAX),
             fencing_token: lock.fencing_token,
+            position: lock.position.map(|position| position.number),
             reason: lock.reason.as_deref(),
             problem: lock.problem.as_deref(),
         }
@@ -69,6 +71,7 @@ pub(super) fn csv(locks: &[LockInfo]) -> Result<String, Failure> {
         "until",
         "remaining_ms",
         "fencing_token",
+        "position",
         "reason",
         "problem",
     ];
@@ -161,7 +164,7 @@ mod tests {
         let csv = csv(&locks).unwrap();
         assert_eq!(
             csv.lines().nth(1).unwrap(),
-            "mail,held,web-2,2001-09-09T01:45:40.000Z,2001-09-09T01:47:40.000Z,60000,,,"
+            "mail,held,web-2,2001-09-09T01:45:40.000Z,2001-09-09T01:47:40.000Z,60000,,,,"
         );
         let json: serde_json::Value = serde_json::from_str(&json(&locks).unwrap()).unwrap();
         assert_eq!(json[0]["remaining_ms"], 60_000);
