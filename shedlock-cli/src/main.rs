@@ -18,12 +18,17 @@ mod view;
 
 use std::env;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use shedlock_runtime::{SchedulerLock, ShutdownPolicy};
 
 use crate::args::{Cli, Command};
 use crate::exit::{Exit, Failure};
+
+/// How long the program stays after its work to give back what it may have taken.
+const GIVING_BACK: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     // Before all else: these two are started by `run` and have no store, no runtime and no options.
@@ -56,7 +61,12 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::internal(format!("the system gave no event loop: {error}")))?;
-    let ended = runtime.block_on(execute(cli));
+    let ended = runtime.block_on(async {
+        let ended = execute(cli).await;
+        // What a lost answer may have granted, or a release that is tried again, is not left to the end of its lease.
+        SchedulerLock::shutdown(ShutdownPolicy::Await(GIVING_BACK)).await;
+        ended
+    });
     // A name that is being looked up for a store that nobody waits for any more must not hold up the exit.
     runtime.shutdown_background();
     ended

@@ -11,8 +11,8 @@ use std::time::Duration;
 use humantime::format_duration;
 use sha2::{Digest as _, Sha256};
 use shedlock_runtime::{
-    LockConfiguration, LockError, LockingTaskExecutor, Outcome, Refusal, SchedulerLock,
-    ShutdownPolicy, SkipReason, host_node_name, parse_timestamp, printable,
+    LockConfiguration, LockError, LockingTaskExecutor, Outcome, Refusal, SkipReason,
+    host_node_name, parse_timestamp, printable,
 };
 
 use crate::args::{OnError, OnLost, Run, StoreOptions};
@@ -42,8 +42,6 @@ pub(crate) fn as_helper(mut arguments: impl Iterator<Item = OsString>) -> Option
     }
 }
 
-/// How long what is left of a lock may take to be given back when a signal ends the program.
-const GIVING_BACK: Duration = Duration::from_secs(2);
 /// How long before the end of the lease KILL is sent.
 const LEAD: Duration = Duration::from_millis(100);
 /// No process can be ended in less.
@@ -69,7 +67,7 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
         leaves_processes: options.leave_processes,
         is_quiet: options.quiet,
     };
-    let _listener = events::tell(options.verbose, options.quiet)?;
+    events::tell(options.verbose, options.quiet)?;
 
     let asked = async {
         let witness = Witness::new(store::open(store).await?);
@@ -91,31 +89,20 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
         tokio::select! {
             outcome = &mut locked => break outcome,
             signal = fatal.next() => if !has_begun.get() {
-                drop(locked);
-                SchedulerLock::shutdown(ShutdownPolicy::Await(GIVING_BACK)).await;
                 return Ok(Exit::of_signal(signal));
             },
         }
     };
     drop(locked);
     match outcome {
-        Ok(Outcome::Executed(ended)) => {
-            finish().await;
-            Ok(ended.exit)
-        }
+        Ok(Outcome::Executed(ended)) => Ok(ended.exit),
         Ok(Outcome::Skipped(reason)) => Ok(skipped(options, &name, reason, witness.refusal())),
         Err(error) => {
-            finish().await;
             // The signals went with the body that did not begin.
             let signals = Signals::listen()?;
             without_lock(error.into(), options, job, signals).await
         }
     }
-}
-
-/// Waits for a release that has failed once and is tried again, and for what listeners have not said yet.
-async fn finish() {
-    SchedulerLock::shutdown(ShutdownPolicy::Await(GIVING_BACK)).await;
 }
 
 /// Runs the command although the store cannot be reached, if that was asked for.

@@ -9,22 +9,22 @@ use crate::store::Store;
 #[macro_use]
 mod entry;
 
-pub(crate) use entry::{Schema, has_secret};
+pub(crate) use entry::has_secret;
 
 stores! {
     // feature, schemes, example, provider: parameter of the URL and its option; what makes the schema; what checks it; its text
     "sqlite": ["sqlite"] "sqlite:///var/lib/app/shedlock.db" => shedlock_sqlx::SqliteLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(shedlock_sql::Dialect::Sqlite);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::Sqlite);
     "postgres": ["postgres", "postgresql"] "postgres://user@host/database" => shedlock_sqlx::PostgresLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(shedlock_sql::Dialect::Postgres);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::Postgres);
     "mysql": ["mysql", "mariadb"] "mysql://user@host/database" => shedlock_sqlx::MySqlLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: Schema::Sql(shedlock_sql::Dialect::MySql);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::MySql);
     "redis": ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "redis+unix", "valkey", "valkeys"] "redis://host" => shedlock_redis::RedisLockProvider:
-        "prefix" prefix; check: check_store |report| report.warnings().to_vec(); text: Schema::None("Redis needs no schema");
+        "prefix" prefix; check: check_store |report| report.warnings().to_vec(); text: entry::Schema::None("Redis needs no schema");
     "nats": ["nats", "tls"] "nats://host" => shedlock_nats::NatsLockProvider:
-        "bucket" bucket; set_up: ensure_bucket; check: check_bucket |report| report.warnings; text: Schema::None("`shedlock migrate run` makes the bucket");
+        "bucket" bucket; set_up: ensure_bucket; check: check_bucket |report| report.warnings; text: entry::Schema::None("`shedlock migrate run` makes the bucket");
     "mongodb": ["mongodb", "mongodb+srv"] "mongodb://host/database" => shedlock_mongodb::MongoLockProvider:
-        "collection" collection; set_up: ensure_indexes; check: check_schema |()| Vec::new(); text: Schema::None("MongoDB needs no schema; `shedlock migrate run` makes an index that forgets free locks");
+        "collection" collection; set_up: ensure_indexes; check: check_schema |()| Vec::new(); text: entry::Schema::None("MongoDB needs no schema; `shedlock migrate run` makes an index that forgets free locks");
 }
 
 /// Opens the store at `url`, as the node `node`.

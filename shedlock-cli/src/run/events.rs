@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::output;
 
 /// Says warnings, unless `is_quiet`, and with `is_verbose` the normal course as well.
-pub(super) fn tell(is_verbose: bool, is_quiet: bool) -> Result<Option<ListenerGuard>, LockError> {
+pub(super) fn tell(is_verbose: bool, is_quiet: bool) -> Result<(), LockError> {
     if is_quiet {
-        return Ok(None);
+        return Ok(());
     }
     SchedulerLock::listen(move |event: &LockEvent| {
         if let Some(line) = warning(&event.kind) {
@@ -21,7 +21,7 @@ pub(super) fn tell(is_verbose: bool, is_quiet: bool) -> Result<Option<ListenerGu
             output::say(&format!("`{}`: {line}", printable(event.lock.as_str())));
         }
     })
-    .map(Some)
+    .map(ListenerGuard::detach)
 }
 
 fn warning(event: &EventKind) -> Option<String> {

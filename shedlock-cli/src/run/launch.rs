@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::time::SystemTime;
 use std::{env, process};
 
 use nix::unistd::Pid;
-use shedlock_runtime::printable;
+use shedlock_runtime::{format_timestamp, lock, printable};
 
+use super::supervise::Job;
 use crate::exit::Exit;
 use crate::output;
 use crate::store::STORE_VARIABLE;
@@ -20,13 +22,13 @@ pub(super) const HELPER: &str = "__become-command";
 /// What no command gets to see.
 const SECRETS: &[&str] = &[STORE_VARIABLE, crate::lock::TOKEN_VARIABLE];
 
-/// Starts `command` as the leader of a process group of its own, with `variables` in its environment.
-pub(super) fn start(command: &[OsString], variables: &[(&str, String)]) -> io::Result<Child> {
+/// Starts the command as the leader of a process group of its own. The lock is the calling task's.
+pub(super) fn start(job: &Job) -> io::Result<Child> {
     let mut helper = this_program();
     helper
         .arg(HELPER)
         .arg(process::id().to_string())
-        .args(command);
+        .args(&job.command);
     for secret in SECRETS {
         helper.env_remove(secret);
     }
@@ -34,8 +36,27 @@ pub(super) fn start(command: &[OsString], variables: &[(&str, String)]) -> io::R
     helper
         .env_remove("SHEDLOCK_FENCE")
         .env_remove("SHEDLOCK_DEADLINE");
-    helper.envs(variables.iter().map(|(name, value)| (name, value)));
+    helper.envs(variables(job));
     helper.process_group(0).spawn()
+}
+
+/// What the command is told of its lock.
+fn variables(job: &Job) -> Vec<(&'static str, String)> {
+    let mut variables = vec![
+        ("SHEDLOCK_NAME", job.name.clone()),
+        ("SHEDLOCK_NODE", job.node.clone()),
+    ];
+    if job.is_locked {
+        let left = lock::remaining().unwrap_or_default();
+        variables.push((
+            "SHEDLOCK_DEADLINE",
+            format_timestamp(SystemTime::now() + left),
+        ));
+        if let Some(token) = lock::fencing_token() {
+            variables.push(("SHEDLOCK_FENCE", token.to_string()));
+        }
+    }
+    variables
 }
 
 /// This program, also when its file has been replaced since it started.

@@ -1,12 +1,11 @@
 //! Watches over the command: hands signals on, follows its end, and ends it when the lock is lost.
 
 use std::ffi::OsString;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpid};
-use shedlock_runtime::{format_timestamp, lock, printable};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use shedlock_runtime::{lock, printable};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::guard::Guard;
@@ -16,6 +15,10 @@ use super::terminal;
 use super::tree::Tree;
 use crate::exit::Exit;
 use crate::output;
+
+mod children;
+
+use children::stop;
 
 /// The timers stand still while a machine is suspended, and the lease does not: it is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -85,7 +88,7 @@ struct Supervision<'a> {
 /// Runs the command to its end, or until the lock is lost.
 pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     Tree::adopt_orphans();
-    let started = launch::start(&job.command, &variables(job));
+    let started = launch::start(job);
     let child = match started {
         Ok(child) => child,
         Err(error) => {
@@ -115,25 +118,6 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     terminal::take_back_from(group);
     guard.dismiss();
     Ended { exit }
-}
-
-/// What the command is told of its lock.
-fn variables(job: &Job) -> Vec<(&'static str, String)> {
-    let mut variables = vec![
-        ("SHEDLOCK_NAME", job.name.clone()),
-        ("SHEDLOCK_NODE", job.node.clone()),
-    ];
-    if job.is_locked {
-        let left = lock::remaining().unwrap_or_default();
-        variables.push((
-            "SHEDLOCK_DEADLINE",
-            format_timestamp(SystemTime::now() + left),
-        ));
-        if let Some(token) = lock::fencing_token() {
-            variables.push(("SHEDLOCK_FENCE", token.to_string()));
-        }
-    }
-    variables
 }
 
 impl<'a> Supervision<'a> {
@@ -290,45 +274,6 @@ impl<'a> Supervision<'a> {
         self.tree.signal_group(Signal::SIGCONT);
     }
 
-    /// Takes note of children that have ended or stopped.
-    fn reap(&mut self) {
-        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
-        loop {
-            match waitpid(None, Some(flags)) {
-                Ok(WaitStatus::Exited(id, code)) if id == self.tree.group => {
-                    self.ended = Some(Exit(u8::try_from(code).unwrap_or(u8::MAX)));
-                }
-                Ok(WaitStatus::Signaled(id, signal, _)) if id == self.tree.group => {
-                    self.ended = Some(Exit::of_signal(signal as i32));
-                }
-                Ok(WaitStatus::Stopped(id, signal)) if id == self.tree.group => {
-                    self.command_stopped(signal);
-                }
-                Ok(WaitStatus::StillAlive) | Err(_) => return,
-                Ok(_) => {}
-            }
-        }
-    }
-
-    fn command_stopped(&mut self, signal: Signal) {
-        match signal {
-            Signal::SIGTTIN | Signal::SIGTTOU => {
-                if terminal::give_to(self.tree.group) {
-                    self.has_terminal = true;
-                    self.tree.signal_group(Signal::SIGCONT);
-                } else {
-                    stop();
-                }
-            }
-            // The terminal's own key, which reaches only the group that has the terminal.
-            Signal::SIGTSTP if self.has_terminal => {
-                terminal::take_back_from(self.tree.group);
-                stop();
-            }
-            _ => {}
-        }
-    }
-
     fn say(&self, text: &str) {
         if !self.job.is_quiet {
             output::say(&format!("`{}`: {text}", printable(&self.job.name)));
@@ -338,10 +283,4 @@ impl<'a> Supervision<'a> {
     fn warn(&self, text: &str) {
         output::say(&format!("warning: `{}`: {text}", printable(&self.job.name)));
     }
-}
-
-/// Stops this process until somebody continues it.
-fn stop() {
-    // The kernel refuses no process a signal to itself.
-    let _stopped = kill(getpid(), Signal::SIGSTOP);
 }

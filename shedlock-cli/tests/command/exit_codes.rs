@@ -1,6 +1,7 @@
 //! One test for each exit code.
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -311,7 +312,6 @@ fn a_fresh_machine_needs_nothing() {
         (0, "done\n", "")
     );
     assert!(site.path("state/shedlock/shedlock.db").exists());
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = std::fs::metadata(site.path("state/shedlock")).unwrap();
     assert_eq!(
         folder.permissions().mode() & 0o777,

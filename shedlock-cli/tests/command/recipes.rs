@@ -1,6 +1,7 @@
 //! The recipes do what they say.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::{Site, ended};
 
@@ -38,7 +39,6 @@ fn the_lines_of_the_crontab_run() {
         for program in ["sync-orders", "nightly-report"] {
             let path = site.path(&format!("bin/{program}"));
             fs::write(&path, "#!/bin/sh\necho ran $(basename $0) >>ran\n").unwrap();
-            use std::os::unix::fs::PermissionsExt as _;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         let script = script.trim_start_matches("sync-orders() { :; }; ");
@@ -91,7 +91,6 @@ fn the_job_of_a_ci_server_deploys_once_at_a_time() {
         "mkdir busy || echo overlap >>overlaps; sleep 0.2; rmdir busy; echo ran >>ran\n",
     )
     .unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(site.path("deploy.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(site.path("ci-job.sh"), recipe("ci-job.sh")).unwrap();
     let jobs: Vec<_> = (0..3)

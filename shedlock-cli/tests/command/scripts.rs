@@ -8,12 +8,12 @@ use crate::support::{Site, ended};
 fn locked(site: &Site, more: &[&str]) -> String {
     let taken = site.run(["lock", "a", "--at-most", "1m"].iter().chain(more));
     assert_eq!((taken.code, taken.err.as_str()), (0, ""));
-    let token = taken.out.trim_end();
+    let word = taken.out.trim_end();
     assert!(
-        !token.is_empty() && !token.contains(char::is_whitespace),
-        "{token}"
+        !word.is_empty() && !word.contains(char::is_whitespace),
+        "{word}"
     );
-    token.to_owned()
+    word.to_owned()
 }
 
 fn with_token(site: &Site, token: &str, arguments: &[&str]) -> (i32, String) {

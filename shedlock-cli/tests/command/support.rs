@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// What happens at all happens within this time, also on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The variables of the program, which the machine that runs the tests may have set.
 const VARIABLES: &[&str] = &[
@@ -60,7 +60,9 @@ impl Site {
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_shedlock"));
+        // The shell that runs the tests may ignore signals, and would hand that on.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", env!("CARGO_BIN_EXE_shedlock")]);
         command.args(arguments);
         self.furnish(&mut command);
         command
@@ -171,6 +173,7 @@ impl Drop for Running {
         if let Some(mut child) = self.0.take() {
             // Not KILL: what runs under the lock has to end as well.
             send(child.id(), Signal::SIGTERM);
+            send(child.id(), Signal::SIGCONT);
             let _reaped = child.wait();
         }
     }
