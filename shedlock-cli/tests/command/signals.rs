@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Running, Site, ended, is_alive, number_in, state_of, until};
+use crate::support::{Running, Site, ended, is_alive, is_stopped, number_in, until};
 
 /// Writes each signal that it gets, until it gets TERM.
 fn listener(site: &Site) -> Running {
@@ -75,11 +75,11 @@ fn a_stop_stops_the_command_and_the_program_and_both_go_on() {
     let child = number_in(&site, "id");
     running.signal(Signal::SIGTSTP);
     until("both are stopped", || {
-        state_of(child) == Some('T') && state_of(running.id()) == Some('T')
+        is_stopped(child) && is_stopped(running.id())
     });
     running.signal(Signal::SIGCONT);
     until("both go on", || {
-        state_of(child) != Some('T') && state_of(running.id()) != Some('T')
+        !is_stopped(child) && !is_stopped(running.id())
     });
     running.signal(Signal::SIGTERM);
     assert_eq!(running.wait().code, 9);
@@ -93,7 +93,7 @@ fn after_a_stop_longer_than_the_lease_the_command_does_nothing_more() {
     let child = number_in(&site, "id");
     running.signal(Signal::SIGTSTP);
     until("both are stopped", || {
-        state_of(child) == Some('T') && state_of(running.id()) == Some('T')
+        is_stopped(child) && is_stopped(running.id())
     });
     let steps = site.read("steps");
     until("the lease has ended", || site.is_free("a"));

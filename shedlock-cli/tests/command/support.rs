@@ -202,6 +202,11 @@ pub(crate) fn state_of(process: u32) -> Option<char> {
     (state != 'Z' && state != 'X').then_some(state)
 }
 
+/// Whether the process is stopped. A shell that waits for a child which is stopped before its `exec` is not stopped itself, but cannot go on.
+pub(crate) fn is_stopped(process: u32) -> bool {
+    matches!(state_of(process), Some('T' | 'D'))
+}
+
 pub(crate) fn is_alive(process: u32) -> bool {
     state_of(process).is_some()
 }
