@@ -57,13 +57,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
     Ok(same)
 }
 
-/// The names of the crates that are published.
+/// The names of the crates that are published and that other crates can name: a program has no surface.
 fn published(root: &Path) -> anyhow::Result<BTreeSet<String>> {
     let members = workspace::members(root)?;
     let published = members
         .packages
         .iter()
-        .filter(|package| workspace::is_published(package));
+        .filter(|package| workspace::is_published(package))
+        .filter(|package| {
+            package
+                .targets
+                .iter()
+                .any(|target| target.is_lib() || target.is_proc_macro())
+        });
     Ok(published.map(|package| package.name.to_string()).collect())
 }
 

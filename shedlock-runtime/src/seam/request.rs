@@ -61,6 +61,47 @@ impl AcquireRequest {
         }
     }
 
+    /// The request with which another process took the lock, by the owner that it [stored](Owner::stored). The lease that
+    /// [`grant`](Self::grant) makes of it can be extended and released through the provider, as the other process could do it.
+    ///
+    /// For programs that take a lock in one process and release it in another. A provider that needs notes of its own for an extension, such
+    /// as the number of a session, finds none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if `stored_owner` is not what an acquisition stores.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{AcquireRequest, LockConfiguration, ProviderInfo};
+    ///
+    /// let info = ProviderInfo::new("toy").with_node_name("web-2");
+    /// let config = LockConfiguration::new("mail", "5m")?;
+    /// let request = AcquireRequest::new(config.clone(), info.clock().boot());
+    /// let secret = request.owner(&info)?.stored();
+    ///
+    /// // In another process:
+    /// let resumed = AcquireRequest::resumed(config, info.clock().boot(), &secret)?;
+    /// assert_eq!(resumed.owner(&info)?, request.owner(&info)?);
+    /// assert!(resumed.grant(None).release_write()?.stored() > request.grant(None).next_write()?.stored());
+    /// # Ok::<(), shedlock_runtime::LockError>(())
+    /// ```
+    pub fn resumed(
+        config: LockConfiguration,
+        requested_at: BootInstant,
+        stored_owner: &str,
+    ) -> Result<Self, LockError> {
+        let Some(owner) = Owner::resumed(stored_owner) else {
+            let problem = "the text is no owner of a lock";
+            return Err(LockError::new(ErrorKind::Configuration, problem));
+        };
+        let request = Self::new(config, requested_at);
+        // A request that was just made has no owner yet.
+        let _set = request.trail().owner.set(owner);
+        Ok(request)
+    }
+
     /// The configuration of the lock: name, durations and options.
     #[must_use]
     pub fn config(&self) -> &LockConfiguration {

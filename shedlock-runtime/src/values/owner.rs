@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::operator_mark::OperatorMark;
@@ -63,6 +64,25 @@ impl Owner {
             node: Arc::clone(node),
             secret,
             numbered: AtomicU64::new(0),
+        })))
+    }
+
+    /// The owner that an acquisition in another process [stored](Self::stored); `None` if `stored` is not what an acquisition stores.
+    ///
+    /// The processes do not share a write counter, so this owner counts on from the time of day: its writes have greater numbers than those
+    /// of a process that began earlier.
+    pub(crate) fn resumed(stored: &str) -> Option<Self> {
+        let (node, digits) = split(stored).filter(|(_, secret)| secret.len() == SECRET_DIGITS)?;
+        let mut secret = [0; 16];
+        for (byte, at) in secret.iter_mut().zip((0..SECRET_DIGITS).step_by(2)) {
+            *byte = u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?;
+        }
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = since_1970.unwrap_or_default().as_millis();
+        Some(Self(Arc::new(Acquisition {
+            node: node.into(),
+            secret,
+            numbered: AtomicU64::new(u64::try_from(millis).unwrap_or_default()),
         })))
     }
 

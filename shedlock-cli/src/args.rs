@@ -1,0 +1,109 @@
+//! The command line: its commands, options and help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use shedlock_runtime::ToDuration as _;
+
+mod commands;
+mod help;
+mod run;
+
+pub(crate) use commands::{
+    Completions, Extend, Format, List, LockOptions, Man, Migrate, One, Pause, Release, Token,
+    Unlock, Wait,
+};
+pub(crate) use run::{OnError, OnLost, Run};
+
+/// Runs programs under a lock that a whole fleet respects, and shows and mends the locks of a store.
+#[derive(Debug, Parser)]
+#[command(name = "shedlock", version, after_long_help = help::PROGRAM, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) store: StoreOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the locks are.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+pub(crate) struct StoreOptions {
+    /// The URL of the store, without a password [default: the variable `SHEDLOCK_STORE`, or else a SQLite file of this user]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "store_file")]
+    pub(crate) store: Option<String>,
+    /// A file that contains the URL of the store [also: the variable `SHEDLOCK_STORE_FILE`]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) store_file: Option<PathBuf>,
+    /// Accept a password in `--store`, where everybody on this machine can read it
+    #[arg(long, global = true)]
+    pub(crate) allow_insecure_dsn: bool,
+    /// The name of this node [default: the name of the host]
+    #[arg(long, global = true, value_name = "NAME", env = "SHEDLOCK_NODE")]
+    pub(crate) node: Option<String>,
+}
+
+/// What is done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command while holding a lock
+    #[command(after_long_help = help::RUN)]
+    Run(Run),
+    /// Take a lock and print its token, for scripts
+    #[command(after_long_help = help::SCRIPT)]
+    Lock(LockOptions),
+    /// Extend a lock that `lock` has taken
+    Extend(Extend),
+    /// Release a lock that `lock` has taken
+    Unlock(Unlock),
+    /// List the locks of the store
+    List(List),
+    /// Show one lock
+    Get(One),
+    /// Show the runs of a lock, where the store keeps a history
+    History(One),
+    /// Wait until a lock is free, without taking it
+    Wait(Wait),
+    /// Free a lock whose holder is gone
+    Release(Release),
+    /// Make every node skip a lock for some time
+    Pause(Pause),
+    /// End a pause
+    Resume(Resume),
+    /// Print, check or make the table, index or bucket that the locks need
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Ask the store all that can go wrong with it, and say how to mend it
+    Doctor(Doctor),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Print a manual page
+    Man(Man),
+}
+
+/// A lock, and nothing else.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The name of the lock
+    pub(crate) name: String,
+}
+
+/// The options of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The lock that is taken and released to try the store out
+    #[arg(long, value_name = "NAME", default_value = "shedlock-doctor")]
+    pub(crate) name: String,
+    /// Write nothing: do not take and release a lock
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Print JSON, one object a finding
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A duration as everywhere in ShedLock.
+fn duration(text: &str) -> Result<Duration, String> {
+    text.to_duration().map_err(|error| error.to_string())
+}

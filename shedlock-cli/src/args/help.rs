@@ -1,0 +1,51 @@
+//! The long parts of the help.
+
+pub(crate) const PROGRAM: &str = "\
+Examples:
+  shedlock run --name backup -- ./backup.sh
+  SHEDLOCK_STORE=postgres://db/app shedlock run --name report --at-least 10m -- ./report.sh
+  shedlock list --watch
+  shedlock release backup --force --reason 'web-2 is gone for good'
+
+Exit codes:
+  0-63, ..  the code of the command that `run` ran; 128+n if signal n ended it
+  64   wrong usage: an unknown option, a bad name or duration
+  69   the store cannot be reached, does not answer in time or takes no writes
+  75   another node holds the lock, or it is paused (`--busy-exit` changes it)
+  77   the user of the store lacks a right
+  78   the configuration, the login or the schema is wrong, or the store cannot do what was asked for
+  79   the lock was lost and the command ended
+  80   done already for this slot, instant or step
+  81   given up for this slot, instant or step: all attempts have failed
+  124  the time to wait is over and the lock is still held
+  125  an error of shedlock itself
+  126  the command cannot be executed
+  127  the command does not exist
+  128+n  signal n ended shedlock before the command had begun
+
+Environment:
+  SHEDLOCK_STORE       the URL of the store; it is not handed on to commands
+  SHEDLOCK_STORE_FILE  a file that contains this URL
+  SHEDLOCK_TOKEN       the token for `extend` and `unlock`; it is not handed on to commands
+  SHEDLOCK_NODE, SHEDLOCK_AT_MOST, SHEDLOCK_AT_LEAST, SHEDLOCK_WAIT, SHEDLOCK_TIMEOUT, SHEDLOCK_BUSY_EXIT
+                       as the options of these names
+  NO_COLOR             no colours";
+
+pub(crate) const RUN: &str = "\
+The command gets SHEDLOCK_NAME, SHEDLOCK_NODE, SHEDLOCK_FENCE and SHEDLOCK_DEADLINE in its environment.
+
+Examples:
+  crontab    */10 * * * * shedlock run --name sync --busy-exit 0 --quiet-busy -- sync.sh
+  systemd    ExecStart=/usr/bin/shedlock run --name report --once-per 1d -- /usr/local/bin/report
+  CI         shedlock run --name deploy --wait 30m -- ./deploy.sh
+
+Exit codes: see `shedlock --help`.";
+
+pub(crate) const SCRIPT: &str = "\
+Example:
+  SHEDLOCK_TOKEN=$(shedlock lock deploy --at-most 10m) || exit
+  export SHEDLOCK_TOKEN
+  ./deploy.sh
+  shedlock unlock deploy
+
+`shedlock run` is the better choice for one command: it extends the lease, and ends what runs without it.";

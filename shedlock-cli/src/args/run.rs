@@ -1,0 +1,109 @@
+//! The options of `run`.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{ArgAction, ArgGroup, Args, ValueEnum};
+
+use super::duration;
+
+/// The options of `run`, named as the arguments of the attribute `#[scheduler_lock]`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("naming").required(true).args(["name", "name_from_command"]))]
+pub(crate) struct Run {
+    /// The name of the lock
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Make the name from the command and all its arguments
+    #[arg(long)]
+    pub(crate) name_from_command: bool,
+    /// The lease: how long the lock stays taken if this node dies
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m", env = "SHEDLOCK_AT_MOST")]
+    pub(crate) at_most: Duration,
+    /// How long the lock stays taken after a quick run
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s", env = "SHEDLOCK_AT_LEAST")]
+    pub(crate) at_least: Duration,
+    /// Wait this long for the lock instead of skipping at once
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "SHEDLOCK_WAIT")]
+    pub(crate) wait: Option<Duration>,
+    /// How long one question to the store may take
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s", env = "SHEDLOCK_TIMEOUT")]
+    pub(crate) timeout: Duration,
+    /// How often the lease is extended while the command runs [default: every half `--at-most`]
+    #[arg(long, value_name = "PERIOD", value_parser = duration, conflicts_with = "no_keep_alive")]
+    pub(crate) keep_alive: Option<Duration>,
+    /// Do not extend the lease: the command has `--at-most` to run, and is ended then
+    #[arg(long)]
+    pub(crate) no_keep_alive: bool,
+    /// What happens to a command whose lock is lost
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnLost::Term)]
+    pub(crate) on_lost: OnLost,
+    /// How long a command that has lost its lock may take to end after TERM, before KILL [default: a fifth of `--at-most`, at most 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) kill_after: Option<Duration>,
+    /// Release the lock when the command itself ends, even if processes that it has started are left
+    #[arg(long)]
+    pub(crate) leave_processes: bool,
+    /// At most one run in each slot of this length
+    #[arg(long, value_name = "PERIOD", value_parser = duration, group = "position")]
+    pub(crate) once_per: Option<Duration>,
+    /// At most one run for this time (RFC 3339), or for this text, such as the id of a message
+    #[arg(long, value_name = "TIME|TEXT", group = "position")]
+    pub(crate) instant: Option<String>,
+    /// Run this step of a chain, if the step before it is done
+    #[arg(long, value_name = "NUMBER", group = "position")]
+    pub(crate) step: Option<u64>,
+    /// How often a failed run may be tried for its slot, instant or step
+    #[arg(long, value_name = "NUMBER", requires = "position")]
+    pub(crate) attempts: Option<u32>,
+    /// The exit code if another node holds the lock
+    #[arg(
+        long,
+        value_name = "CODE",
+        default_value_t = 75,
+        env = "SHEDLOCK_BUSY_EXIT"
+    )]
+    pub(crate) busy_exit: u8,
+    /// Say nothing if another node holds the lock
+    #[arg(long)]
+    pub(crate) quiet_busy: bool,
+    /// What happens if the store cannot be reached: `run` runs the command without a lock
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnError::Fail)]
+    pub(crate) on_error: OnError,
+    /// Say more on stderr
+    #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// The command and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What happens to a command whose lock is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLost {
+    /// The command is ended, and the exit code is 79
+    Term,
+    /// The command goes on without the lock
+    Warn,
+}
+
+/// What happens if the store cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// The command does not run, and the exit code is 69
+    Fail,
+    /// The command runs without a lock, perhaps on several nodes at once
+    Run,
+}

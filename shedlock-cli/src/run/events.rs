@@ -1,0 +1,71 @@
+//! What is said on stderr of events that the holder of a lock cannot see otherwise.
+
+use humantime::format_duration;
+use shedlock_runtime::{EventKind, ListenerGuard, LockError, LockEvent, SchedulerLock, printable};
+use std::time::Duration;
+
+use crate::output;
+
+/// Says warnings, unless `is_quiet`, and with `is_verbose` the normal course as well.
+pub(super) fn tell(is_verbose: bool, is_quiet: bool) -> Result<(), LockError> {
+    if is_quiet {
+        return Ok(());
+    }
+    SchedulerLock::listen(move |event: &LockEvent| {
+        if let Some(line) = warning(&event.kind) {
+            output::say(&format!(
+                "warning: `{}`: {line}",
+                printable(event.lock.as_str())
+            ));
+        } else if is_verbose && let Some(line) = normal(&event.kind) {
+            output::say(&format!("`{}`: {line}", printable(event.lock.as_str())));
+        }
+    })
+    .map(ListenerGuard::detach)
+}
+
+fn warning(event: &EventKind) -> Option<String> {
+    Some(match event {
+        EventKind::TakenOver(predecessor) => format!(
+            "taken over from {}, which never gave it back",
+            printable(&predecessor.node)
+        ),
+        EventKind::ExtendFailed { error, left } => {
+            format!(
+                "{}; {} of the lease left",
+                printable(&error.to_string()),
+                short(*left)
+            )
+        }
+        EventKind::ReleaseFailed { error, left } => format!(
+            "{}; the lock frees itself in {}",
+            printable(&error.to_string()),
+            short(*left)
+        ),
+        EventKind::HistoryFailed { error } => printable(&error.to_string()).into_owned(),
+        _ => return None,
+    })
+}
+
+fn normal(event: &EventKind) -> Option<String> {
+    Some(match event {
+        EventKind::Acquired { at_most, took, .. } => {
+            format!("acquired for {} within {}", short(*at_most), short(*took))
+        }
+        EventKind::Extended { at_most, .. } => format!("extended by {}", short(*at_most)),
+        EventKind::Released { held, free_in } if free_in.is_zero() => {
+            format!("released after {}", short(*held))
+        }
+        EventKind::Released { held, free_in } => format!(
+            "released after {}, and free in {}",
+            short(*held),
+            short(*free_in)
+        ),
+        _ => return None,
+    })
+}
+
+fn short(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    format_duration(Duration::from_millis(millis)).to_string()
+}

@@ -1,0 +1,141 @@
+//! Which store is meant, and how it is opened.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use shedlock_runtime::{LockAdmin, LockError};
+
+use crate::args::StoreOptions;
+use crate::exit::{Exit, Failure};
+use crate::stores;
+
+/// The variable with the store's URL. No child gets it.
+pub(crate) const STORE_VARIABLE: &str = "SHEDLOCK_STORE";
+const FILE_VARIABLE: &str = "SHEDLOCK_STORE_FILE";
+/// What would end the path in a URL, or be taken for an escape.
+const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
+
+/// A store of any kind: locks, the operators' verbs, and what the locks need in it.
+#[async_trait]
+pub(crate) trait Store: LockAdmin {
+    /// Makes the table, index or bucket that the locks need, if it is not there.
+    async fn set_up(&self) -> Result<(), LockError>;
+
+    /// Looks at what the locks need, and returns what is odd and no error.
+    async fn inspect(&self) -> Result<Vec<String>, LockError>;
+}
+
+/// Opens the store that the options or the environment name, or else the user's own file. Connects no earlier than the first question.
+pub(crate) async fn open(options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
+    let node = options.node.as_deref();
+    if let Some(url) = url(options)? {
+        return stores::open(&url, node);
+    }
+    let store = stores::open(&default_url()?, node)?;
+    // On a fresh machine there is no file yet, and nobody who could have made the table.
+    store.set_up().await?;
+    Ok(store)
+}
+
+/// The URL of the store that was named, or else of the user's own file.
+pub(crate) fn url_or_default(options: &StoreOptions) -> Result<String, Failure> {
+    match url(options)? {
+        Some(url) => Ok(url),
+        None => default_url(),
+    }
+}
+
+/// The URL of the store that was named; `None` if none was.
+fn url(options: &StoreOptions) -> Result<Option<String>, Failure> {
+    if let Some(url) = &options.store {
+        if stores::has_secret(url) && !options.allow_insecure_dsn {
+            return Err(Failure::usage(
+                "the URL in `--store` has a password in it, which everybody can read in the list of processes; \
+                 put the URL into the environment variable `SHEDLOCK_STORE` or into a file for `--store-file`, \
+                 or add `--allow-insecure-dsn`",
+            ));
+        }
+        return Ok(Some(url.clone()));
+    }
+    if let Some(file) = &options.store_file {
+        return read(file).map(Some);
+    }
+    match env::var(STORE_VARIABLE) {
+        Ok(url) if !url.is_empty() => return Ok(Some(url)),
+        Err(env::VarError::NotUnicode(_)) => {
+            return Err(misconfigured("`SHEDLOCK_STORE` is not valid UTF-8"));
+        }
+        _ => {}
+    }
+    match env::var_os(FILE_VARIABLE) {
+        Some(file) if !file.is_empty() => read(Path::new(&file)).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        misconfigured(format!(
+            "cannot read the store's URL from `{}`: {error}",
+            file.display()
+        ))
+    })?;
+    match text.trim() {
+        "" => Err(misconfigured(format!(
+            "the file `{}` for the store's URL is empty",
+            file.display()
+        ))),
+        url => Ok(url.to_owned()),
+    }
+}
+
+fn misconfigured(message: impl Into<String>) -> Failure {
+    Failure::new(Exit::CONFIGURATION, message)
+}
+
+/// The user's own file, in a directory that others cannot read.
+fn default_url() -> Result<String, Failure> {
+    if !cfg!(feature = "sqlite") {
+        return Err(misconfigured(
+            "no store was named, and this `shedlock` was built without SQLite for a file of the user's own; set `SHEDLOCK_STORE`",
+        ));
+    }
+    let folder = state_folder().ok_or_else(|| {
+        misconfigured(
+            "no store was named, and neither `XDG_STATE_HOME` nor `HOME` says where the user's own file is; \
+             set `SHEDLOCK_STORE`",
+        )
+    })?;
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder);
+    made.map_err(|error| {
+        misconfigured(format!(
+            "cannot make the directory `{}` for the user's own locks: {error}; set `SHEDLOCK_STORE`",
+            folder.display()
+        ))
+    })?;
+    let file = folder.join("shedlock.db");
+    let Some(path) = file.to_str() else {
+        return Err(misconfigured(
+            "the path of the user's own file is not valid UTF-8; set `SHEDLOCK_STORE`",
+        ));
+    };
+    Ok(format!("sqlite://{}", utf8_percent_encode(path, IN_PATH)))
+}
+
+fn state_folder() -> Option<PathBuf> {
+    let absolute = |variable| {
+        let path = PathBuf::from(env::var_os(variable)?);
+        // The specification of these directories: a relative path is to be ignored.
+        path.is_absolute().then_some(path)
+    };
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    Some(state?.join("shedlock"))
+}

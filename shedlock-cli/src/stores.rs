@@ -1,0 +1,83 @@
+//! The stores: which scheme of a URL means which provider, and which feature brings it. A new store is one line here, and its crate in the
+//! manifest.
+
+use std::sync::Arc;
+
+use crate::exit::{Exit, Failure};
+use crate::store::Store;
+
+#[macro_use]
+mod entry;
+
+pub(crate) use entry::has_secret;
+
+stores! {
+    // feature, schemes, example, provider: parameter of the URL and its option; what makes the schema; what checks it; its text
+    "sqlite": ["sqlite"] "sqlite:///var/lib/app/shedlock.db" => shedlock_sqlx::SqliteLockProvider:
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::Sqlite);
+    "postgres": ["postgres", "postgresql"] "postgres://user@host/database" => shedlock_sqlx::PostgresLockProvider:
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::Postgres);
+    "mysql": ["mysql", "mariadb"] "mysql://user@host/database" => shedlock_sqlx::MySqlLockProvider:
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::MySql);
+    "redis": ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "redis+unix", "valkey", "valkeys"] "redis://host" => shedlock_redis::RedisLockProvider:
+        "prefix" prefix; check: check_store |report| report.warnings().to_vec(); text: entry::Schema::None("Redis needs no schema");
+    "nats": ["nats", "tls"] "nats://host" => shedlock_nats::NatsLockProvider:
+        "bucket" bucket; set_up: ensure_bucket; check: check_bucket |report| report.warnings; text: entry::Schema::None("`shedlock migrate run` makes the bucket");
+    "mongodb": ["mongodb", "mongodb+srv"] "mongodb://host/database" => shedlock_mongodb::MongoLockProvider:
+        "collection" collection; set_up: ensure_indexes; check: check_schema |()| Vec::new(); text: entry::Schema::None("MongoDB needs no schema; `shedlock migrate run` makes an index that forgets free locks");
+}
+
+/// Opens the store at `url`, as the node `node`.
+pub(crate) fn open(url: &str, node: Option<&str>) -> Result<Arc<dyn Store>, Failure> {
+    let entry = find(url)?;
+    let (url, place) = entry::without_parameter(url, entry.parameter);
+    (entry.open)(&url, node, place)
+}
+
+/// What the store at `url` needs, as a text for its administrator, without asking it.
+pub(crate) fn schema(url: &str) -> Result<String, Failure> {
+    let entry = find(url)?;
+    let (_, place) = entry::without_parameter(url, entry.parameter);
+    entry.schema.text(place.as_deref())
+}
+
+fn find(url: &str) -> Result<&'static entry::Entry, Failure> {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    let scheme = if scheme.is_empty() { url } else { scheme };
+    let known = STORES.iter().find(|entry| entry.schemes.contains(&scheme));
+    match known {
+        Some(entry) => Ok(entry),
+        None => Err(Failure::new(Exit::USAGE, unknown(url, scheme))),
+    }
+}
+
+fn unknown(url: &str, scheme: &str) -> String {
+    let examples: Vec<_> = STORES
+        .iter()
+        .map(|entry| format!("`{}`", entry.example))
+        .collect();
+    let missing = |scheme: &str| {
+        let found = MISSING
+            .iter()
+            .find(|(_, schemes)| schemes.contains(&scheme))?;
+        Some(found.0)
+    };
+    if let Some(feature) = missing(scheme) {
+        return format!(
+            "this `shedlock` was built without stores of the scheme `{scheme}`; \
+             install it with `cargo install shedlock-cli --features {feature}`"
+        );
+    }
+    // Without a scheme, the whole text may be a secret.
+    let what = match url.split_once("://") {
+        Some((scheme, _)) => format!("no store has the scheme `{}`", scheme.escape_default()),
+        None => "the store's URL has no scheme".to_owned(),
+    };
+    let more: Vec<_> = MISSING.iter().map(|(feature, _)| *feature).collect();
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!("; not built in: the features {}", more.join(", "))
+    };
+    format!("{what}; built in are {}{more}", examples.join(", "))
+}

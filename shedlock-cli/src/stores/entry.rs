@@ -1,0 +1,187 @@
+//! What the table of stores is made of.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use shedlock_sql::{ColumnNames, DEFAULT_TABLE, Dialect, Names};
+
+use crate::exit::Failure;
+use crate::store::Store;
+
+/// Makes a provider of a URL, a node's name, and what the parameter names.
+type Open = fn(&str, Option<&str>, Option<String>) -> Result<Arc<dyn Store>, Failure>;
+
+/// One kind of store that is built in.
+pub(crate) struct Entry {
+    pub(crate) schemes: &'static [&'static str],
+    pub(crate) example: &'static str,
+    /// The parameter of the URL that names the table, bucket, collection or prefix.
+    pub(crate) parameter: &'static str,
+    pub(crate) open: Open,
+    pub(crate) schema: Schema,
+}
+
+/// What a store needs before it can keep locks.
+pub(crate) enum Schema {
+    /// A table.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+    Sql(Dialect),
+    /// Nothing that could be printed as statements; the text says what.
+    #[allow(dead_code, reason = "SQL may be all that is built in")]
+    None(&'static str),
+}
+
+impl Schema {
+    #[allow(
+        unused_variables,
+        clippy::unnecessary_wraps,
+        reason = "SQL may be left out"
+    )]
+    pub(crate) fn text(&self, place: Option<&str>) -> Result<String, Failure> {
+        match self {
+            #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+            Self::Sql(dialect) => {
+                let table = place.unwrap_or(DEFAULT_TABLE);
+                let names = Names::new(*dialect, table, ColumnNames::default())?;
+                Ok(format!(
+                    "{};\n",
+                    names.ddl().trim_end().trim_end_matches(';')
+                ))
+            }
+            Self::None(text) => Ok(format!("-- {text}\n")),
+        }
+    }
+}
+
+/// Writes the table `STORES` of what is built in, the table `MISSING` of what is not, and `Store` for each provider.
+macro_rules! stores {
+    ($($feature:literal: [$($scheme:literal),+] $example:literal => $provider:ty:
+        $parameter:literal $place:ident; $(set_up: $set_up:ident;)? check: $check:ident |$report:pat_param| $warnings:expr; text: $schema:expr;)+) => {
+        const STORES: &[entry::Entry] = &[$(
+            #[cfg(feature = $feature)]
+            entry::Entry {
+                schemes: &[$($scheme),+],
+                example: $example,
+                parameter: $parameter,
+                open: |url, node, place| {
+                    let mut builder = <$provider>::builder_from_url(url);
+                    if let Some(node) = node {
+                        builder = builder.node_name(node);
+                    }
+                    if let Some(place) = place {
+                        builder = builder.$place(place);
+                    }
+                    Ok(Arc::new(builder.build()?))
+                },
+                schema: $schema,
+            },
+        )+];
+
+        /// Features that are not built in, and their schemes.
+        const MISSING: &[(&str, &[&str])] = &[$(
+            #[cfg(not(feature = $feature))]
+            ($feature, &[$($scheme),+]),
+        )+];
+
+        $(
+            #[cfg(feature = $feature)]
+            #[async_trait::async_trait]
+            impl Store for $provider {
+                async fn set_up(&self) -> Result<(), shedlock_runtime::LockError> {
+                    $(self.$set_up().await?;)?
+                    Ok(())
+                }
+
+                async fn inspect(&self) -> Result<Vec<String>, shedlock_runtime::LockError> {
+                    let $report = self.$check().await?;
+                    Ok($warnings)
+                }
+            }
+        )+
+    };
+}
+
+/// Takes the parameter out of the URL's query: it is for us, and a driver would refuse it.
+pub(crate) fn without_parameter(url: &str, parameter: &str) -> (String, Option<String>) {
+    let Some((rest, query)) = url.split_once('?') else {
+        return (url.to_owned(), None);
+    };
+    let mut place = None;
+    let mut others = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some((key, value)) if key == parameter => {
+                place = Some(percent_decode_str(value).decode_utf8_lossy().into_owned());
+            }
+            _ => others.push(pair),
+        }
+    }
+    if others.is_empty() {
+        return (rest.to_owned(), place);
+    }
+    (format!("{rest}?{}", others.join("&")), place)
+}
+
+/// Whether the URL has a password or a token in it.
+pub(crate) fn has_secret(url: &str) -> bool {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, query) = match rest.split_once('?') {
+        Some((before, query)) => (before, query),
+        None => (rest, ""),
+    };
+    // A password may have an unescaped `/` in it, so the last `@` before the query counts.
+    let login = authority.rsplit_once('@').map(|(login, _)| login);
+    let in_login = login.is_some_and(|login| match login.split_once(':') {
+        Some((_, password)) => !password.is_empty(),
+        // To NATS, a user without a password is a token.
+        None => scheme == "nats" || scheme == "tls",
+    });
+    let in_query = query.split('&').any(|pair| {
+        let key = pair.split('=').next().unwrap_or_default().to_lowercase();
+        key.contains("pass") || key.contains("secret") || key.contains("token")
+    });
+    in_login || in_query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_of_ours_does_not_reach_the_driver() {
+        let taken = |url| without_parameter(url, "table");
+        let with = |url: &str, place: &str| (url.to_owned(), Some(place.to_owned()));
+        assert_eq!(taken("pg://h/d?table=a.b"), with("pg://h/d", "a.b"));
+        assert_eq!(
+            taken("pg://h/d?sslmode=require&table=a%20b&x=1"),
+            with("pg://h/d?sslmode=require&x=1", "a b")
+        );
+        assert_eq!(taken("pg://h/d?x=1"), ("pg://h/d?x=1".to_owned(), None));
+    }
+
+    #[test]
+    fn passwords_are_found_wherever_drivers_take_them_from() {
+        for url in [
+            "postgres://app:secret@db/app",
+            "redis://:secret@host",
+            "postgres://db/app?user=app&password=x",
+            "nats://token@host",
+            "postgres://app:se/cr@et@db/app",
+            "app:secret@db",
+        ] {
+            assert!(has_secret(url), "{url}");
+        }
+        for url in [
+            "postgres://app@db/app",
+            "postgres://app:@db:5432/app",
+            "sqlite:///var/lib/shedlock.db",
+            "redis://host:6379/0",
+            "nats://a:4222,b:4222",
+            "postgres://db/app?sslmode=verify-full",
+        ] {
+            assert!(!has_secret(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `shedlock list`, `get` and `history`: what the store knows, as a table, JSON or comma-separated values.
+
+use std::io::{IsTerminal as _, stdout};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shedlock_runtime::{LockAdmin as _, LockInfo, RunRecord, printable};
+
+use crate::args::{Format, List, One, StoreOptions};
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::store;
+
+mod locks;
+mod runs;
+mod table;
+mod times;
+mod watch;
+
+/// Lists the locks of the store, once or again and again.
+pub(crate) async fn list(options: &List, store: &StoreOptions) -> Result<Exit, Failure> {
+    let store = store::open(store).await?;
+    if options.watch {
+        return watch::watch(options, &*store).await;
+    }
+    let locks = selected(options, store.list().await?);
+    output::print(&show(&locks, options.format)?)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Shows one lock.
+pub(crate) async fn get(options: &One, store: &StoreOptions) -> Result<Exit, Failure> {
+    let store = store::open(store).await?;
+    let Some(lock) = store.get(&options.name).await? else {
+        // A store may forget locks that are free, so this is no error.
+        output::say(&format!(
+            "the store has no record of `{}`: it is free",
+            printable(&options.name)
+        ));
+        return Ok(Exit::SUCCESS);
+    };
+    let text = match options.format {
+        Format { json: true, .. } => locks::json_object(&lock)?,
+        format => show(&[lock], format)?,
+    };
+    output::print(&text)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Shows the runs of a lock, the latest first.
+pub(crate) async fn history(options: &One, store: &StoreOptions) -> Result<Exit, Failure> {
+    let store = store::open(store).await?;
+    let runs: Vec<RunRecord> = store
+        .history(
+            &options.name,
+            UNIX_EPOCH..SystemTime::now() + Duration::from_hours(1),
+        )
+        .await?;
+    output::print(&runs::show(&runs, options.format)?)?;
+    Ok(Exit::SUCCESS)
+}
+
+fn selected(options: &List, mut locks: Vec<LockInfo>) -> Vec<LockInfo> {
+    locks
+        .retain(|lock| lock.name.starts_with(&options.prefix) && (lock.is_held() || !options.held));
+    locks
+}
+
+fn show(locks: &[LockInfo], format: Format) -> Result<String, Failure> {
+    if format.json {
+        locks::json(locks)
+    } else if format.ndjson {
+        locks::ndjson(locks)
+    } else if format.csv {
+        locks::csv(locks)
+    } else {
+        Ok(locks::table(
+            locks,
+            &times::Zone::new(format.utc),
+            stdout().is_terminal(),
+        ))
+    }
+}

@@ -1,0 +1,169 @@
+//! Real servers: each store that is built in, and stores that fail while a command runs; I4, I8.
+
+use std::time::{Duration, Instant};
+
+use shedlock_testkit::server_or_skip;
+use shedlock_testkit::servers::{MariaDb, Postgres, Redis};
+
+use crate::support::{Site, number_in, until};
+
+/// All commands against one store.
+fn goes_through(site: &Site) {
+    let ran = |arguments: &[&str]| {
+        let ran = site.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        ran
+    };
+    ran(&["migrate", "print"]);
+    ran(&["migrate", "run"]);
+    ran(&["migrate", "check"]);
+    ran(&[
+        "run",
+        "--name",
+        "a",
+        "--once-per",
+        "300d",
+        "--",
+        "sh",
+        "-c",
+        "test -n \"$SHEDLOCK_FENCE\"",
+    ]);
+    assert_eq!(
+        site.run(["run", "--name", "a", "--once-per", "300d", "--", "true"])
+            .code,
+        80
+    );
+    let token = ran(&["lock", "b", "--at-most", "10m"]).out;
+    let skipped = site.run(["run", "--name", "b", "--", "true"]);
+    assert_eq!(skipped.code, 75, "{skipped:?}");
+    for arguments in [&["extend", "b", "--at-most", "20m"][..], &["unlock", "b"]] {
+        let mut command = site.command(arguments);
+        let ran = crate::support::ended(command.env("SHEDLOCK_TOKEN", token.trim_end()));
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+    }
+    assert!(site.is_free("b"));
+    ran(&["pause", "c", "--for", "1h", "--reason", "x"]);
+    assert!(ran(&["list"]).out.contains("paused"));
+    ran(&["resume", "c"]);
+    ran(&["lock", "d", "--at-most", "10m"]);
+    ran(&["release", "d", "--force", "--reason", "x"]);
+    assert!(site.is_free("d"));
+    let found = ran(&["doctor"]);
+    assert!(found.out.contains("ok       trial"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_takes_all_commands() {
+    let server = server_or_skip!(Postgres::shared().await);
+    goes_through(&Site::with_store(server.fresh_database().await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_takes_all_commands() {
+    let server = server_or_skip!(MariaDb::shared().await);
+    goes_through(&Site::with_store(server.fresh_database().await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_takes_all_commands() {
+    let server = server_or_skip!(Redis::start().await);
+    goes_through(&Site::with_store(server.url()));
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_takes_all_commands() {
+    let server = server_or_skip!(shedlock_testkit::servers::Nats::start().await);
+    goes_through(&Site::with_store(server.url()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_rights_is_77() {
+    let server = server_or_skip!(Postgres::shared().await);
+    let url = server.fresh_database().await;
+    assert_eq!(Site::with_store(&*url).run(["migrate", "run"]).code, 0);
+    let site = Site::with_store(server.read_only_url(&url).await);
+    let refused = site.run(["run", "--name", "a", "--", "touch", "ran"]);
+    assert_eq!(refused.code, 77, "{refused:?}");
+    assert!(!site.path("ran").exists());
+    assert_eq!(site.run(["doctor"]).code, 77);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_78_and_not_repeated() {
+    let server = server_or_skip!(Postgres::shared().await);
+    let url = server.password_url(&server.fresh_database().await);
+    let site = Site::with_store(url.replace("s3cret", "wr0ng"));
+    let refused = site.run(["list"]);
+    assert_eq!(refused.code, 78, "{refused:?}");
+    assert!(refused.err.contains("refused the login"), "{refused:?}");
+    assert!(!refused.err.contains("wr0ng"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_store_dies_the_command_is_gone_before_the_lease_ends() {
+    let server = server_or_skip!(Redis::start().await);
+    let site = Site::with_store(server.url());
+    let at_most = Duration::from_secs(6);
+    let script = "trap '' TERM; echo $$ >id; while :; do date +%s%N >>steps; sleep 0.02; done";
+    let running = site.start("a", &["--at-most", "6s"], script);
+    number_in(&site, "id");
+    server.kill().await.expect("the server can be killed");
+    let killed = Instant::now();
+    let ran = tokio::task::spawn_blocking(|| running.wait())
+        .await
+        .unwrap();
+    assert_eq!(ran.code, 79, "{ran:?}");
+    assert!(
+        ran.err.contains("failed to extend") && ran.err.contains("the lock is lost"),
+        "{ran:?}"
+    );
+    // No lease was granted after the server's death, so none lasts longer than this.
+    let dead_for = killed.elapsed();
+    let last: u64 = site.read("steps").lines().last().unwrap().parse().unwrap();
+    let last = std::time::UNIX_EPOCH + Duration::from_nanos(last);
+    let since_last = std::time::SystemTime::now().duration_since(last).unwrap();
+    assert!(
+        dead_for.saturating_sub(since_last) < at_most,
+        "{dead_for:?} {since_last:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_outage_is_survived() {
+    let server = server_or_skip!(Redis::start().await);
+    let site = Site::with_store(server.url());
+    let script = "echo $$ >id; while test ! -e go; do sleep 0.05; done; exit 3";
+    let running = site.start(
+        "a",
+        &["--at-most", "20s", "--keep-alive", "1s", "-v"],
+        script,
+    );
+    number_in(&site, "id");
+    server.pause().await.expect("the server can be stopped");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    server.resume().await.expect("the server goes on");
+    until("the lock is held as before", || !site.is_free("a"));
+    std::fs::write(site.path("go"), "").unwrap();
+    let ran = tokio::task::spawn_blocking(|| running.wait())
+        .await
+        .unwrap();
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(site.is_free("a"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_never_run_at_once() {
+    let server = server_or_skip!(Redis::start().await);
+    let site = Site::with_store(server.url());
+    // Notes an overlap: the directory is there while another one runs.
+    let script = "mkdir busy || echo overlap >>overlaps; sleep 0.1; rmdir busy; echo ran >>ran";
+    let all: Vec<_> = (0..8)
+        .map(|_| site.start("a", &["--wait", "50s"], script))
+        .collect();
+    for running in all {
+        assert_eq!(running.wait().code, 0);
+    }
+    assert_eq!(site.read("overlaps"), "");
+    assert_eq!(site.read("ran").lines().count(), 8);
+}

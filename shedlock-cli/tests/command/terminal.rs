@@ -1,0 +1,74 @@
+//! A terminal; I7.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::support::{Ended, Running, Site, until};
+
+/// Runs the shell script on a terminal of its own. `script` is util-linux's, which Debian always has.
+fn on_a_terminal(site: &Site, script: &str) -> Command {
+    let mut command = site.shell("exec script -qec \"$0\" /dev/null");
+    command.arg(format!("sh -c '{script}'"));
+    command
+}
+
+#[test]
+fn a_command_that_reads_from_the_terminal_gets_it() {
+    let site = Site::new();
+    let script = "shedlock run --name a -- sh -c \"read line; echo got \\$line >answer\"; read more; echo then $more >>answer";
+    let mut command = on_a_terminal(&site, script);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(b"first\n").unwrap();
+    until("the command has read", || {
+        site.read("answer").contains("got first")
+    });
+    // The terminal is the shell's again.
+    keyboard.write_all(b"second\n").unwrap();
+    until("the shell has read", || {
+        site.read("answer").contains("then second")
+    });
+    drop(keyboard);
+    child.wait().unwrap();
+    assert!(site.is_free("a"));
+}
+
+#[test]
+fn the_interrupt_key_ends_the_command() {
+    let site = Site::new();
+    let script =
+        "trap : INT; shedlock run --name a -- sh -c \"touch begun; exec sleep 600\"; echo $? >code";
+    let mut command = on_a_terminal(&site, script);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    until("it has begun", || site.path("begun").exists());
+    keyboard.write_all(b"\x03").unwrap();
+    until("the code is noted", || site.read("code") == "130\n");
+    drop(keyboard);
+    child.wait().unwrap();
+    assert!(site.is_free("a"));
+}
+
+#[test]
+fn a_list_on_a_terminal_is_redrawn_in_place() {
+    let site = Site::new();
+    assert_eq!(site.run(["run", "--name", "a", "--", "true"]).code, 0);
+    let script = "stty cols 100; shedlock list --watch --every 50ms & sleep 1; kill -INT $!; wait";
+    let ran: Ended = Running::start(&mut on_a_terminal(&site, script)).wait();
+    let frames: Vec<_> = ran.out.split("\x1b[H").skip(1).collect();
+    assert!(frames.len() > 2, "{ran:?}");
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame.contains("NAME") && frame.contains("\x1b[K")),
+        "{ran:?}"
+    );
+}
