@@ -83,7 +83,7 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
         has_begun.set(true);
         supervise::supervise(&job, signals).await
     };
-    let locked = executor.execute_with_failure_check(config, body, Ended::is_failure);
+    let locked = executor.execute_with_error(config, body, Ended::error);
     let mut locked = Box::pin(locked);
     let outcome = loop {
         tokio::select! {

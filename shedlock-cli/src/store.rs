@@ -17,6 +17,8 @@ use crate::stores;
 /// The variable with the store's URL. No child gets it.
 pub(crate) const STORE_VARIABLE: &str = "SHEDLOCK_STORE";
 const FILE_VARIABLE: &str = "SHEDLOCK_STORE_FILE";
+/// How long the user's own file keeps a run.
+const KEPT: &str = "90d";
 /// What would end the path in a URL, or be taken for an escape.
 const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
 
@@ -127,7 +129,8 @@ fn default_url() -> Result<String, Failure> {
             "the path of the user's own file is not valid UTF-8; set `SHEDLOCK_STORE`",
         ));
     };
-    Ok(format!("sqlite://{}", utf8_percent_encode(path, IN_PATH)))
+    let path = utf8_percent_encode(path, IN_PATH);
+    Ok(format!("sqlite://{path}?{}={KEPT}", stores::HISTORY))
 }
 
 fn state_folder() -> Option<PathBuf> {

@@ -12,13 +12,14 @@ mod entry;
 pub(crate) use entry::has_secret;
 
 stores! {
-    // feature, schemes, example, provider: parameter of the URL and its option; what makes the schema; what checks it; its text
+    // feature, schemes, example, provider: parameter of the URL and its option; what makes the schema; what checks it; whether it can keep a
+    // history of runs; the text of the schema
     "sqlite": ["sqlite"] "sqlite:///var/lib/app/shedlock.db" => shedlock_sqlx::SqliteLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::Sqlite);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); keeps: history; text: entry::Schema::Sql(shedlock_sql::Dialect::Sqlite);
     "postgres": ["postgres", "postgresql"] "postgres://user@host/database" => shedlock_sqlx::PostgresLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::Postgres);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); keeps: history; text: entry::Schema::Sql(shedlock_sql::Dialect::Postgres);
     "mysql": ["mysql", "mariadb"] "mysql://user@host/database" => shedlock_sqlx::MySqlLockProvider:
-        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); text: entry::Schema::Sql(shedlock_sql::Dialect::MySql);
+        "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); keeps: history; text: entry::Schema::Sql(shedlock_sql::Dialect::MySql);
     "redis": ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "redis+unix", "valkey", "valkeys"] "redis://host" => shedlock_redis::RedisLockProvider:
         "prefix" prefix; check: check_store |report| report.warnings().to_vec(); text: entry::Schema::None("Redis needs no schema");
     "nats": ["nats", "tls"] "nats://host" => shedlock_nats::NatsLockProvider:
@@ -27,18 +28,29 @@ stores! {
         "collection" collection; set_up: ensure_indexes; check: check_schema |()| Vec::new(); text: entry::Schema::None("MongoDB needs no schema; `shedlock migrate run` makes an index that forgets free locks");
 }
 
+/// The parameter of a URL that switches the history of runs on, and says how long a run is kept.
+pub(crate) const HISTORY: &str = "history";
+
 /// Opens the store at `url`, as the node `node`.
 pub(crate) fn open(url: &str, node: Option<&str>) -> Result<Arc<dyn Store>, Failure> {
     let entry = find(url)?;
     let (url, place) = entry::without_parameter(url, entry.parameter);
-    (entry.open)(&url, node, place)
+    let (url, history) = entry::without_parameter(&url, HISTORY);
+    let history = history
+        .map(|kept| entry::history(entry, &kept))
+        .transpose()?;
+    (entry.open)(&url, node, place, history)
 }
 
 /// What the store at `url` needs, as a text for its administrator, without asking it.
 pub(crate) fn schema(url: &str) -> Result<String, Failure> {
     let entry = find(url)?;
-    let (_, place) = entry::without_parameter(url, entry.parameter);
-    entry.schema.text(place.as_deref())
+    let (url, place) = entry::without_parameter(url, entry.parameter);
+    let (_, history) = entry::without_parameter(&url, HISTORY);
+    let history = history
+        .map(|kept| entry::history(entry, &kept))
+        .transpose()?;
+    entry.schema.text(place.as_deref(), history.is_some())
 }
 
 fn find(url: &str) -> Result<&'static entry::Entry, Failure> {

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, stdout};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use shedlock_runtime::{LockAdmin as _, LockInfo, RunRecord, printable};
+use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockInfo, RunRecord, printable};
 
 use crate::args::{Format, List, One, StoreOptions};
 use crate::exit::{Exit, Failure};
@@ -54,9 +54,24 @@ pub(crate) async fn history(options: &One, store: &StoreOptions) -> Result<Exit,
             &options.name,
             UNIX_EPOCH..SystemTime::now() + Duration::from_hours(1),
         )
-        .await?;
+        .await
+        .map_err(with_parameter)?;
     output::print(&runs::show(&runs, options.format)?)?;
     Ok(Exit::SUCCESS)
+}
+
+/// Says what to write where the library speaks of its builder.
+fn with_parameter(error: LockError) -> Failure {
+    let has_none = error.kind() == ErrorKind::Unsupported;
+    let failure = Failure::from(error);
+    if has_none {
+        let remedy = "add `?history=90d` to the URL of a database, and run `shedlock migrate run`";
+        return Failure::new(
+            failure.exit(),
+            format!("this store keeps no history of runs; {remedy}"),
+        );
+    }
+    failure
 }
 
 fn selected(options: &List, mut locks: Vec<LockInfo>) -> Vec<LockInfo> {

@@ -1,6 +1,7 @@
 //! Watches over the command: hands signals on, follows its end, and ends it when the lock is lost.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -52,13 +53,16 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Whether the run is to count as a failure for its slot, instant or step.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the executor's signature"
-    )]
-    pub(super) fn is_failure(&self) -> bool {
-        self.exit != Exit::SUCCESS
+    /// How a run ended that is to count as a failure for its slot, instant or step; `None` for a success.
+    pub(super) fn error(&self) -> Option<&dyn fmt::Display> {
+        (self.exit != Exit::SUCCESS).then_some(self)
+    }
+}
+
+/// For the history of runs.
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}", self.exit.0)
     }
 }
 

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
+use shedlock_runtime::HistoryOptions;
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-use shedlock_sql::{ColumnNames, DEFAULT_TABLE, Dialect, Names};
+use shedlock_sql::{ColumnNames, DEFAULT_HISTORY_TABLE, DEFAULT_TABLE, Dialect, Names};
 
 use crate::exit::Failure;
 use crate::store::Store;
 
-/// Makes a provider of a URL, a node's name, and what the parameter names.
-type Open = fn(&str, Option<&str>, Option<String>) -> Result<Arc<dyn Store>, Failure>;
+/// Makes a provider of a URL, a node's name, what the parameter names, and which runs are kept.
+type Open = fn(
+    &str,
+    Option<&str>,
+    Option<String>,
+    Option<HistoryOptions>,
+) -> Result<Arc<dyn Store>, Failure>;
 
 /// One kind of store that is built in.
 pub(crate) struct Entry {
@@ -20,6 +26,7 @@ pub(crate) struct Entry {
     /// The parameter of the URL that names the table, bucket, collection or prefix.
     pub(crate) parameter: &'static str,
     pub(crate) open: Open,
+    pub(crate) keeps_history: bool,
     pub(crate) schema: Schema,
 }
 
@@ -39,16 +46,19 @@ impl Schema {
         clippy::unnecessary_wraps,
         reason = "SQL may be left out"
     )]
-    pub(crate) fn text(&self, place: Option<&str>) -> Result<String, Failure> {
+    pub(crate) fn text(&self, place: Option<&str>, has_history: bool) -> Result<String, Failure> {
         match self {
             #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
             Self::Sql(dialect) => {
                 let table = place.unwrap_or(DEFAULT_TABLE);
                 let names = Names::new(*dialect, table, ColumnNames::default())?;
-                Ok(format!(
-                    "{};\n",
-                    names.ddl().trim_end().trim_end_matches(';')
-                ))
+                let ended = |ddl: &str| format!("{};\n", ddl.trim_end().trim_end_matches(';'));
+                let locks = ended(&names.ddl());
+                if !has_history {
+                    return Ok(locks);
+                }
+                let runs = Names::history(*dialect, DEFAULT_HISTORY_TABLE)?;
+                Ok(locks + &ended(&runs.ddl()))
             }
             Self::None(text) => Ok(format!("-- {text}\n")),
         }
@@ -58,14 +68,15 @@ impl Schema {
 /// Writes the table `STORES` of what is built in, the table `MISSING` of what is not, and `Store` for each provider.
 macro_rules! stores {
     ($($feature:literal: [$($scheme:literal),+] $example:literal => $provider:ty:
-        $parameter:literal $place:ident; $(set_up: $set_up:ident;)? check: $check:ident |$report:pat_param| $warnings:expr; text: $schema:expr;)+) => {
+        $parameter:literal $place:ident; $(set_up: $set_up:ident;)? check: $check:ident |$report:pat_param| $warnings:expr; $(keeps: $history:ident;)? text: $schema:expr;)+) => {
         const STORES: &[entry::Entry] = &[$(
             #[cfg(feature = $feature)]
             entry::Entry {
                 schemes: &[$($scheme),+],
                 example: $example,
                 parameter: $parameter,
-                open: |url, node, place| {
+                keeps_history: <[&str]>::len(&[$(stringify!($history),)?]) == 1,
+                open: |url, node, place, history| {
                     let mut builder = <$provider>::builder_from_url(url);
                     if let Some(node) = node {
                         builder = builder.node_name(node);
@@ -73,6 +84,11 @@ macro_rules! stores {
                     if let Some(place) = place {
                         builder = builder.$place(place);
                     }
+                    $(if let Some(history) = history {
+                        builder = builder.$history(history);
+                    })?
+                    // A store without the clause is not asked for a history.
+                    let _asked = history;
                     Ok(Arc::new(builder.build()?))
                 },
                 schema: $schema,
@@ -101,6 +117,17 @@ macro_rules! stores {
             }
         )+
     };
+}
+
+/// Which runs are kept by a store whose URL asks for a history of this age.
+pub(crate) fn history(entry: &Entry, kept: &str) -> Result<HistoryOptions, Failure> {
+    if !entry.keeps_history {
+        return Err(Failure::usage(format!(
+            "stores such as `{}` keep no history of runs; leave `history` out of the URL",
+            entry.example
+        )));
+    }
+    Ok(HistoryOptions::new().with_keep_for(kept)?)
 }
 
 /// Takes the parameter out of the URL's query: it is for us, and a driver would refuse it.

@@ -97,11 +97,37 @@ fn a_pause_is_kept_and_ended() {
 }
 
 #[test]
+fn the_runs_of_a_lock_are_kept_and_shown() {
+    let site = Site::new();
+    assert_eq!(site.run(["run", "--name", "a", "--", "true"]).code, 0);
+    let fails = ["run", "--name", "a", "--", "sh", "-c", "exit 3"];
+    assert_eq!(site.run(fails).code, 3);
+    assert_eq!(site.run(["run", "--name", "b", "--", "true"]).code, 0);
+    let shown = site.run(["history", "a", "--csv"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let rows: Vec<_> = shown.out.lines().skip(1).collect();
+    assert_eq!(rows.len(), 2, "{shown:?}");
+    assert!(rows[0].starts_with("a,failed,"), "{shown:?}");
+    assert!(rows[0].ends_with("exit code 3"), "{shown:?}");
+    assert!(rows[1].starts_with("a,completed,"), "{shown:?}");
+}
+
+#[test]
 fn a_store_without_a_history_says_so() {
     let site = Site::new();
-    let shown = site.run(["history", "a"]);
+    let url = format!("sqlite://{}", site.path("plain.db").display());
+    let plain = |rest: &[&str]| site.run(["--store", &url].iter().chain(rest));
+    assert_eq!(plain(&["migrate", "run"]).code, 0);
+    let shown = plain(&["history", "a"]);
     assert_eq!(shown.code, 78, "{shown:?}");
-    assert!(shown.err.contains("keeps no history"), "{shown:?}");
+    assert!(shown.err.contains("?history=90d"), "{shown:?}");
+    let none = site.run(["--store", "redis://127.0.0.1:1?history=90d", "list"]);
+    assert_eq!(none.code, 64, "{none:?}");
+    assert!(none.err.contains("keep no history"), "{none:?}");
+    let odd = site.run(["--store", &format!("{url}?history=soon"), "list"]);
+    assert_eq!(odd.code, 64, "{odd:?}");
+    let printed = site.run(["--store", &format!("{url}?history=90d"), "migrate", "print"]);
+    assert!(printed.out.contains("`shedlock_history`"), "{printed:?}");
 }
 
 #[test]
