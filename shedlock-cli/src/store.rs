@@ -25,6 +25,9 @@ const IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
 /// A store of any kind: locks, the operators' verbs, and what the locks need in it.
 #[async_trait]
 pub(crate) trait Store: LockAdmin {
+    /// Looks at what must be so before any lock is taken.
+    async fn begin(&self) -> Result<(), LockError>;
+
     /// Makes the table, index or bucket that the locks need, if it is not there.
     async fn set_up(&self) -> Result<(), LockError>;
 
@@ -36,7 +39,9 @@ pub(crate) trait Store: LockAdmin {
 pub(crate) async fn open(options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
     let node = options.node.as_deref();
     if let Some(url) = url(options)? {
-        return stores::open(&url, node);
+        let store = stores::open(&url, node)?;
+        store.begin().await?;
+        return Ok(store);
     }
     let store = stores::open(&default_url()?, node)?;
     // On a fresh machine there is no file yet, and nobody who could have made the table.

@@ -12,20 +12,31 @@ mod entry;
 pub(crate) use entry::has_secret;
 
 stores! {
-    // feature, schemes, example, provider: parameter of the URL and its option; what makes the schema; what checks it; whether it can keep a
-    // history of runs; the text of the schema
-    "sqlite": ["sqlite"] "sqlite:///var/lib/app/shedlock.db" => shedlock_sqlx::SqliteLockProvider:
+    // feature, schemes, example, provider and what begins its builder: parameter of the URL and its option; what the URL is to the provider;
+    // what must be looked at before the first lock; what makes the schema; what checks it; whether it can keep a history of runs; the text of
+    // the schema
+    "sqlite": ["sqlite"] "sqlite:///var/lib/app/shedlock.db" => shedlock_sqlx::SqliteLockProvider[builder_from_url]:
         "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); keeps: history; text: entry::Schema::Sql(shedlock_sql::Dialect::Sqlite);
-    "postgres": ["postgres", "postgresql"] "postgres://user@host/database" => shedlock_sqlx::PostgresLockProvider:
+    "postgres": ["postgres", "postgresql"] "postgres://user@host/database" => shedlock_sqlx::PostgresLockProvider[builder_from_url]:
         "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); keeps: history; text: entry::Schema::Sql(shedlock_sql::Dialect::Postgres);
-    "mysql": ["mysql", "mariadb"] "mysql://user@host/database" => shedlock_sqlx::MySqlLockProvider:
+    "mysql": ["mysql", "mariadb"] "mysql://user@host/database" => shedlock_sqlx::MySqlLockProvider[builder_from_url]:
         "table" table_name; set_up: ensure_schema; check: check_schema |report| report.warnings().to_vec(); keeps: history; text: entry::Schema::Sql(shedlock_sql::Dialect::MySql);
-    "redis": ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "redis+unix", "valkey", "valkeys"] "redis://host" => shedlock_redis::RedisLockProvider:
+    "redis": ["redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", "redis+unix", "valkey", "valkeys"] "redis://host" => shedlock_redis::RedisLockProvider[builder_from_url]:
         "prefix" prefix; check: check_store |report| report.warnings().to_vec(); text: entry::Schema::None("Redis needs no schema");
-    "nats": ["nats", "tls"] "nats://host" => shedlock_nats::NatsLockProvider:
+    "nats": ["nats", "tls"] "nats://host" => shedlock_nats::NatsLockProvider[builder_from_url]:
         "bucket" bucket; set_up: ensure_bucket; check: check_bucket |report| report.warnings; text: entry::Schema::None("`shedlock migrate run` makes the bucket");
-    "mongodb": ["mongodb", "mongodb+srv"] "mongodb://host/database" => shedlock_mongodb::MongoLockProvider:
+    "mongodb": ["mongodb", "mongodb+srv"] "mongodb://host/database" => shedlock_mongodb::MongoLockProvider[builder_from_url]:
         "collection" collection; set_up: ensure_indexes; check: check_schema |()| Vec::new(); text: entry::Schema::None("MongoDB needs no schema; `shedlock migrate run` makes an index that forgets free locks");
+    "dynamodb": ["dynamodb"] "dynamodb://eu-central-1/Shedlock" => shedlock_dynamodb::DynamoDbLockProvider[builder_from_url]:
+        "table" table; set_up: ensure_schema; check: check_schema |()| Vec::new(); text: entry::Schema::None("`shedlock migrate run` makes the table");
+    "etcd": ["etcd"] "etcd://host:2379" => shedlock_etcd::EtcdLockProvider[builder_from_url]:
+        "environment" environment; url: entry::etcd_members; text: entry::Schema::None("etcd needs no schema");
+    "memcached": ["memcached"] "memcached://host" => shedlock_memcached::MemcachedLockProvider[builder]:
+        "environment" environment; check: check_store |report| report.warnings().to_vec(); text: entry::Schema::None("Memcached needs no schema");
+    "object-store": ["s3", "gs", "az"] "s3://bucket" => shedlock_object_store::ObjectStoreLockProvider[builder_from_url]:
+        "prefix" prefix; first: check_store; check: check_store |report| report.warnings; text: entry::Schema::None("an object store needs no schema, but a bucket");
+    "zookeeper": ["zookeeper"] "zookeeper://host" => shedlock_zookeeper::ZooKeeperLockProvider[builder_from_url]:
+        "path" path; text: entry::Schema::None("ZooKeeper needs no schema");
 }
 
 /// The parameter of a URL that switches the history of runs on, and says how long a run is kept.

@@ -30,6 +30,14 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
+    pub(crate) const fn new(value: String, part: Duration) -> Self {
+        Self {
+            value,
+            part,
+            leases: Mutex::new(Vec::new()),
+        }
+    }
+
     /// Remembers a lease before it is asked for.
     pub(crate) fn add_lease(&self, id: i64) {
         let mut leases = self.locked();
@@ -112,12 +120,9 @@ impl EtcdLockProvider {
         if let Some(claim) = request.noted::<Claim>(&self.info) {
             return Ok(claim);
         }
-        let claim = Claim {
-            value: value::format(self.now(), request.write(&self.info)?.stored()),
-            part: (request.config().timeout() / 4).clamp(LEAST_PART, PART),
-            leases: Mutex::default(),
-        };
-        request.note(&self.info, claim);
+        let value = value::format(self.now(), request.write(&self.info)?.stored());
+        let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
+        request.note(&self.info, Claim::new(value, part));
         let noted = request.noted::<Claim>(&self.info);
         noted.ok_or_else(error::of_another_provider)
     }

@@ -1,13 +1,13 @@
 //! Extending and releasing a lock: one transaction, with a lease before it and the end of a lease behind it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{Lease, LockError, OwnerWrite, Ownership, Position, Standing};
 
 use crate::acquire::Claim;
-use crate::error;
 use crate::position::StoredPosition;
-use crate::provider::EtcdLockProvider;
+use crate::provider::{EtcdLockProvider, PART};
 use crate::store::lease_id;
 use crate::transaction::Transaction;
 use crate::value;
@@ -49,8 +49,13 @@ impl EtcdLockProvider {
         lease: &Lease,
         what: &Change,
     ) -> Result<Ownership, LockError> {
-        let claim = lease.noted::<Claim>(&self.info);
-        let claim = claim.ok_or_else(error::of_another_provider)?;
+        let claim = match lease.noted::<Claim>(&self.info) {
+            Some(claim) => claim,
+            None => match self.claim_from_key(lease, &what.write).await? {
+                Some(claim) => Arc::new(claim),
+                None => return Ok(Ownership::Lost),
+            },
+        };
         let (part, name) = (claim.part, lease.name().as_str());
         let (key, write) = (self.keys.lock(name), &what.write);
         let number = write
@@ -125,6 +130,26 @@ impl EtcdLockProvider {
                 })
             }
         }
+    }
+
+    /// The claim of a lease that another process has acquired; `None` if the lock's key is no longer the lease's.
+    async fn claim_from_key(
+        &self,
+        lease: &Lease,
+        write: &OwnerWrite,
+    ) -> Result<Option<Claim>, LockError> {
+        let key = self.keys.lock(lease.name().as_str());
+        let entry = self.gateway.entry(&key, PART).await?;
+        let claim = entry.and_then(|entry| {
+            let text = std::str::from_utf8(&entry.value).ok()?;
+            let owner = value::parse(&entry.value)?.owner;
+            let is_ours = write.standing(owner) != Standing::Foreign;
+            let before_owner = text.strip_suffix(owner).filter(|_| is_ours)?;
+            let claim = Claim::new(format!("{before_owner}{}", write.first()), PART);
+            claim.add_lease(entry.lease);
+            Some(claim)
+        });
+        Ok(claim)
     }
 
     /// Deletes the key of the holder that `claim` is about, after a release that came too late. The next acquisition then reports no takeover.

@@ -67,8 +67,9 @@ impl Schema {
 
 /// Writes the table `STORES` of what is built in, the table `MISSING` of what is not, and `Store` for each provider.
 macro_rules! stores {
-    ($($feature:literal: [$($scheme:literal),+] $example:literal => $provider:ty:
-        $parameter:literal $place:ident; $(set_up: $set_up:ident;)? check: $check:ident |$report:pat_param| $warnings:expr; $(keeps: $history:ident;)? text: $schema:expr;)+) => {
+    ($($feature:literal: [$($scheme:literal),+] $example:literal => $provider:ty[$builder:ident]:
+        $parameter:literal $place:ident; $(url: $url:path;)? $(first: $first:ident;)? $(set_up: $set_up:ident;)?
+        $(check: $check:ident |$report:pat_param| $warnings:expr;)? $(keeps: $history:ident;)? text: $schema:expr;)+) => {
         const STORES: &[entry::Entry] = &[$(
             #[cfg(feature = $feature)]
             entry::Entry {
@@ -77,7 +78,8 @@ macro_rules! stores {
                 parameter: $parameter,
                 keeps_history: <[&str]>::len(&[$(stringify!($history),)?]) == 1,
                 open: |url, node, place, history| {
-                    let mut builder = <$provider>::builder_from_url(url);
+                    $(let url = &$url(url);)?
+                    let mut builder = <$provider>::$builder(url);
                     if let Some(node) = node {
                         builder = builder.node_name(node);
                     }
@@ -110,9 +112,18 @@ macro_rules! stores {
                     Ok(())
                 }
 
+                async fn begin(&self) -> Result<(), shedlock_runtime::LockError> {
+                    $(self.$first().await?;)?
+                    Ok(())
+                }
+
                 async fn inspect(&self) -> Result<Vec<String>, shedlock_runtime::LockError> {
-                    let $report = self.$check().await?;
-                    Ok($warnings)
+                    $(
+                        let $report = self.$check().await?;
+                        return Ok($warnings);
+                    )?
+                    #[allow(unreachable_code, reason = "a store without a check of its own")]
+                    Ok(Vec::new())
                 }
             }
         )+
@@ -149,6 +160,14 @@ pub(crate) fn without_parameter(url: &str, parameter: &str) -> (String, Option<S
         return (rest.to_owned(), place);
     }
     (format!("{rest}?{}", others.join("&")), place)
+}
+
+/// The URLs of the members that `etcd://user:password@a,b` means.
+#[cfg(feature = "etcd")]
+pub(crate) fn etcd_members(url: &str) -> String {
+    let members = url.strip_prefix("etcd://").unwrap_or(url).split(',');
+    let members = members.map(|member| format!("http://{member}"));
+    members.collect::<Vec<_>>().join(",")
 }
 
 /// Whether the URL has a password or a token in it.

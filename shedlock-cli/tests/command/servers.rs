@@ -70,11 +70,46 @@ async fn redis_takes_all_commands() {
     goes_through(&Site::with_store(server.url()));
 }
 
-#[cfg(feature = "nats")]
+/// The stores of features that are off by default.
+macro_rules! stores {
+    ($($feature:literal $test:ident $server:ident => |$of:ident| $url:expr;)+) => {$(
+        #[cfg(feature = $feature)]
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            let $of = server_or_skip!(shedlock_testkit::servers::$server::start().await);
+            goes_through(&Site::with_store($url));
+        }
+    )+};
+}
+
+stores! {
+    "nats" nats_takes_all_commands Nats => |server| server.url();
+    "mongodb" mongodb_takes_all_commands Mongo => |server| server.url("locks");
+    "etcd" etcd_takes_all_commands Etcd => |server| server.url().replace("http://", "etcd://");
+    "zookeeper" zookeeper_takes_all_commands ZooKeeper => |server| server.url();
+    "dynamodb" dynamodb_takes_all_commands Dynalite => |server| {
+        format!("dynamodb://eu-central-1/locks?endpoint={}", server.endpoint())
+    };
+    "object-store" s3_takes_all_commands SeaweedFs => |server| {
+        let bucket = server.fresh_bucket().await;
+        format!("s3://{bucket}?endpoint={}&region=eu-central-1&allow_http=true", server.url())
+    };
+}
+
+#[cfg(feature = "memcached")]
 #[tokio::test(flavor = "multi_thread")]
-async fn nats_takes_all_commands() {
-    let server = server_or_skip!(shedlock_testkit::servers::Nats::start().await);
-    goes_through(&Site::with_store(server.url()));
+async fn memcached_takes_all_commands_but_positions() {
+    let server = server_or_skip!(shedlock_testkit::servers::Memcached::start().await);
+    let site = Site::with_store(server.url());
+    let token = site.run(["lock", "b", "--at-most", "10m"]).out;
+    assert_eq!(site.run(["run", "--name", "b", "--", "true"]).code, 75);
+    let mut unlock = site.command(["unlock", "b"]);
+    let unlocked = crate::support::ended(unlock.env("SHEDLOCK_TOKEN", token.trim_end()));
+    assert_eq!(unlocked.code, 0, "{unlocked:?}");
+    assert_eq!(site.run(["run", "--name", "b", "--", "true"]).code, 0);
+    let once = ["run", "--name", "b", "--once-per", "1h", "--", "true"];
+    assert_eq!(site.run(once).code, 78);
+    assert!(site.run(["doctor"]).out.contains("ok       trial"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,6 +86,9 @@ impl Site {
         }
         command.env("XDG_STATE_HOME", self.path("state"));
         command.env("HOME", self.folder.path()).env("TZ", "UTC");
+        // For the stand-ins of a cloud.
+        command.env("AWS_ACCESS_KEY_ID", "app");
+        command.env("AWS_SECRET_ACCESS_KEY", "correct-horse");
         if let Some(store) = &self.store {
             command.env("SHEDLOCK_STORE", store);
         }
