@@ -19,6 +19,12 @@ const COMPILES: &str = "ui";
 /// The programs whose tests break something within a lease of a second and see what happens before its end.
 const ALONE: &str = "faults";
 
+/// The programs whose servers, emulators of a cloud, keep both cores busy: beside them others get no answer in time, nor they beside others.
+const BUSY: [&str; 2] = [
+    "providers/shedlock-dynamodb conformance",
+    "providers/shedlock-object-store conformance",
+];
+
 /// Options of `cargo test` that choose targets, among which there are no examples in the documentation.
 const TARGETS: [&str; 10] = [
     "--lib",
@@ -138,7 +144,7 @@ impl<'a> Asked<'a> {
             _ => format!("{package} {} (unit tests)", program.target.name),
         };
         let mut job = Job::new(&name, command);
-        job.alone = program.target.name == ALONE;
+        job.alone = program.target.name == ALONE || BUSY.contains(&&*name);
         Ok(Some(job))
     }
 }
