@@ -123,7 +123,17 @@ impl LockProvider for EtcdLockProvider {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
-        self.take(request).await
+        let begun = |lease: &Lease| {
+            let begun = lease.noted::<Begun>(&self.info);
+            begun.map(|begun| begun.0)
+        };
+        Ok(match self.take(request).await? {
+            Acquisition::Granted(lease) => {
+                let begun = begun(&lease);
+                Acquisition::Granted(lease.at_position(begun))
+            }
+            refused @ Acquisition::Refused(_) => refused,
+        })
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {

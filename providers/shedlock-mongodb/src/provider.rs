@@ -115,7 +115,9 @@ impl MongoLockProvider {
             let answer = request.answer_from_record(info, owner, left, token)?;
             return Ok(match answer {
                 Acquisition::Granted(lease) => {
-                    Acquisition::Granted(lease.taken_over_from(document::predecessor(document)))
+                    let begun = request.position_rule().and(record.position);
+                    let lease = lease.taken_over_from(document::predecessor(document));
+                    Acquisition::Granted(lease.at_position(begun))
                 }
                 refused @ Acquisition::Refused(_) => refused,
             });

@@ -194,9 +194,9 @@ impl LockProvider for RedisLockProvider {
         let run = self.run(&ACQUIRE, request.name(), arguments);
         let reply = self
             .servers
-            .ask::<(u8, Vec<u8>, i64, u64, Vec<u64>)>(&run, part)
+            .ask::<(u8, Vec<u8>, i64, u64, Vec<u64>, Vec<u64>)>(&run, part)
             .await?;
-        let (state, found, ttl, token, last_position) = reply.answer;
+        let (state, found, ttl, token, last_position, begun) = reply.answer;
         let refused = |refusal: Refusal| {
             Ok(Acquisition::Refused(if reply.is_in_doubt {
                 refusal.after_a_request_without_answer()
@@ -211,6 +211,7 @@ impl LockProvider for RedisLockProvider {
                 let dead = Predecessor::from_record(&last_owner, None, None);
                 let dead = dead.map(|dead| dead.with_position(position::stored(&last_position)));
                 let lease = request.grant(Some(token)).taken_over_from(dead);
+                let lease = lease.at_position(position::stored(&begun));
                 return Ok(Acquisition::Granted(lease));
             }
             state => {

@@ -24,6 +24,8 @@ pub(crate) enum AcquireAnswer {
     /// The request was granted the lock.
     Granted {
         token: Option<u64>,
+        /// The slot, instant or step that the request has begun, if the statement tells.
+        position: Option<Position>,
         /// The holder before, if its lease ended without a release.
         predecessor: Option<Predecessor>,
     },
@@ -104,9 +106,13 @@ impl AcquireAnswer {
     /// Converts the answer to this request.
     pub(crate) fn answer(self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let refusal = match self {
-            Self::Granted { token, predecessor } => {
+            Self::Granted {
+                token,
+                position,
+                predecessor,
+            } => {
                 let lease = request.grant(token).taken_over_from(predecessor);
-                return Ok(Acquisition::Granted(lease));
+                return Ok(Acquisition::Granted(lease.at_position(position)));
             }
             Self::TooLate => return Err(request.too_late()),
             Self::Unusable(row) => return Err(row.into()),
@@ -139,8 +145,11 @@ impl AcquireAnswer {
     /// The same answer with the holder before, if the lock was granted.
     pub(crate) fn taken_over_from(self, found: Option<Predecessor>) -> Self {
         match self {
-            Self::Granted { token, .. } => Self::Granted {
+            Self::Granted {
+                token, position, ..
+            } => Self::Granted {
                 token,
+                position,
                 predecessor: found,
             },
             other => other,
@@ -153,12 +162,13 @@ impl AcquireAnswer {
     }
 }
 
-/// A granted request, whose fencing token is in this column.
+/// A granted request, whose fencing token is in this column, and whose position in the three behind it, if it asked for one.
 fn granted<R: Row>(row: &R, column: usize) -> AcquireAnswer {
     // An invalid token must not hide that the lock was granted.
     let token = row.integer(column).unwrap_or(None);
     AcquireAnswer::Granted {
         token: token.and_then(|token| token.try_into().ok()),
+        position: records::position(row, column + 1),
         predecessor: None,
     }
 }
@@ -175,6 +185,18 @@ pub(crate) async fn acquire<D: Driver>(
         Dialect::MySql => mysql::acquire::<D>(connection, context, statement, values).await,
         Dialect::Sqlite => sqlite::acquire::<D>(connection, context, statement, values).await,
     }
+}
+
+/// The position that was begun, for an answer that does not tell: MySQL's is one number. It is for the history and the metrics, so an error
+/// is none of the acquisition.
+pub(crate) async fn begun<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    values: &Values<'_>,
+) -> Option<Position> {
+    let read = &context.statements.admin.read_position;
+    let rows = context.fetch::<D>(connection, read, values).await.ok()?;
+    records::position(rows.first()?, 7)
 }
 
 /// Reads the record of a lock whose lease has ended: its holder, if nobody released the lock.

@@ -189,10 +189,11 @@ impl fmt::Display for RunRecord {
             Printable(&self.node),
             Moment(self.began)
         )?;
-        if let Some(position) = self.position
-            && position.tries > 1
-        {
-            write!(f, ", attempt {}", position.tries)?;
+        if let Some(position) = self.position {
+            write!(f, ", position {}", position.number)?;
+            if position.tries > 1 {
+                write!(f, ", attempt {}", position.tries)?;
+            }
         }
         if let Some(token) = self.fencing_token {
             write!(f, ", token {token}")?;

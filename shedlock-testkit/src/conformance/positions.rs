@@ -228,18 +228,23 @@ pub async fn an_operator_leaves_the_position(subject: &Subject) {
     operator.pause(&lock, LONG, "upkeep").await;
     must_be_skipped(&one, step(&lock, 2), SkipReason::Paused).await;
     assert!(operator.resume(&lock).await);
-    let _held = begin(&one, step(&lock, 2)).await;
+    let held = begin(&one, step(&lock, 2)).await;
     let begun = Position {
         number: 2,
         is_done: false,
         tries: 1,
     };
+    assert_eq!(held.lease.position(), Some(begun));
     assert_eq!(operator.get(&lock).await.position, Some(begun));
     let listed = operator.list().await;
     let listed = listed.iter().find(|info| info.name == lock);
     assert_eq!(listed.and_then(|info| info.position), Some(begun));
     assert!(operator.force_release(&lock, "its node is gone").await);
     must_be_skipped(&one, step(&lock, 1), SkipReason::AlreadyRan).await;
+    let again = begin(&one, step(&lock, 2)).await;
+    let begun = Position { tries: 2, ..begun };
+    assert_eq!(again.lease.position(), Some(begun));
+    one.release(&again).await;
     run(&one, step(&lock, 2)).await;
     must_be_skipped(&one, step(&lock, 2), SkipReason::AlreadyRan).await;
 }

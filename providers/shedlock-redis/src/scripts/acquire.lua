@@ -1,18 +1,19 @@
 -- KEYS: the lock, its fence. ARGV: the value to store, the lease, how long the fence outlives it; both in milliseconds.
 -- If a position is asked for, also: `slot`, `instant` or `step`; the slot's length in milliseconds or the number; the most tries,
 -- 0 for no limit.
--- Answers {state, value found or the last holder's last write, time to live, fencing token, {last number, done, tries}}. The states are
+-- Answers {state, value found or the last holder's last write, time to live, fencing token, {last number, done, tries}, the position
+-- that was begun}. The states are
 -- 0 "found", 1 "granted", 2 "too late", 3 "already ran", 4 "gap" and 5 "exhausted".
 local found = redis.call('GET', KEYS[1])
 local fence = redis.call('HMGET', KEYS[2], 'token', 'last', 'number', 'done', 'tries')
 local last_token = tonumber(fence[1] or 0) or 0
 if found then
-  return {0, found, redis.call('PTTL', KEYS[1]), last_token, {}}
+  return {0, found, redis.call('PTTL', KEYS[1]), last_token, {}, {}}
 end
 -- Behind `ADDED:`, 24 characters of time and `@`.
 local owner = string.sub(ARGV[1], 32)
 if fence[2] and string.sub(fence[2], 1, #owner) == owner then
-  return {2, '', 0, 0, {}}
+  return {2, '', 0, 0, {}, {}}
 end
 local time = redis.call('TIME')
 -- A fence without a position counts as number 0, done.
@@ -40,7 +41,7 @@ if kind then
     refused = 4
   end
   if refused then
-    return {refused, fence[2] or '', 0, 0, {}}
+    return {refused, fence[2] or '', 0, 0, {}, {}}
   end
 end
 -- The time makes tokens grow where the fence was lost: evicted, flushed, or unknown to the replica that took over.
@@ -68,4 +69,8 @@ local last_position = {}
 if fence[3] then
   last_position = {tonumber(fence[3]) or 0, tonumber(fence[4]) or 0, tonumber(fence[5]) or 0}
 end
-return {1, fence[2] or '', 0, token, last_position}
+local begun = {}
+if kind then
+  begun = {number, 0, tries}
+end
+return {1, fence[2] or '', 0, token, last_position, begun}

@@ -42,3 +42,4 @@ RETURNING
     -- undoes what the session's zone did to a column with one.
     , date_part('epoch', CAST({lock_until} AS timestamp)) - date_part('epoch', {=now})
     {?token}, {fencing_token}{/token}
+    {?position}, CAST({position} AS bigint), {position_done}, CAST({position_tries} AS bigint){/position}

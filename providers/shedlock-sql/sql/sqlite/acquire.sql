@@ -36,3 +36,4 @@ WHERE (l.{lock_until} <= excluded.{locked_at}{?position} AND ({=l.begins}){/posi
 RETURNING
     {lock_until} > {=now}
     , {?token}{fencing_token}{/token}{?no_token}NULL{/no_token}
+    {?position}, {position}, {position_done}, {position_tries}{/position}

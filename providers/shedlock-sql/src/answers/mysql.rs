@@ -79,6 +79,7 @@ pub(super) async fn acquire<D: Driver>(
     Ok(match Acquired::from_insert_id(done.insert_id) {
         Acquired::Granted { token } => AcquireAnswer::Granted {
             token: (context.column == TokenColumn::Present).then_some(token),
+            position: None,
             predecessor: None,
         },
         // A row was written, or read under its lock, and a trigger may have overwritten the answer.
@@ -123,6 +124,7 @@ pub(super) fn found<R: Row>(row: &R) -> Result<AcquireAnswer, R::Error> {
         (_, None) => AcquireAnswer::Unusable(UnusableRow::no_end()),
         (_, Some(1..)) if is_ours => AcquireAnswer::Granted {
             token: row.integer(4)?.and_then(|token| token.try_into().ok()),
+            position: None,
             predecessor: None,
         },
         (_, Some(1..)) => AcquireAnswer::Held {

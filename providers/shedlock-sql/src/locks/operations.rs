@@ -153,6 +153,15 @@ impl Operation for AcquirePosition<'_> {
             AcquireAnswer::Refused | AcquireAnswer::Contended | AcquireAnswer::Unreleased => {
                 Ok(position::read::<D>(connection, context, &values).await?)
             }
+            AcquireAnswer::Granted {
+                token,
+                position: None,
+                predecessor,
+            } => Ok(AcquireAnswer::Granted {
+                token,
+                position: Box::pin(answers::begun::<D>(connection, context, &values)).await,
+                predecessor,
+            }),
             told => Ok(told),
         }
     }
