@@ -179,6 +179,8 @@ impl PostgresKind {
         {
             psql.env_remove(name);
         }
+        // A database may be set to end idle sessions at once, and this one may be slow to begin.
+        psql.env("PGOPTIONS", "-c idle_session_timeout=0");
         psql.args([
             "--no-psqlrc",
             "--quiet",

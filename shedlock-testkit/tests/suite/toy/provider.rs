@@ -278,9 +278,12 @@ impl LockProvider for Toy {
         let taken = self.take(request, &write, look);
         self.world.reply().await;
         match taken {
-            Ok((number, predecessor)) => Ok(Acquisition::Granted(
-                request.grant(Some(number)).taken_over_from(predecessor),
-            )),
+            Ok((number, predecessor)) => {
+                let stored = self.world.rows().get(&key).and_then(|row| row.position);
+                let begun = request.position_rule().and(stored);
+                let lease = request.grant(Some(number)).taken_over_from(predecessor);
+                Ok(Acquisition::Granted(lease.at_position(begun)))
+            }
             Err(Ok(refusal)) => Ok(Acquisition::Refused(refusal)),
             Err(Err(too_late)) => Err(too_late),
         }
