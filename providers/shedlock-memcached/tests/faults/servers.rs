@@ -78,7 +78,7 @@ async fn a_server_that_stands_still_is_a_timeout_and_what_it_granted_is_given_ba
 
 #[tokio::test]
 async fn a_server_without_a_connection_left_is_unavailable() {
-    let server = server_or_skip!(Memcached::start_with(&["-c", "8"]).await);
+    let server = server_or_skip!(Memcached::start_with(&["-c", "32"]).await);
     let node = node(&server.url());
     let mut others = Vec::new();
     let refused = loop {

@@ -10,7 +10,7 @@ use shedlock_testkit::requests::{PATIENCE, config};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Redis, RedisCluster};
 
-use super::{ask, extended, node, until_answered};
+use super::{ask, extended, node, until_answered, until_replicated};
 
 async fn held(node: &RedisLockProvider, name: &str) -> Lock {
     let lock = node.try_lock(config(name)).await;
@@ -137,7 +137,7 @@ async fn a_replica_takes_over() {
         let [name, other_name, _] = names(&cluster).await;
         let [first, ..] = cluster.primaries();
         let mut lock = held(&one, &name).await;
-        assert_eq!(ask(first, &["WAIT", "1", "10000"]).await, "1");
+        until_replicated(first).await;
         if stands_still {
             first.pause().await.expect("the server runs");
         } else {

@@ -12,7 +12,7 @@ use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{
     ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
 };
-use shedlock_testkit::requests::PATIENCE;
+use shedlock_testkit::requests::{PATIENCE, until};
 use shedlock_testkit::servers::Redis;
 
 pub(crate) const KEY: &str = "job-lock:default:a";
@@ -97,6 +97,26 @@ pub(crate) async fn extended(lock: &mut Lock) -> Ownership {
 
 pub(crate) async fn ask(server: &Redis, command: &[&str]) -> String {
     server.execute(command).await
+}
+
+/// Waits until a replica has received what was written to `primary` so far. `WAIT` waits for the writes of its own connection alone.
+pub(crate) async fn until_replicated(primary: &Redis) {
+    let offset = async |before: &str| -> Option<u64> {
+        let info = ask(primary, &["INFO", "replication"]).await;
+        let (_, after) = info.split_once(before)?;
+        after
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    };
+    let written = offset("master_repl_offset:").await.expect("an offset");
+    until("the replica has it", async || {
+        offset(",offset=")
+            .await
+            .is_some_and(|received| received >= written)
+    })
+    .await;
 }
 
 pub(crate) async fn must_be_set(server: &Redis, name: &str, value: &str) {

@@ -7,7 +7,7 @@ use shedlock_testkit::requests::PATIENCE;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::RedisSentinels;
 
-use super::{KEY, ask, config, extended, held, is_free, node, until_answered};
+use super::{KEY, ask, config, extended, held, is_free, node, until_answered, until_replicated};
 
 /// A lock that the replica had received is kept, whether the primary was killed or stands still.
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn a_failover_keeps_what_the_replica_had_received() {
         let (one, two) = (node(&watched.url()), node(&watched.url()));
         let (primary, replica) = (watched.primary(), watched.replica());
         let mut lock = held(&one).await;
-        assert_eq!(ask(primary, &["WAIT", "1", "10000"]).await, "1");
+        until_replicated(primary).await;
         if stands_still {
             primary.pause().await.expect("the server runs");
         } else {
@@ -73,7 +73,7 @@ async fn a_failover_loses_what_the_replica_had_not_received() {
         );
         token
     };
-    assert_eq!(ask(primary, &["WAIT", "1", "10000"]).await, "1");
+    until_replicated(primary).await;
     // The replica hears nothing of the lock.
     replica.pause().await.expect("the server runs");
     ask(primary, &["CLIENT", "KILL", "TYPE", "replica"]).await;
