@@ -45,6 +45,8 @@ pub use values::clock::{BootInstant, Clock, SystemClock, TokioClock};
 pub use values::config::LockConfiguration;
 pub use values::duration::{InvalidDuration, ToDuration};
 pub use values::error::{ErrorKind, LockError, Operation};
+pub use values::limit::first_attempt_limit;
+pub use values::lock_value::LockValue;
 pub use values::name::{InvalidName, LockName};
 pub use values::node::{host_node_name, node_name};
 pub use values::operator_mark::OperatorMark;

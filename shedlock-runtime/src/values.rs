@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod duration;
 pub(crate) mod error;
 pub(crate) mod limit;
+pub(crate) mod lock_value;
 pub(crate) mod moment;
 pub(crate) mod name;
 pub(crate) mod node;

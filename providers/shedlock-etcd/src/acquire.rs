@@ -4,18 +4,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, LockError, Position, PositionRule, Predecessor, Refusal,
+    AcquireRequest, Acquisition, LockError, LockValue, Position, PositionRule, Predecessor,
+    Refusal, first_attempt_limit,
 };
 
 use crate::error;
 use crate::messages::{Entry, Outcome, Status};
 use crate::position::StoredPosition;
-use crate::provider::{EtcdLockProvider, GRAIN, PART};
+use crate::provider::{EtcdLockProvider, GRAIN};
 use crate::store::lease_id;
 use crate::transaction::Transaction;
-use crate::value;
 
-const LEAST_PART: Duration = Duration::from_millis(50);
 /// How often a transaction is tried if other writers keep changing the keys.
 pub(crate) const MOST_RACES: usize = 4;
 
@@ -120,8 +119,8 @@ impl EtcdLockProvider {
         if let Some(claim) = request.noted::<Claim>(&self.info) {
             return Ok(claim);
         }
-        let value = value::format(self.now(), request.write(&self.info)?.stored());
-        let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
+        let value = LockValue::format(self.now(), request.write(&self.info)?.stored());
+        let part = first_attempt_limit(request.config().timeout());
         request.note(&self.info, Claim::new(value, part));
         let noted = request.noted::<Claim>(&self.info);
         noted.ok_or_else(error::of_another_provider)
@@ -236,7 +235,7 @@ impl EtcdLockProvider {
         position: Option<&Entry>,
     ) -> Result<Acquisition, LockError> {
         let key = self.keys.lock(request.name().as_str());
-        let stored = value::parse(&entry.value).ok_or_else(|| error::foreign(&key))?;
+        let stored = LockValue::parse(&entry.value).ok_or_else(|| error::foreign(&key))?;
         if entry.lease == 0 {
             return Err(error::endless(&key));
         }
@@ -267,7 +266,7 @@ impl EtcdLockProvider {
 /// before, and its third one read the position.
 fn dead_holder(outcome: &mut Outcome) -> Option<Predecessor> {
     let holder = outcome.replaced(1)?;
-    let stored = value::parse(&holder.value)?;
+    let stored = LockValue::parse(&holder.value)?;
     let dead = Predecessor::from_record(stored.owner, stored.since, None)?;
     let position = outcome.entry(2);
     let position = position.and_then(|entry| StoredPosition::parse(&entry.value));

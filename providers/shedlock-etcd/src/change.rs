@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shedlock_runtime::{Lease, LockError, OwnerWrite, Ownership, Position, Standing};
+use shedlock_runtime::{Lease, LockError, LockValue, OwnerWrite, Ownership, Position, Standing};
 
 use crate::acquire::Claim;
 use crate::position::StoredPosition;
 use crate::provider::{EtcdLockProvider, PART};
 use crate::store::lease_id;
 use crate::transaction::Transaction;
-use crate::value;
 
 /// An extension or a release.
 pub(crate) struct Change {
@@ -91,7 +90,9 @@ impl EtcdLockProvider {
         let reply = self.gateway.transact(&change, part).await?;
         let (mut outcome, is_in_doubt) = (reply.answer, reply.is_in_doubt);
         let found = outcome.entry(0);
-        let stored = found.as_ref().and_then(|entry| value::parse(&entry.value));
+        let stored = found
+            .as_ref()
+            .and_then(|entry| LockValue::parse(&entry.value));
         let standing = match stored {
             _ if outcome.succeeded => Standing::Same,
             Some(stored) => write.standing(stored.owner),
@@ -142,7 +143,7 @@ impl EtcdLockProvider {
         let entry = self.gateway.entry(&key, PART).await?;
         let claim = entry.and_then(|entry| {
             let text = std::str::from_utf8(&entry.value).ok()?;
-            let owner = value::parse(&entry.value)?.owner;
+            let owner = LockValue::parse(&entry.value)?.owner;
             let is_ours = write.standing(owner) != Standing::Foreign;
             let before_owner = text.strip_suffix(owner).filter(|_| is_ours)?;
             let claim = Claim::new(format!("{before_owner}{}", write.first()), PART);

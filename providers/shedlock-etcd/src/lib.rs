@@ -16,7 +16,6 @@ mod provider;
 mod records;
 mod store;
 mod transaction;
-mod value;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/night.md")]

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shedlock_runtime::{
-    LockError, LockInfo, LockName, LockRecords, OperatorMark, Overrule, Selection,
+    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Selection,
 };
 
 use crate::acquire::MOST_RACES;
@@ -16,7 +16,6 @@ use crate::position::StoredPosition;
 use crate::provider::{EtcdLockProvider, PART};
 use crate::store::lease_id;
 use crate::transaction::Transaction;
-use crate::value;
 
 /// How many questions of one call are on their way at the same time.
 const AT_ONCE: usize = 16;
@@ -31,7 +30,7 @@ impl EtcdLockProvider {
         let Some(name) = key.and_then(|key| self.keys.name(key)) else {
             return Ok(None);
         };
-        let Some(stored) = value::parse(&entry.value) else {
+        let Some(stored) = LockValue::parse(&entry.value) else {
             let problem = "the key holds what is no lock's value";
             return Ok(Some(LockInfo::unreadable(name, problem)));
         };
@@ -69,7 +68,7 @@ impl EtcdLockProvider {
     ) -> Result<Option<Plan>, LockError> {
         let key = &self.keys.lock(name.as_str());
         let stored =
-            found.map(|entry| value::parse(&entry.value).ok_or_else(|| error::foreign(key)));
+            found.map(|entry| LockValue::parse(&entry.value).ok_or_else(|| error::foreign(key)));
         let stored = stored.transpose()?;
         let mark = stored
             .as_ref()
@@ -83,7 +82,7 @@ impl EtcdLockProvider {
             Overrule::Pause { mark, until } => {
                 let now = self.now();
                 let length = Overrule::pause_length(*until, now)?;
-                let value = value::format(now, &mark.to_string());
+                let value = LockValue::format(now, &mark.to_string());
                 let node = self.info.node_name();
                 // Two pauses never share a lease.
                 let lease = lease_id(&format!("{value} {key} {revision} {until:?} {node}"));
@@ -183,7 +182,7 @@ impl LockRecords for EtcdLockProvider {
 fn written_at(value: &[u8]) -> Option<SystemTime> {
     match StoredPosition::parse(value) {
         Some(position) => position.at(),
-        None => value::parse(value)?.since,
+        None => LockValue::parse(value)?.since,
     }
 }
 

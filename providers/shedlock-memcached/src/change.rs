@@ -2,13 +2,12 @@
 
 use std::time::SystemTime;
 
-use shedlock_runtime::{OwnerWrite, Standing};
+use shedlock_runtime::{LockValue, OwnerWrite, Standing};
 
 use crate::error;
 use crate::held::Held;
 use crate::link::{Failure, Link, Written};
 use crate::server::Exchange;
-use crate::value;
 
 /// How often a change is tried again that another write came before. Only other writes of the same owner come before it again and again.
 pub(crate) const TRIES: usize = 4;
@@ -94,7 +93,7 @@ impl Exchange for Change {
                     Written::Conflict => continue,
                 }
             };
-            let value = value::format(held.since.unwrap_or(self.now), self.write.stored());
+            let value = LockValue::format(held.since.unwrap_or(self.now), self.write.stored());
             let stored = link.replace(&self.key, value.as_bytes(), seconds, held.cas);
             match stored.await? {
                 // The next turn finds this write, or what came after it.

@@ -1,9 +1,9 @@
 //! The record of a lock as the server keeps it, and its number, which is noted with the lease.
 
+use shedlock_runtime::LockValue;
 use std::time::{Duration, SystemTime};
 
 use crate::link::{Item, Link};
-use crate::value;
 
 /// The record of a lock under its key.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct Held {
 impl Held {
     /// The record in `item`, which was read over `link`; `None` if it is no record of a lock.
     pub(crate) fn read(item: &Item, link: &Link) -> Option<Self> {
-        let stored = value::parse(&item.value)?;
+        let stored = LockValue::parse(&item.value)?;
         Some(Self {
             owner: stored.owner.to_owned(),
             since: stored.since,

@@ -14,7 +14,6 @@ mod provider;
 mod records;
 mod server;
 mod ttl;
-mod value;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/night.md")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockProvider,
-    Operation, OwnerWrite, Ownership, ProviderInfo, Refusal,
+    LockValue, Operation, OwnerWrite, Ownership, ProviderInfo, Refusal, first_attempt_limit,
 };
 
 use crate::change::{Change, Changed, Take};
@@ -18,11 +18,9 @@ use crate::keys::Keys;
 use crate::options::MemcachedLockProviderBuilder;
 use crate::server::Server;
 use crate::ttl;
-use crate::value;
 
-/// The longest and the shortest time for which a call waits for a connection that was idle.
+/// How long a call without a time limit of its own waits for a connection that was idle.
 pub(crate) const PART: Duration = Duration::from_secs(1);
-const LEAST_PART: Duration = Duration::from_millis(50);
 
 /// Keeps locks in one Memcached server, under the keys and in the format of JVM nodes.
 ///
@@ -157,11 +155,11 @@ impl LockProvider for MemcachedLockProvider {
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let write = request.write(&self.info)?;
-        let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
+        let part = first_attempt_limit(request.config().timeout());
         request.note(&self.info, Part(part));
         let take = Take {
             key: self.keys.key(request.name().as_str()),
-            value: value::format(self.info.clock().utc(), write.stored()),
+            value: LockValue::format(self.info.clock().utc(), write.stored()),
             seconds: ttl::seconds(request.at_most()),
         };
         let reply = self.server.ask(&take, part).await?;

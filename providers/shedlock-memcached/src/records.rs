@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    LockError, LockInfo, LockName, LockRecords, OperatorMark, Overrule, Selection,
+    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Selection,
 };
 use tokio::time::sleep;
 
@@ -15,7 +15,6 @@ use crate::link::{Failure, Link, Written};
 use crate::provider::{MemcachedLockProvider, PART};
 use crate::server::Exchange;
 use crate::ttl;
-use crate::value;
 
 /// How long a call waits for a connection that was idle, while the server lists its keys: a large cache has many.
 const LIST_PART: Duration = Duration::from_secs(60);
@@ -179,7 +178,7 @@ impl LockRecords for MemcachedLockProvider {
             Overrule::Pause { mark, until } => {
                 let now = self.info.clock().utc();
                 Verb::Pause {
-                    value: value::format(now, &mark.to_string()),
+                    value: LockValue::format(now, &mark.to_string()),
                     seconds: ttl::seconds(Overrule::pause_length(*until, now)?),
                 }
             }

@@ -15,7 +15,6 @@ mod script;
 mod sentinels;
 mod servers;
 mod url;
-mod value;
 
 pub use check::StoreReport;
 pub use options::RedisLockProviderBuilder;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use redis::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockName,
-    LockProvider, LockRecords, Operation, OwnerWrite, Ownership, Predecessor, ProviderInfo,
-    Refusal,
+    LockProvider, LockRecords, LockValue, Operation, OwnerWrite, Ownership, Predecessor,
+    ProviderInfo, Refusal, first_attempt_limit,
 };
 
 use crate::check::{self, StoreReport};
@@ -20,11 +20,9 @@ use crate::position;
 use crate::script::{ACQUIRE, CHANGE, Run, Script};
 use crate::servers::{self, Servers};
 use crate::url::Origin;
-use crate::value;
 
-/// The longest and the shortest time for which a call waits for the existing connection.
-const PART: Duration = Duration::from_secs(1);
-const LEAST_PART: Duration = Duration::from_millis(50);
+/// How long a call without a time limit of its own waits for the existing connection.
+pub(crate) const PART: Duration = Duration::from_secs(1);
 
 /// Keeps locks in Redis or Valkey, under the keys and in the format of JVM nodes.
 ///
@@ -179,9 +177,9 @@ impl LockProvider for RedisLockProvider {
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let write = request.write(&self.info)?;
-        let part = (request.config().timeout() / 4).clamp(LEAST_PART, PART);
+        let part = first_attempt_limit(request.config().timeout());
         request.note(&self.info, Part(part));
-        let value = value::format(self.info.clock().utc(), write.stored());
+        let value = LockValue::format(self.info.clock().utc(), write.stored());
         let rule = request.position_rule();
         let mut arguments = vec![
             value,
@@ -220,7 +218,7 @@ impl LockProvider for RedisLockProvider {
                 return refused(Refusal::of_position(reason, &last_owner));
             }
         }
-        let stored = value::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;
+        let stored = LockValue::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;
         // A key without an end has the time to live -1.
         let ttl = u64::try_from(ttl).map_err(|_negative| error::endless(&run.lock_key))?;
         // A time to live of zero means that the key still exists, for less than a millisecond.

@@ -6,19 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use shedlock_runtime::{
-    LockError, LockInfo, LockName, LockRecords, OperatorMark, Overrule, Selection,
+    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Selection,
 };
 
 use crate::error;
 use crate::keys;
 use crate::position;
-use crate::provider::RedisLockProvider;
+use crate::provider::{PART, RedisLockProvider};
 use crate::script::{FORGET, OVERRULE, READ, Run};
 use crate::servers;
-use crate::value;
 
-/// How long a call waits for the existing connection.
-const PART: Duration = Duration::from_secs(1);
 /// How many keys one `SCAN` inspects, and how many locks are read at a time.
 const BATCH: usize = 1000;
 const AT_A_TIME: usize = 100;
@@ -66,7 +63,7 @@ impl RedisLockProvider {
         if ttl == -2 {
             return Ok(None);
         }
-        let Some(stored) = value::parse(&found) else {
+        let Some(stored) = LockValue::parse(&found) else {
             return Ok(Some(LockInfo::unreadable(
                 name,
                 "the key holds what is no lock's value",
@@ -109,7 +106,7 @@ impl LockRecords for RedisLockProvider {
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let (mut value, mut end) = (String::new(), UNIX_EPOCH);
         let marked =
-            |mark: &OperatorMark| value::format(self.info.clock().utc(), &mark.to_string());
+            |mark: &OperatorMark| LockValue::format(self.info.clock().utc(), &mark.to_string());
         let what = match overrule {
             Overrule::Pause { mark, until } => {
                 value = marked(mark);

@@ -18,6 +18,26 @@ pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, InvalidD
     Ok(limit)
 }
 
+/// How long the first of several attempts of one call may take out of `limit`: a quarter of it, from 50 milliseconds to a second.
+///
+/// A connection that sat idle may have been forgotten by a firewall or a server, and then answers nothing. An attempt over it must leave the
+/// time for a second one over a new connection.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use shedlock_runtime::first_attempt_limit;
+///
+/// assert_eq!(first_attempt_limit(Duration::from_secs(2)), Duration::from_millis(500));
+/// assert_eq!(first_attempt_limit(Duration::from_secs(60)), Duration::from_secs(1));
+/// ```
+#[must_use]
+pub fn first_attempt_limit(limit: Duration) -> Duration {
+    (limit / 4).clamp(Duration::from_millis(50), Duration::from_secs(1))
+}
+
 /// The future of a call to a store, as a method of its provider returns the future.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, LockError>> + Send + 'a>>;
 

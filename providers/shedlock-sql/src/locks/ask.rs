@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use backon::ExponentialBackoff;
-use shedlock_runtime::LockError;
+use shedlock_runtime::{LockError, first_attempt_limit};
 use tokio::sync::SemaphorePermit;
 
 use super::SqlLocks;
@@ -14,9 +14,6 @@ use super::operations::Operation;
 use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, Replaced};
 
-/// The most and the least time that a possibly dead connection has to answer.
-const PART: Duration = Duration::from_secs(1);
-const LEAST_PART: Duration = Duration::from_millis(50);
 /// How much later than its configured lock timeout a server may report that a row is busy.
 const LATENESS: Duration = Duration::from_millis(300);
 
@@ -226,5 +223,5 @@ async fn unless_silent<T>(
 /// The time limit for a possibly dead connection: longer than a lock wait, so that a waiting statement is not taken for a dead one.
 fn part(left: Duration, waits: Duration) -> Duration {
     let others = (waits + LATENESS).min(left / 2);
-    (left / 4).clamp(LEAST_PART, PART).max(others)
+    first_attempt_limit(left).max(others)
 }
