@@ -135,7 +135,10 @@ impl Kind for PgBouncerKind {
 
     fn is_ready(&self, site: &Site) -> bool {
         let file = configuration_file(site);
-        let shown = self.postgres.kind().run(site, CONSOLE, "SHOW CONFIG");
+        let shown = self
+            .postgres
+            .kind()
+            .run_pooled(site, CONSOLE, "SHOW CONFIG");
         shown.is_ok_and(|shown| shown.contains(&*file.to_string_lossy()))
     }
 
@@ -223,7 +226,7 @@ impl Server<PgBouncerKind> {
             self.site().clone(),
             command.to_owned(),
         );
-        let done = super::blocking(move || kind.run(&site, CONSOLE, &command)).await;
+        let done = super::blocking(move || kind.run_pooled(&site, CONSOLE, &command)).await;
         done.unwrap_or_else(|error| panic!("PgBouncer did not do it: {error}"))
     }
 }

@@ -173,14 +173,29 @@ impl PostgresKind {
 
     /// Runs statements as the superuser, each in its own transaction.
     pub(super) fn run(&self, site: &Site, database: &str, statements: &str) -> io::Result<String> {
+        let mut psql = self.psql(site, database);
+        // A database may be set to end idle sessions at once, and this one may be slow to begin.
+        psql.env("PGOPTIONS", "-c idle_session_timeout=0");
+        tools::run(&mut psql, statements)
+    }
+
+    /// Runs statements through a connection pooler at `site`, which refuses a client that sends options for its session.
+    pub(super) fn run_pooled(
+        &self,
+        site: &Site,
+        database: &str,
+        statements: &str,
+    ) -> io::Result<String> {
+        tools::run(&mut self.psql(site, database), statements)
+    }
+
+    fn psql(&self, site: &Site, database: &str) -> Command {
         let mut psql = Command::new(&self.psql);
         for (name, _) in
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG"))
         {
             psql.env_remove(name);
         }
-        // A database may be set to end idle sessions at once, and this one may be slow to begin.
-        psql.env("PGOPTIONS", "-c idle_session_timeout=0");
         psql.args([
             "--no-psqlrc",
             "--quiet",
@@ -193,7 +208,7 @@ impl PostgresKind {
             "--dbname=postgres://{ADMIN}@127.0.0.1:{}/{database}",
             site.port()
         ));
-        tools::run(&mut psql, statements)
+        psql
     }
 }
 
