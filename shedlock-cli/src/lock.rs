@@ -34,7 +34,7 @@ pub(crate) async fn lock(options: &LockOptions, store: &StoreOptions) -> Result<
     if let Some(wait) = options.wait {
         config = config.with_wait(wait)?;
     }
-    let witness = Witness::new(store::open(store).await?);
+    let witness = Witness::new(store::open_to_lock(store).await?);
     let acquired = SystemTime::now();
     let mut lock = match witness.lock(config).await? {
         Ok(lock) => lock,

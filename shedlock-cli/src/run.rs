@@ -70,7 +70,7 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
     events::tell(options.verbose, options.quiet)?;
 
     let asked = async {
-        let witness = Witness::new(store::open(store).await?);
+        let witness = Witness::new(store::open_to_lock(store).await?);
         let executor = LockingTaskExecutor::new(witness.clone());
         Ok::<_, Failure>((witness, executor))
     };

@@ -39,13 +39,18 @@ pub(crate) trait Store: LockAdmin {
 pub(crate) async fn open(options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
     let node = options.node.as_deref();
     if let Some(url) = url(options)? {
-        let store = stores::open(&url, node)?;
-        store.begin().await?;
-        return Ok(store);
+        return stores::open(&url, node);
     }
     let store = stores::open(&default_url()?, node)?;
     // On a fresh machine there is no file yet, and nobody who could have made the table.
     store.set_up().await?;
+    Ok(store)
+}
+
+/// As [`open`], for a command that takes locks.
+pub(crate) async fn open_to_lock(options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
+    let store = open(options).await?;
+    store.begin().await?;
     Ok(store)
 }
 
