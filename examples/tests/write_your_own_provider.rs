@@ -10,35 +10,16 @@ mod servers;
 mod ttl_store;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use shedlock_runtime::{
-    BootInstant, Clock, LockAdmin, LockProvider, LockRecord, ProviderInfo, SystemClock, async_trait,
-};
-use shedlock_testkit::conformance::{Harness, Peek, Stored};
+use shedlock_runtime::{LockAdmin, LockProvider, LockRecord, ProviderInfo, async_trait};
+use shedlock_testkit::conformance::{Harness, Peek, Stored, WrongClock};
 
 use crate::scripted_store::ScriptedProvider;
 use crate::servers::{Cache, Revisions, Row, Scripted, Server};
 use crate::ttl_store::TtlProvider;
 
 const HOUR: Duration = Duration::from_hours(1);
-
-/// A clock whose time of day is wrong by an hour.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
-    }
-
-    fn utc(&self) -> SystemTime {
-        let now = SystemClock.utc();
-        if self.ahead { now + HOUR } else { now - HOUR }
-    }
-}
 
 fn node(name: &str) -> ProviderInfo {
     ProviderInfo::new("toy").with_node_name(name)

@@ -74,12 +74,14 @@ pub mod resuming;
 mod subject;
 pub mod takeovers;
 pub mod time;
+mod wrong_clock;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 pub use self::harness::{Broken, Disturbance, Harness, IntoHarness, Peek, Stored};
 pub use self::subject::Subject;
+pub use self::wrong_clock::WrongClock;
 
 /// The longest time that one case may take. A case that takes longer is assumed to hang, and fails.
 const CASE_TIMEOUT: Duration = Duration::from_secs(180);

@@ -9,11 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_dynamodb::{DynamoDbLockProvider, DynamoDbLockProviderBuilder};
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
-    format_timestamp,
-};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait, format_timestamp};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::{Proxy, Unavailable};
 
@@ -169,27 +166,6 @@ impl Harness for Subject {
             Broken::new("no table", Arc::new(elsewhere), ErrorKind::Schema)
                 .mentioning("ensure_schema"),
         ]
-    }
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_hours(1);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
     }
 }
 

@@ -1,13 +1,11 @@
 //! The conformance suite on etcd.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use shedlock_etcd::{EtcdLockProvider, EtcdLockProviderBuilder, reqwest};
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
-};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::Etcd;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -155,27 +153,6 @@ impl Harness for Subject {
                 .mentioning("needs a TLS feature of the crate `reqwest`")
                 .hiding("s3cret"),
         ]
-    }
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_secs(60 * 60);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
     }
 }
 

@@ -1,13 +1,11 @@
 //! The conformance suite on Memcached.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use shedlock_memcached::{MemcachedLockProvider, MemcachedLockProviderBuilder};
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
-};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::Memcached;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -141,27 +139,6 @@ impl Harness for Subject {
         let of = |url: &str| Arc::new(built(MemcachedLockProvider::builder(url)));
         let nobody = of("memcached://jobs:open-sesame@127.0.0.1:1");
         vec![Broken::new("no server", nobody, ErrorKind::Unavailable).hiding("open-sesame")]
-    }
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_secs(60 * 60);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
     }
 }
 

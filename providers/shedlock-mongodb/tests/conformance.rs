@@ -10,10 +10,8 @@ use std::time::{Duration, SystemTime};
 use mongodb::Client;
 use mongodb::bson::{DateTime, doc};
 use shedlock_mongodb::{MongoLockProvider, MongoLockProviderBuilder, mongodb};
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
-};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::Mongo;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -162,27 +160,6 @@ impl Harness for Subject {
             );
         }
         broken
-    }
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_secs(60 * 60);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
     }
 }
 

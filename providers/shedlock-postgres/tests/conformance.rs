@@ -4,15 +4,11 @@
 mod place;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use shedlock_postgres::PostgresLockProvider;
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, SystemClock,
-    async_trait,
-};
+use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
 use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 
 use place::{Place, Table, Via};
@@ -166,27 +162,6 @@ impl Harness for Subject {
             Broken::new("a read-only user", from_url(&reader), ErrorKind::Permission)
                 .mentioning("GRANT SELECT, INSERT, UPDATE ON"),
         ]
-    }
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_secs(3_600);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
     }
 }
 

@@ -1,14 +1,11 @@
 //! The conformance suite on Redis, with each way to connect.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use redis::Client;
 use shedlock_redis::{RedisLockProvider, RedisLockProviderBuilder};
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, LockAdmin, LockProvider, SystemClock, async_trait,
-};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::Redis;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -163,27 +160,6 @@ impl Harness for Subject {
                 .mentioning("ACL SETUSER")
                 .hiding("s3cret"),
         ]
-    }
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_secs(60 * 60);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
     }
 }
 

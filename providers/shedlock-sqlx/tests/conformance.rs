@@ -6,15 +6,11 @@
 mod place;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{
-    BootInstant, Clock, ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, SystemClock,
-    async_trait,
-};
+use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek};
+use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 
 use place::{Place, Table, TestStore, Via, shared};
@@ -167,27 +163,6 @@ impl<DB: TestStore> Harness for Subject<DB> {
 fn port_of(url: &str) -> &str {
     let (before, _database) = url.rsplit_once('/').expect("a database");
     before.rsplit_once(':').expect("a port").1
-}
-
-/// A machine whose time of day is wrong.
-#[derive(Debug)]
-struct WrongClock {
-    ahead: bool,
-}
-
-impl Clock for WrongClock {
-    fn utc(&self) -> SystemTime {
-        let hour = Duration::from_hours(1);
-        if self.ahead {
-            SystemTime::now() + hour
-        } else {
-            SystemTime::now() - hour
-        }
-    }
-
-    fn boot(&self) -> BootInstant {
-        SystemClock.boot()
-    }
 }
 
 macro_rules! suites {
