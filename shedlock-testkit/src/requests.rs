@@ -1,11 +1,11 @@
 //! Requests to a provider as the runtime makes them, and waits with a limit, for tests of a provider beside the conformance suite.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, ErrorKind, Lease, LockConfiguration, LockError, LockProvider,
-    LockProviderExt as _, Refusal,
+    AcquireRequest, Acquisition, ErrorKind, Lease, Lock, LockConfiguration, LockError,
+    LockProvider, LockProviderExt as _, Ownership, Refusal,
 };
 
 /// The longest time that a test waits for something.
@@ -165,4 +165,103 @@ pub async fn once_with<P: LockProvider + Clone>(provider: &P, config: LockConfig
 /// How long a release of `lease` keeps the lock taken, as the runtime computes it.
 pub fn keep_for(provider: &impl LockProvider, lease: &Lease) -> Duration {
     lease.at_least_left(provider.info().clock())
+}
+
+/// Takes the lock `name`, which is free, as programs do.
+///
+/// # Panics
+///
+/// If the lock is not granted.
+///
+/// # Cancel safety
+///
+/// As [`LockProviderExt::try_lock`](shedlock_runtime::LockProviderExt::try_lock).
+pub async fn taken<P: LockProvider + Clone>(provider: &P, name: &str) -> Lock {
+    let lock = provider.try_lock(config(name)).await;
+    lock.expect("the store answers").expect("the lock is free")
+}
+
+/// Whether the lock `name` is free: takes the lock and releases it.
+///
+/// # Panics
+///
+/// If the store does not answer.
+///
+/// # Cancel safety
+///
+/// As [`LockProviderExt::try_lock`](shedlock_runtime::LockProviderExt::try_lock).
+pub async fn is_free<P: LockProvider + Clone>(provider: &P, name: &str) -> bool {
+    let lock = provider.try_lock(config(name)).await;
+    match lock.expect("the store answers") {
+        Some(lock) => lock.unlock().await.expect("the store answers") == Ownership::Ours,
+        None => false,
+    }
+}
+
+/// Waits until the lock `name` is free: the runtime releases in the background what nobody holds.
+///
+/// # Panics
+///
+/// As [`until`] and [`is_free`].
+///
+/// # Cancel safety
+///
+/// As [`is_free`].
+pub async fn until_free<P: LockProvider + Clone>(provider: &P, name: &str) {
+    let is_free = async || is_free(provider, name).await;
+    until("the lock is free", is_free).await;
+}
+
+/// Asks for a lock until there is an answer, as a scheduler does.
+///
+/// # Panics
+///
+/// After [`PATIENCE`], with the last error.
+///
+/// # Cancel safety
+///
+/// As [`LockProviderExt::try_lock`](shedlock_runtime::LockProviderExt::try_lock).
+pub async fn until_answered<P: LockProvider + Clone>(
+    provider: &P,
+    config: LockConfiguration,
+) -> Option<Lock> {
+    let start = Instant::now();
+    loop {
+        match provider.try_lock(config.clone()).await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The error of an acquisition of the lock `name` that cannot succeed.
+///
+/// # Panics
+///
+/// If the lock is granted or refused.
+///
+/// # Cancel safety
+///
+/// As [`LockProviderExt::try_lock`](shedlock_runtime::LockProviderExt::try_lock).
+pub async fn problem<P: LockProvider + Clone>(provider: &P, name: &str) -> LockError {
+    let asked = provider.try_lock(config(name)).await;
+    asked.expect_err("the lock cannot be taken")
+}
+
+/// Whose `lock` is, as an extension tells.
+///
+/// # Panics
+///
+/// If the extension fails otherwise than because the lock is lost.
+///
+/// # Cancel safety
+///
+/// As [`Lock::extend`].
+pub async fn extended(lock: &mut Lock) -> Ownership {
+    match lock.extend("10m", "0s").await {
+        Ok(()) => Ownership::Ours,
+        Err(lost) if lost.kind() == ErrorKind::Lost => Ownership::Lost,
+        Err(error) => panic!("an extension must be made or lost: {error:?}"),
+    }
 }

@@ -8,10 +8,11 @@ use shedlock_runtime::{
     AcquireRequest, Acquisition, LockProvider as _, LockProviderExt as _, Ownership,
 };
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
+use shedlock_testkit::requests::{extended, is_free, taken, until_free};
 use shedlock_testkit::{Proxy, server_or_skip};
 
 use super::place::{Place, Which, client_of, string_in};
-use super::{JOB, behind_proxy, config, extended, held, is_free, must_become_free, places};
+use super::{JOB, behind_proxy, config, places};
 
 /// What is in each request that writes, and in no read.
 fn write() -> Trigger {
@@ -22,11 +23,11 @@ fn write() -> Trigger {
 async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
     for place in places!() {
         let (proxy, node) = behind_proxy(&place).await;
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         for _ in 0..2 {
             proxy.forget();
             let began = Instant::now();
-            let mut lock = held(&node).await;
+            let mut lock = taken(&node, JOB).await;
             let took = began.elapsed();
             assert!(took < Duration::from_secs(4), "{took:?}");
             proxy.end_connections(Ending::Close);
@@ -43,7 +44,7 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
 async fn a_lost_reply_is_made_up_for() {
     for place in places!() {
         let (proxy, node) = behind_proxy(&place).await;
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         let lose_one = async |times: u64| {
             proxy.on(write(), Rule::Discard(Direction::ToClient));
             let before = proxy.counters().discarded_bytes;
@@ -67,7 +68,7 @@ async fn a_lost_reply_is_made_up_for() {
         assert!(numbered.ends_with("000000000002"), "carried out once");
         let (released, ()) = tokio::join!(node.release(&lease, Duration::ZERO), lose_one(3));
         assert_eq!(released.expect("an answer"), Ownership::Ours);
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
     }
 }
 
@@ -76,9 +77,9 @@ async fn a_lost_reply_is_made_up_for() {
 async fn a_late_acquisition_takes_nothing() {
     for place in places!() {
         let (proxy, node) = behind_proxy(&place).await;
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         let late = proxy.hold_back(write());
-        let lock = held(&node).await;
+        let lock = taken(&node, JOB).await;
         let unlocked = lock.unlock().await.expect("the server answers");
         assert_eq!(unlocked, Ownership::Ours);
         let before = place.get(JOB).await;
@@ -97,7 +98,7 @@ async fn a_late_acquisition_takes_nothing() {
 async fn a_late_extension_changes_nothing() {
     for place in places!() {
         let (proxy, node) = behind_proxy(&place).await;
-        let mut lock = held(&node).await;
+        let mut lock = taken(&node, JOB).await;
         let late = proxy.hold_back(write());
         assert_eq!(extended(&mut lock).await, Ownership::Ours);
         lock.extend("1m", "0s").await.expect("the lease is live");
@@ -114,8 +115,8 @@ async fn a_refusal_after_a_lost_request_says_so() {
     let place = server_or_skip!(Place::alone(Which::Dynoxide).await);
     let other = place.node();
     let (proxy, node) = behind_proxy(&place).await;
-    assert!(is_free(&node).await);
-    let holder = held(&other).await;
+    assert!(is_free(&node, JOB).await);
+    let holder = taken(&other, JOB).await;
     let late = proxy.hold_back(write());
     let refused = node.try_lock(config()).await.expect("the server answers");
     assert!(refused.is_none());
@@ -123,7 +124,7 @@ async fn a_refusal_after_a_lost_request_says_so() {
     assert_eq!(unlocked, Ownership::Ours);
     late.deliver().await;
     // The runtime gives back what the late request takes.
-    must_become_free(&other).await;
+    until_free(&other, JOB).await;
 }
 
 /// Each owner of a runtime closes it when done; the provider goes on in the next one.
@@ -156,7 +157,7 @@ async fn round_trips_are_as_few_as_the_readme_says() {
         let own = place.builder_at(&endpoint).build().expect("valid");
         let given = DynamoDbLockProvider::builder(client_of(&endpoint)).table(&place.table);
         for node in [own, given.build().expect("valid")] {
-            assert!(is_free(&node).await);
+            assert!(is_free(&node, JOB).await);
             let counted = async |operation: Pin<&mut (dyn Future<Output = ()> + Send)>| {
                 let before = proxy.counters().round_trips;
                 operation.await;

@@ -7,10 +7,11 @@ use shedlock_dynamodb::aws_sdk_dynamodb::types::AttributeValue;
 use shedlock_runtime::{
     ErrorKind, Expiry, Fencing, LockAdmin as _, LockProvider as _, LockProviderExt as _,
 };
+use shedlock_testkit::requests::{is_free, problem, taken};
 use shedlock_testkit::server_or_skip;
 
 use super::place::{Place, Which, builder_for, item, number, text};
-use super::{JOB, config, held, is_free, places, problem};
+use super::{JOB, config, places};
 
 #[tokio::test]
 async fn what_others_keep_under_our_names_is_left_alone() {
@@ -38,7 +39,7 @@ async fn what_others_keep_under_our_names_is_left_alone() {
             ]),
         ] {
             place.put(foreign.clone()).await;
-            let error = problem(&node).await;
+            let error = problem(&node, JOB).await;
             assert_eq!(error.kind(), ErrorKind::Schema, "{foreign:?}: {error:?}");
             let listed = node.list().await.expect("the server answers");
             assert!(
@@ -60,7 +61,7 @@ async fn what_others_keep_under_our_names_is_left_alone() {
 async fn an_item_that_becomes_foreign_under_a_held_lock_is_left_alone() {
     for place in places!() {
         let node = place.node();
-        let lock = held(&node).await;
+        let lock = taken(&node, JOB).await;
         let foreign = item([("_id", text(JOB)), ("precious", AttributeValue::Bool(true))]);
         place.put(foreign.clone()).await;
         // Whatever it says, it is no "released".
@@ -75,7 +76,7 @@ async fn a_table_is_made_once_and_its_absence_is_told() {
         let table = format!("{}-late", place.table);
         let builder = || place.builder().table(&table);
         let node = builder().build().expect("valid");
-        let error = problem(&node).await;
+        let error = problem(&node, JOB).await;
         assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
         assert!(error.remedy().expect("has one").contains("ensure_schema"));
         let error = node.check_schema().await.expect_err("there is none");
@@ -88,8 +89,8 @@ async fn a_table_is_made_once_and_its_absence_is_told() {
         one.expect("made by one");
         two.expect("or by the other");
         node.ensure_schema().await.expect("stays");
-        assert!(is_free(&node).await, "without a restart");
-        assert!(is_free(&builder().connect().await.expect("is there")).await);
+        assert!(is_free(&node, JOB).await, "without a restart");
+        assert!(is_free(&builder().connect().await.expect("is there"), JOB).await);
     }
 }
 
@@ -99,7 +100,7 @@ async fn urls_and_options_are_refused_at_once_and_servers_when_they_are_needed()
     let endpoint = place.server.endpoint();
     let connected = place.builder_at(&endpoint).connect().await;
     let node = connected.expect("the server is there");
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, JOB).await);
     let capabilities = node.info().capabilities();
     assert_eq!(capabilities.expiry(), Expiry::ByClientClock);
     assert_eq!(capabilities.fencing(), Fencing::Always);

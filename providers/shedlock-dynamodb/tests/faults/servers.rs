@@ -3,17 +3,18 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
+use shedlock_testkit::requests::{extended, is_free, problem, taken, until_answered, until_free};
 use shedlock_testkit::server_or_skip;
 
 use super::errors::ErrorServer;
 use super::place::{Place, Which, builder_for};
-use super::{config, extended, held, is_free, must_become_free, places, problem, until_answered};
+use super::{JOB, config, places};
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_given_up_in_time() {
     for place in places!() {
         let node = place.node();
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         place.server.pause().await;
         let start = Instant::now();
         let limited = config().with_timeout("2s").expect("legal");
@@ -24,10 +25,10 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
         place.server.resume().await;
         // What the server was asked before it stood still may be granted now, and is given back.
         let node = place.node();
-        if let Some(lock) = until_answered(&node).await {
+        if let Some(lock) = until_answered(&node, config()).await {
             lock.unlock().await.expect("the server answers");
         }
-        must_become_free(&node).await;
+        until_free(&node, JOB).await;
     }
 }
 
@@ -36,18 +37,18 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
 async fn a_killed_server_is_told_and_found_again() {
     let place = server_or_skip!(Place::alone(Which::Dynoxide).await);
     let node = place.node();
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, JOB).await;
     place.server.kill().await;
-    let error = problem(&place.node()).await;
+    let error = problem(&place.node(), JOB).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     place.server.restart().await;
     assert!(
-        until_answered(&place.node()).await.is_none(),
+        until_answered(&place.node(), config()).await.is_none(),
         "is still held"
     );
     assert_eq!(extended(&mut lock).await, Ownership::Ours);
     lock.unlock().await.expect("the server answers");
-    must_become_free(&node).await;
+    until_free(&node, JOB).await;
 }
 
 /// A server that has lost its tables: whoever held a lock is told, and the next call works when there is a table.
@@ -55,14 +56,16 @@ async fn a_killed_server_is_told_and_found_again() {
 async fn lost_tables_are_told_and_made_again() {
     let place = server_or_skip!(Place::alone(Which::Dynalite).await);
     let node = place.node();
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, JOB).await;
     let token = lock.fencing_token();
     place.server.kill().await;
     place.server.restart().await;
-    let error = problem(&node).await;
+    let error = problem(&node, JOB).await;
     assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
     place.node().ensure_schema().await.expect("can be created");
-    let next = until_answered(&node).await.expect("the data is gone");
+    let next = until_answered(&node, config())
+        .await
+        .expect("the data is gone");
     assert_eq!(extended(&mut lock).await, Ownership::Lost);
     assert!(next.fencing_token() > token, "a token of the time of day");
 }
@@ -143,7 +146,7 @@ async fn errors_of_dynamodb_have_a_kind_and_a_remedy() {
         let node = builder_for(&server.endpoint(), "locks")
             .build()
             .expect("valid");
-        let error = problem(&node).await;
+        let error = problem(&node, JOB).await;
         assert_eq!(error.kind(), kind, "{code}: {error:?}");
         let whole = format!("{error:?}");
         assert!(
@@ -167,7 +170,7 @@ async fn a_moment_of_throttling_is_waited_for() {
     let place = server_or_skip!(Place::new(Which::Dynalite).await);
     let server = ErrorServer::before(place.server.address(), 2).await;
     let node = place.builder_at(&server.endpoint()).build().expect("valid");
-    let lock = held(&node).await;
+    let lock = taken(&node, JOB).await;
     assert_eq!(server.asked(), 3);
     assert_eq!(lock.unlock().await.expect("an answer"), Ownership::Ours);
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use shedlock_runtime::{LockAdmin as _, LockProvider as _, LockProviderExt as _, SkipReason};
-use shedlock_testkit::requests::{self, request};
+use shedlock_testkit::requests::{self, request, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Etcd;
 
-use super::{HOLDER, config, held, node, value};
+use super::{HOLDER, config, node, value};
 
 /// Positions stay until an operator forgets them, and not while their lock is held.
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn positions_are_pruned() {
 async fn a_holder_that_never_released_is_remembered_until_it_is_told_or_pruned() {
     let server = server_or_skip!(Etcd::start().await);
     let node = node(&server.url());
-    let lock = held(&node).await;
+    let lock = taken(&node, "a").await;
     assert_ne!(value(&server, HOLDER).await, "");
     lock.unlock().await.expect("etcd answers");
     assert_eq!(value(&server, HOLDER).await, "");

@@ -8,10 +8,11 @@ use shedlock_runtime::{
 };
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_testkit::requests;
+use shedlock_testkit::requests::{extended, is_free, taken};
 use shedlock_testkit::servers::Etcd;
 use shedlock_testkit::{Proxy, server_or_skip};
 
-use super::{KEY, config, extended, held, is_free, must_have_no_leases, node, value};
+use super::{KEY, config, must_have_no_leases, node, value};
 
 const PUT: &str = "request_put";
 const DELETE: &str = "request_delete_range";
@@ -30,10 +31,10 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
     for _ in 0..2 {
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, "a").await);
         proxy.forget();
         let began = Instant::now();
-        let mut lock = held(&node).await;
+        let mut lock = taken(&node, "a").await;
         assert!(
             began.elapsed() < Duration::from_secs(4),
             "{:?}",
@@ -55,11 +56,11 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
 async fn a_connection_that_was_idle_is_not_used_again() {
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     proxy.forget();
     let began = Instant::now();
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     assert!(
         began.elapsed() < Duration::from_millis(900),
         "{:?}",
@@ -156,7 +157,7 @@ async fn a_late_acquisition_takes_nothing() {
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
     let late = proxy.hold_back(Trigger::containing(PUT));
-    let lock = held(&node).await;
+    let lock = taken(&node, "a").await;
     assert_eq!(lock.unlock().await.expect("etcd answers"), Ownership::Ours);
     late.deliver().await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -183,7 +184,7 @@ async fn a_late_acquisition_after_a_refusal_takes_nothing() {
     )
     .await
     .expect("it is sent");
-    let holder = held(&other).await;
+    let holder = taken(&other, "a").await;
     let refused = refused.await.expect("no panic").expect("etcd answers");
     assert!(refused.is_none());
     assert_eq!(
@@ -203,7 +204,7 @@ async fn a_late_write_changes_nothing() {
     let other = node(&server.url());
     for late_write in [PUT, DELETE] {
         let (proxy, node) = behind_proxy(&server).await;
-        let mut lock = held(&node).await;
+        let mut lock = taken(&node, "a").await;
         let late = proxy.hold_back(Trigger::containing(late_write));
         let write = async {
             if late_write == PUT {
@@ -218,7 +219,7 @@ async fn a_late_write_changes_nothing() {
             // The holder is gone in the eyes of an operator.
             server.execute(&["del", KEY]).await;
         }
-        let next = held(&other).await;
+        let next = taken(&other, "a").await;
         let record = server.execute(&["get", KEY, "-w", "fields"]).await;
         late.deliver().await;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -259,7 +260,7 @@ async fn round_trips_are_as_few_as_the_readme_says() {
         let now = proxy.counters().round_trips;
         now - std::mem::replace(&mut before, now)
     };
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, "a").await;
     assert_eq!(spent(), 3, "an acquisition");
     assert!(
         node.try_lock(config())

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use shedlock_runtime::{LockConfiguration, LockProvider as _, LockProviderExt as _};
-use shedlock_testkit::requests::request;
+use shedlock_testkit::requests::{request, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Etcd;
 
-use super::{config, held, must_have_no_leases, node};
+use super::{config, must_have_no_leases, node};
 
 /// A refused acquisition asks for no lease, or gives it back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +39,7 @@ async fn ten_thousand_refusals_leave_none() {
         }
         refused
     };
-    let lock = held(&nodes[0]).await;
+    let lock = taken(&nodes[0], "a").await;
     assert_eq!(ask(500, false).await, 10_000);
     assert_eq!(server.leases().await.len(), 1, "the holder's");
     lock.unlock().await.expect("etcd answers");
@@ -93,7 +93,7 @@ async fn operators_leave_none() {
     use shedlock_runtime::LockAdmin as _;
     let server = server_or_skip!(Etcd::start().await);
     let node = node(&server.url());
-    let lock = held(&node).await;
+    let lock = taken(&node, "a").await;
     assert!(
         node.force_release("a", "its node is gone")
             .await
@@ -101,7 +101,7 @@ async fn operators_leave_none() {
     );
     assert_eq!(server.leases().await, [""; 0]);
     drop(lock);
-    let _lock = held(&node).await;
+    let _lock = taken(&node, "a").await;
     let until = std::time::SystemTime::now() + Duration::from_secs(600);
     node.pause("a", until, "upkeep")
         .await

@@ -2,10 +2,11 @@
 
 use shedlock_etcd::EtcdLockProvider;
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockProviderExt as _, Ownership};
+use shedlock_testkit::requests::{extended, is_free, problem, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Etcd;
 
-use super::{config, error, extended, held, is_free, node};
+use super::{config, node};
 
 const ROOT: &str = "--user=root:s3cret";
 
@@ -39,9 +40,9 @@ async fn a_login_that_is_refused_says_so() {
     let server = server_or_skip!(Etcd::start().await);
     let nobody = node(&server.url());
     let root = user(&server, "root:s3cret");
-    assert!(is_free(&nobody).await);
+    assert!(is_free(&nobody, "a").await);
     assert!(
-        is_free(&root).await,
+        is_free(&root, "a").await,
         "without authentication, no login is needed"
     );
     with_authentication(&server).await;
@@ -50,7 +51,7 @@ async fn a_login_that_is_refused_says_so() {
         &user(&server, "root:wr0ng"),
         &user(&server, "who:s3cret"),
     ] {
-        let refused = error(node).await;
+        let refused = problem(node, "a").await;
         assert_eq!(refused.kind(), ErrorKind::Configuration, "{refused:?}");
         let said = format!("{refused} {refused:?}");
         assert!(said.contains("http://user:password@"), "{said}");
@@ -60,10 +61,10 @@ async fn a_login_that_is_refused_says_so() {
         );
     }
     // The provider that was there before logs in, with the next call.
-    assert!(is_free(&root).await);
+    assert!(is_free(&root, "a").await);
     assert!(!format!("{root:?}").contains("s3cret"));
     as_root(&server, "auth disable").await;
-    assert!(is_free(&root).await && is_free(&nobody).await);
+    assert!(is_free(&root, "a").await && is_free(&nobody, "a").await);
 }
 
 /// etcd forgets tokens when it restarts, and refuses those from before a change of users.
@@ -72,7 +73,7 @@ async fn a_token_that_is_too_old_is_replaced_within_the_call() {
     let server = server_or_skip!(Etcd::start().await);
     with_authentication(&server).await;
     let root = user(&server, "root:s3cret");
-    let mut lock = held(&root).await;
+    let mut lock = taken(&root, "a").await;
     server.kill().await.expect("the server runs");
     server.restart().await.expect("the server comes back");
     assert_eq!(extended(&mut lock).await, Ownership::Ours);
@@ -143,7 +144,7 @@ async fn the_least_rights_are_enough() {
         "role grant-permission --prefix=true locks read shedlock:",
     )
     .await;
-    let refused = error(&node).await;
+    let refused = problem(&node, "a").await;
     assert_eq!(refused.kind(), ErrorKind::Permission, "{refused:?}");
     assert_eq!(
         as_root(&server, "lease list").await.lines().count(),

@@ -8,9 +8,7 @@ mod refusals;
 mod servers;
 
 use shedlock_etcd::EtcdLockProvider;
-use shedlock_runtime::{
-    ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
-};
+use shedlock_runtime::LockConfiguration;
 use shedlock_testkit::requests::{self, until};
 use shedlock_testkit::servers::Etcd;
 
@@ -26,40 +24,6 @@ pub(crate) fn node(url: &str) -> EtcdLockProvider {
 
 pub(crate) fn config() -> LockConfiguration {
     requests::config("a")
-}
-
-pub(crate) async fn held(node: &EtcdLockProvider) -> Lock {
-    let lock = node.try_lock(config()).await.expect("etcd answers");
-    lock.expect("the lock is free")
-}
-
-pub(crate) async fn is_free(node: &EtcdLockProvider) -> bool {
-    match node.try_lock(config()).await.expect("etcd answers") {
-        Some(lock) => lock.unlock().await.expect("etcd answers") == Ownership::Ours,
-        None => false,
-    }
-}
-
-/// The lock becomes free: what nobody holds is given back in the background.
-pub(crate) async fn must_become_free(node: &EtcdLockProvider) {
-    until("no orphan lock stays", async || is_free(node).await).await;
-}
-
-/// What a call fails with.
-pub(crate) async fn error(node: &EtcdLockProvider) -> LockError {
-    match node.try_lock(config()).await {
-        Ok(outcome) => panic!("the call must fail, and says {outcome:?}"),
-        Err(error) => error,
-    }
-}
-
-/// Whose the lease was, as an extension tells.
-pub(crate) async fn extended(lock: &mut Lock) -> Ownership {
-    match lock.extend("10m", "0s").await {
-        Ok(()) => Ownership::Ours,
-        Err(lost) if lost.kind() == ErrorKind::Lost => Ownership::Lost,
-        Err(error) => panic!("an extension must be made or lost: {error:?}"),
-    }
 }
 
 /// The value under a key; empty if there is none.

@@ -3,12 +3,11 @@
 use shedlock_runtime::{
     ErrorKind, LockAdmin as _, LockConfiguration, LockProviderExt as _, Ownership,
 };
+use shedlock_testkit::requests::{is_free, problem, taken, until_free};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Etcd;
 
-use super::{
-    KEY, POSITION, config, error, held, is_free, must_become_free, must_have_no_leases, node, value,
-};
+use super::{KEY, POSITION, config, must_have_no_leases, node, value};
 
 #[tokio::test]
 async fn what_others_keep_under_our_keys_is_left_alone() {
@@ -16,7 +15,7 @@ async fn what_others_keep_under_our_keys_is_left_alone() {
     let node = node(&server.url());
     for stored in ["precious", "ADDED:2026-11-28T10:41:11.355Z@app.example"] {
         server.execute(&["put", KEY, stored]).await;
-        let refused = error(&node).await;
+        let refused = problem(&node, "a").await;
         assert_eq!(refused.kind(), ErrorKind::Schema, "{stored}: {refused:?}");
         assert!(refused.to_string().contains(KEY), "{refused}");
         let listed = node.list().await.expect("etcd answers");
@@ -43,7 +42,7 @@ async fn what_others_keep_under_our_keys_is_left_alone() {
     }
     // What is no position only matters to a run that asks for one.
     server.execute(&["put", POSITION, "precious"]).await;
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     let step = || config().with_step(1).expect("a legal step");
     let refused = node.try_lock(step()).await.expect_err("it is no position");
     assert_eq!(refused.kind(), ErrorKind::Schema, "{refused:?}");
@@ -68,7 +67,7 @@ async fn a_full_database_is_an_error_and_locks_can_be_released() {
     let quota = ["--quota-backend-bytes", "1000000"];
     let server = server_or_skip!(Etcd::start_with(&quota).await);
     let node = node(&server.url());
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, "a").await;
     let filler = "x".repeat(100_000);
     for number in 0..40 {
         let put = ["put", &format!("filler-{number}"), &filler];
@@ -107,13 +106,13 @@ async fn a_full_database_is_an_error_and_locks_can_be_released() {
     server.execute(&["compact", &revision]).await;
     server.execute(&["defrag"]).await;
     server.execute(&["alarm", "disarm"]).await;
-    must_become_free(&node).await;
+    until_free(&node, "a").await;
 }
 
 #[tokio::test]
 async fn what_is_no_etcd_says_so() {
     let server = server_or_skip!(Etcd::shared().await);
-    let refused = error(&node(&format!("{}/elsewhere", server.url()))).await;
+    let refused = problem(&node(&format!("{}/elsewhere", server.url())), "a").await;
     assert_eq!(refused.kind(), ErrorKind::Configuration, "{refused:?}");
     assert!(refused.to_string().contains("404"), "{refused}");
     assert!(

@@ -2,35 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_etcd::EtcdLockProvider;
-use shedlock_runtime::{ErrorKind, Lock, LockConfiguration, LockProviderExt as _, Ownership};
-use shedlock_testkit::requests::PATIENCE;
+use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Ownership};
+use shedlock_testkit::requests::{
+    PATIENCE, extended, is_free, problem, taken, until_answered, until_free,
+};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Etcd, EtcdCluster};
 
-use super::{config, error, extended, held, is_free, must_become_free, must_have_no_leases, node};
+use super::{config, must_have_no_leases, node};
 
 #[tokio::test]
 async fn a_killed_server_keeps_locks() {
     let server = server_or_skip!(Etcd::start().await);
     let (one, two) = (node(&server.url()), node(&server.url()));
-    let mut lock = held(&one).await;
+    let mut lock = taken(&one, "a").await;
     let token = lock.fencing_token();
     server.kill().await.expect("the server runs");
-    let away = error(&two).await;
+    let away = problem(&two, "a").await;
     assert_eq!(away.kind(), ErrorKind::Unavailable, "{away:?}");
     server.restart().await.expect("the server comes back");
-    assert!(!is_free(&two).await);
+    assert!(!is_free(&two, "a").await);
     assert_eq!(extended(&mut lock).await, Ownership::Ours);
     assert_eq!(lock.unlock().await.expect("etcd answers"), Ownership::Ours);
-    assert!(held(&two).await.fencing_token() > token);
+    assert!(taken(&two, "a").await.fencing_token() > token);
 }
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_a_timeout_and_what_it_granted_is_given_back() {
     let server = server_or_skip!(Etcd::start().await);
     let node = node(&server.url());
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     server.pause().await.expect("the server runs");
     let began = Instant::now();
     let limit = Duration::from_secs(2);
@@ -44,19 +45,8 @@ async fn a_server_that_stands_still_is_a_timeout_and_what_it_granted_is_given_ba
         began.elapsed()
     );
     server.resume().await.expect("the server is there");
-    must_become_free(&node).await;
+    until_free(&node, "a").await;
     must_have_no_leases(&server).await;
-}
-
-async fn until_answered(node: &EtcdLockProvider, config: LockConfiguration) -> Option<Lock> {
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        match node.try_lock(config.clone()).await {
-            Ok(outcome) => return outcome,
-            Err(error) => assert!(Instant::now() < limit, "{error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +107,7 @@ async fn a_member_that_is_of_no_use_is_passed_over() {
     follower.pause().await.expect("the server runs");
     let began = Instant::now();
     let last_first = node(&urls.join(","));
-    let lock = held(&last_first).await;
+    let lock = taken(&last_first, "a").await;
     assert!(
         began.elapsed() < Duration::from_secs(3),
         "{:?}",
@@ -133,7 +123,7 @@ async fn a_member_that_is_of_no_use_is_passed_over() {
     );
     follower.kill().await.expect("signals can be sent");
     let began = Instant::now();
-    assert!(is_free(&node(&urls.join(","))).await);
+    assert!(is_free(&node(&urls.join(",")), "a").await);
     assert!(
         began.elapsed() < Duration::from_secs(1),
         "{:?}",

@@ -7,11 +7,11 @@ use shedlock_runtime::{
     Acquisition, LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership,
 };
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, in_time, refused, request, take};
+use shedlock_testkit::requests::{config, extended, in_time, refused, request, take, taken};
 use shedlock_testkit::servers::Memcached;
 use shedlock_testkit::{Proxy, server_or_skip};
 
-use super::{KEY, extended, held, is_free, item, must_become_free, node};
+use super::{KEY, is_free, item, must_become_free, node};
 
 /// A node that reaches the server through the proxy.
 async fn behind_proxy(server: &Memcached) -> (Proxy, MemcachedLockProvider) {
@@ -29,7 +29,7 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
     for _ in 0..2 {
         proxy.forget();
         let began = Instant::now();
-        let mut lock = held(&node).await;
+        let mut lock = taken(&node, "a").await;
         assert!(
             began.elapsed() < Duration::from_secs(4),
             "{:?}",
@@ -99,7 +99,7 @@ async fn a_refusal_after_a_lost_request_says_so() {
     let other = node(&server.url());
     let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
-    let holder = held(&other).await;
+    let holder = taken(&other, "a").await;
     let late = proxy.hold_back(Trigger::containing(KEY));
     let answer = node.try_lock(config("a")).await;
     assert!(answer.expect("the server answers").is_none());

@@ -8,19 +8,13 @@ mod servers;
 use std::time::{Duration, Instant};
 
 use shedlock_memcached::MemcachedLockProvider;
-use shedlock_runtime::{ErrorKind, Lock, LockError, LockProviderExt as _, Ownership};
-use shedlock_testkit::requests::{PATIENCE, WORKS, config, once};
+use shedlock_testkit::requests::{PATIENCE, WORKS, once};
 use shedlock_testkit::servers::Memcached;
 
 pub(crate) const KEY: &str = "shedlock:default:a";
 
 pub(crate) fn node(url: &str) -> MemcachedLockProvider {
     MemcachedLockProvider::new(url).expect("a valid URL")
-}
-
-pub(crate) async fn held(node: &MemcachedLockProvider) -> Lock {
-    let lock = node.try_lock(config("a")).await;
-    lock.expect("the server answers").expect("the lock is free")
 }
 
 pub(crate) async fn is_free(node: &MemcachedLockProvider) -> bool {
@@ -33,20 +27,6 @@ pub(crate) async fn must_become_free(node: &MemcachedLockProvider) {
     while !is_free(node).await {
         assert!(Instant::now() < limit, "an orphan lock stays");
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-pub(crate) async fn error(node: &MemcachedLockProvider) -> LockError {
-    let answer = node.try_lock(config("a")).await;
-    answer.expect_err("the lock cannot be taken")
-}
-
-/// Whose the lease was, as an extension tells.
-pub(crate) async fn extended(lock: &mut Lock) -> Ownership {
-    match lock.extend("10m", "0s").await {
-        Ok(()) => Ownership::Ours,
-        Err(lost) if lost.kind() == ErrorKind::Lost => Ownership::Lost,
-        Err(error) => panic!("an extension must be made or lost: {error:?}"),
     }
 }
 

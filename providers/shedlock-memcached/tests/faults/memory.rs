@@ -1,11 +1,11 @@
 //! What the server loses, and what it does without memory.
 
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
-use shedlock_testkit::requests::{config, refused};
+use shedlock_testkit::requests::{config, extended, problem, refused, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Memcached;
 
-use super::{KEY, error, extended, fill, held, is_free, item, node};
+use super::{KEY, fill, is_free, item, node};
 
 /// About as long as the value of a lock, so that both are in memory of one kind: the server keeps items of each size apart.
 const LIKE_A_LOCK: usize = 70;
@@ -16,7 +16,7 @@ const LIKE_ANY_LOCK: std::ops::Range<usize> = 40..200;
 async fn eviction_takes_a_lock_away_and_is_warned_of() {
     let server = server_or_skip!(Memcached::start_with(&["-m", "2"]).await);
     let node = node(&server.url());
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, "a").await;
     assert!(!fill(&server, LIKE_A_LOCK, 60_000).await, "it evicts");
     assert_eq!(
         item(&server, KEY).await,
@@ -43,7 +43,7 @@ async fn eviction_takes_a_lock_away_and_is_warned_of() {
 async fn a_full_server_takes_no_lock_and_loses_none() {
     let server = server_or_skip!(Memcached::start_with(&["-m", "2", "-M"]).await);
     let node = node(&server.url());
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, "a").await;
     for size in LIKE_ANY_LOCK.step_by(8) {
         assert!(fill(&server, size, 200_000).await, "it is full");
     }
@@ -66,9 +66,9 @@ async fn a_full_server_takes_no_lock_and_loses_none() {
 async fn flush_all_frees_all_locks_and_the_holder_is_told() {
     let server = server_or_skip!(Memcached::start().await);
     let (one, two) = (node(&server.url()), node(&server.url()));
-    let mut lock = held(&one).await;
+    let mut lock = taken(&one, "a").await;
     assert_eq!(server.execute("flush_all\r\n").await, "OK\r\n");
-    let next = held(&two).await;
+    let next = taken(&two, "a").await;
     assert!(next.fencing_token() > lock.fencing_token());
     assert_eq!(extended(&mut lock).await, Ownership::Lost);
     drop(lock);
@@ -78,7 +78,7 @@ async fn flush_all_frees_all_locks_and_the_holder_is_told() {
 #[tokio::test]
 async fn a_server_whose_settings_do_not_fit_is_refused_before_anything_is_written() {
     let server = server_or_skip!(Memcached::start_with(&["-C"]).await);
-    let refused = error(&node(&server.url())).await;
+    let refused = problem(&node(&server.url()), "a").await;
     assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused:?}");
     assert!(refused.to_string().contains("without `-C`"), "{refused}");
     assert_eq!(server.execute(&format!("get {KEY}\r\n")).await, "END\r\n");

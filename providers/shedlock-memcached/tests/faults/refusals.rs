@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shedlock_memcached::MemcachedLockProvider;
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockProvider as _, Ownership};
-use shedlock_testkit::requests::take;
+use shedlock_testkit::requests::{problem, take};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Memcached;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use super::{KEY, error, is_free, item, node};
+use super::{KEY, is_free, item, node};
 
 #[tokio::test]
 async fn a_login_that_is_refused_says_so() {
@@ -21,7 +21,7 @@ async fn a_login_that_is_refused_says_so() {
     let with = |login: &str| server.url().replace("://", &format!("://{login}"));
     for login in ["", "jobs:close-sesame@", "nobody:open-sesame@"] {
         let provider = node(&with(login));
-        let refused = error(&provider).await;
+        let refused = problem(&provider, "a").await;
         assert_eq!(refused.kind(), ErrorKind::Configuration, "{refused:?}");
         let shown = format!("{refused:?} {refused} {provider:?}");
         assert!(shown.contains("memcached://user:password@"), "{shown}");
@@ -67,7 +67,7 @@ async fn what_is_no_memcached_is_unsupported() {
             // Open until the client leaves.
             let _left = client.read(&mut [0; 256]).await;
         });
-        let refused = error(&node(&format!("memcached://{address}"))).await;
+        let refused = problem(&node(&format!("memcached://{address}")), "a").await;
         assert_eq!(
             refused.kind(),
             ErrorKind::Unsupported,
@@ -92,7 +92,7 @@ async fn what_others_keep_under_our_keys_is_left_alone() {
         let set = format!("set {KEY} 0 {seconds} {}\r\n{value}\r\n", value.len());
         assert_eq!(server.execute(&set).await, "STORED\r\n");
         let before = item(&server, KEY).await;
-        let refused = error(&node).await;
+        let refused = problem(&node, "a").await;
         assert_eq!(refused.kind(), ErrorKind::Schema, "{refused:?}");
         assert!(refused.to_string().contains(KEY), "{refused}");
         let listed = node.list().await.expect("the server answers");

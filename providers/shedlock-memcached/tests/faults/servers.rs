@@ -3,20 +3,20 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockProvider as _, LockProviderExt as _, Ownership};
-use shedlock_testkit::requests::{config, take};
+use shedlock_testkit::requests::{config, extended, problem, take, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Memcached;
 use tokio::net::TcpStream;
 
-use super::{KEY, error, extended, held, is_free, item, must_become_free, node};
+use super::{KEY, is_free, item, must_become_free, node};
 
 #[tokio::test]
 async fn a_restart_frees_all_locks_and_the_holder_is_told() {
     let server = server_or_skip!(Memcached::start().await);
     let (one, two) = (node(&server.url()), node(&server.url()));
-    let mut lock = held(&one).await;
+    let mut lock = taken(&one, "a").await;
     server.kill().await.expect("the server runs");
-    let away = error(&two).await;
+    let away = problem(&two, "a").await;
     assert_eq!(away.kind(), ErrorKind::Unavailable, "{away:?}");
     server.restart().await.expect("the server comes back");
     assert_eq!(extended(&mut lock).await, Ownership::Lost);

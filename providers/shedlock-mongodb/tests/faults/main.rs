@@ -8,12 +8,8 @@ mod connections;
 mod refusals;
 mod servers;
 
-use std::time::{Duration, Instant};
-
 use shedlock_mongodb::MongoLockProvider;
-use shedlock_runtime::{
-    ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
-};
+use shedlock_runtime::LockConfiguration;
 use shedlock_testkit::Proxy;
 
 use place::Place;
@@ -36,56 +32,6 @@ pub(crate) use places;
 
 pub(crate) fn config() -> LockConfiguration {
     LockConfiguration::new(JOB, "10m").expect("a legal configuration")
-}
-
-pub(crate) async fn held(node: &MongoLockProvider) -> Lock {
-    let lock = node.try_lock(config()).await.expect("the server answers");
-    lock.expect("the lock is free")
-}
-
-pub(crate) async fn is_free(node: &MongoLockProvider) -> bool {
-    match node.try_lock(config()).await.expect("the server answers") {
-        Some(lock) => {
-            let unlocked = lock.unlock().await.expect("the server answers");
-            unlocked == Ownership::Ours
-        }
-        None => false,
-    }
-}
-
-/// The lock becomes free: what nobody holds is given back in the background.
-pub(crate) async fn must_become_free(node: &MongoLockProvider) {
-    let limit = Instant::now() + Duration::from_secs(20);
-    while !is_free(node).await {
-        assert!(Instant::now() < limit, "an orphan lock stays");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Asks until there is an answer, as a scheduler does.
-pub(crate) async fn until_answered(node: &MongoLockProvider) -> Option<Lock> {
-    let limit = Instant::now() + Duration::from_secs(60);
-    loop {
-        match node.try_lock(config()).await {
-            Ok(answer) => return answer,
-            Err(error) => assert!(Instant::now() < limit, "{error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-pub(crate) async fn problem(node: &MongoLockProvider) -> LockError {
-    let asked = node.try_lock(config()).await;
-    asked.expect_err("the lock cannot be taken")
-}
-
-/// Whose the lease was, as an extension tells.
-pub(crate) async fn extended(lock: &mut Lock) -> Ownership {
-    match lock.extend("10m", "0s").await {
-        Ok(()) => Ownership::Ours,
-        Err(lost) if lost.kind() == ErrorKind::Lost => Ownership::Lost,
-        Err(error) => panic!("an extension must be made or lost: {error:?}"),
-    }
 }
 
 /// A node that reaches the place's server through a proxy.

@@ -9,10 +9,11 @@ use shedlock_mongodb::{MongoLockProvider, mongodb};
 use shedlock_runtime::{
     ErrorKind, Expiry, Fencing, LockAdmin as _, LockProvider as _, LockProviderExt as _,
 };
+use shedlock_testkit::requests::{is_free, problem, taken};
 use shedlock_testkit::server_or_skip;
 
 use super::place::{BOTH, Deciding, Place};
-use super::{JOB, config, held, is_free, places, problem};
+use super::{JOB, config, places};
 
 #[tokio::test]
 async fn what_others_keep_under_our_names_is_left_alone() {
@@ -29,7 +30,7 @@ async fn what_others_keep_under_our_names_is_left_alone() {
             doc! { "_id": JOB, "lockUntil": Bson::Null, "lockedAt": date, "lockedBy": "app" },
         ] {
             place.put(foreign.clone()).await;
-            let error = problem(&node).await;
+            let error = problem(&node, JOB).await;
             assert_eq!(error.kind(), ErrorKind::Schema, "{foreign}: {error:?}");
             let listed = node.list().await.expect("the server answers");
             assert!(
@@ -52,7 +53,7 @@ async fn what_others_keep_under_our_names_is_left_alone() {
 async fn a_document_that_becomes_foreign_under_a_held_lock_is_left_alone() {
     for place in places!() {
         let node = place.node();
-        let lock = held(&node).await;
+        let lock = taken(&node, JOB).await;
         place.delete(JOB).await;
         let foreign = doc! { "_id": JOB, "precious": true };
         place.put(foreign.clone()).await;
@@ -68,7 +69,7 @@ async fn a_server_without_pipelines_says_which_option_helps() {
     let node = MongoLockProvider::builder_from_url(&place.url()).build();
     let node = node.expect("valid");
     assert_eq!(node.info().capabilities().expiry(), Expiry::ByStoreClock);
-    let error = problem(&node).await;
+    let error = problem(&node, JOB).await;
     // This server answers with an exception of Java, which the driver cannot read. Others answer with a code.
     assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error:?}");
     let remedy = error.remedy().expect("there is an option");
@@ -79,7 +80,7 @@ async fn a_server_without_pipelines_says_which_option_helps() {
     let capabilities = node.info().capabilities();
     assert_eq!(capabilities.expiry(), Expiry::ByClientClock);
     assert_eq!(capabilities.fencing(), Fencing::UntilDeletion);
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, JOB).await);
 }
 
 #[tokio::test]
@@ -104,7 +105,7 @@ async fn the_index_that_forgets_is_made_once_and_never_changed() {
         let found = indexes.iter().find(of_ends).expect("was made");
         let options: &IndexOptions = found.options.as_ref().expect("has options");
         assert_eq!(options.expire_after, Some(quarter));
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
     }
 }
 
@@ -113,7 +114,7 @@ async fn urls_are_refused_at_once_and_servers_when_they_are_needed() {
     for deciding in BOTH {
         let place = server_or_skip!(Place::new(deciding).await);
         let connected = place.builder_at(&place.url()).connect().await;
-        assert!(is_free(&connected.expect("the server is there")).await);
+        assert!(is_free(&connected.expect("the server is there"), JOB).await);
     }
     let nowhere = "mongodb://u:s3cret@127.0.0.1:1/app?directConnection=true";
     let error = MongoLockProvider::connect(nowhere).await.unwrap_err();
@@ -131,7 +132,7 @@ async fn a_plain_collection_passes_the_check() {
     for place in places!() {
         let node = place.node();
         node.check_schema().await.expect("there is none yet");
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         node.check_schema().await.expect("is plain");
     }
 }

@@ -7,16 +7,15 @@ use shedlock_mongodb::mongodb;
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership, SkipReason};
 
 use super::place::{Deciding, Place};
-use super::{
-    JOB, config, extended, held, is_free, must_become_free, places, problem, until_answered,
-};
+use super::{JOB, config, places};
+use shedlock_testkit::requests::{extended, is_free, problem, taken, until_answered, until_free};
 use shedlock_testkit::server_or_skip;
 
 #[tokio::test]
 async fn a_server_that_stands_still_is_given_up_in_time() {
     for place in places!() {
         let node = place.node();
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         place.server.pause().await.expect("signals can be sent");
         let start = Instant::now();
         let limited = config().with_timeout("2s").expect("legal");
@@ -32,10 +31,10 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
 
 async fn must_become_free_after_a_stall(place: &Place) {
     let node = place.node();
-    if let Some(lock) = until_answered(&node).await {
+    if let Some(lock) = until_answered(&node, config()).await {
         lock.unlock().await.expect("the server answers");
     }
-    must_become_free(&node).await;
+    until_free(&node, JOB).await;
 }
 
 /// The stand-in forgets its data. Whoever held a lock is told, and the next call works.
@@ -43,13 +42,15 @@ async fn must_become_free_after_a_stall(place: &Place) {
 async fn a_killed_server_is_told_and_found_again() {
     for place in places!() {
         let node = place.node();
-        let mut lock = held(&node).await;
+        let mut lock = taken(&node, JOB).await;
         let token = lock.fencing_token();
         place.server.kill().await.expect("signals can be sent");
-        let error = problem(&node).await;
+        let error = problem(&node, JOB).await;
         assert!(error.is_transient(), "{error:?}");
         place.server.restart().await.expect("it comes back");
-        let next = until_answered(&node).await.expect("the data is gone");
+        let next = until_answered(&node, config())
+            .await
+            .expect("the data is gone");
         assert_eq!(extended(&mut lock).await, Ownership::Lost);
         if place.deciding == Deciding::Server {
             assert!(next.fencing_token() > token, "a token of the server's time");
@@ -62,12 +63,12 @@ async fn a_killed_server_is_told_and_found_again() {
 async fn a_server_that_is_no_primary_for_a_moment_is_asked_again() {
     for place in places!() {
         let node = place.node();
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         for code in [10107, 13435, 189, 91] {
             place
                 .fail(writing(&place), 1, doc! { "errorCode": code })
                 .await;
-            let lock = held(&node).await;
+            let lock = taken(&node, JOB).await;
             place
                 .fail(writing(&place), 1, doc! { "errorCode": code })
                 .await;
@@ -82,7 +83,7 @@ async fn a_server_that_is_no_primary_for_a_moment_is_asked_again() {
 async fn no_primary_to_the_end_is_an_error_and_no_refusal() {
     for place in places!() {
         let node = place.node();
-        assert!(is_free(&node).await);
+        assert!(is_free(&node, JOB).await);
         for (code, kind) in [
             // Refused before it was begun.
             (10107, ErrorKind::Unavailable),
@@ -92,10 +93,10 @@ async fn no_primary_to_the_end_is_an_error_and_no_refusal() {
         ] {
             let lasting = doc! { "errorCode": code };
             place.fail(writing(&place), 100, lasting).await;
-            let error = problem(&node).await;
+            let error = problem(&node, JOB).await;
             assert_eq!(error.kind(), kind, "{code}: {error:?}");
             place.fail(writing(&place), 0, doc! {}).await;
-            must_become_free(&node).await;
+            until_free(&node, JOB).await;
         }
     }
 }
@@ -116,7 +117,7 @@ async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
         place
             .fail("findAndModify", 1, unconfirmed(code, name))
             .await;
-        let error = problem(&node).await;
+        let error = problem(&node, JOB).await;
         assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error:?}");
         assert!(error.to_string().contains("majority"), "{error}");
         let owner = place.get(JOB).await.expect("was made");
@@ -127,7 +128,7 @@ async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
             "{error:?}"
         );
         // The runtime gives back what may have been granted.
-        must_become_free(&node).await;
+        until_free(&node, JOB).await;
     }
 }
 
@@ -147,12 +148,12 @@ async fn errors_of_the_server_have_a_kind_and_a_remedy() {
         place
             .fail("findAndModify", 1, doc! { "errorCode": code })
             .await;
-        let error = problem(&node).await;
+        let error = problem(&node, JOB).await;
         assert_eq!(error.kind(), kind, "{code}: {error:?}");
         let whole = format!("{error} {:?}", error.remedy());
         assert!(whole.contains(said), "{code}: {whole}");
         assert!(whole.contains(JOB), "{code}: {whole}");
-        must_become_free(&node).await;
+        until_free(&node, JOB).await;
     }
 }
 
@@ -164,7 +165,7 @@ async fn a_lost_race_for_the_first_document_is_looked_at_again() {
     place
         .fail("findAndModify", 1, doc! { "errorCode": 11000 })
         .await;
-    let lock = held(&node).await;
+    let lock = taken(&node, JOB).await;
     let other = place.node();
     place
         .fail("findAndModify", 1, doc! { "errorCode": 11000 })
@@ -176,7 +177,7 @@ async fn a_lost_race_for_the_first_document_is_looked_at_again() {
     place
         .fail("findAndModify", 100, doc! { "errorCode": 11000 })
         .await;
-    let error = problem(&node).await;
+    let error = problem(&node, JOB).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 }
 

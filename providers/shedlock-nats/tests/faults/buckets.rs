@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shedlock_runtime::ErrorKind;
+use shedlock_testkit::requests::{problem, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Nats;
 
 use super::place::Place;
-use super::{problem, taken};
 
 #[tokio::test]
 async fn a_bucket_that_is_deleted_under_a_held_lock_is_told() {
@@ -18,7 +18,7 @@ async fn a_bucket_that_is_deleted_under_a_held_lock_is_told() {
     place.remove().await;
     let error = lock.extend("20m", Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("does not exist"), "{error}");
-    assert_eq!(problem(&provider).await.kind(), ErrorKind::Schema);
+    assert_eq!(problem(&provider, "mail").await.kind(), ErrorKind::Schema);
     provider.ensure_bucket().await.expect("can be made");
     drop(taken(&provider, "mail").await);
 }
@@ -29,7 +29,7 @@ async fn a_full_bucket_is_an_error_and_no_refusal() {
     place.make_with(json!({ "max_msgs": 1 })).await;
     let provider = place.provider();
     let lock = taken(&provider, "first").await;
-    let error = problem(&provider).await;
+    let error = problem(&provider, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("there is no room"), "{error}");
     // What is there can still be released.
@@ -50,7 +50,7 @@ async fn more_replicas_than_servers_are_told() {
 async fn a_bucket_for_small_values_is_told() {
     let place = Place::without_bucket(server_or_skip!(Nats::shared().await)).await;
     place.make_with(json!({ "max_msg_size": 16 })).await;
-    let error = problem(&place.provider()).await;
+    let error = problem(&place.provider(), "mail").await;
     assert_eq!(error.kind(), ErrorKind::Schema);
     assert!(error.to_string().contains("no values as large"), "{error}");
 }

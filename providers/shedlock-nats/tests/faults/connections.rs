@@ -5,12 +5,12 @@ use std::time::Duration;
 use shedlock_nats::NatsLockProvider;
 use shedlock_runtime::{AcquireRequest, ErrorKind, LockAdmin as _, LockProvider as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
+use shedlock_testkit::requests::{config, taken};
 use shedlock_testkit::servers::Nats;
 use shedlock_testkit::{Proxy, server_or_skip};
 use tokio::time::sleep;
 
 use super::place::Place;
-use super::{config, taken};
 
 /// A provider that reaches the server through the proxy.
 async fn behind_proxy(server: &Nats, place: &Place) -> (Proxy, NatsLockProvider) {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use shedlock_nats::NatsLockProvider;
 use shedlock_nats::async_nats::ConnectOptions;
 use shedlock_runtime::{ErrorKind, LockAdmin as _};
+use shedlock_testkit::requests::{problem, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Nats;
 use tokio::time::sleep;
 
 use super::place::Place;
-use super::{problem, taken};
 
 /// A client of the user's hears of refusals alone; the provider tells what may be wrong.
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn no_answer_on_a_client_says_to_look_at_its_rights() {
     let options = ConnectOptions::with_user_and_password("reader".into(), "correct-horse".into());
     let client = options.connect(url).await.expect("the password is right");
     let reader = NatsLockProvider::builder(client).bucket(&place.bucket);
-    let error = problem(&reader.build().expect("valid")).await;
+    let error = problem(&reader.build().expect("valid"), "mail").await;
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("has the rights"), "{error}");
 }
@@ -32,7 +32,7 @@ async fn jetstream_that_is_off_is_told_with_the_remedy() {
     let provider = NatsLockProvider::connect(&server.url())
         .await
         .expect("NATS is there");
-    let error = problem(&provider).await;
+    let error = problem(&provider, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Schema);
     assert!(error.to_string().contains("JetStream is off"), "{error}");
     assert!(
@@ -52,7 +52,7 @@ async fn rights_that_are_missing_are_named() {
     let reader = NatsLockProvider::builder_from_url(&server.url_of("reader", "correct-horse"));
     let reader = reader.bucket(&place.bucket).build().expect("valid");
     assert_eq!(reader.list().await.expect("may be read"), []);
-    let error = problem(&reader).await;
+    let error = problem(&reader, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Permission);
     let right = format!("publish to `$KV.{}.mail`", place.bucket);
     assert!(error.to_string().contains(&right), "{error}");

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shedlock_runtime::{AcquireRequest, Acquisition, LockProvider as _, LockProviderExt as _};
+use shedlock_testkit::requests::{PATIENCE, config, problem, taken, until_answered};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Nats, NatsCluster};
 use tokio::time::sleep;
 
 use super::place::Place;
-use super::{PATIENCE, config, problem, taken, until_answered};
 
 #[tokio::test]
 async fn held_locks_outlive_a_kill_of_the_server() {
@@ -19,14 +19,16 @@ async fn held_locks_outlive_a_kill_of_the_server() {
     let lock = taken(&one, "mail").await;
     let token = lock.fencing_token();
     server.kill().await.expect("signals can be sent");
-    assert!(problem(&other).await.is_transient());
+    assert!(problem(&other, "mail").await.is_transient());
     server.restart().await.expect("it comes back");
     assert!(
-        until_answered(&other, "mail").await.is_none(),
+        until_answered(&other, config("mail")).await.is_none(),
         "the lock is held"
     );
     lock.unlock().await.expect("NATS is back");
-    let next = until_answered(&other, "mail").await.expect("was released");
+    let next = until_answered(&other, config("mail"))
+        .await
+        .expect("was released");
     assert!(next.fencing_token() > token);
 }
 
@@ -47,7 +49,7 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
         start.elapsed()
     );
     server.resume().await.expect("signals can be sent");
-    assert!(until_answered(&provider, "other").await.is_some());
+    assert!(until_answered(&provider, config("other")).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +66,9 @@ async fn a_cluster_goes_on_without_its_leader() {
     let report = provider.check_bucket().await.expect("no problem");
     assert_eq!(report.warnings, [""; 0]);
 
-    let lock = until_answered(&provider, "mail").await.expect("is free");
+    let lock = until_answered(&provider, config("mail"))
+        .await
+        .expect("is free");
     let info = place.api("STREAM.INFO", &json!({})).await;
     let leader = info["cluster"]["leader"].as_str().expect("a leader");
     let mut servers = cluster.servers().iter();
@@ -75,7 +79,7 @@ async fn a_cluster_goes_on_without_its_leader() {
 
     let other = builder().build().expect("valid");
     assert!(
-        until_answered(&other, "mail").await.is_none(),
+        until_answered(&other, config("mail")).await.is_none(),
         "the lock is held"
     );
     let start = Instant::now();
@@ -83,11 +87,13 @@ async fn a_cluster_goes_on_without_its_leader() {
         assert!(start.elapsed() < PATIENCE, "{error:?}");
     }
     lock.unlock().await.expect("two of three are enough");
-    let next = until_answered(&other, "mail").await.expect("was released");
+    let next = until_answered(&other, config("mail"))
+        .await
+        .expect("was released");
 
     // The old leader comes back, and learns what it has missed.
     leader.restart().await.expect("it comes back");
-    assert!(until_answered(&provider, "mail").await.is_none());
+    assert!(until_answered(&provider, config("mail")).await.is_none());
     next.unlock().await.expect("NATS answers");
 }
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 use shedlock_object_store::ObjectStoreLockProvider;
 use shedlock_runtime::{LockAdmin as _, LockProvider as _, LockProviderExt as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, request};
+use shedlock_testkit::requests::{config, request, taken};
 use shedlock_testkit::{Proxy, server_or_skip};
 use tokio::time::sleep;
 
 use crate::place::Place;
-use crate::taken;
 
 /// A provider that reaches the place through the proxy.
 async fn behind_proxy(place: &Place) -> (Proxy, ObjectStoreLockProvider) {

@@ -6,12 +6,11 @@ use std::time::Duration;
 use shedlock_object_store::object_store::ObjectStoreExt as _;
 use shedlock_object_store::object_store::path::Path;
 use shedlock_runtime::{Acquisition, ErrorKind, LockAdmin as _, LockProvider as _};
-use shedlock_testkit::requests::{config, request};
+use shedlock_testkit::requests::{config, problem, request, taken};
 use shedlock_testkit::server_or_skip;
 
 use crate::place::{Place, Store};
 use crate::stand_in::Gcs;
-use crate::{problem, taken};
 
 fn stand_in(place: &Place) -> &Gcs {
     match &place.store {
@@ -31,7 +30,7 @@ async fn a_conflict_is_no_error_and_no_grant() {
     lock.unlock().await.expect("the second write is done");
     // Nobody else is seen, so this is not told as "held".
     gcs.refuse(&[(409, ""); 4]);
-    let error = problem(&provider).await;
+    let error = problem(&provider, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     drop(taken(&provider, "mail").await);
 }
@@ -57,13 +56,16 @@ async fn a_store_that_is_busy_is_asked_again() {
     ] {
         gcs.refuse(&[(status, text); 4]);
         assert_eq!(
-            problem(&provider).await.kind(),
+            problem(&provider, "mail").await.kind(),
             ErrorKind::Unavailable,
             "{status}"
         );
     }
     gcs.refuse(&[(500, "<Code>InternalError</Code>"); 4]);
-    assert_eq!(problem(&provider).await.kind(), ErrorKind::Indeterminate);
+    assert_eq!(
+        problem(&provider, "mail").await.kind(),
+        ErrorKind::Indeterminate
+    );
 }
 
 #[tokio::test]
@@ -71,7 +73,7 @@ async fn a_clock_that_the_store_refuses_is_told_with_both_times() {
     let place = Place::gcs().await;
     let skewed = "<Code>RequestTimeTooSkewed</Code><RequestTime>11:00</RequestTime><ServerTime>10:00</ServerTime>";
     stand_in(&place).refuse(&[(403, skewed)]);
-    let error = problem(&place.provider()).await;
+    let error = problem(&place.provider(), "mail").await;
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(
         error.to_string().contains("11:00 here, 10:00 there"),
@@ -87,7 +89,7 @@ async fn a_bucket_that_is_deleted_under_a_held_lock_is_told() {
     place.remove().await;
     let error = lock.extend("20m", Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("does not exist"), "{error}");
-    assert_eq!(problem(&provider).await.kind(), ErrorKind::Schema);
+    assert_eq!(problem(&provider, "mail").await.kind(), ErrorKind::Schema);
     place.make().await;
     drop(taken(&provider, "mail").await);
 }

@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use shedlock_object_store::ObjectStoreLockProvider;
 use shedlock_runtime::{Lock, LockProviderExt as _, Ownership};
-use shedlock_testkit::requests::{config, until};
+use shedlock_testkit::requests::{config, problem, taken, until};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::SeaweedFs;
 
 use crate::place::Place;
-use crate::{problem, taken};
 
 /// Asks until there is an answer, as a scheduler does.
 async fn until_answered(provider: &ObjectStoreLockProvider, name: &str) -> Option<Lock> {
@@ -30,7 +29,7 @@ async fn held_locks_outlive_a_kill_of_the_server() {
     let lock = taken(&one, "mail").await;
     let token = lock.fencing_token();
     server.kill().await.expect("signals can be sent");
-    assert!(problem(&other).await.is_transient());
+    assert!(problem(&other, "mail").await.is_transient());
     server.restart().await.expect("it comes back");
     assert!(
         until_answered(&other, "mail").await.is_none(),

@@ -2,20 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{
     ErrorKind, Lock, LockAdmin as _, LockProviderExt as _, Ownership, SkipReason,
 };
-use shedlock_testkit::requests::{PATIENCE, config};
+use shedlock_testkit::requests::{PATIENCE, config, extended, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Redis, RedisCluster};
 
-use super::{ask, extended, node, until_answered, until_replicated};
-
-async fn held(node: &RedisLockProvider, name: &str) -> Lock {
-    let lock = node.try_lock(config(name)).await;
-    lock.expect("the cluster answers").expect("it is free")
-}
+use super::{ask, node, until_answered, until_replicated};
 
 async fn unlocked(lock: Lock) -> Ownership {
     lock.unlock().await.expect("the cluster answers")
@@ -45,7 +39,7 @@ async fn each_lock_is_where_its_slot_is() {
     let node = node(&format!("redis+cluster://{}", third.address()));
     let names = names(&cluster).await;
     for (server, name) in cluster.primaries().into_iter().zip(&names) {
-        let mut lock = held(&node, name).await;
+        let mut lock = taken(&node, name).await;
         let key = format!("job-lock:default:{name}");
         assert_eq!(ask(server, &["EXISTS", &key]).await, "1");
         let fence = format!("shedlock-fence:{{{key}}}");
@@ -94,7 +88,7 @@ async fn a_slot_that_moves_takes_its_lock_along() {
         assert_eq!(ask(server, &command).await, "OK");
     };
 
-    let mut lock = held(&node, &name).await;
+    let mut lock = taken(&node, &name).await;
     set_slot(to, "IMPORTING", &from_id).await;
     set_slot(from, "MIGRATING", &to_id).await;
     assert_eq!(extended(&mut lock).await, Ownership::Ours, "not moved yet");
@@ -136,7 +130,7 @@ async fn a_replica_takes_over() {
         let (one, two) = (node(&cluster.url()), node(&cluster.url()));
         let [name, other_name, _] = names(&cluster).await;
         let [first, ..] = cluster.primaries();
-        let mut lock = held(&one, &name).await;
+        let mut lock = taken(&one, &name).await;
         until_replicated(first).await;
         if stands_still {
             first.pause().await.expect("the server runs");
@@ -185,7 +179,7 @@ async fn a_cluster_that_is_down_is_unavailable_and_comes_back() {
     let cluster = server_or_skip!(RedisCluster::start().await);
     let node = node(&cluster.url());
     let [name, lost_name, _] = names(&cluster).await;
-    let mut lock = held(&node, &lost_name).await;
+    let mut lock = taken(&node, &lost_name).await;
     let [_, second, _] = cluster.primaries();
     second.kill().await.expect("the server runs");
     let away = super::error_of(&node, config(&lost_name)).await;

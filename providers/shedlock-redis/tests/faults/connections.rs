@@ -7,10 +7,11 @@ use shedlock_runtime::{
     AcquireRequest, Acquisition, LockProvider as _, LockProviderExt as _, Ownership,
 };
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
+use shedlock_testkit::requests::{extended, is_free, taken, until_free};
 use shedlock_testkit::servers::Redis;
 use shedlock_testkit::{Proxy, server_or_skip};
 
-use super::{KEY, ask, config, extended, held, is_free, must_become_free, node};
+use super::{KEY, ask, config, node};
 
 /// A node that reaches the server through the proxy.
 async fn behind_proxy(server: &Redis) -> (Proxy, RedisLockProvider) {
@@ -25,11 +26,11 @@ async fn behind_proxy(server: &Redis) -> (Proxy, RedisLockProvider) {
 async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
     let server = server_or_skip!(Redis::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     for _ in 0..2 {
         proxy.forget();
         let began = Instant::now();
-        let mut lock = held(&node).await;
+        let mut lock = taken(&node, "a").await;
         assert!(
             began.elapsed() < Duration::from_secs(4),
             "{:?}",
@@ -50,7 +51,7 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
 async fn a_lost_reply_is_made_up_for() {
     let server = server_or_skip!(Redis::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     let lose_one = async |times: u64| {
         proxy.on(Trigger::containing(KEY), Rule::Discard(Direction::ToClient));
         let before = proxy.counters().discarded_bytes;
@@ -75,7 +76,7 @@ async fn a_lost_reply_is_made_up_for() {
         Ownership::Ours,
         "the fence says that this very request was carried out"
     );
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
 }
 
 /// The first of two requests arrives when the second was granted, used and given back.
@@ -83,9 +84,9 @@ async fn a_lost_reply_is_made_up_for() {
 async fn a_late_acquisition_takes_nothing() {
     let server = server_or_skip!(Redis::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     let late = proxy.hold_back(Trigger::containing(KEY));
-    let lock = held(&node).await;
+    let lock = taken(&node, "a").await;
     assert_eq!(
         lock.unlock().await.expect("the server answers"),
         Ownership::Ours
@@ -104,8 +105,8 @@ async fn a_refusal_after_a_lost_request_says_so() {
     let server = server_or_skip!(Redis::start().await);
     let other = node(&server.url());
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
-    let holder = held(&other).await;
+    assert!(is_free(&node, "a").await);
+    let holder = taken(&other, "a").await;
     let late = proxy.hold_back(Trigger::containing(KEY));
     assert!(
         node.try_lock(config())
@@ -119,7 +120,7 @@ async fn a_refusal_after_a_lost_request_says_so() {
     );
     late.deliver().await;
     // The runtime gives back what the late request takes.
-    must_become_free(&other).await;
+    until_free(&other, "a").await;
 }
 
 /// Each owner of a runtime closes it when done; the provider goes on in the next one.

@@ -9,9 +9,7 @@ mod servers;
 use std::time::{Duration, Instant};
 
 use shedlock_redis::RedisLockProvider;
-use shedlock_runtime::{
-    ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
-};
+use shedlock_runtime::{ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _};
 use shedlock_testkit::requests::{PATIENCE, until};
 use shedlock_testkit::servers::Redis;
 
@@ -26,30 +24,6 @@ pub(crate) fn node(url: &str) -> RedisLockProvider {
 
 pub(crate) fn config() -> LockConfiguration {
     LockConfiguration::new("a", "10m").expect("a legal configuration")
-}
-
-pub(crate) async fn held(node: &RedisLockProvider) -> Lock {
-    let lock = node.try_lock(config()).await.expect("the server answers");
-    lock.expect("the lock is free")
-}
-
-pub(crate) async fn is_free(node: &RedisLockProvider) -> bool {
-    match node.try_lock(config()).await.expect("the server answers") {
-        Some(lock) => {
-            let unlocked = lock.unlock().await.expect("the server answers");
-            unlocked == Ownership::Ours
-        }
-        None => false,
-    }
-}
-
-/// The lock becomes free: what nobody holds is given back in the background.
-pub(crate) async fn must_become_free(node: &RedisLockProvider) {
-    let limit = Instant::now() + Duration::from_secs(20);
-    while !is_free(node).await {
-        assert!(Instant::now() < limit, "an orphan lock stays");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Asks until there is an answer, as a scheduler does. All errors are transient.
@@ -84,15 +58,6 @@ pub(crate) async fn error_of(node: &RedisLockProvider, config: LockConfiguration
         }
     }
     panic!("no new connection says what is wrong");
-}
-
-/// Whose the lease was, as an extension tells.
-pub(crate) async fn extended(lock: &mut Lock) -> Ownership {
-    match lock.extend("10m", "0s").await {
-        Ok(()) => Ownership::Ours,
-        Err(lost) if lost.kind() == ErrorKind::Lost => Ownership::Lost,
-        Err(error) => panic!("an extension must be made or lost: {error:?}"),
-    }
 }
 
 pub(crate) async fn ask(server: &Redis, command: &[&str]) -> String {

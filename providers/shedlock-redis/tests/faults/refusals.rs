@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockProviderExt as _, Ownership};
+use shedlock_testkit::requests::is_free;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Redis;
 
-use super::{FENCE, KEY, ask, config, error, is_free, must_be_set, node};
+use super::{FENCE, KEY, ask, config, error, must_be_set, node};
 
 #[tokio::test]
 async fn a_login_that_is_refused_says_so() {
     let server = server_or_skip!(Redis::start().await);
     let node = node(&server.url());
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     must_be_set(&server, "requirepass", "s3cret").await;
-    assert!(is_free(&node).await, "who is in stays in");
+    assert!(is_free(&node, "a").await, "who is in stays in");
     ask(
         &server,
         &["-a", "s3cret", "CLIENT", "KILL", "TYPE", "normal"],
@@ -28,7 +29,7 @@ async fn a_login_that_is_refused_says_so() {
         "{refused}"
     );
     let with_password = server.url().replace("redis://", "redis://:s3cret@");
-    assert!(is_free(&self::node(&with_password)).await);
+    assert!(is_free(&self::node(&with_password), "a").await);
 }
 
 /// The rights in the error and in the README are enough, and each of them is needed.

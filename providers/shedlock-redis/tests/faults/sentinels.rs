@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, Ownership};
-use shedlock_testkit::requests::PATIENCE;
+use shedlock_testkit::requests::{PATIENCE, extended, is_free, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::RedisSentinels;
 
-use super::{KEY, ask, config, extended, held, is_free, node, until_answered, until_replicated};
+use super::{KEY, ask, config, node, until_answered, until_replicated};
 
 /// A lock that the replica had received is kept, whether the primary was killed or stands still.
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn a_failover_keeps_what_the_replica_had_received() {
         let watched = server_or_skip!(RedisSentinels::start().await);
         let (one, two) = (node(&watched.url()), node(&watched.url()));
         let (primary, replica) = (watched.primary(), watched.replica());
-        let mut lock = held(&one).await;
+        let mut lock = taken(&one, "a").await;
         until_replicated(primary).await;
         if stands_still {
             primary.pause().await.expect("the server runs");
@@ -65,7 +65,7 @@ async fn a_failover_loses_what_the_replica_had_not_received() {
     let (one, two) = (node(&watched.url()), node(&watched.url()));
     let (primary, replica) = (watched.primary(), watched.replica());
     let token = {
-        let earlier = held(&one).await;
+        let earlier = taken(&one, "a").await;
         let token = earlier.fencing_token();
         assert_eq!(
             earlier.unlock().await.expect("is answered"),
@@ -77,7 +77,7 @@ async fn a_failover_loses_what_the_replica_had_not_received() {
     // The replica hears nothing of the lock.
     replica.pause().await.expect("the server runs");
     ask(primary, &["CLIENT", "KILL", "TYPE", "replica"]).await;
-    let mut lock = held(&one).await;
+    let mut lock = taken(&one, "a").await;
     primary.kill().await.expect("the server runs");
     replica.resume().await.expect("the server runs");
     let next = until_answered(&two, &config())
@@ -100,17 +100,17 @@ async fn sentinels_that_are_away_or_stand_still_hinder_nobody() {
     first.kill().await.expect("the sentinel runs");
     second.pause().await.expect("the sentinel runs");
     let start = Instant::now();
-    assert!(is_free(&node(&watched.url())).await);
+    assert!(is_free(&node(&watched.url()), "a").await);
     assert!(
         start.elapsed() < Duration::from_secs(4),
         "{:?}",
         start.elapsed()
     );
     let connected = node(&watched.url());
-    assert!(is_free(&connected).await);
+    assert!(is_free(&connected, "a").await);
     // Without any, a connection that is there goes on, and no other can be opened.
     third.kill().await.expect("the sentinel runs");
-    assert!(is_free(&connected).await);
+    assert!(is_free(&connected, "a").await);
     second.kill().await.expect("the sentinel runs");
     let error = super::error(&node(&watched.url())).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");

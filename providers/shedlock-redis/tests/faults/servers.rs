@@ -4,19 +4,18 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Ownership, SkipReason};
 use shedlock_testkit::proxy::Ending;
+use shedlock_testkit::requests::{extended, is_free, taken, until_free};
 use shedlock_testkit::servers::Redis;
 use shedlock_testkit::{Proxy, server_or_skip};
 
-use super::{
-    KEY, ask, config, error, extended, held, is_free, must_be_set, must_become_free, node,
-};
+use super::{KEY, ask, config, error, must_be_set, node};
 
 #[tokio::test]
 async fn a_killed_server_keeps_locks_with_an_append_only_file_alone() {
     for (appendonly, keeps) in [("yes", true), ("no", false)] {
         let server = server_or_skip!(Redis::start_with(&["--appendonly", appendonly]).await);
         let (one, two) = (node(&server.url()), node(&server.url()));
-        let mut lock = held(&one).await;
+        let mut lock = taken(&one, "a").await;
         let token = lock.fencing_token();
         server.kill().await.expect("the server runs");
         let away = error(&two).await;
@@ -25,14 +24,17 @@ async fn a_killed_server_keeps_locks_with_an_append_only_file_alone() {
         // Over a connection that died, and to a server that does not know the script.
         let kept = extended(&mut lock).await;
         assert_eq!(kept == Ownership::Ours, keeps, "{appendonly}");
-        assert_eq!(is_free(&two).await, !keeps, "{appendonly}");
+        assert_eq!(is_free(&two, "a").await, !keeps, "{appendonly}");
         if keeps {
             assert_eq!(
                 lock.unlock().await.expect("the server answers"),
                 Ownership::Ours
             );
         }
-        assert!(held(&two).await.fencing_token() > token, "{appendonly}");
+        assert!(
+            taken(&two, "a").await.fencing_token() > token,
+            "{appendonly}"
+        );
     }
 }
 
@@ -40,7 +42,7 @@ async fn a_killed_server_keeps_locks_with_an_append_only_file_alone() {
 async fn a_server_that_stands_still_is_a_timeout_and_what_it_granted_is_given_back() {
     let server = server_or_skip!(Redis::start().await);
     let node = node(&server.url());
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     server.pause().await.expect("the server runs");
     let began = Instant::now();
     let impatient = config().with_timeout("600ms").expect("a legal time limit");
@@ -53,7 +55,7 @@ async fn a_server_that_stands_still_is_a_timeout_and_what_it_granted_is_given_ba
     );
     server.resume().await.expect("the server runs");
     // Both requests may be carried out now; the runtime looks for what they were granted.
-    must_become_free(&node).await;
+    until_free(&node, "a").await;
 }
 
 #[tokio::test]
@@ -77,7 +79,7 @@ async fn a_replica_is_read_only_and_its_primary_is_found_again() {
     assert_eq!(checked.kind(), ErrorKind::ReadOnly);
     // The address leads to the primary now; the connection that is there does not.
     proxy.lead_to(primary.address());
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     // A replica without its primary that does not answer either.
     proxy.lead_to(replica.address());
     proxy.end_connections(Ending::Close);
@@ -99,14 +101,14 @@ async fn a_replica_is_read_only_and_its_primary_is_found_again() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(ask(&replica, &["REPLICAOF", "NO", "ONE"]).await, "OK");
-    assert!(is_free(&node).await, "the promoted one serves");
+    assert!(is_free(&node, "a").await, "the promoted one serves");
 }
 
 #[tokio::test]
 async fn a_server_without_memory_takes_no_lock_and_serves_those_that_are_there() {
     let server = server_or_skip!(Redis::start().await);
     let node = node(&server.url());
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, "a").await;
     let chain = LockConfiguration::new("chain", "10m").and_then(|it| it.with_step(1));
     let chain = chain.expect("a legal configuration");
     let step = node.try_lock(chain.clone()).await;
@@ -142,7 +144,7 @@ async fn eviction_takes_a_lock_away_and_is_warned_of() {
         "{report:?}"
     );
     assert_eq!(report.warnings(), [""; 0]);
-    let mut lock = held(&node).await;
+    let mut lock = taken(&node, "a").await;
     must_be_set(&server, "maxmemory-policy", "volatile-ttl").await;
     let report = node.check_store().await.expect("the server answers");
     assert!(
@@ -159,14 +161,14 @@ async fn eviction_takes_a_lock_away_and_is_warned_of() {
         "the server has evicted the lock"
     );
     assert_eq!(extended(&mut lock).await, Ownership::Lost);
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
 }
 
 #[tokio::test]
 async fn a_server_that_loads_or_is_busy_is_unavailable() {
     let server = server_or_skip!(Redis::start_with(&["--enable-debug-command", "yes"]).await);
     let node = node(&server.url());
-    assert!(is_free(&node).await);
+    assert!(is_free(&node, "a").await);
     // Each key takes 1 ms to load.
     ask(&server, &["DEBUG", "POPULATE", "2000", "x"]).await;
     ask(
@@ -199,7 +201,7 @@ async fn a_server_that_loads_or_is_busy_is_unavailable() {
     assert_eq!(loading.kind(), ErrorKind::Unavailable, "{loading:?}");
     assert!(loading.to_string().contains("loading"), "{loading}");
     reload.await.expect("no panic");
-    must_become_free(&node).await;
+    until_free(&node, "a").await;
 
     must_be_set(&server, "busy-reply-threshold", "1").await;
     let script = {
@@ -216,5 +218,5 @@ async fn a_server_that_loads_or_is_busy_is_unavailable() {
     assert!(busy.to_string().contains("SCRIPT KILL"), "{busy}");
     assert_eq!(ask(&server, &["SCRIPT", "KILL"]).await, "OK");
     script.await.expect("no panic");
-    must_become_free(&node).await;
+    until_free(&node, "a").await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockProvider as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, request};
+use shedlock_testkit::requests::{config, problem, request, taken};
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_testkit::{Proxy, server_or_skip};
 use shedlock_zookeeper::ZooKeeperLockProvider;
@@ -12,7 +12,6 @@ use shedlock_zookeeper::zookeeper_client::{Client, Connector};
 use tokio::time::sleep;
 
 use super::place::Place;
-use super::{problem, taken};
 
 /// The text of a record, which only writes have on their way to the server.
 const WRITE: &str = "lockedBy";
@@ -88,7 +87,7 @@ async fn an_expired_session_of_a_client_is_told_with_the_remedy() {
     let provider = provider.path(&place.path).build().expect("valid");
     drop(taken(&provider, "warm").await);
     let_sessions_expire(&proxy).await;
-    let error = problem(&provider).await;
+    let error = problem(&provider, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let remedy = error.remedy().unwrap_or_default();
     assert!(remedy.contains("opens new sessions"), "{error:?}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockAdmin as _, Ownership};
+use shedlock_testkit::requests::{problem, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_zookeeper::ZooKeeperLockProvider;
@@ -10,7 +11,6 @@ use shedlock_zookeeper::zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode
 use tokio::time::sleep;
 
 use super::place::{OPEN, Place};
-use super::{problem, taken};
 
 #[tokio::test]
 async fn a_tree_that_is_deleted_under_a_held_lock_is_made_anew() {
@@ -79,11 +79,11 @@ async fn a_right_that_is_missing_is_named() {
     let place = Place::new(server).await;
     let reader = granted(server, &place.path, Permission::READ).await;
     assert_eq!(reader.list().await.expect("may be read"), []);
-    let error = problem(&reader).await;
+    let error = problem(&reader, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Permission);
     let right = format!("CREATE below `{}", place.path);
     assert!(error.to_string().contains(&right), "{error}");
-    let stranger = problem(&place.provider()).await;
+    let stranger = problem(&place.provider(), "mail").await;
     assert_eq!(stranger.kind(), ErrorKind::Permission);
 }
 
@@ -92,7 +92,7 @@ async fn an_acl_that_cannot_be_is_told() {
     let place = Place::new(server_or_skip!(ZooKeeper::shared().await)).await;
     // Nobody has logged in.
     let acl = [Acl::new(Permission::ALL, AuthId::authed())];
-    let error = problem(&place.builder().acl(acl).build().expect("valid")).await;
+    let error = problem(&place.builder().acl(acl).build().expect("valid"), "mail").await;
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("the ACL"), "{error}");
 }
@@ -121,7 +121,7 @@ async fn a_quota_that_is_full_is_an_error_and_no_refusal() {
         let made = place.client.create(&path, data.as_bytes(), &OPEN).await;
         made.expect("can be created");
     }
-    let error = problem(&provider).await;
+    let error = problem(&provider, "mail").await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("quota"), "{error}");
     // What is there can still be released.

@@ -3,13 +3,12 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{Acquisition, LockProviderExt as _};
-use shedlock_testkit::requests::{ask, config, until};
+use shedlock_testkit::requests::{ask, config, problem, taken, until, until_answered};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{ZooKeeper, ZooKeeperEnsemble};
 use shedlock_zookeeper::ZooKeeperLockProvider;
 
 use super::place::Place;
-use super::{problem, taken, until_answered};
 
 #[tokio::test]
 async fn held_locks_outlive_a_kill_of_the_server() {
@@ -19,14 +18,16 @@ async fn held_locks_outlive_a_kill_of_the_server() {
     let lock = taken(&one, "mail").await;
     let token = lock.fencing_token();
     server.kill().await.expect("signals can be sent");
-    assert!(problem(&other).await.is_transient());
+    assert!(problem(&other, "mail").await.is_transient());
     server.restart().await.expect("it comes back");
     assert!(
-        until_answered(&other, "mail").await.is_none(),
+        until_answered(&other, config("mail")).await.is_none(),
         "the lock is held"
     );
     lock.unlock().await.expect("ZooKeeper is back");
-    let next = until_answered(&other, "mail").await.expect("was released");
+    let next = until_answered(&other, config("mail"))
+        .await
+        .expect("was released");
     assert!(next.fencing_token() > token);
 }
 
@@ -47,7 +48,7 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
         start.elapsed()
     );
     server.resume().await.expect("signals can be sent");
-    assert!(until_answered(&provider, "other").await.is_some());
+    assert!(until_answered(&provider, config("other")).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,7 +56,9 @@ async fn an_ensemble_goes_on_without_its_leader() {
     let ensemble = server_or_skip!(ZooKeeperEnsemble::start().await);
     let provider = ZooKeeperLockProvider::builder_from_url(&ensemble.url());
     let provider = provider.build().expect("valid");
-    let lock = until_answered(&provider, "mail").await.expect("is free");
+    let lock = until_answered(&provider, config("mail"))
+        .await
+        .expect("is free");
     let token = lock.fencing_token();
     let mut leader = None;
     for server in ensemble.servers() {
@@ -69,12 +72,14 @@ async fn an_ensemble_goes_on_without_its_leader() {
     let other = ZooKeeperLockProvider::builder_from_url(&ensemble.url());
     let other = other.build().expect("valid");
     assert!(
-        until_answered(&other, "mail").await.is_none(),
+        until_answered(&other, config("mail")).await.is_none(),
         "the lock is held"
     );
-    drop(until_answered(&provider, "probe").await);
+    drop(until_answered(&provider, config("probe")).await);
     lock.unlock().await.expect("two of three are enough");
-    let next = until_answered(&other, "mail").await.expect("was released");
+    let next = until_answered(&other, config("mail"))
+        .await
+        .expect("was released");
     assert!(next.fencing_token() > token);
 
     // One of three is not enough, and says so.
@@ -89,8 +94,8 @@ async fn an_ensemble_goes_on_without_its_leader() {
 
     // The old leader comes back, and learns what it has missed.
     leader.restart().await.expect("it comes back");
-    assert!(until_answered(&provider, "mail").await.is_none());
-    assert!(until_answered(&other, "more").await.is_some());
+    assert!(until_answered(&provider, config("mail")).await.is_none());
+    assert!(until_answered(&other, config("more")).await.is_some());
     next.unlock().await.expect("two of three are enough");
 }
 
