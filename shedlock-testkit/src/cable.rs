@@ -13,12 +13,12 @@
 //! use shedlock_testkit::{Cable, server_or_skip};
 //!
 //! # async fn test() {
-//! let cable = server_or_skip!(Cable::lay().await);
-//! let listen = format!("listen_addresses=127.0.0.1,{}", cable.near());
+//! let cable = server_or_skip!(Cable::create().await);
+//! let listen = format!("listen_addresses=127.0.0.1,{}", cable.near_address());
 //! let server = server_or_skip!(Postgres::start_with(&["-c", &listen]).await);
-//! // Start a node with `Reexec::behind(&cable)`; it reaches the server at `cable.near()`.
+//! // Start a node with `Reexec::behind(&cable)`; it reaches the server at `cable.near_address()`.
 //! cable.cut(Direction::Both).await;
-//! cable.mend().await;
+//! cable.restore().await;
 //! # }
 //! ```
 
@@ -51,10 +51,10 @@ const FAR_END: &str = "cable";
 /// use shedlock_testkit::{Cable, server_or_skip};
 ///
 /// # async fn test() {
-/// let cable = server_or_skip!(Cable::lay().await);
+/// let cable = server_or_skip!(Cable::create().await);
 /// // Requests arrive, and replies do not.
 /// cable.cut(Direction::ToClient).await;
-/// cable.mend().await;
+/// cable.restore().await;
 /// # }
 /// ```
 #[derive(Debug)]
@@ -74,12 +74,15 @@ impl Cable {
     /// # Panics
     ///
     /// If the cable was created but cannot be configured.
-    pub async fn lay() -> Result<Self, Unavailable> {
+    pub async fn create() -> Result<Self, Unavailable> {
         let keeper = keep_a_namespace().await?;
         let number = join(&keeper).await?;
         let cable = Self { number, keeper };
-        let near = (format!("{}/30", cable.near()), cable.near_end());
-        let far = format!("{}/30", cable.far());
+        let near = (
+            format!("{}/30", cable.near_address()),
+            cable.near_interface(),
+        );
+        let far = format!("{}/30", cable.far_address());
         must(&["ip", "address", "add", &near.0, "dev", &near.1]).await;
         must(&["ip", "link", "set", &near.1, "up"]).await;
         cable
@@ -92,13 +95,13 @@ impl Cable {
 
     /// The address of this machine on the cable. Processes behind the cable reach a server that listens on this address.
     #[must_use]
-    pub fn near(&self) -> Ipv4Addr {
+    pub fn near_address(&self) -> Ipv4Addr {
         self.address(1)
     }
 
     /// The address of the processes behind the cable.
     #[must_use]
-    pub fn far(&self) -> Ipv4Addr {
+    pub fn far_address(&self) -> Ipv4Addr {
         self.address(2)
     }
 
@@ -111,12 +114,12 @@ impl Cable {
         let frames_to = |address: Ipv4Addr| address.to_string();
         let misdirect = ["ip", "neighbour", "replace"];
         if way.includes(Direction::ToClient) {
-            let (far, end) = (frames_to(self.far()), self.near_end());
+            let (far, end) = (frames_to(self.far_address()), self.near_interface());
             let whom = [&*far, "lladdr", NOBODY, "dev", &end, "nud", "permanent"];
             must(&[&misdirect[..], &whom[..]].concat()).await;
         }
         if way.includes(Direction::ToServer) {
-            let near = frames_to(self.near());
+            let near = frames_to(self.near_address());
             let whom = [&*near, "lladdr", NOBODY, "dev", FAR_END, "nud", "permanent"];
             self.behind(&[&misdirect[..], &whom[..]].concat()).await;
         }
@@ -127,15 +130,15 @@ impl Cable {
     /// # Panics
     ///
     /// If the machine refuses the command.
-    pub async fn mend(&self) {
+    pub async fn restore(&self) {
         let forget = ["ip", "-4", "neighbour", "flush", "nud", "permanent", "dev"];
-        must(&[&forget[..], &[&self.near_end()]].concat()).await;
+        must(&[&forget[..], &[&self.near_interface()]].concat()).await;
         self.behind(&[&forget[..], &[FAR_END]].concat()).await;
     }
 
     /// The name of this machine's interface on the cable, as `ip link` shows the name.
     #[must_use]
-    pub fn near_end(&self) -> String {
+    pub fn near_interface(&self) -> String {
         end_name(self.number)
     }
 
@@ -225,14 +228,14 @@ fn end_name(number: u32) -> String {
 fn missing(program: &str, error: &io::Error) -> Unavailable {
     if cfg!(target_os = "linux") {
         let reason = format!("failed to start `{program}`: {error}");
-        Unavailable::obtainable("iproute2", reason, "apt-get install -y iproute2 util-linux")
+        Unavailable::installable("iproute2", reason, "apt-get install -y iproute2 util-linux")
     } else {
         forbidden("only Linux has them".to_owned())
     }
 }
 
 fn forbidden(reason: String) -> Unavailable {
-    Unavailable::rare("network namespaces", reason, "run the tests as root")
+    Unavailable::manual("network namespaces", reason, "run the tests as root")
 }
 
 async fn must(command: &[&str]) {

@@ -79,7 +79,7 @@ mod wrong_clock;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-pub use self::harness::{Broken, Disturbance, Harness, IntoHarness, Peek, Stored};
+pub use self::harness::{Broken, Harness, IntoHarness, Peek, StoreFault, Stored};
 pub use self::subject::Subject;
 pub use self::wrong_clock::WrongClock;
 

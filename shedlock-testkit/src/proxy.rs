@@ -1,4 +1,4 @@
-//! A TCP proxy on loopback that disturbs the traffic between a client and its server when the test says so.
+//! A TCP proxy on loopback that injects faults into the traffic between a client and its server when the test says so.
 //!
 //! A client connects to the proxy, and the proxy connects to the server. A [`Rule`] says what the proxy does with the bytes between them.
 //! The test can change the rule at any time ([`Proxy::set`]), or name a message of the client that changes the rule ([`Proxy::on`]).
@@ -47,7 +47,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use self::shared::{Farewell, Shared, Sleep};
+use self::shared::{Closing, Shared, Sleep};
 
 pub use self::counters::{ConnectionCounters, Counters};
 pub use self::late::LateRequest;
@@ -140,38 +140,37 @@ impl Proxy {
         self.end(ending.into());
     }
 
-    /// Sends `last_words` to the client of each open connection and closes the connection, as a server does that announces its shutdown.
-    pub fn take_leave(&self, last_words: &[u8]) {
-        self.end(Farewell {
+    /// Sends `message` to the client of each open connection and closes the connection, as a server does that announces its shutdown.
+    pub fn send_and_close(&self, message: &[u8]) {
+        self.end(Closing {
             ending: Ending::Close,
-            last_words: last_words.into(),
+            last_message: message.into(),
         });
     }
 
-    fn end(&self, farewell: Farewell) {
+    fn end(&self, closing: Closing) {
         self.shared.state.send_modify(|state| {
             state.generation += 1;
-            state.farewell = farewell;
+            state.closing = closing;
         });
     }
 
-    /// Makes the proxy forget all open connections, as a network device does that has lost its table of connections: whatever is sent on
-    /// the open connections is lost, under every rule. Neither end learns of this, not even when the other end closes. New connections
-    /// work.
-    pub fn forget(&self) {
-        self.shared.state.send_modify(|state| state.forgotten += 1);
+    /// Discards from now on whatever is sent on the connections that are open now, under every rule, as a network device does that has lost
+    /// its table of connections. Neither end is notified, not even when the other end closes. New connections work.
+    pub fn blackhole_connections(&self) {
+        self.shared.state.send_modify(|state| state.blackholed += 1);
     }
 
     /// Connects new connections to the server at this address, as after a failover. Open connections stay with their server.
-    pub fn lead_to(&self, upstream: SocketAddr) {
+    pub fn set_upstream(&self, upstream: SocketAddr) {
         self.shared
             .state
             .send_modify(|state| state.upstream = upstream);
     }
 
-    /// Simulates a server that sleeps until a client connects. The first new connection wakes the server, and new connections are delayed
-    /// until `wakes_in` has passed since then. Open connections are not affected.
-    pub fn sleep(&self, wakes_in: Duration) {
+    /// Simulates a suspended server that resumes when a client connects. The first new connection wakes the server, and new connections are
+    /// delayed until `wakes_in` has passed since then. Open connections are not affected.
+    pub fn suspend_server(&self, wakes_in: Duration) {
         let sleep = Sleep::Asleep { wakes_in };
         self.shared.state.send_modify(|state| state.sleep = sleep);
     }

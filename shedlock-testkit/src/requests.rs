@@ -9,7 +9,7 @@ use shedlock_runtime::{
 };
 
 /// The longest time that a test waits for something.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The time limit of one request.
 pub const LIMIT: Duration = Duration::from_secs(5);
 /// What [`once`] returns for a lock that works.
@@ -19,13 +19,13 @@ pub const WORKS: &str = "granted, then Ours";
 ///
 /// # Panics
 ///
-/// After [`PATIENCE`].
+/// After [`TEST_TIMEOUT`].
 ///
 /// # Cancel safety
 ///
 /// As `test`.
 pub async fn in_time<T>(test: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, test)
+    tokio::time::timeout(TEST_TIMEOUT, test)
         .await
         .expect("it takes no longer than the longest wait of a test")
 }
@@ -34,7 +34,7 @@ pub async fn in_time<T>(test: impl Future<Output = T>) -> T {
 ///
 /// # Panics
 ///
-/// After a quarter of [`PATIENCE`], with `what`.
+/// After a quarter of [`TEST_TIMEOUT`], with `what`.
 ///
 /// # Cancel safety
 ///
@@ -45,7 +45,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let waited = tokio::time::timeout(PATIENCE / 4, holds).await;
+    let waited = tokio::time::timeout(TEST_TIMEOUT / 4, holds).await;
     assert!(waited.is_ok(), "it is not so after a while: {what}");
 }
 
@@ -133,7 +133,7 @@ pub async fn refused(provider: &impl LockProvider, name: &str) -> Refusal {
 ///
 /// # Panics
 ///
-/// After [`PATIENCE`].
+/// After [`TEST_TIMEOUT`].
 ///
 /// # Cancel safety
 ///
@@ -216,7 +216,7 @@ pub async fn until_free<P: LockProvider + Clone>(provider: &P, name: &str) {
 ///
 /// # Panics
 ///
-/// After [`PATIENCE`], with the last error.
+/// After [`TEST_TIMEOUT`], with the last error.
 ///
 /// # Cancel safety
 ///
@@ -229,7 +229,7 @@ pub async fn until_answered<P: LockProvider + Clone>(
     loop {
         match provider.try_lock(config.clone()).await {
             Ok(answer) => return answer,
-            Err(error) => assert!(start.elapsed() < PATIENCE, "{error:?}"),
+            Err(error) => assert!(start.elapsed() < TEST_TIMEOUT, "{error:?}"),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

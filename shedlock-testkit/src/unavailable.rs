@@ -10,7 +10,7 @@ use std::fmt;
 /// ```
 /// use shedlock_testkit::Unavailable;
 ///
-/// let missing = Unavailable::obtainable("Redis", "there is no `redis-server`".to_owned(), "apt-get install -y redis-server");
+/// let missing = Unavailable::installable("Redis", "there is no `redis-server`".to_owned(), "apt-get install -y redis-server");
 /// assert_eq!(
 ///     missing.to_string(),
 ///     "Redis cannot be started: there is no `redis-server`; install it with `apt-get install -y redis-server`"
@@ -23,32 +23,32 @@ pub struct Unavailable {
     pub server: &'static str,
     /// The missing program or library, or what went wrong.
     pub reason: String,
-    /// If the server is `obtainable`, the exact command that installs it on Debian. Otherwise a sentence that says how to get it.
+    /// If the server is `installable`, the exact command that installs it on Debian. Otherwise a sentence that says how to get it.
     pub install: &'static str,
     /// Whether the one command in `install` is enough. In CI (`CI` is set), a test that needs such a server fails instead of being skipped.
-    pub obtainable: bool,
+    pub installable: bool,
 }
 
 impl Unavailable {
     /// Describes a server that one command installs.
     #[must_use]
-    pub fn obtainable(server: &'static str, reason: String, install: &'static str) -> Self {
+    pub fn installable(server: &'static str, reason: String, install: &'static str) -> Self {
         Self {
             server,
             reason,
             install,
-            obtainable: true,
+            installable: true,
         }
     }
 
     /// Describes a server that needs more than one command. `install` is a sentence that says how to get the server.
     #[must_use]
-    pub fn rare(server: &'static str, reason: String, install: &'static str) -> Self {
+    pub fn manual(server: &'static str, reason: String, install: &'static str) -> Self {
         Self {
             server,
             reason,
             install,
-            obtainable: false,
+            installable: false,
         }
     }
 }
@@ -61,7 +61,7 @@ impl fmt::Display for Unavailable {
             install,
             ..
         } = self;
-        if self.obtainable {
+        if self.installable {
             write!(
                 f,
                 "{server} cannot be started: {reason}; install it with `{install}`"

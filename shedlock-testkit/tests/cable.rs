@@ -79,8 +79,8 @@ impl Near {
 
 #[tokio::test]
 async fn each_direction_is_cut_and_restored() {
-    let cable = server_or_skip!(Cable::lay().await);
-    let near = tokio::net::UdpSocket::bind((cable.near(), 0))
+    let cable = server_or_skip!(Cable::create().await);
+    let near = tokio::net::UdpSocket::bind((cable.near_address(), 0))
         .await
         .unwrap();
     let address = near.local_addr().unwrap().to_string();
@@ -93,14 +93,14 @@ async fn each_direction_is_cut_and_restored() {
         .spawn()
         .unwrap();
     let far = near.until(|_| true).await;
-    assert_eq!(far.ip(), cable.far());
+    assert_eq!(far.ip(), cable.far_address());
     near.0.send_to(b"one", far).await.unwrap();
     near.until(|count| count == 1).await;
 
     cable.cut(Direction::ToServer).await;
     near.until_silent().await;
     near.0.send_to(b"two", far).await.unwrap();
-    cable.mend().await;
+    cable.restore().await;
     near.until(|count| count == 2).await;
 
     cable.cut(Direction::ToClient).await;
@@ -109,14 +109,14 @@ async fn each_direction_is_cut_and_restored() {
     for _ in 0..30 {
         assert_eq!(near.hear().await.unwrap().0, 2);
     }
-    cable.mend().await;
+    cable.restore().await;
     near.0.send_to(b"three", far).await.unwrap();
     near.until(|count| count == 3).await;
 
     cable.cut(Direction::Both).await;
     near.until_silent().await;
     near.0.send_to(b"lost", far).await.unwrap();
-    cable.mend().await;
+    cable.restore().await;
     near.0.send_to(b"four", far).await.unwrap();
     near.until(|count| count == 4).await;
 }
@@ -126,15 +126,15 @@ async fn each_direction_is_cut_and_restored() {
 #[ignore = "runs as the child of another test of this file"]
 async fn somebody_who_is_killed() {
     if std::env::var_os(NEAR).is_some() {
-        let cable = Cable::lay().await.unwrap();
-        println!("\ncable {}", cable.near_end());
+        let cable = Cable::create().await.unwrap();
+        println!("\ncable {}", cable.near_interface());
         std::future::pending::<()>().await;
     }
 }
 
 #[tokio::test]
 async fn a_cable_ends_with_the_process_that_made_it() {
-    drop(server_or_skip!(Cable::lay().await));
+    drop(server_or_skip!(Cable::create().await));
     let mut command = Reexec::new("cable::somebody_who_is_killed")
         .env(NEAR, "")
         .command()
@@ -168,8 +168,8 @@ async fn is_gone_soon(interface: &Path) {
 
 #[tokio::test]
 async fn a_dropped_cable_is_removed() {
-    let cable = server_or_skip!(Cable::lay().await);
-    let interface = Path::new("/sys/class/net").join(cable.near_end());
+    let cable = server_or_skip!(Cable::create().await);
+    let interface = Path::new("/sys/class/net").join(cable.near_interface());
     assert!(interface.exists());
     drop(cable);
     is_gone_soon(&interface).await;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_dynamodb::{DynamoDbLockProvider, DynamoDbLockProviderBuilder};
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait, format_timestamp};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::{Proxy, Unavailable};
 
@@ -132,16 +132,16 @@ impl Harness for Subject {
         node.ensure_schema().await.expect("can be created");
     }
 
-    async fn disturb(&self, disturbance: Disturbance) -> bool {
-        match disturbance {
-            Disturbance::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            Disturbance::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            Disturbance::EndConnections => self.proxy.end_connections(Ending::Reset),
-            Disturbance::Away => {
+    async fn inject(&self, fault: StoreFault) -> bool {
+        match fault {
+            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
+            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
+            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
+            StoreFault::Unreachable => {
                 self.proxy.refuse_connections().await;
                 self.proxy.end_connections(Ending::Close);
             }
-            Disturbance::Restart if self.is_alone => {
+            StoreFault::Restart if self.is_alone => {
                 self.place.server.kill().await;
                 self.place.server.restart().await;
             }
@@ -150,7 +150,7 @@ impl Harness for Subject {
         true
     }
 
-    async fn calm(&self) {
+    async fn end_faults(&self) {
         self.proxy.set(Rule::Pass);
         // What lost replies can never be answered again.
         self.proxy.end_connections(Ending::Close);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shedlock_etcd::{EtcdLockProvider, EtcdLockProviderBuilder, reqwest};
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored, WrongClock};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::Etcd;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -117,16 +117,16 @@ impl Harness for Subject {
         true
     }
 
-    async fn disturb(&self, disturbance: Disturbance) -> bool {
-        match disturbance {
-            Disturbance::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            Disturbance::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            Disturbance::EndConnections => self.proxy.end_connections(Ending::Reset),
-            Disturbance::Away => {
+    async fn inject(&self, fault: StoreFault) -> bool {
+        match fault {
+            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
+            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
+            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
+            StoreFault::Unreachable => {
                 self.proxy.refuse_connections().await;
                 self.proxy.end_connections(Ending::Close);
             }
-            Disturbance::Restart if self.environment == "default" => {
+            StoreFault::Restart if self.environment == "default" => {
                 self.server.kill().await.expect("the server runs");
                 self.server.restart().await.expect("the server comes back");
             }
@@ -135,7 +135,7 @@ impl Harness for Subject {
         true
     }
 
-    async fn calm(&self) {
+    async fn end_faults(&self) {
         self.proxy.set(Rule::Pass);
         // What lost replies can never be answered again.
         self.proxy.end_connections(Ending::Close);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use shedlock_postgres::PostgresLockProvider;
 use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
 use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, WrongClock};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 
 use place::{Place, Table, Via};
@@ -101,17 +101,17 @@ impl Harness for Subject {
         self.place.make(self.table).await;
     }
 
-    async fn disturb(&self, disturbance: Disturbance) -> bool {
+    async fn inject(&self, fault: StoreFault) -> bool {
         if self.via == Via::Client {
             // The program opens another client itself.
             return false;
         }
         let proxy = &self.place.proxy;
-        match disturbance {
-            Disturbance::Stall => proxy.set(Rule::Hold(Direction::Both)),
-            Disturbance::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
-            Disturbance::EndConnections => proxy.end_connections(Ending::Reset),
-            Disturbance::Away => {
+        match fault {
+            StoreFault::Stall => proxy.set(Rule::Hold(Direction::Both)),
+            StoreFault::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
+            StoreFault::EndConnections => proxy.end_connections(Ending::Reset),
+            StoreFault::Unreachable => {
                 proxy.refuse_connections().await;
                 proxy.end_connections(Ending::Close);
             }
@@ -121,7 +121,7 @@ impl Harness for Subject {
         true
     }
 
-    async fn calm(&self) {
+    async fn end_faults(&self) {
         let proxy = &self.place.proxy;
         proxy.set(Rule::Pass);
         // What lost replies can never be answered again.

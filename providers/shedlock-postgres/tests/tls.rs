@@ -51,7 +51,7 @@ impl Encrypted {
             .await;
         if library.trim().is_empty() {
             let reason = "this PostgreSQL was built without TLS".to_owned();
-            return Err(Unavailable::rare(
+            return Err(Unavailable::manual(
                 "PostgreSQL with TLS",
                 reason,
                 "use a build with OpenSSL",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
 use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, WrongClock};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 
 use place::{Place, Table, TestStore, Via, shared};
@@ -97,15 +97,15 @@ impl<DB: TestStore> Harness for Subject<DB> {
         self.place.make(self.table).await;
     }
 
-    async fn disturb(&self, disturbance: Disturbance) -> bool {
+    async fn inject(&self, fault: StoreFault) -> bool {
         let Some(proxy) = &self.place.proxy else {
             return false;
         };
-        match disturbance {
-            Disturbance::Stall => proxy.set(Rule::Hold(Direction::Both)),
-            Disturbance::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
-            Disturbance::EndConnections => proxy.end_connections(Ending::Reset),
-            Disturbance::Away => {
+        match fault {
+            StoreFault::Stall => proxy.set(Rule::Hold(Direction::Both)),
+            StoreFault::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
+            StoreFault::EndConnections => proxy.end_connections(Ending::Reset),
+            StoreFault::Unreachable => {
                 proxy.refuse_connections().await;
                 proxy.end_connections(Ending::Close);
             }
@@ -115,7 +115,7 @@ impl<DB: TestStore> Harness for Subject<DB> {
         true
     }
 
-    async fn calm(&self) {
+    async fn end_faults(&self) {
         if let Some(proxy) = &self.place.proxy {
             proxy.set(Rule::Pass);
             // What lost replies can never be answered again.

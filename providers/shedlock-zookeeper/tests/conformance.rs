@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_testkit::{Proxy, Unavailable};
@@ -132,12 +132,12 @@ impl Harness for Subject {
         self.place.create(lock, &data(yesterday)).await
     }
 
-    async fn disturb(&self, disturbance: Disturbance) -> bool {
-        match disturbance {
-            Disturbance::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            Disturbance::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            Disturbance::EndConnections => self.proxy.end_connections(Ending::Reset),
-            Disturbance::Away => {
+    async fn inject(&self, fault: StoreFault) -> bool {
+        match fault {
+            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
+            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
+            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
+            StoreFault::Unreachable => {
                 self.proxy.refuse_connections().await;
                 self.proxy.end_connections(Ending::Close);
             }
@@ -147,7 +147,7 @@ impl Harness for Subject {
         true
     }
 
-    async fn calm(&self) {
+    async fn end_faults(&self) {
         self.proxy.set(Rule::Pass);
         // What lost replies can never be answered again.
         self.proxy.end_connections(Ending::Close);

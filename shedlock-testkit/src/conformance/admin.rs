@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, EventKind, Fencing, LockError, LockEvent, Owner, SchedulerLock};
 
-use super::harness::Disturbance;
+use super::harness::StoreFault;
 use super::subject::{LONG, Subject, fresh, soon};
 
 /// For a held lock, the store reports the holder's node, the start, the end and the token, and no random part of the owner.
@@ -77,7 +77,7 @@ pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
         return;
     };
     // A store that says nothing shows who asks it.
-    let silent = subject.harness().disturb(Disturbance::Stall).await;
+    let silent = subject.harness().inject(StoreFault::Stall).await;
     let admin = operator.admin();
     let tomorrow = operator.utc() + Duration::from_secs(24 * 60 * 60);
     let long = "x".repeat(admin.info().capabilities().max_name_chars().min(1024) + 1);
@@ -105,7 +105,7 @@ pub async fn a_bad_name_never_reaches_the_store(subject: &Subject) {
         }
     }
     if silent {
-        subject.harness().calm().await;
+        subject.harness().end_faults().await;
     }
 }
 

@@ -11,7 +11,7 @@ use shedlock_runtime::{
 
 use tokio::sync::Notify;
 
-use super::harness::Disturbance;
+use super::harness::StoreFault;
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh, soon};
 
@@ -145,13 +145,13 @@ pub async fn an_acquisition_dropped_anywhere_leaves_nothing(subject: &Subject) {
 pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("silent");
-    if !subject.harness().disturb(Disturbance::Stall).await {
+    if !subject.harness().inject(StoreFault::Stall).await {
         return subject.not_applicable("the harness cannot silence the store");
     }
     let error = must_fail(Arc::clone(one.provider()), &lock).await;
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     assert!(error.is_transient());
-    subject.harness().calm().await;
+    subject.harness().end_faults().await;
     two.seize_when_free(&lock).await;
 }
 
@@ -159,12 +159,12 @@ pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
 pub async fn a_reply_lost_on_the_way_is_no_grant(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("lost-reply");
-    if !subject.harness().disturb(Disturbance::LoseReplies).await {
+    if !subject.harness().inject(StoreFault::LoseReplies).await {
         return subject.not_applicable("the harness cannot lose replies");
     }
     let error = must_fail(Arc::clone(one.provider()), &lock).await;
     assert!(error.kind().is_ambiguous(), "{error:?}");
-    subject.harness().calm().await;
+    subject.harness().end_faults().await;
     two.seize_when_free(&lock).await;
     one.warm_up().await;
 }

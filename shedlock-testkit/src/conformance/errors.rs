@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::{LockingTaskExecutor, Operation};
 
-use super::harness::Disturbance;
+use super::harness::StoreFault;
 use super::subject::{LONG, Subject, config, fresh};
 
 /// Every broken provider of the harness fails with the kind of error and the message that the harness requires.
@@ -66,7 +66,7 @@ pub async fn are_typed_and_helpful(subject: &Subject) {
 pub async fn a_store_that_is_away_is_an_error(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("away");
-    if !subject.harness().disturb(Disturbance::Away).await {
+    if !subject.harness().inject(StoreFault::Unreachable).await {
         return subject.not_applicable("the harness cannot take the store away");
     }
     let executor = LockingTaskExecutor::new(Arc::clone(one.provider()));
@@ -81,7 +81,7 @@ pub async fn a_store_that_is_away_is_an_error(subject: &Subject) {
         .unwrap_or_else(|| panic!("the store is away, and the call did not fail"));
     assert!(error.is_transient(), "it will be back: {error:?}");
     assert!(took < Duration::from_secs(10), "the call took {took:?}");
-    subject.harness().calm().await;
+    subject.harness().end_faults().await;
     one.seize_when_free(&lock).await;
     two.must_be_refused(&lock).await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::Fencing;
 
-use super::harness::Disturbance;
+use super::harness::StoreFault;
 use super::node::Held;
 use super::subject::{LONG, Subject, fresh};
 
@@ -114,7 +114,7 @@ pub async fn survives_a_restart(subject: &Subject) {
         tokens.see(&held);
         one.release(&held).await;
     }
-    if !subject.harness().disturb(Disturbance::Restart).await {
+    if !subject.harness().inject(StoreFault::Restart).await {
         return subject.not_applicable("the harness cannot restart the store");
     }
     let after = subject.node("after").await;

@@ -105,13 +105,13 @@ pub trait Harness: Send + Sync + 'static {
     /// Creates the table, collection or bucket again, as an administrator would, while providers are in use.
     async fn restore_schema(&self) {}
 
-    /// Starts a disturbance, which [`Disturbance`] describes, between all nodes and the store; returns false if the harness cannot do this.
-    async fn disturb(&self, _disturbance: Disturbance) -> bool {
+    /// Starts a [`StoreFault`] between all nodes and the store; returns false if the harness cannot do this.
+    async fn inject(&self, _fault: StoreFault) -> bool {
         false
     }
 
-    /// Ends every disturbance. With a proxy: set `Rule::Pass`, end the connections that lost replies, and accept connections again.
-    async fn calm(&self) {}
+    /// Ends every fault. With a proxy: set `Rule::Pass`, end the connections that lost replies, and accept connections again.
+    async fn end_faults(&self) {}
 
     /// Returns providers that cannot work, each with the error that the provider must return.
     async fn broken(&self) -> Vec<Broken> {
@@ -156,29 +156,29 @@ pub struct Stored {
     pub record: String,
 }
 
-/// A fault between the nodes and the store, started by [`Harness::disturb`]. If the nodes connect through a [`Proxy`](crate::Proxy):
+/// A fault between the nodes and the store, started by [`Harness::inject`]. If the nodes connect through a [`Proxy`](crate::Proxy):
 ///
-/// | Disturbance | How the harness does it |
+/// | StoreFault | How the harness does it |
 /// |---|---|
 /// | `Stall` | `proxy.set(Rule::Hold(Direction::Both))` |
 /// | `LoseReplies` | `proxy.set(Rule::Discard(Direction::ToClient))` |
 /// | `EndConnections` | `proxy.end_connections(Ending::Reset)` |
-/// | `Away` | both `proxy.refuse_connections().await` and `proxy.end_connections(Ending::Close)` |
+/// | `Unreachable` | both `proxy.refuse_connections().await` and `proxy.end_connections(Ending::Close)` |
 /// | `Restart` | kills and starts a server that only this harness uses: `server.kill().await`, `server.restart().await` |
 ///
 /// # Examples
 ///
 /// ```
 /// use shedlock_testkit::Proxy;
-/// use shedlock_testkit::conformance::Disturbance;
+/// use shedlock_testkit::conformance::StoreFault;
 /// use shedlock_testkit::proxy::{Direction, Ending, Rule};
 ///
-/// /// A harness whose nodes connect through a proxy. This example leaves out `Away` and `Restart`.
-/// async fn disturb(proxy: &Proxy, disturbance: Disturbance) -> bool {
-///     match disturbance {
-///         Disturbance::Stall => proxy.set(Rule::Hold(Direction::Both)),
-///         Disturbance::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
-///         Disturbance::EndConnections => proxy.end_connections(Ending::Reset),
+/// /// A harness whose nodes connect through a proxy. This example leaves out `Unreachable` and `Restart`.
+/// async fn inject(proxy: &Proxy, fault: StoreFault) -> bool {
+///     match fault {
+///         StoreFault::Stall => proxy.set(Rule::Hold(Direction::Both)),
+///         StoreFault::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
+///         StoreFault::EndConnections => proxy.end_connections(Ending::Reset),
 ///         _ => return false,
 ///     }
 ///     true
@@ -186,8 +186,8 @@ pub struct Stored {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Disturbance {
-    /// Connections stay open and no bytes pass. What was sent during the disturbance arrives after the disturbance.
+pub enum StoreFault {
+    /// Connections stay open and no bytes pass. What was sent during the fault arrives after the fault.
     Stall,
     /// Requests reach the store, and no reply reaches a node.
     LoseReplies,
@@ -195,8 +195,8 @@ pub enum Disturbance {
     EndConnections,
     /// The store is killed and started again with its data. The call returns when the store is back.
     Restart,
-    /// The store refuses new connections during the disturbance, and the open connections are ended.
-    Away,
+    /// The store refuses new connections during the fault, and the open connections are ended.
+    Unreachable,
 }
 
 /// A provider that cannot work, and the error that the provider must return; see [`Harness::broken`].

@@ -1,10 +1,10 @@
-//! Cases for a store that was disturbed and repaired: the next call works without a restart of the program.
+//! Cases for a store that failed and was repaired: the next call works without a restart of the program.
 
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
 
-use super::harness::Disturbance;
+use super::harness::StoreFault;
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh};
 
@@ -81,7 +81,7 @@ pub async fn ended_connections(subject: &Subject) {
     for _ in 0..3 {
         let lock = fresh("ended");
         let held = one.seize(&lock, LONG).await;
-        if !subject.harness().disturb(Disturbance::EndConnections).await {
+        if !subject.harness().inject(StoreFault::EndConnections).await {
             return subject.not_applicable("the harness cannot end connections");
         }
         two.must_be_refused(&lock).await;
@@ -97,7 +97,7 @@ pub async fn a_restarted_store(subject: &Subject) {
     let lock = fresh("restarted");
     let began = Instant::now();
     let held = one.seize(&lock, LONG).await;
-    if !subject.harness().disturb(Disturbance::Restart).await {
+    if !subject.harness().inject(StoreFault::Restart).await {
         return subject.not_applicable("the harness cannot restart the store");
     }
     assert!(

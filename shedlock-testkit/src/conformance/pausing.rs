@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::{ErrorKind, LockError, LockingTaskExecutor, Outcome, Ownership, SkipReason};
 
-use super::harness::Disturbance;
+use super::harness::StoreFault;
 use super::subject::{LONG, Subject, assert_kept, config, fresh, soon, until};
 
 /// Every node, even a new one, skips a free lock that is paused, and reports the lock as paused.
@@ -229,7 +229,7 @@ pub async fn an_impossible_pause_never_reaches_the_store(subject: &Subject) {
     let lock = fresh("pause-impossible");
     let held = one.seize(&lock, LONG).await;
     // A store that says nothing shows who asks it.
-    let silent = subject.harness().disturb(Disturbance::Stall).await;
+    let silent = subject.harness().inject(StoreFault::Stall).await;
     let year = Duration::from_secs(365 * 24 * 60 * 60);
     let now = operator.utc();
     for end in [now, now - year, UNIX_EPOCH, now + year * 101] {
@@ -242,7 +242,7 @@ pub async fn an_impossible_pause_never_reaches_the_store(subject: &Subject) {
         assert_eq!(error.lock(), Some(lock.as_str()));
     }
     if silent {
-        subject.harness().calm().await;
+        subject.harness().end_faults().await;
     }
     one.extend(&held, LONG).await;
     one.release(&held).await;

@@ -11,7 +11,7 @@ use super::counters::ConnectionCounters;
 use super::late::Late;
 use super::pump::Pump;
 use super::rule::{Direction, Ending};
-use super::shared::{Farewell, Shared};
+use super::shared::{Closing, Shared};
 
 /// How long the proxy tries to send the last words to a client.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -23,8 +23,8 @@ pub(super) struct Talk {
     pub(super) number: usize,
     /// The generation when the connection was made. A later generation ends this connection.
     pub(super) generation: u64,
-    /// The `forgotten` counter when the connection was made. If the counter is greater, this connection is forgotten.
-    pub(super) forgotten: u64,
+    /// The `blackholed` counter when the connection was made. If the counter is greater, this connection is blackholed.
+    pub(super) blackholed: u64,
     /// Whether the server was the last to send.
     pub(super) server_spoke: AtomicBool,
     late: Mutex<Option<Late>>,
@@ -68,7 +68,7 @@ pub(super) async fn carry(shared: Arc<Shared>, mut client: TcpStream) {
         Talk {
             number: open.number,
             generation: state.generation,
-            forgotten: state.forgotten,
+            blackholed: state.blackholed,
             server_spoke: AtomicBool::new(true),
             late: Mutex::new(None),
         }
@@ -80,16 +80,16 @@ pub(super) async fn carry(shared: Arc<Shared>, mut client: TcpStream) {
         way,
     };
     let asleep = tokio::time::sleep_until(shared.wake());
-    let farewell = match pump(Direction::ToServer).unless_ended(asleep).await {
+    let closing = match pump(Direction::ToServer).unless_ended(asleep).await {
         Ok(()) => talk_to_server(&shared, &mut client, pump).await,
-        Err(farewell) => Some(farewell),
+        Err(closing) => Some(closing),
     };
-    let Some(farewell) = farewell else { return };
-    if farewell.ending == Ending::Reset {
+    let Some(closing) = closing else { return };
+    if closing.ending == Ending::Reset {
         let _best_effort = client.set_zero_linger();
-    } else if !farewell.last_words.is_empty() {
+    } else if !closing.last_message.is_empty() {
         let say = async {
-            client.write_all(&farewell.last_words).await?;
+            client.write_all(&closing.last_message).await?;
             client.shutdown().await
         };
         // A client that does not read, or has gone, does not get the last words.
@@ -102,27 +102,27 @@ async fn talk_to_server<'a>(
     shared: &Shared,
     client: &mut TcpStream,
     pump: impl Fn(Direction) -> Pump<'a>,
-) -> Option<Farewell> {
+) -> Option<Closing> {
     let upstream = shared.state.borrow().upstream;
     let Ok(mut server) = TcpStream::connect(upstream).await else {
         return Some(Ending::Reset.into());
     };
     // Without `TCP_NODELAY`, one request could wait for the next, and the proxy would change the traffic that it measures.
     let _best_effort = (client.set_nodelay(true), server.set_nodelay(true));
-    let farewell = {
+    let closing = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let requests = pump(Direction::ToServer).run(from_client, to_server);
         let replies = pump(Direction::ToClient).run(from_server, to_client);
         tokio::try_join!(requests, replies).err()
     };
-    if farewell
+    if closing
         .as_ref()
-        .is_some_and(|farewell| farewell.ending == Ending::Reset)
+        .is_some_and(|closing| closing.ending == Ending::Reset)
     {
         let _best_effort = server.set_zero_linger();
     }
-    farewell
+    closing
 }
 
 /// Counts a connection as open until dropped.

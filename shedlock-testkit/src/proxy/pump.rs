@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::connection::Talk;
 use super::late::Late;
 use super::rule::{Direction, Ending, Rule};
-use super::shared::{Farewell, Shared, State};
+use super::shared::{Closing, Shared, State};
 
 /// The number of equal steps in each second in which a throttled pump passes bytes on.
 const STEPS: u32 = 20;
@@ -31,7 +31,7 @@ impl Pump<'_> {
         mut self,
         mut from: ReadHalf<'_>,
         mut to: WriteHalf<'_>,
-    ) -> Result<(), Farewell> {
+    ) -> Result<(), Closing> {
         let mut buffer = vec![0; 64 * 1024];
         // The end of the data before the current piece, as much as a trigger may need.
         let mut before = Vec::new();
@@ -62,7 +62,7 @@ impl Pump<'_> {
     }
 
     /// Applies the current rule to `piece`. An empty piece means that the sender has closed its side.
-    async fn treat(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Farewell> {
+    async fn treat(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Closing> {
         loop {
             let rule = self.state.borrow_and_update().rule;
             match rule {
@@ -92,7 +92,7 @@ impl Pump<'_> {
         clippy::unnecessary_wraps,
         reason = "what may be done with a piece may end the connection"
     )]
-    fn discard(&self, piece: &[u8]) -> Result<(), Farewell> {
+    fn discard(&self, piece: &[u8]) -> Result<(), Closing> {
         let discarded = piece.len() as u64;
         self.shared
             .counters
@@ -100,8 +100,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    async fn pass_on(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Farewell> {
-        // The piece may have waited, and the connection may have been forgotten in the meantime.
+    async fn pass_on(&mut self, piece: &[u8], to: &mut WriteHalf<'_>) -> Result<(), Closing> {
+        // The piece may have waited, and the connection may have been blackholed in the meantime.
         if self.is_forgotten() {
             return self.discard(piece);
         }
@@ -124,7 +124,7 @@ impl Pump<'_> {
         piece: &[u8],
         to: &mut WriteHalf<'_>,
         rate: u32,
-    ) -> Result<(), Farewell> {
+    ) -> Result<(), Closing> {
         let step = (rate / STEPS).max(1);
         for part in piece.chunks(step as usize) {
             let pause = Duration::from_secs(1) * step / rate.max(1);
@@ -207,7 +207,7 @@ impl Pump<'_> {
         found.map(|found| awaited.remove(found).1)
     }
 
-    async fn hold_back(&mut self, late: Late) -> Result<(), Farewell> {
+    async fn hold_back(&mut self, late: Late) -> Result<(), Closing> {
         let released = late.hold_back();
         self.talk.keep(late);
         self.unless_ended(released).await
@@ -219,27 +219,27 @@ impl Pump<'_> {
     }
 
     fn is_forgotten(&self) -> bool {
-        self.state.borrow().forgotten != self.talk.forgotten
+        self.state.borrow().blackholed != self.talk.blackholed
     }
 
     /// Returns the order to end this connection, if there is one.
-    fn ended(&self) -> Option<Farewell> {
+    fn ended(&self) -> Option<Closing> {
         let state = self.state.borrow();
         match state.rule {
             Rule::End(ending) => Some(ending.into()),
-            _ if state.generation != self.talk.generation => Some(state.farewell.clone()),
+            _ if state.generation != self.talk.generation => Some(state.closing.clone()),
             _ => None,
         }
     }
 
-    async fn changed(&mut self) -> Result<(), Farewell> {
+    async fn changed(&mut self) -> Result<(), Closing> {
         // The sender lives as long as `shared`, which we borrow.
         let _never_closed = self.state.changed().await;
         self.ended().map_or(Ok(()), Err)
     }
 
     /// Waits, and returns whether the rule has changed.
-    async fn rule_changed_within(&mut self, time: Duration) -> Result<bool, Farewell> {
+    async fn rule_changed_within(&mut self, time: Duration) -> Result<bool, Closing> {
         let rule = self.state.borrow().rule;
         let change = async {
             loop {
@@ -258,7 +258,7 @@ impl Pump<'_> {
     pub(super) async fn unless_ended<T>(
         &mut self,
         work: impl Future<Output = T>,
-    ) -> Result<T, Farewell> {
+    ) -> Result<T, Closing> {
         let mut state = self.state.clone();
         let generation = self.talk.generation;
         let ended = async {

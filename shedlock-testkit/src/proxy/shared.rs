@@ -30,8 +30,8 @@ impl Shared {
                 upstream,
                 sleep: Sleep::Awake,
                 generation: 0,
-                farewell: Ending::Close.into(),
-                forgotten: 0,
+                closing: Ending::Close.into(),
+                blackholed: 0,
             }),
             counters: watch::Sender::new(Counters::default()),
             connections: Mutex::default(),
@@ -72,23 +72,23 @@ pub(super) struct State {
     pub(super) sleep: Sleep,
     /// Incremented by each order to end all open connections.
     pub(super) generation: u64,
-    pub(super) farewell: Farewell,
-    /// Incremented by each order to forget all open connections.
-    pub(super) forgotten: u64,
+    pub(super) closing: Closing,
+    /// Incremented by each order to blackhole all open connections.
+    pub(super) blackholed: u64,
 }
 
 /// How a connection ends, and the last bytes that the client receives.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Farewell {
+pub(super) struct Closing {
     pub(super) ending: Ending,
-    pub(super) last_words: Arc<[u8]>,
+    pub(super) last_message: Arc<[u8]>,
 }
 
-impl From<Ending> for Farewell {
+impl From<Ending> for Closing {
     fn from(ending: Ending) -> Self {
         Self {
             ending,
-            last_words: Arc::default(),
+            last_message: Arc::default(),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Kind for AzuriteKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, _site: &Site) -> io::Result<()> {
@@ -73,7 +73,7 @@ impl Kind for AzuriteKind {
         answer.is_ok_and(|answer| answer.status == 200 && answer.text.contains("Azurite-Blob"))
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ impl Kind for DynoxideKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::rare(Self::NAME, reason, INSTALL_DYNOXIDE)
+        Unavailable::manual(Self::NAME, reason, INSTALL_DYNOXIDE)
     }
 
     fn initialize(&self, _site: &Site) -> io::Result<()> {
@@ -67,7 +67,7 @@ impl Kind for DynoxideKind {
         lists_tables(site).unwrap_or(false)
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }
@@ -92,7 +92,7 @@ impl Kind for DynaliteKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL_DYNALITE)
+        Unavailable::installable(Self::NAME, reason, INSTALL_DYNALITE)
     }
 
     fn initialize(&self, _site: &Site) -> io::Result<()> {
@@ -114,7 +114,7 @@ impl Kind for DynaliteKind {
         lists_tables(site).unwrap_or(false)
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

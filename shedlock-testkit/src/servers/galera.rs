@@ -106,7 +106,7 @@ impl Galera {
         });
         let nodes = futures_util::future::try_join_all(starts).await?;
         let cluster = Self { nodes };
-        cluster.settle().await;
+        cluster.wait_until_synced().await;
         Ok(cluster)
     }
 
@@ -144,7 +144,7 @@ impl Galera {
     /// If the first node does not create the database.
     pub async fn fresh_database(&self) -> String {
         let url = self.node(0).fresh_database().await;
-        self.settle().await;
+        self.wait_until_synced().await;
         url
     }
 
@@ -153,7 +153,7 @@ impl Galera {
     /// # Panics
     ///
     /// If a node reports that it works and then does not answer.
-    pub async fn settle(&self) {
+    pub async fn wait_until_synced(&self) {
         for node in self.nodes.iter().filter(|node| node.pid().is_some()) {
             let admin = node.admin_url();
             if state(node).await == Some(State::Works) {
@@ -218,7 +218,7 @@ pub(super) fn works(kind: &MariaDbKind, site: &Site) -> io::Result<bool> {
 }
 
 fn unavailable(reason: String) -> Unavailable {
-    Unavailable::obtainable(NAME, reason, INSTALL)
+    Unavailable::installable(NAME, reason, INSTALL)
 }
 
 impl Member {

@@ -30,7 +30,7 @@ use crate::unavailable::Unavailable;
 ///     const STOP_SIGNAL: Signal = Signal::TERM;
 ///
 ///     fn unavailable(reason: String) -> Unavailable {
-///         Unavailable::obtainable(Self::NAME, reason, "apt-get install -y redis-server")
+///         Unavailable::installable(Self::NAME, reason, "apt-get install -y redis-server")
 ///     }
 ///
 ///     fn initialize(&self, _site: &Site) -> io::Result<()> {
@@ -45,7 +45,7 @@ use crate::unavailable::Unavailable;
 ///         TcpStream::connect(("127.0.0.1", site.port())).is_ok()
 ///     }
 ///
-///     fn furnish(&self, _site: &Site) -> io::Result<()> {
+///     fn provision(&self, _site: &Site) -> io::Result<()> {
 ///         Ok(())
 ///     }
 /// }
@@ -79,7 +79,7 @@ pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// If a user or a database cannot be created.
-    fn furnish(&self, site: &Site) -> io::Result<()>;
+    fn provision(&self, site: &Site) -> io::Result<()>;
 }
 
 /// A kind of server that needs no other server, unlike a pooler or a replica.

@@ -40,7 +40,7 @@ impl Kind for MariaDbKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -96,7 +96,7 @@ impl Kind for MariaDbKind {
         is_ours && (self.member.is_none() || galera::works(self, site).unwrap_or(false))
     }
 
-    fn furnish(&self, site: &Site) -> io::Result<()> {
+    fn provision(&self, site: &Site) -> io::Result<()> {
         if self
             .member
             .as_ref()

@@ -35,7 +35,7 @@ impl Kind for MemcachedKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -67,7 +67,7 @@ impl Kind for MemcachedKind {
         answer.is_ok_and(|answer| answer.contains(&format!("STAT pid {}\r\n", pid.trim())))
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

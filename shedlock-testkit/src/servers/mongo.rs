@@ -39,7 +39,7 @@ impl Kind for MongoKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -65,7 +65,7 @@ impl Kind for MongoKind {
         says_name(site).unwrap_or(false)
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ impl Kind for NatsKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -80,7 +80,7 @@ impl Kind for NatsKind {
         hello(site.port()).is_ok_and(|hello| hello.contains(&name))
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

@@ -105,7 +105,7 @@ impl PgBouncerOptions {
 
     /// Makes PgBouncer connect to this address instead of the server's address, such as a [`Proxy`](crate::Proxy)'s address.
     #[must_use]
-    pub fn by_way_of(mut self, address: SocketAddr) -> Self {
+    pub fn connect_through(mut self, address: SocketAddr) -> Self {
         self.upstream = Some(address);
         self
     }
@@ -118,7 +118,7 @@ impl Kind for PgBouncerKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -142,7 +142,7 @@ impl Kind for PgBouncerKind {
         shown.is_ok_and(|shown| shown.contains(&*file.to_string_lossy()))
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

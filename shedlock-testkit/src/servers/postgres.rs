@@ -66,7 +66,7 @@ impl Kind for PostgresKind {
     const STOP_SIGNAL: Signal = Signal::INT;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -122,7 +122,7 @@ impl Kind for PostgresKind {
         })
     }
 
-    fn furnish(&self, site: &Site) -> io::Result<()> {
+    fn provision(&self, site: &Site) -> io::Result<()> {
         if self.primary.is_some() {
             return Ok(());
         }

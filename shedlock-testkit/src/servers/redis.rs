@@ -38,7 +38,7 @@ impl Kind for RedisKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, _site: &Site) -> io::Result<()> {
@@ -69,7 +69,7 @@ impl Kind for RedisKind {
             )
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }
@@ -135,7 +135,7 @@ impl Server<RedisKind> {
     /// # Panics
     ///
     /// If the command fails.
-    pub async fn follow(&self, primary: SocketAddr) {
+    pub async fn replicate_from(&self, primary: SocketAddr) {
         let (host, port) = (primary.ip().to_string(), primary.port().to_string());
         assert_eq!(self.execute(&["REPLICAOF", &host, &port]).await, "OK");
     }

@@ -16,7 +16,7 @@ impl Server<PostgresKind> {
     ///
     /// As [`start`](Self::start).
     pub async fn replica(&self, arguments: &[&str]) -> Result<Self, Unavailable> {
-        self.replica_by_way_of(self.address(), arguments).await
+        self.replica_through(self.address(), arguments).await
     }
 
     /// Starts a streaming replica that reaches this server at `address`, for example through a [`Proxy`](crate::Proxy) that delays the
@@ -25,7 +25,7 @@ impl Server<PostgresKind> {
     /// # Errors
     ///
     /// As [`start`](Self::start).
-    pub async fn replica_by_way_of(
+    pub async fn replica_through(
         &self,
         primary: SocketAddr,
         arguments: &[&str],

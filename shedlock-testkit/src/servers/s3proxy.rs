@@ -29,7 +29,7 @@ impl Kind for S3ProxyKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -62,7 +62,7 @@ impl Kind for S3ProxyKind {
         http::request(site.port(), "GET", "/").is_ok_and(|answer| answer.status == 200)
     }
 
-    fn furnish(&self, site: &Site) -> io::Result<()> {
+    fn provision(&self, site: &Site) -> io::Result<()> {
         http::must(site.port(), "PUT", "/locks")
     }
 }

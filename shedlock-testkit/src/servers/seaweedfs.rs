@@ -73,7 +73,7 @@ impl Kind for SeaweedFsKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -127,7 +127,7 @@ impl Kind for SeaweedFsKind {
             && http::request(site.port(), "GET", "/").is_ok_and(|answer| answer.status == 200)
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

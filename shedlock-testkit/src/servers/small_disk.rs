@@ -60,7 +60,7 @@ impl SmallDisk {
             Ok(keeper) => Ok(Self {
                 keeper: Arc::new(keeper),
             }),
-            Err(error) => Err(Unavailable::rare(
+            Err(error) => Err(Unavailable::manual(
                 "small disks",
                 error.to_string(),
                 "run the tests as root, on Linux",

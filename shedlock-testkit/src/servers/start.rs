@@ -144,7 +144,7 @@ impl<K: Kind> Server<K> {
             _disk: disk,
         };
         server.start_again()?;
-        server.kind.furnish(&server.site)?;
+        server.kind.provision(&server.site)?;
         Ok(server)
     }
 

@@ -44,7 +44,7 @@ impl Kind for ZooKeeperKind {
     const STOP_SIGNAL: Signal = Signal::TERM;
 
     fn unavailable(reason: String) -> Unavailable {
-        Unavailable::obtainable(Self::NAME, reason, INSTALL)
+        Unavailable::installable(Self::NAME, reason, INSTALL)
     }
 
     fn initialize(&self, site: &Site) -> io::Result<()> {
@@ -93,7 +93,7 @@ impl Kind for ZooKeeperKind {
         }
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

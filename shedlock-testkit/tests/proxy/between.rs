@@ -19,7 +19,7 @@ async fn forgets_open_connections_without_closing_them() {
     client.write_all(b"held").await.unwrap();
     let both_ways = proxy.wait_until(|counters| counters.server_bytes == 10);
     timeout(SOON, both_ways).await.unwrap();
-    proxy.forget();
+    proxy.blackhole_connections();
     proxy.set(Rule::Pass);
     client.write_all(b"into the void").await.unwrap();
     let lost = proxy.wait_until(|counters| counters.discarded_bytes == 17);
@@ -45,7 +45,7 @@ async fn a_forgotten_connection_is_not_closed_when_the_server_ends() {
         let (mut server, _) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
         server.write_all(b"hello").await.unwrap();
         hears(&mut client, "hello").await;
-        proxy.forget();
+        proxy.blackhole_connections();
         if gone == Ending::Reset {
             server.set_zero_linger().unwrap();
         }
@@ -61,7 +61,7 @@ async fn redirects_new_connections() {
     let (proxy, mut open) = setting().await;
     says_back(&mut open, "here").await;
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    proxy.lead_to(other.local_addr().unwrap());
+    proxy.set_upstream(other.local_addr().unwrap());
     let mut new = TcpStream::connect(proxy.address()).await.unwrap();
     let (mut there, _) = timeout(SOON, other.accept()).await.unwrap().unwrap();
     there.write_all(b"there").await.unwrap();
@@ -73,7 +73,7 @@ async fn redirects_new_connections() {
 async fn delivers_a_last_message_and_closes() {
     let (proxy, mut client) = setting().await;
     says_back(&mut client, "hello").await;
-    proxy.take_leave(b"good-bye");
+    proxy.send_and_close(b"good-bye");
     hears(&mut client, "good-bye").await;
     is_ended(&mut client, Ending::Close).await;
     // Not to those who come later, and nothing is said at the next end.
@@ -88,7 +88,7 @@ async fn the_first_connection_starts_a_sleeping_server() {
     let (proxy, mut open) = setting().await;
     says_back(&mut open, "awake").await;
     let wakes_in = Duration::from_millis(300);
-    proxy.sleep(wakes_in);
+    proxy.suspend_server(wakes_in);
     says_back(&mut open, "still awake").await;
     tokio::time::sleep(NEVER).await;
     let connected = Instant::now();
@@ -99,7 +99,7 @@ async fn the_first_connection_starts_a_sleeping_server() {
     // The server is awake, so it answers at once. A second sleep of an hour would be noticed.
     let mut second = TcpStream::connect(proxy.address()).await.unwrap();
     says_back(&mut second, "hello").await;
-    proxy.sleep(Duration::from_secs(3600));
+    proxy.suspend_server(Duration::from_secs(3600));
     let mut third = TcpStream::connect(proxy.address()).await.unwrap();
     third.write_all(b"hello").await.unwrap();
     hears_nothing(&mut third).await;

@@ -17,7 +17,7 @@ async fn galera_runs_with_two_of_three_nodes() {
     let url = cluster.fresh_database().await;
     let at = |number| cluster.url(number, &url);
     let count = async |number: usize| {
-        cluster.settle().await;
+        cluster.wait_until_synced().await;
         let counted = cluster.node(number).execute(&url, "SELECT COUNT(*) FROM t");
         counted.await.trim().to_owned()
     };

@@ -15,7 +15,7 @@ async fn redis_keeps_its_data_and_replicates_another() {
 
     let replica = server_or_skip!(Redis::start_with(&["--appendonly", "no"]).await);
     assert_ne!(server.url(), replica.url());
-    replica.follow(server.address()).await;
+    replica.replicate_from(server.address()).await;
     while replica.execute(&["GET", "a"]).await != "b c" {
         tokio::task::yield_now().await;
     }

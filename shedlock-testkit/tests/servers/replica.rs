@@ -19,7 +19,7 @@ async fn a_postgres_replica_follows_refuses_writes_and_is_promoted() {
     primary
         .execute(&url, "CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
         .await;
-    let replica = primary.replica_by_way_of(proxy.address(), &["-c", "max_connections=110"]);
+    let replica = primary.replica_through(proxy.address(), &["-c", "max_connections=110"]);
     let replica = server_or_skip!(replica.await);
     primary.execute(&url, "INSERT INTO t VALUES (2)").await;
     timeout(SOON, replica.catch_up_with(&primary))

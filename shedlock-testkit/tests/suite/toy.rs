@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{Broken, Disturbance, Harness, Peek, Stored};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored};
 
 use self::provider::Toy;
 use self::world::{Mode, Row, World};
@@ -163,18 +163,18 @@ impl Harness for ToyHarness {
         self.world.set_schema(true);
     }
 
-    async fn disturb(&self, disturbance: Disturbance) -> bool {
-        match disturbance {
-            Disturbance::Stall => self.world.set_mode(Mode::Stalled),
-            Disturbance::LoseReplies => self.world.set_mode(Mode::Mute),
-            Disturbance::Away => self.world.set_mode(Mode::Away),
-            Disturbance::EndConnections | Disturbance::Restart => self.world.end_connections(),
+    async fn inject(&self, fault: StoreFault) -> bool {
+        match fault {
+            StoreFault::Stall => self.world.set_mode(Mode::Stalled),
+            StoreFault::LoseReplies => self.world.set_mode(Mode::Mute),
+            StoreFault::Unreachable => self.world.set_mode(Mode::Away),
+            StoreFault::EndConnections | StoreFault::Restart => self.world.end_connections(),
             _ => return false,
         }
         true
     }
 
-    async fn calm(&self) {
+    async fn end_faults(&self) {
         self.world.set_mode(Mode::Normal);
     }
 

@@ -16,7 +16,7 @@ static PEER: OnceCell<JavaPeer> = OnceCell::new();
 pub(super) fn once(target: &Path) -> Result<&'static JavaPeer, Unavailable> {
     for program in ["java", "javac", "mvn"] {
         if let Err(error) = Command::new(program).arg("-version").output() {
-            return Err(Unavailable::obtainable(
+            return Err(Unavailable::installable(
                 "the JVM peer",
                 format!("`{program}` does not start: {error}"),
                 "apt-get install -y default-jdk-headless maven",

@@ -216,7 +216,7 @@ fn the_alerts_fire_when_they_should() {
             .output();
         let output = server_or_skip!(started.map_err(|error| {
             let reason = format!("failed to start `promtool`: {error}");
-            Unavailable::obtainable("Prometheus", reason, "apt-get install -y prometheus")
+            Unavailable::installable("Prometheus", reason, "apt-get install -y prometheus")
         }));
         assert!(
             output.status.success(),

@@ -32,7 +32,7 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
     let (proxy, node) = behind_proxy(&server).await;
     for _ in 0..2 {
         assert!(is_free(&node, "a").await);
-        proxy.forget();
+        proxy.blackhole_connections();
         let began = Instant::now();
         let mut lock = taken(&node, "a").await;
         assert!(
@@ -58,7 +58,7 @@ async fn a_connection_that_was_idle_is_not_used_again() {
     let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node, "a").await);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    proxy.forget();
+    proxy.blackhole_connections();
     let began = Instant::now();
     assert!(is_free(&node, "a").await);
     assert!(

@@ -27,7 +27,7 @@ async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
     let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
     for _ in 0..2 {
-        proxy.forget();
+        proxy.blackhole_connections();
         let began = Instant::now();
         let mut lock = taken(&node, "a").await;
         assert!(

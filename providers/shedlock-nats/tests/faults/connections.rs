@@ -29,7 +29,7 @@ async fn a_dead_connection_is_replaced_in_the_same_call() {
     let place = Place::new(&server).await;
     let (proxy, provider) = behind_proxy(&server, &place).await;
     let lock = taken(&provider, "held").await;
-    proxy.forget();
+    proxy.blackhole_connections();
     taken(&provider, "mail")
         .await
         .unlock()

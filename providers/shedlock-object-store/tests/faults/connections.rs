@@ -25,7 +25,7 @@ async fn a_dead_connection_is_replaced_in_the_same_call() {
     let place = Place::gcs().await;
     let (proxy, provider) = behind_proxy(&place).await;
     let lock = taken(&provider, "held").await;
-    proxy.forget();
+    proxy.blackhole_connections();
     let next = taken(&provider, "mail").await;
     next.unlock().await.expect("over a new connection");
     lock.unlock().await.expect("the store answers");

@@ -79,7 +79,7 @@ async fn first_calls(place: &Place, via: Via) {
         nodes.push((verb, name, lease, node, far));
     }
     for (.., far) in &nodes {
-        far.proxy.forget();
+        far.proxy.blackhole_connections();
     }
     // They are to be old, and nothing else is waited for.
     tokio::time::sleep(IDLE).await;
@@ -138,7 +138,7 @@ async fn keeps(place: &Place, via: Via) {
     let kept = LockConfiguration::new("kept", "3s").and_then(LockConfiguration::with_keep_alive);
     let other = place.provider_past_proxy();
     let body = async {
-        place.proxy.forget();
+        place.proxy.blackhole_connections();
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(7) {
             assert!(lock::is_held(), "lost after {:?}", began.elapsed());
@@ -173,7 +173,7 @@ async fn a_connection_forgotten_in_the_middle(place: Place) {
     });
     let asking: Vec<_> = asking.collect();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    place.proxy.forget();
+    place.proxy.blackhole_connections();
     for asked in asking {
         let asked = asked.await.expect("no panic");
         assert!(asked.is_ok(), "{asked:?}");

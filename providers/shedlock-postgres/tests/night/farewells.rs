@@ -49,7 +49,7 @@ async fn a_failover_by_address() {
             }
             demote(&old, true).await;
             for (_, place) in &nodes {
-                place.proxy.lead_to(new.address());
+                place.proxy.set_upstream(new.address());
             }
             assert_eq!(once(&nodes[0].0, "a").await, WORKS, "{via:?}");
             let paused = in_time(nodes[1].0.pause("b", later(), "x")).await;
@@ -139,10 +139,10 @@ async fn the_servers_last_words(place: Place) {
         let node = place.provider(*via).await;
         for code in ["57P01", "57P02", "57P05", "25P03"] {
             warm_up(&node, "warm").await;
-            place.proxy.take_leave(&last_words(code));
+            place.proxy.send_and_close(&last_words(code));
             assert_eq!(once(&node, "a").await, WORKS, "after {code}");
             warm_up(&node, "warm").await;
-            place.proxy.take_leave(&last_words(code));
+            place.proxy.send_and_close(&last_words(code));
             let listed = in_time(node.list()).await;
             assert!(listed.is_ok(), "after {code}: {listed:?}");
         }

@@ -64,7 +64,7 @@ async fn a_replica_is_read_only_and_its_primary_is_found_again() {
         server_or_skip!(Redis::start().await),
         server_or_skip!(Redis::start().await),
     );
-    replica.follow(primary.address()).await;
+    replica.replicate_from(primary.address()).await;
     let proxy = Proxy::start(replica.address())
         .await
         .expect("a port can be had");
@@ -78,10 +78,10 @@ async fn a_replica_is_read_only_and_its_primary_is_found_again() {
     let checked = node.check_store().await.expect_err("it is a replica");
     assert_eq!(checked.kind(), ErrorKind::ReadOnly);
     // The address leads to the primary now; the connection that is there does not.
-    proxy.lead_to(primary.address());
+    proxy.set_upstream(primary.address());
     assert!(is_free(&node, "a").await);
     // A replica without its primary that does not answer either.
-    proxy.lead_to(replica.address());
+    proxy.set_upstream(replica.address());
     proxy.end_connections(Ending::Close);
     must_be_set(&replica, "replica-serve-stale-data", "no").await;
     primary.kill().await.expect("the server runs");

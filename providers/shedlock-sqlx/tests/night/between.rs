@@ -36,18 +36,18 @@ impl Between {
     }
 
     /// What is sent on the connections of now goes nowhere from now on, and nobody is told.
-    pub(crate) fn forget(&self) {
-        self.proxy.forget();
+    pub(crate) fn blackhole_connections(&self) {
+        self.proxy.blackhole_connections();
     }
 
     /// New connections lead to the server of `url`; those of now stay where they are.
-    pub(crate) fn lead_to(&self, url: &str) {
-        self.proxy.lead_to(address_of(url));
+    pub(crate) fn set_upstream(&self, url: &str) {
+        self.proxy.set_upstream(address_of(url));
     }
 
     /// Says this on the connections of now, and closes them.
     pub(crate) fn close_with(&self, bytes: &[u8]) {
-        self.proxy.take_leave(bytes);
+        self.proxy.send_and_close(bytes);
     }
 
     /// Holds back the next request with these bytes in it, and what follows on its connection. All others pass.

@@ -140,7 +140,7 @@ async fn first_calls<DB: Night>(place: &Place<DB>, from: From) {
     }
     for (.., far) in &nodes {
         far.settle().await;
-        far.between.forget();
+        far.between.blackhole_connections();
     }
     // They are to be old, and nothing else is waited for.
     tokio::time::sleep(IDLE).await;
@@ -205,7 +205,7 @@ async fn keeps<DB: Night>(place: &Place<DB>, from: From) {
     let kept = LockConfiguration::new("kept", "3s").and_then(LockConfiguration::with_keep_alive);
     let other = place.provider(Via::Url);
     let body = async {
-        far.between.forget();
+        far.between.blackhole_connections();
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(7) {
             assert!(lock::is_held(), "lost after {:?}", began.elapsed());

@@ -38,7 +38,7 @@ async fn fails_over<DB: Night>(old: &str, new: &str, demote: impl AsyncFn(bool))
         }
         demote(true).await;
         for far in &nodes {
-            far.between.lead_to(new);
+            far.between.set_upstream(new);
         }
         assert_eq!(once(&nodes[0].node, "a").await, WORKS, "{from:?}");
         let paused = in_time(nodes[1].node.pause("b", later(), "x")).await;

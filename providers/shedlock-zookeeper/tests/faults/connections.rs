@@ -55,7 +55,7 @@ async fn a_dead_connection_is_replaced_in_the_same_call() {
     let place = Place::new(server).await;
     let (proxy, provider) = behind_proxy(server, &place).await;
     let lock = taken(&provider, "held").await;
-    proxy.forget();
+    proxy.blackhole_connections();
     let next = taken(&provider, "mail").await;
     next.unlock().await.expect("the same call");
     lock.unlock().await.expect("ZooKeeper answers");

@@ -148,7 +148,7 @@ impl Kind for SentinelKind {
         told.is_ok_and(|told| told.contains(&*file.to_string_lossy()))
     }
 
-    fn furnish(&self, _site: &Site) -> io::Result<()> {
+    fn provision(&self, _site: &Site) -> io::Result<()> {
         Ok(())
     }
 }

@@ -81,7 +81,7 @@ impl Pair {
     async fn postgres() -> Result<Self, Unavailable> {
         let primary = Postgres::start().await?;
         let stream = Proxy::start(primary.address()).await.expect("a port");
-        let replica = primary.replica_by_way_of(stream.address(), &[]).await?;
+        let replica = primary.replica_through(stream.address(), &[]).await?;
         let place = Place::on_postgres(primary.clone()).await;
         let address = Proxy::start(primary.address()).await.expect("a port");
         in_time(replica.catch_up_with(&primary)).await;
@@ -133,7 +133,7 @@ async fn fails_over(pair: &Pair, old_primary: impl AsyncFnOnce()) {
         in_time(pair.replica.catch_up_with(&pair.primary)).await;
         old_primary().await;
         pair.replica.promote().await;
-        pair.address.lead_to(pair.replica.address());
+        pair.address.set_upstream(pair.replica.address());
         pair.until_extended().await;
         crew.until_skipped().await;
         assert!(lock::is_held());
@@ -170,7 +170,7 @@ async fn d12_failover_to_a_replica_without_the_grant(pair: Pair) {
         pair.primary.kill().await.expect("it is ours");
         pair.replica.promote().await;
         failed_over = Instant::now();
-        pair.address.lead_to(pair.replica.address());
+        pair.address.set_upstream(pair.replica.address());
         std::future::pending::<()>().await;
     };
     pair.stream.set(Rule::Hold(Direction::ToClient));

@@ -18,7 +18,7 @@ async fn d12_galera_node_isolated_and_node_killed() {
         .expect("a port");
     in_time(async {
         let holder = connect(&proxy.url(&url)).await;
-        cluster.settle().await;
+        cluster.wait_until_synced().await;
         let rivals = [
             connect(&proxy.url(&url)).await,
             connect(&cluster.url(2, &url)).await,
@@ -36,12 +36,12 @@ async fn d12_galera_node_isolated_and_node_killed() {
         let script = async {
             crew.until_skipped().await;
             // New connections lead to another node; the open ones answer with the error.
-            proxy.lead_to(cluster.node(1).address());
+            proxy.set_upstream(cluster.node(1).address());
             cluster.isolate(0).await;
             extended_at(cluster.node(1), 1).await;
             crew.until_skipped().await;
             cluster.rejoin(0).await;
-            proxy.lead_to(cluster.node(2).address());
+            proxy.set_upstream(cluster.node(2).address());
             cluster.node(1).kill().await.expect("it is ours");
             extended_at(cluster.node(2), 2).await;
             crew.until_skipped().await;
@@ -54,10 +54,10 @@ async fn d12_galera_node_isolated_and_node_killed() {
         };
         crew.beside(&rivals, scenario).await;
         // A first call on a node that is cut off ends at another one.
-        proxy.lead_to(cluster.node(0).address());
+        proxy.set_upstream(cluster.node(0).address());
         let fresh = connect(&proxy.url(&url)).await;
         is_free(&fresh, "warm-up").await;
-        proxy.lead_to(cluster.node(2).address());
+        proxy.set_upstream(cluster.node(2).address());
         let ran: Result<Outcome<()>, LockError> = super::run(&fresh).await;
         assert!(ran.is_ok(), "{ran:?}");
     })

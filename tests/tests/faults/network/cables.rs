@@ -35,21 +35,25 @@ struct Cabled {
 
 impl Cabled {
     async fn postgres() -> Result<Self, Unavailable> {
-        let cable = Cable::lay().await?;
-        let listen = format!("listen_addresses=127.0.0.1,{}", cable.near());
+        let cable = Cable::create().await?;
+        let listen = format!("listen_addresses=127.0.0.1,{}", cable.near_address());
         let server = Postgres::start_with(&["-c", &listen]).await?;
         Ok(Self::new(cable, Place::on_postgres(server).await))
     }
 
     async fn mariadb() -> Result<Self, Unavailable> {
-        let cable = Cable::lay().await?;
-        let listen = format!("--bind-address=127.0.0.1,{}", cable.near());
+        let cable = Cable::create().await?;
+        let listen = format!("--bind-address=127.0.0.1,{}", cable.near_address());
         let server = MariaDb::start_with(&[&listen]).await?;
         Ok(Self::new(cable, Place::on_mariadb(server).await))
     }
 
     fn new(cable: Cable, place: Place) -> Self {
-        let url = place.url_at(&format!("{}:{}", cable.near(), place.address().port()));
+        let url = place.url_at(&format!(
+            "{}:{}",
+            cable.near_address(),
+            place.address().port()
+        ));
         Self { cable, place, url }
     }
 
@@ -80,7 +84,7 @@ async fn g1_reply_to_acquire_lost_on_a_cable(far: Cabled) {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(child.count("enter"), runs, "runs without an answer");
     let mended = Instant::now();
-    far.cable.mend().await;
+    far.cable.restore().await;
     again(&child, "executed").await;
     println!("runs again {:?} after the mending", mended.elapsed());
 }
@@ -101,7 +105,7 @@ async fn g5_cable_of_the_holder_cut(far: Cabled) {
     assert!(child.last_step() < left);
     child.until("failed: Lost").await;
     // What the first holder has on its way does nothing to the second.
-    far.cable.mend().await;
+    far.cable.restore().await;
     sleep(Duration::from_millis(500)).await;
     heir.extend(MINUTE, "0s").await.expect("it is held");
     assert!(!is_free(&near, "job").await);
@@ -139,7 +143,7 @@ async fn g6_cable_of_all_cut(far: Cabled) {
     }
     assert_eq!(runs(), before, "runs without a store");
     let mended = Instant::now();
-    far.cable.mend().await;
+    far.cable.restore().await;
     for node in &fleet {
         again(node, "executed").await;
     }
@@ -160,7 +164,7 @@ async fn g7_server_gone_at_the_other_end_of_a_cut_cable(far: Cabled) {
         .expect("it connects");
     far.cable.cut(Direction::Both).await;
     far.place.kill().await;
-    far.cable.mend().await;
+    far.cable.restore().await;
     let asked = Instant::now();
     let nobody = in_time(node.lock("job", MINUTE, Duration::ZERO)).await;
     let nobody = nobody.expect_err("nobody is there").to_string();
@@ -174,7 +178,7 @@ async fn g7_server_gone_at_the_other_end_of_a_cut_cable(far: Cabled) {
     far.cable.cut(Direction::Both).await;
     far.place.kill().await;
     far.place.restart().await;
-    far.cable.mend().await;
+    far.cable.restore().await;
     let unlocked = in_time(node.unlock("job")).await;
     assert!(unlocked.expect("it has a connection again"), "it was held");
     assert!(is_free(&far.place.connect().await, "job").await);

@@ -20,7 +20,7 @@ impl FakeTime {
     pub(crate) fn new() -> Result<Self, Unavailable> {
         let library = library().ok_or_else(|| {
             let reason = "there is no `libfaketime.so.1`".to_owned();
-            Unavailable::obtainable("libfaketime", reason, "apt-get install -y libfaketime")
+            Unavailable::installable("libfaketime", reason, "apt-get install -y libfaketime")
         })?;
         let directory = tempfile::tempdir().expect("there is a place for temporary files");
         // A server runs as somebody else.
