@@ -17,7 +17,9 @@ use shedlock_runtime::{
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Postgres;
 
-use asking::{PATIENCE, WORKS, config, in_time, once, place as with_table, request, take, until};
+use asking::{
+    TEST_TIMEOUT, WORKS, config, in_time, once, place as with_table, request, take, until,
+};
 use place::{Place, Via, client, pool, rows};
 
 /// Contenders on many names at once: each name is granted once, and nobody sees an error.
@@ -248,7 +250,7 @@ async fn many_tasks_without_a_server() {
             })
         });
         for task in tasks.collect::<Vec<_>>() {
-            let done = tokio::time::timeout(PATIENCE, task).await;
+            let done = tokio::time::timeout(TEST_TIMEOUT, task).await;
             let done = done.expect("an answer").expect("no panic");
             assert!(expected(done.clone()), "{done:?}");
         }

@@ -15,7 +15,7 @@ use shedlock_runtime::{Lock, LockConfiguration, LockProviderExt as _, Ownership,
 use shedlock_testkit::conformance::Peek;
 use shedlock_testkit::server_or_skip;
 
-use asking::{PATIENCE, refused, until};
+use asking::{TEST_TIMEOUT, refused, until};
 use place::{Place, Table, Via, client};
 
 /// By which clock a node on the JVM writes.
@@ -335,7 +335,7 @@ async fn nobody_overlaps() {
     }
     let began = Instant::now();
     for task in tasks {
-        let done = tokio::time::timeout(PATIENCE * 3, task).await;
+        let done = tokio::time::timeout(TEST_TIMEOUT * 3, task).await;
         done.expect("it comes to an end").expect("nobody overlaps");
     }
     let [ours, theirs] = counts.each_ref().map(|count| count.load(Ordering::Relaxed));

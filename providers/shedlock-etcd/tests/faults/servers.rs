@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Ownership};
 use shedlock_testkit::requests::{
-    PATIENCE, extended, is_free, problem, taken, until_answered, until_free,
+    TEST_TIMEOUT, extended, is_free, problem, taken, until_answered, until_free,
 };
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Etcd, EtcdCluster};
@@ -60,7 +60,7 @@ async fn a_cluster_goes_on_without_its_leader() {
         leader.kill().await.expect("the server runs");
         let began = Instant::now();
         assert!(until_answered(&two, config()).await.is_none(), "it is held");
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + TEST_TIMEOUT;
         while let Err(error) = lock.extend("10m", "0s").await {
             assert!(error.is_transient() && Instant::now() < limit, "{error:?}");
         }
@@ -158,7 +158,7 @@ async fn a_new_leader_ends_no_lease_early() {
         if let Some(next) = until_answered(&two, self::config()).await {
             break next;
         }
-        assert!(killed.elapsed() < PATIENCE, "the lease never ends");
+        assert!(killed.elapsed() < TEST_TIMEOUT, "the lease never ends");
     };
     assert!(asked.elapsed() >= at_most, "{:?}", asked.elapsed());
     // The election, the whole lease, and a look at the leases twice a second.

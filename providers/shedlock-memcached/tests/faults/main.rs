@@ -8,7 +8,7 @@ mod servers;
 use std::time::{Duration, Instant};
 
 use shedlock_memcached::MemcachedLockProvider;
-use shedlock_testkit::requests::{PATIENCE, WORKS, once};
+use shedlock_testkit::requests::{TEST_TIMEOUT, WORKS, once};
 use shedlock_testkit::servers::Memcached;
 
 pub(crate) const KEY: &str = "shedlock:default:a";
@@ -23,7 +23,7 @@ pub(crate) async fn is_free(node: &MemcachedLockProvider) -> bool {
 
 /// The lock becomes free: what nobody holds is given back in the background.
 pub(crate) async fn must_become_free(node: &MemcachedLockProvider) {
-    let limit = Instant::now() + PATIENCE;
+    let limit = Instant::now() + TEST_TIMEOUT;
     while !is_free(node).await {
         assert!(Instant::now() < limit, "an orphan lock stays");
         tokio::time::sleep(Duration::from_millis(20)).await;

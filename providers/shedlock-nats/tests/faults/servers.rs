@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shedlock_runtime::{AcquireRequest, Acquisition, LockProvider as _, LockProviderExt as _};
-use shedlock_testkit::requests::{PATIENCE, config, problem, taken, until_answered};
+use shedlock_testkit::requests::{TEST_TIMEOUT, config, problem, taken, until_answered};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Nats, NatsCluster};
 use tokio::time::sleep;
@@ -60,7 +60,7 @@ async fn a_cluster_goes_on_without_its_leader() {
     let provider = builder().build().expect("valid");
     let start = Instant::now();
     while let Err(error) = provider.ensure_bucket().await {
-        assert!(start.elapsed() < PATIENCE, "{error:?}");
+        assert!(start.elapsed() < TEST_TIMEOUT, "{error:?}");
         sleep(Duration::from_millis(200)).await;
     }
     let report = provider.check_bucket().await.expect("no problem");
@@ -84,7 +84,7 @@ async fn a_cluster_goes_on_without_its_leader() {
     );
     let start = Instant::now();
     while let Err(error) = provider.try_lock(config("probe")).await {
-        assert!(start.elapsed() < PATIENCE, "{error:?}");
+        assert!(start.elapsed() < TEST_TIMEOUT, "{error:?}");
     }
     lock.unlock().await.expect("two of three are enough");
     let next = until_answered(&other, config("mail"))

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_testkit::Unavailable;
 pub(crate) use shedlock_testkit::requests::{
-    PATIENCE, WORKS, ask, config, in_time, keep_for, limited, once, once_with, refused, request,
-    take, until,
+    TEST_TIMEOUT, WORKS, ask, config, in_time, keep_for, limited, once, once_with, refused,
+    request, take, until,
 };
 
 use crate::place::{Place, Table};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _};
-use shedlock_testkit::requests::{PATIENCE, until};
+use shedlock_testkit::requests::{TEST_TIMEOUT, until};
 use shedlock_testkit::servers::Redis;
 
 pub(crate) const KEY: &str = "job-lock:default:a";
@@ -31,7 +31,7 @@ pub(crate) async fn until_answered(
     node: &RedisLockProvider,
     config: &LockConfiguration,
 ) -> Option<Lock> {
-    let limit = Instant::now() + PATIENCE;
+    let limit = Instant::now() + TEST_TIMEOUT;
     loop {
         match node.try_lock(config.clone()).await {
             Ok(answer) => return answer,

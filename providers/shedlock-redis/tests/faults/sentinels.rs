@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, Ownership};
-use shedlock_testkit::requests::{PATIENCE, extended, is_free, taken};
+use shedlock_testkit::requests::{TEST_TIMEOUT, extended, is_free, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::RedisSentinels;
 
@@ -45,7 +45,7 @@ async fn a_failover_keeps_what_the_replica_had_received() {
         }
         let start = Instant::now();
         while !ask(primary, &["ROLE"]).await.starts_with("slave") {
-            assert!(start.elapsed() < PATIENCE, "it stays a primary");
+            assert!(start.elapsed() < TEST_TIMEOUT, "it stays a primary");
             assert!(
                 until_answered(&one, &config()).await.is_none(),
                 "it is held"
