@@ -158,7 +158,7 @@ pub struct Stored {
 
 /// A fault between the nodes and the store, started by [`Harness::inject`]. If the nodes connect through a [`Proxy`](crate::Proxy):
 ///
-/// | StoreFault | How the harness does it |
+/// | `StoreFault` | How the harness does it |
 /// |---|---|
 /// | `Stall` | `proxy.set(Rule::Hold(Direction::Both))` |
 /// | `LoseReplies` | `proxy.set(Rule::Discard(Direction::ToClient))` |
