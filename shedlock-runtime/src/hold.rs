@@ -1,5 +1,6 @@
-//! A held lock: its state, its guard, and its release.
+//! A held lock: how it is taken, its state, its guard, and its release.
 
+pub(crate) mod acquire;
 pub(crate) mod claims;
 pub(crate) mod guard;
 pub(crate) mod held;

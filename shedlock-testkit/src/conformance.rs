@@ -49,6 +49,7 @@ pub mod admin;
 pub mod ambiguity;
 pub mod at_least;
 pub mod basics;
+mod cases;
 pub mod claims;
 pub mod contention;
 pub mod errors;

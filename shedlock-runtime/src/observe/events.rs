@@ -24,6 +24,7 @@ mod log;
 mod meters;
 mod operator;
 mod rate_limit;
+mod run_span;
 mod store_call;
 mod stuck_holder;
 mod takeover;
@@ -32,8 +33,9 @@ mod wire;
 
 pub(crate) use asking_again::log as asking_again;
 pub(crate) use facts::HeldLock;
-pub(crate) use log::{failed, run_span};
+pub(crate) use log::failed;
 pub(crate) use meters::Holding;
+pub(crate) use run_span::run_span;
 pub(crate) use store_call::Question;
 
 /// Which lock an event is about.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 
-use super::{Job, ResolvedCall};
+use super::job::{Job, ResolvedCall};
 use crate::run::executor;
 use crate::values::error::LockError;
 use crate::values::name::LockName;

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use crate::hold::guard;
+use crate::hold::acquire::acquire;
 use crate::observe::events::{self, HeldLock as _};
 use crate::run::context;
 use crate::run::gate::{ErrorOf, Gate};
@@ -174,7 +174,7 @@ pub(crate) async fn run<F: Future>(
     let span = events::run_span(config, provider.as_ref().info());
     // Pinned here, so that the span wraps a pointer and the future is not copied.
     let locked = pin!(async {
-        let lock = match guard::acquire(provider, config, context::innermost()).await {
+        let lock = match acquire(provider, config, context::innermost()).await {
             Ok(Ok(lock)) => lock,
             Ok(Err(refusal)) => {
                 events::record(&span, "lock.outcome", refusal.reason.as_str());

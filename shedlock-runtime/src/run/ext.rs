@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::hold::guard::{self, Lock};
+use crate::hold::acquire::acquire;
+use crate::hold::guard::Lock;
 use crate::seam::answer::Refusal;
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
@@ -105,7 +106,7 @@ impl<P: LockProvider + Clone> LockProviderExt for P {
     }
 
     async fn lock(&self, config: LockConfiguration) -> Result<Result<Lock, Refusal>, LockError> {
-        let answer = guard::acquire(&self.to_shared(), &config, None).await?;
+        let answer = acquire(&self.to_shared(), &config, None).await?;
         if let Ok(lock) = &answer {
             lock.state().register();
         }

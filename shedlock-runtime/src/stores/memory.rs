@@ -1,6 +1,5 @@
 //! Locks in this process's memory: for tests, examples and single-node programs.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -18,18 +17,15 @@ use crate::seam::records::LockRecords as _;
 use crate::seam::request::AcquireRequest;
 use crate::values::clock::{BootInstant, Clock, TokioClock};
 use crate::values::error::LockError;
-use crate::values::name::LockName;
-use crate::values::operator_mark::OperatorMark;
 use crate::values::outcome::SkipReason;
 use crate::values::position::Position;
 
 mod history;
+mod locks;
 mod records;
 
 use self::history::History;
-
-/// With fewer names than this, removing the free locks saves too little memory.
-const KEEP_NAMES: usize = 1_024;
+use self::locks::{Locks, Record};
 
 /// A provider that keeps its locks in this process's memory, for as long as one of its clones lives.
 ///
@@ -55,37 +51,6 @@ pub struct InMemoryLockProvider {
     info: ProviderInfo,
     locks: Arc<Mutex<Locks>>,
     history: Option<Arc<History>>,
-}
-
-#[derive(Debug, Default)]
-struct Locks {
-    // A sorted map: with few names, a search is faster than hashing a name.
-    records: BTreeMap<LockName, Record>,
-    // One counter for all names, so that the tokens of a name grow even after its record was removed.
-    last_token: u64,
-    prune_at: usize,
-}
-
-#[derive(Debug)]
-struct Record {
-    lock_until: BootInstant,
-    locked_at: BootInstant,
-    // The token also identifies the owner, because no two acquisitions have the same token.
-    token: u64,
-    mark: Option<Box<OperatorMark>>,
-    is_released: bool,
-    position: Option<Position>,
-}
-
-impl Record {
-    /// When the lock became free. Not before `locked_at`, because a release without `at_least` sets `lock_until` without reading the clock.
-    fn free_since(&self) -> BootInstant {
-        self.lock_until.max(self.locked_at)
-    }
-
-    fn is_paused(&self) -> bool {
-        self.mark.as_ref().is_some_and(|mark| mark.is_pause())
-    }
 }
 
 impl Default for InMemoryLockProvider {
@@ -293,24 +258,5 @@ impl LockProvider for InMemoryLockProvider {
 
     fn run_history(&self) -> Option<&dyn RunHistory> {
         self.history.as_deref().map(|history| history as _)
-    }
-}
-
-impl Locks {
-    fn own(&mut self, lease: &Lease) -> Option<&mut Record> {
-        self.records
-            .get_mut(lease.name())
-            .filter(|record| Some(record.token) == lease.fencing_token() && record.mark.is_none())
-    }
-
-    /// Removes the records of free locks each time that the number of records has doubled, so that names made from data do not fill
-    /// the map.
-    fn forget_free(&mut self, now: BootInstant) {
-        if self.records.len() >= self.prune_at.max(KEEP_NAMES) {
-            // Without its position, a run would be repeated. Claims are forgotten when they are old, and others by `prune`.
-            let is_kept = |record: &Record| record.lock_until > now || record.position.is_some();
-            self.records.retain(|_, record| is_kept(record));
-            self.prune_at = self.records.len() * 2;
-        }
     }
 }

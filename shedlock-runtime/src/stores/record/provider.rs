@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
-use super::time::{RecordTime, lease_end, released_end, rounded_down};
-use super::{Found, LockRecord, RecordStore, Snapshot, Written};
+use super::change::{LastWrite, MOST_RACES, raced, unreadable};
+use super::time::{lease_end, released_end, rounded_down};
+use super::{Found, LockRecord, RecordStore, Written};
 use crate::seam::answer::{Acquisition, Ownership, Refusal};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
@@ -15,11 +16,8 @@ use crate::seam::predecessor::Predecessor;
 use crate::seam::provider::LockProvider;
 use crate::seam::records::LockRecords as _;
 use crate::seam::request::AcquireRequest;
-use crate::values::error::{ErrorKind, LockError};
-use crate::values::owner::{Owner, OwnerWrite, Standing};
-
-/// How often a conditional write is tried if other writers keep changing the record.
-pub(super) const MOST_RACES: usize = 4;
+use crate::values::error::LockError;
+use crate::values::owner::{Owner, Standing};
 
 /// A [`LockProvider`] over any [`RecordStore`]. It implements [`LockRecords`](crate::LockRecords) as well, so operators can use
 /// [`LockAdmin`](crate::LockAdmin).
@@ -62,13 +60,6 @@ impl<S> Clone for RecordLockProvider<S> {
     }
 }
 
-/// The record of a lease as the provider last read or wrote it, stored as a note on the lease.
-struct LastWrite<V> {
-    record: LockRecord,
-    version: V,
-    time: RecordTime,
-}
-
 impl<S: RecordStore> RecordLockProvider<S> {
     /// Creates a provider with the name, node, clock and capabilities of `info`, whose records are in `store`. Two providers that were
     /// created from the same `info` are different providers: a task that holds a lock of one does not hold the lock of the other.
@@ -109,98 +100,6 @@ impl<S: RecordStore> RecordLockProvider<S> {
     /// The finest step in which the store can represent times.
     pub(super) fn grain(&self) -> Duration {
         self.info.capabilities().grain()
-    }
-
-    async fn read(&self, name: &str) -> Result<(Snapshot<S::Version>, RecordTime), LockError> {
-        let clock = self.info.clock();
-        let (asked, asked_utc) = (clock.boot(), clock.utc());
-        let snapshot = self.store.read(name).await?;
-        let time = match snapshot.now {
-            Some(told) => {
-                let late = told + clock.boot().saturating_since(asked) + self.grain();
-                RecordTime::of_store(told, late)
-            }
-            None => RecordTime::of_client(asked_utc, asked),
-        };
-        Ok((snapshot, time))
-    }
-
-    /// Applies `change` to the record of `lease`. The first write expects the record as last seen. If the record has changed since, it is
-    /// read again before the next write. `change` returns whether the record allows the change.
-    async fn change_own(
-        &self,
-        lease: &Lease,
-        write: &OwnerWrite,
-        change: impl Fn(&mut LockRecord, RecordTime) -> Result<bool, LockError> + Send + Sync,
-    ) -> Result<Ownership, LockError> {
-        if let Some(last) = lease.noted::<LastWrite<S::Version>>(&self.info)
-            && let Some(time) = last.time.by_now(self.info.clock())
-        {
-            let seen = LastWrite {
-                record: last.record.clone(),
-                version: last.version.clone(),
-                time,
-            };
-            if let Some(ownership) = self.change_seen(lease, write, seen, &change).await? {
-                return Ok(ownership);
-            }
-        }
-        for _ in 0..MOST_RACES {
-            let (snapshot, time) = self.read(lease.name().as_str()).await?;
-            let (mut record, version) = match snapshot.found {
-                Found::Record(record, version) => (record, version),
-                Found::Absent(_) => return Ok(Ownership::Lost),
-                Found::Unreadable(problem) => return Err(unreadable(problem)),
-            };
-            record.fencing_token = self.token(&record, &version).unwrap_or_default();
-            let seen = LastWrite {
-                record,
-                version,
-                time,
-            };
-            match write.standing(&seen.record.locked_by) {
-                Standing::Foreign | Standing::Later => return Ok(Ownership::Lost),
-                // An earlier attempt of this same request has written the record.
-                Standing::Same => return Ok(Ownership::Ours),
-                Standing::Earlier => {}
-            }
-            if !change(&mut seen.record.clone(), time)? {
-                return Ok(Ownership::Lost);
-            }
-            if let Some(ownership) = self.change_seen(lease, write, seen, &change).await? {
-                return Ok(ownership);
-            }
-        }
-        Err(raced())
-    }
-
-    /// Applies `change` to the record if the stored record is still the one in `seen`. Returns `None` if the stored record is another one,
-    /// or does not allow the change.
-    async fn change_seen(
-        &self,
-        lease: &Lease,
-        write: &OwnerWrite,
-        seen: LastWrite<S::Version>,
-        change: impl Fn(&mut LockRecord, RecordTime) -> Result<bool, LockError> + Send + Sync,
-    ) -> Result<Option<Ownership>, LockError> {
-        let mut record = seen.record;
-        if !change(&mut record, seen.time)? {
-            return Ok(None);
-        }
-        write.stored().clone_into(&mut record.locked_by);
-        let name = lease.name().as_str();
-        match self.store.write(name, &record, Some(&seen.version)).await? {
-            Written::Conflict => Ok(None),
-            Written::Done(version) => {
-                let last = LastWrite {
-                    record,
-                    version,
-                    time: seen.time,
-                };
-                lease.note(&self.info, last);
-                Ok(Some(Ownership::Ours))
-            }
-        }
     }
 }
 
@@ -311,15 +210,6 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         self.forget(prefix, unused_for).await
     }
-}
-
-pub(super) fn raced() -> LockError {
-    LockError::new(ErrorKind::Unavailable, "others kept changing the record")
-}
-
-pub(super) fn unreadable(problem: String) -> LockError {
-    LockError::new(ErrorKind::Schema, problem)
-        .with_remedy("give the lock another name, or remove what lies in the store under its name")
 }
 
 /// The next fencing token: greater than `last`, and greater than the token of any deleted record, because tokens are not ahead of the
