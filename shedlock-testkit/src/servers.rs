@@ -35,6 +35,7 @@ mod keeper;
 mod kind;
 pub mod mariadb;
 pub mod memcached;
+mod memory;
 pub mod mongo;
 pub mod nats;
 pub mod pgbouncer;

@@ -20,6 +20,12 @@ struct Subject {
     via: Via,
 }
 
+impl Drop for Subject {
+    fn drop(&mut self) {
+        self.place.server.discard_database(&self.place.direct);
+    }
+}
+
 impl Subject {
     async fn new(via: Via, table: Table) -> Result<Self, Unavailable> {
         let place = Place::with(table).await?;

@@ -8,7 +8,7 @@ mod place;
 use std::sync::Arc;
 
 use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
-use shedlock_sqlx::{SqlDatabase, SqlxLockProvider};
+use shedlock_sqlx::SqlxLockProvider;
 use shedlock_testkit::Unavailable;
 use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, WrongClock};
 use shedlock_testkit::proxy::{Direction, Ending, Rule};
@@ -16,10 +16,16 @@ use shedlock_testkit::proxy::{Direction, Ending, Rule};
 use place::{Place, Table, TestStore, Via, shared};
 
 /// One database of the suite.
-struct Subject<DB: SqlDatabase> {
+struct Subject<DB: TestStore> {
     place: Place<DB>,
     table: Table,
     via: Via,
+}
+
+impl<DB: TestStore> Drop for Subject<DB> {
+    fn drop(&mut self) {
+        DB::discard(&self.place);
+    }
 }
 
 impl<DB: TestStore> Subject<DB> {

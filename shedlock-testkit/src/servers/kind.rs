@@ -57,6 +57,9 @@ pub trait Kind: Debug + Clone + Send + Sync + Sized + 'static {
     const ACCOUNT: &'static str;
     /// The signal that shuts the server down in good order without waiting for its clients to disconnect.
     const STOP_SIGNAL: Signal;
+    /// Whether the directory of the server is in memory where the machine has memory to spare, unless `TMPDIR` says where it is to be. For a
+    /// server that makes and removes thousands of small files, which costs a disk's file system more than the server itself.
+    const IN_MEMORY: bool = false;
 
     /// The error for a server of this kind that is not available for `reason`.
     fn unavailable(reason: String) -> Unavailable;

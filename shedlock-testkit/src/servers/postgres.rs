@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, replica, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, memory, replica, tools};
 
 /// A PostgreSQL server. Only the role of [`password_url`](Server::password_url) needs a password.
 pub type Postgres = Server<PostgresKind>;
@@ -22,6 +22,8 @@ pub struct PostgresKind {
     psql: PathBuf,
     /// The primary of this server, if this server is a replica.
     pub(super) primary: Option<SocketAddr>,
+    /// Databases that nobody uses any more.
+    discarded: Arc<Mutex<Vec<String>>>,
 }
 
 const INSTALL: &str = "apt-get install -y postgresql";
@@ -64,6 +66,8 @@ impl Kind for PostgresKind {
     const ACCOUNT: &'static str = "postgres";
     /// Fast shutdown: the server ends all open connections.
     const STOP_SIGNAL: Signal = Signal::INT;
+    /// A database is 300 files.
+    const IN_MEMORY: bool = true;
 
     fn unavailable(reason: String) -> Unavailable {
         Unavailable::installable(Self::NAME, reason, INSTALL)
@@ -151,6 +155,7 @@ impl Standalone for PostgresKind {
             postgres: find("postgres")?,
             psql: find("psql")?,
             primary: None,
+            discarded: Arc::default(),
         })
     }
 
@@ -161,14 +166,28 @@ impl Standalone for PostgresKind {
 }
 
 impl PostgresKind {
+    /// Creates a database, and removes the discarded ones: one client does both, because its start costs as much.
     fn create_database(&self, site: &Site, name: &str) -> io::Result<()> {
-        // A copy of template0 does not wait until clients have disconnected from template1.
-        self.run(
-            site,
-            "postgres",
-            &format!("CREATE DATABASE {name} OWNER {USER} TEMPLATE template0;"),
-        )
-        .map(drop)
+        let removal = |name: String| format!("DROP DATABASE IF EXISTS {name} WITH (FORCE);\n");
+        let discarded: Vec<String> = self.discarded().drain(..).map(removal).collect();
+        let discarded = discarded.concat();
+        // By default, PostgreSQL 15 and newer write the whole database to their log as well. A copy of template0 does not wait until clients
+        // have disconnected from template1.
+        let script = format!(
+            "\\set ON_ERROR_STOP off
+             {discarded}
+             \\set ON_ERROR_STOP on
+             SELECT CASE WHEN current_setting('server_version_num')::int >= 150000 THEN 'STRATEGY file_copy' ELSE '' END AS strategy
+             \\gset
+             CREATE DATABASE {name} OWNER {USER} TEMPLATE template0 :strategy;"
+        );
+        self.run(site, "postgres", &script).map(drop)
+    }
+
+    fn discarded(&self) -> MutexGuard<'_, Vec<String>> {
+        self.discarded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs statements as the superuser, each in its own transaction.
@@ -236,6 +255,16 @@ impl Server<PostgresKind> {
         let done = super::blocking(move || kind.create_database(&site, &created)).await;
         done.unwrap_or_else(|error| panic!("failed to create a database: {error}"));
         self.url_of(USER, &name)
+    }
+
+    /// Removes a database that [`fresh_database`](Self::fresh_database) has made and that nobody uses any more, for tests with hundreds of
+    /// databases of 7 MB each. The database is gone when the next one is made. A server whose directory is on a disk keeps the database, because
+    /// the removal of many files makes the file system slow.
+    pub fn discard_database(&self, url: &str) {
+        if memory::contains(self.site().directory()) {
+            let name = super::database_of(url).to_owned();
+            self.kind().discarded().push(name);
+        }
     }
 
     /// A URL of the database of `url` for a role with the same privileges that needs a password.

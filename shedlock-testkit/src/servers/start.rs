@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::keeper::Keeper;
 use super::kind::{Kind, Site, Standalone};
-use super::{Server, SmallDisk, blocking, tools};
+use super::{Server, SmallDisk, blocking, memory, tools};
 use crate::unavailable::Unavailable;
 
 /// The longest time that a server may take from its start to its first answer.
@@ -114,10 +114,14 @@ impl<K: Kind> Server<K> {
         arguments: Vec<String>,
         variables: Vec<(OsString, OsString)>,
     ) -> io::Result<Self> {
-        let place = disk.as_ref().map(|disk| disk.directory().to_owned());
+        let place = match &disk {
+            Some(disk) => disk.directory().to_owned(),
+            None if K::IN_MEMORY => memory::directory().unwrap_or_else(std::env::temp_dir),
+            None => std::env::temp_dir(),
+        };
         let directory = tempfile::Builder::new()
             .prefix("shedlock-server-")
-            .tempdir_in(place.unwrap_or_else(std::env::temp_dir))?;
+            .tempdir_in(place)?;
         if let Some(account) = &account {
             account.own(directory.path())?;
         }

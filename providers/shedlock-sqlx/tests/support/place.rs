@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use shedlock_runtime::HistoryOptions;
 use shedlock_sqlx::{SqlDatabase, SqlxLockProvider, SqlxLockProviderBuilder};
 use shedlock_testkit::conformance::{Peek, Stored};
-use shedlock_testkit::servers::{MariaDb, Postgres};
+use shedlock_testkit::servers::postgres::PostgresKind;
+use shedlock_testkit::servers::{MariaDb, Postgres, Standalone as _};
 use shedlock_testkit::{Proxy, Unavailable};
 use sqlx::pool::PoolOptions;
 use sqlx::{AssertSqlSafe, Executor as _, Pool, Row as _};
@@ -52,6 +53,9 @@ pub(crate) trait TestStore: SqlDatabase + Sized {
 
     /// An empty database.
     fn place() -> impl Future<Output = Result<Place<Self>, Unavailable>> + Send;
+
+    /// Removes the database of a test that has ended, where that makes room.
+    fn discard(_place: &Place<Self>) {}
 
     /// Where a wrong password is refused: a URL, and the password in it.
     fn refused_login(
@@ -273,6 +277,12 @@ impl TestStore for sqlx::Postgres {
         let server = Postgres::shared().await?;
         let direct = server.fresh_database().await;
         Ok(behind_proxy(direct, server.address()).await)
+    }
+
+    fn discard(place: &Place<Self>) {
+        if let Some(Ok(server)) = PostgresKind::shared_slot().get() {
+            server.discard_database(&place.direct);
+        }
     }
 
     async fn refused_login(place: &Place<Self>) -> Option<(String, &'static str)> {
