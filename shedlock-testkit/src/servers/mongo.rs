@@ -48,7 +48,13 @@ impl Kind for MongoKind {
 
     fn command(&self, site: &Site) -> Vec<OsString> {
         let mut command: Vec<OsString> = vec![self.java.clone().into()];
-        command.extend(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp"].map(OsString::from));
+        let options = [
+            "-Xmx128m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+        ];
+        command.extend(options.map(OsString::from));
         command.push(self.jars.join("*").into());
         command.push(program_file(site).into());
         command.extend([site.port().to_string().into(), name(site).into()]);
