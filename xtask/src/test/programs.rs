@@ -1,6 +1,6 @@
 //! Which test programs there are: cargo builds all of them before one runs.
 
-use super::schedule::Job;
+use super::schedule::{Beside, Job};
 use crate::process;
 use anyhow::Context;
 use cargo_metadata::{Artifact, Message, TargetKind};
@@ -16,13 +16,19 @@ const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// The program that compiles a crate for each of its cases.
 const COMPILES: &str = "ui";
 
-/// The programs whose tests break something within a lease of a second and see what happens before its end.
-const ALONE: &str = "faults";
+/// The programs whose tests break something within a lease of a second and see what happens before its end. Nearly all of that is waiting: two of
+/// them together keep one core of two busy.
+const FAULTS: &str = "faults";
 
-/// The programs whose servers, emulators of a cloud, keep both cores busy: beside them others get no answer in time, nor they beside others.
-const BUSY: [&str; 2] = [
+/// The programs whose servers (emulators of a cloud or on the JVM, or two databases with clusters) keep a core or two busy: beside them others
+/// get no answer in time, nor they beside others.
+const BUSY: [&str; 6] = [
     "providers/shedlock-dynamodb conformance",
+    "providers/shedlock-dynamodb faults",
+    "providers/shedlock-mongodb faults",
     "providers/shedlock-object-store conformance",
+    "providers/shedlock-object-store faults",
+    "tests faults",
 ];
 
 /// Options of `cargo test` that choose targets, among which there are no examples in the documentation.
@@ -144,8 +150,19 @@ impl<'a> Asked<'a> {
             _ => format!("{package} {} (unit tests)", program.target.name),
         };
         let mut job = Job::new(&name, command);
-        job.alone = program.target.name == ALONE || BUSY.contains(&&*name);
+        job.beside = beside(&name, &program.target.name);
         Ok(Some(job))
+    }
+}
+
+/// What may run beside the program `name`, which cargo calls `target`.
+fn beside(name: &str, target: &str) -> Beside {
+    if BUSY.contains(&name) {
+        Beside::Nothing
+    } else if target == FAULTS {
+        Beside::One
+    } else {
+        Beside::Many
     }
 }
 
@@ -164,7 +181,8 @@ fn longest_first(mut programs: Vec<Artifact>) -> Vec<Artifact> {
 
 #[cfg(test)]
 mod tests {
-    use super::Asked;
+    use super::{Asked, beside};
+    use crate::test::schedule::Beside;
     use std::path::Path;
 
     fn asked(line: &str) -> Vec<String> {
@@ -201,6 +219,24 @@ mod tests {
                 documentation,
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn faults_and_busy_programs_have_less_beside_them() {
+        for (package, target, expected) in [
+            ("providers/shedlock-redis", "conformance", Beside::Many),
+            ("providers/shedlock-redis", "faults", Beside::One),
+            ("providers/shedlock-mongodb", "faults", Beside::Nothing),
+            ("tests", "faults", Beside::Nothing),
+            (
+                "providers/shedlock-dynamodb",
+                "conformance",
+                Beside::Nothing,
+            ),
+        ] {
+            let name = format!("{package} {target}");
+            assert_eq!(beside(&name, target), expected, "{name}");
         }
     }
 

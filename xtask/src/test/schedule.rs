@@ -11,16 +11,38 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) name: String,
-    /// Whether it must run alone.
-    pub(super) alone: bool,
+    pub(super) beside: Beside,
     command: Command,
+}
+
+/// Which programs may run beside a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// As many as are asked for, each of which may have any number beside it.
+    Many,
+    /// One that may have one beside it as well.
+    One,
+    Nothing,
+}
+
+impl Beside {
+    /// In the order in which they run: those that need the most quiet come last.
+    const ALL: [Self; 3] = [Self::Many, Self::One, Self::Nothing];
+
+    fn at_once(self, asked: usize) -> usize {
+        match self {
+            Self::Many => asked,
+            Self::One => asked.min(2),
+            Self::Nothing => 1,
+        }
+    }
 }
 
 impl Job {
     pub(super) fn new(name: &str, command: Command) -> Self {
         Self {
             name: name.to_owned(),
-            alone: false,
+            beside: Beside::Many,
             command,
         }
     }
@@ -39,12 +61,19 @@ pub(super) struct Done {
     pub(super) took: Duration,
 }
 
-/// Runs the jobs, `at_once` of them in parallel and each within `limit`, and then one after the other those that must run alone. Calls `on_done`
-/// when a job has ended.
-pub(super) fn run(jobs: Vec<Job>, at_once: usize, limit: Duration, on_done: &mut dyn FnMut(&Done)) {
-    let (alone, together) = jobs.into_iter().partition(|job| job.alone);
-    run_together(together, at_once, limit, on_done);
-    run_together(alone, 1, limit, on_done);
+/// Runs the jobs, at most `at_once` of them in parallel and each within `limit`; those that may have less beside them come later. Calls
+/// `on_done` when a job has ended.
+pub(super) fn run(
+    mut jobs: Vec<Job>,
+    at_once: usize,
+    limit: Duration,
+    on_done: &mut dyn FnMut(&Done),
+) {
+    for beside in Beside::ALL {
+        let (now, later) = jobs.into_iter().partition(|job| job.beside == beside);
+        run_together(now, beside.at_once(at_once), limit, on_done);
+        jobs = later;
+    }
 }
 
 fn run_together(jobs: Vec<Job>, at_once: usize, limit: Duration, on_done: &mut dyn FnMut(&Done)) {
@@ -86,7 +115,7 @@ fn run_one(job: Job, limit: Duration) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use super::{Done, Job, run};
+    use super::{Beside, Done, Job, run};
     use crate::process::Ended;
     use std::process::Command;
     use std::time::{Duration, Instant};
@@ -126,36 +155,59 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_asked_for_run_at_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo").display().to_string();
-        assert!(
-            Command::new("mkfifo")
-                .arg(&fifo)
-                .status()
-                .unwrap()
-                .success()
-        );
-        // Each of the two waits for the other to open its end.
-        let jobs = || {
-            vec![
+    fn as_many_as_asked_for_and_allowed_run_at_once() {
+        for (beside, at_once, meet) in [
+            (Beside::Many, 3, true),
+            (Beside::Many, 2, true),
+            (Beside::Many, 1, false),
+            (Beside::One, 3, true),
+            (Beside::One, 1, false),
+            (Beside::Nothing, 3, false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let fifo = folder.path().join("fifo").display().to_string();
+            let made = Command::new("mkfifo").arg(&fifo).status();
+            assert!(made.unwrap().success());
+            // Each of the two waits for the other to open its end.
+            let mut jobs = vec![
                 job("a", &format!("echo met > {fifo}")),
                 job("b", &format!("cat {fifo}")),
-            ]
-        };
-        assert!(all(jobs(), 2, LONG).iter().all(|(.., well)| *well));
-        let limit = Duration::from_millis(300);
-        assert!(all(jobs(), 1, limit).iter().all(|(.., well)| !*well));
+            ];
+            for job in &mut jobs {
+                job.beside = beside;
+            }
+            let limit = if meet {
+                LONG
+            } else {
+                Duration::from_millis(300)
+            };
+            let done = all(jobs, at_once, limit);
+            assert!(done.iter().all(|(.., well)| *well == meet), "{beside:?}");
+        }
     }
 
     #[test]
-    fn one_that_wants_to_be_alone_waits_for_the_others() {
+    fn a_third_waits_where_two_may_run() {
+        let mut order = Vec::new();
+        let quick = job("quick", "true");
+        let mut jobs = vec![job("long", "sleep 0.2"), job("longer", "sleep 2"), quick];
+        for job in &mut jobs {
+            job.beside = Beside::One;
+        }
+        run(jobs, 3, LONG, &mut |done| order.push(done.name.clone()));
+        assert_eq!(order, ["long", "quick", "longer"]);
+    }
+
+    #[test]
+    fn those_that_need_quiet_wait_for_the_others() {
         let mut order = Vec::new();
         let mut alone = job("alone", "echo");
-        alone.alone = true;
-        let jobs = vec![alone, job("slow", "sleep 0.3"), job("fast", "echo")];
+        alone.beside = Beside::Nothing;
+        let mut pair = job("pair", "echo");
+        pair.beside = Beside::One;
+        let jobs = vec![alone, pair, job("slow", "sleep 0.3"), job("fast", "echo")];
         run(jobs, 2, LONG, &mut |done| order.push(done.name.clone()));
-        assert_eq!(order, ["fast", "slow", "alone"]);
+        assert_eq!(order, ["fast", "slow", "pair", "alone"]);
     }
 
     #[test]
