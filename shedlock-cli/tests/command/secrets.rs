@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::exit_codes::NOWHERE;
-use crate::support::{Site, ended, number_in};
+use crate::support::{Site, ended, number_in, until};
 
 const SECRET: &str = "pa55word";
 
@@ -76,10 +76,13 @@ fn the_command_and_its_helpers_do_not_get_the_url() {
     assert!(environment.contains("OTHER=kept") && environment.contains("SHEDLOCK_NAME=a"));
     assert!(!environment.contains(SECRET), "{environment}");
     // The program and its children: the command and the guard.
-    let children =
-        fs::read_to_string(format!("/proc/{0}/task/{0}/children", running.id())).unwrap();
+    let list = format!("/proc/{0}/task/{0}/children", running.id());
+    let mut children = String::new();
+    until("the guard is there", || {
+        children = fs::read_to_string(&list).unwrap();
+        children.split_whitespace().count() == 2
+    });
     let children: Vec<_> = children.split_whitespace().collect();
-    assert_eq!(children.len(), 2, "{children:?}");
     for process in children
         .iter()
         .copied()
