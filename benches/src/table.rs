@@ -43,6 +43,8 @@ pub enum Unit {
     Nanos,
     /// Milliseconds.
     Millis,
+    /// Millions of bytes.
+    Megabytes,
     /// Seconds of processor time.
     CpuSeconds,
     /// A count, exact.
@@ -60,6 +62,7 @@ impl Unit {
         match self {
             Self::Nanos => format!("{figure:.0} ns"),
             Self::Millis => format!("{figure:.1} ms"),
+            Self::Megabytes => format!("{figure:.1} MB"),
             Self::CpuSeconds => format!("{figure:.1} s"),
             // A mean that is not whole says that some call did something else.
             Self::Count if figure.fract() == 0.0 => format!("{figure:.0}"),

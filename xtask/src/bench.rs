@@ -40,7 +40,8 @@ fn report(root: &Path) -> Command {
     let mut command = process::cargo(root);
     command.args([
         "run",
-        "--release",
+        "--profile",
+        "bench",
         "--locked",
         "-p",
         PACKAGE,

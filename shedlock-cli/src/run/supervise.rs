@@ -91,7 +91,7 @@ struct Supervision<'a> {
 
 /// Runs the command to its end, or until the lock is lost.
 pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
-    Tree::adopt_orphans();
+    let adopts = Tree::adopt_orphans();
     let started = launch::start(job);
     let child = match started {
         Ok(child) => child,
@@ -107,7 +107,12 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     let guard = match Guard::start(group, job.kill_after) {
         Ok(guard) => guard,
         Err(failure) => {
-            Tree { group, guard: None }.signal_all(Signal::SIGKILL);
+            Tree {
+                group,
+                guard: None,
+                adopts,
+            }
+            .signal_all(Signal::SIGKILL);
             return Ended {
                 exit: failure.report(),
             };
@@ -116,6 +121,7 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     let tree = Tree {
         group,
         guard: guard.id(),
+        adopts,
     };
     let mut supervision = Supervision::new(job, tree);
     let exit = supervision.until_the_end(&mut signals).await;

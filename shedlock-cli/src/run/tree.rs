@@ -11,6 +11,8 @@ pub(super) struct Tree {
     pub(super) group: Pid,
     /// A child of this process that is none of the command's.
     pub(super) guard: Option<Pid>,
+    /// Whether orphans become children of this process.
+    pub(super) adopts: bool,
 }
 
 /// One process.
@@ -27,11 +29,13 @@ struct Process {
 }
 
 impl Tree {
-    /// Makes this process the parent of what its descendants leave behind. Only Linux can do that; elsewhere the group is all that is known.
-    pub(super) fn adopt_orphans() {
+    /// Makes this process the parent of what its descendants leave behind; returns whether that was possible. Only Linux can do it; elsewhere
+    /// the group is all that is known.
+    pub(super) fn adopt_orphans() -> bool {
         #[cfg(target_os = "linux")]
-        // A kernel that refuses leaves the group, as on other systems.
-        let _adopted = nix::sys::prctl::set_child_subreaper(true);
+        return nix::sys::prctl::set_child_subreaper(true).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        false
     }
 
     /// Sends the signal to the group.
@@ -48,8 +52,12 @@ impl Tree {
         }
     }
 
-    /// Whether any process of the command is left.
+    /// Whether any process of the command is left. Those that have ended must have been reaped before.
     pub(super) fn is_alive(&self) -> bool {
+        if let Some(children) = children().filter(|_| self.adopts) {
+            // Whatever is left has an ancestor among them, as orphans are adopted.
+            return children.iter().any(|child| Some(*child) != self.guard);
+        }
         let group = killpg(self.group, None) != Err(Errno::ESRCH);
         group || !self.outside().is_empty()
     }
@@ -71,6 +79,28 @@ impl Tree {
         };
         found.into_iter().skip(1).filter(is_outside).collect()
     }
+}
+
+/// The children of this process, where the kernel lists them: a few files instead of one for each process of the machine. `None` elsewhere.
+#[cfg(target_os = "linux")]
+fn children() -> Option<Vec<Pid>> {
+    let mut found = Vec::new();
+    // A child belongs to the thread that has started or adopted it.
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let file = thread.ok()?.path().join("children");
+        // Not there if the kernel has no such lists, or if the thread has just ended and left its children to another one.
+        let list = std::fs::read_to_string(file).ok()?;
+        found.extend(
+            list.split_whitespace()
+                .filter_map(|id| Some(Pid::from_raw(id.parse().ok()?))),
+        );
+    }
+    Some(found)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn children() -> Option<Vec<Pid>> {
+    None
 }
 
 #[cfg(not(target_os = "linux"))]

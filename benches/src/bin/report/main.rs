@@ -9,6 +9,7 @@
 
 mod build;
 mod clients;
+mod command;
 mod memory;
 mod postgres;
 mod sqlite;
@@ -34,6 +35,8 @@ enum Part {
     /// The provider over tokio-postgres alone, which `postgres` includes.
     PostgresPipelined,
     Sqlite,
+    /// Size, start-up and memory of the command `shedlock`, which is built first.
+    Command,
     Build,
 }
 
@@ -44,6 +47,7 @@ impl Part {
             Self::Postgres => postgres::measure(),
             Self::PostgresPipelined => postgres::measure_pipelined(),
             Self::Sqlite => sqlite::measure(),
+            Self::Command => command::measure(),
             Self::Build => build::measure(),
         }
     }
@@ -52,7 +56,7 @@ impl Part {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut parts = match arguments.only.as_slice() {
-        [] => vec![Part::Memory, Part::Sqlite, Part::Postgres],
+        [] => vec![Part::Memory, Part::Sqlite, Part::Postgres, Part::Command],
         only => only.to_vec(),
     };
     if arguments.build && !parts.contains(&Part::Build) {
