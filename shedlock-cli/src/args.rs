@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use shedlock_runtime::ToDuration as _;
 
+use crate::config::ConfiguredStore;
+use crate::output::LogFormat;
+
 mod commands;
 mod help;
 mod run;
@@ -22,8 +25,24 @@ pub(crate) use run::{OnError, OnLost, Run};
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) store: StoreOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+    /// A file with the defaults of options [default: `SHEDLOCK_CONFIG`, or `shedlock/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options")]
+    pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// How the program speaks.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output", mut_arg("color", |color| color.help("When output is coloured")))]
+pub(crate) struct OutputOptions {
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
+    /// What is said on stderr: lines for people, or a JSON object a line
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text, env = "SHEDLOCK_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
 }
 
 /// Where the locks are.
@@ -42,6 +61,9 @@ pub(crate) struct StoreOptions {
     /// The name of this node [default: the name of the host]
     #[arg(long, global = true, value_name = "NAME", env = "SHEDLOCK_NODE")]
     pub(crate) node: Option<String>,
+    /// The store that the configuration names.
+    #[arg(skip)]
+    pub(crate) configured: Option<ConfiguredStore>,
 }
 
 /// What is done.
@@ -104,6 +126,6 @@ pub(crate) struct Doctor {
 }
 
 /// A duration as everywhere in ShedLock.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.to_duration().map_err(|error| error.to_string())
 }

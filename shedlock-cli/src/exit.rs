@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use shedlock_runtime::{ErrorKind, LockError, SkipReason, printable};
 
-use crate::output;
+use crate::output::{self, Level};
 
 /// The exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Failure {
 
     /// Says on stderr what failed, and returns the exit code.
     pub(crate) fn report(&self) -> Exit {
-        output::say(&format!("error: {}", self.message));
+        output::say(Level::Error, &self.message);
         self.exit
     }
 }

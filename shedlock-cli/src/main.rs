@@ -4,14 +4,17 @@
 compile_error!("the command `shedlock` needs process groups and signals, which only Unix has");
 
 mod args;
+mod config;
 mod doctor;
 mod exit;
+mod folders;
 mod generate;
 mod lock;
 mod migrate;
 mod operate;
 mod output;
 mod run;
+mod secret;
 mod store;
 mod stores;
 mod view;
@@ -20,11 +23,11 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use shedlock_runtime::{SchedulerLock, ShutdownPolicy};
 
 use crate::args::{Cli, Command};
+use crate::config::Unusable;
 use crate::exit::{Exit, Failure};
 
 /// How long the program stays after its work to give back what it may have taken.
@@ -35,10 +38,13 @@ fn main() -> ExitCode {
     if let Some(exit) = run::as_helper(env::args_os()) {
         return exit.into();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match config::command_line(env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error).into(),
+        Err(Unusable::Arguments(error)) => return usage(&error).into(),
+        Err(Unusable::File(failure)) => return failure.report().into(),
     };
+    cli.output.color.write_global();
+    output::speak(cli.output.log_format);
     match start(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report().into(),

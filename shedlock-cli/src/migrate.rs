@@ -2,7 +2,7 @@
 
 use crate::args::{Migrate, StoreOptions};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::output::{self, Level};
 use crate::store;
 use crate::stores;
 
@@ -16,12 +16,12 @@ pub(crate) async fn migrate(what: Migrate, options: &StoreOptions) -> Result<Exi
             store.set_up().await?;
             // What was there before is not changed, and may not do.
             warn(store.inspect().await?);
-            output::say("the store is ready");
+            output::say(Level::Info, "the store is ready");
         }
         Migrate::Check => {
             let store = store::open(options).await?;
             warn(store.inspect().await?);
-            output::say("the store has what locks need");
+            output::say(Level::Info, "the store has what locks need");
         }
     }
     Ok(Exit::SUCCESS)
@@ -29,6 +29,6 @@ pub(crate) async fn migrate(what: Migrate, options: &StoreOptions) -> Result<Exi
 
 fn warn(warnings: Vec<String>) {
     for warning in warnings {
-        output::say(&format!("warning: {warning}"));
+        output::say(Level::Warning, &warning);
     }
 }

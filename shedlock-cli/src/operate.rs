@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::args::{Pause, Release, Resume, StoreOptions, Wait};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::output::{self, Level};
 use crate::store::{self, Store};
 
 /// A lock may be released long before its lease ends, so it is looked at this often.
@@ -82,5 +82,6 @@ pub(crate) async fn resume(options: &Resume, store: &StoreOptions) -> Result<Exi
 }
 
 fn say(name: &str, text: &str) {
-    output::say(&format!("`{}`: {text}", printable(name)));
+    let text = format!("`{}`: {text}", printable(name));
+    output::say_of(Level::Info, name, &text);
 }

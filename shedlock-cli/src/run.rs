@@ -18,7 +18,7 @@ use shedlock_runtime::{
 use crate::args::{OnError, OnLost, Run, StoreOptions};
 use crate::exit::{Exit, Failure};
 use crate::lock::{Witness, told};
-use crate::output;
+use crate::output::{self, Level};
 use crate::store;
 
 mod events;
@@ -68,7 +68,6 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
         is_quiet: options.quiet,
     };
     events::tell(options.verbose, options.quiet)?;
-
     let asked = async {
         let witness = Witness::new(store::open_to_lock(store).await?);
         let executor = LockingTaskExecutor::new(witness.clone());
@@ -115,10 +114,11 @@ async fn without_lock(
     if options.on_error == OnError::Fail || failure.exit() != Exit::UNAVAILABLE {
         return Err(failure);
     }
-    output::say(&format!(
-        "warning: running without a lock, as `--on-error run` says: {}",
+    let text = format!(
+        "running without a lock, as `--on-error run` says: {}",
         failure.message()
-    ));
+    );
+    output::say_of(Level::Warning, &job.name, &text);
     job.is_locked = false;
     Ok(supervise::supervise(&job, signals).await.exit)
 }
@@ -137,11 +137,8 @@ fn skipped(options: &Run, name: &str, reason: SkipReason, refusal: Option<Refusa
     };
     // What is given up is never passed over in silence.
     if reason == SkipReason::Exhausted || !(options.quiet || is_busy && options.quiet_busy) {
-        output::say(&format!(
-            "skipped `{}`: {}",
-            printable(name),
-            told(reason, refusal)
-        ));
+        let text = format!("skipped `{}`: {}", printable(name), told(reason, refusal));
+        output::say_of(Level::Info, name, &text);
     }
     exit
 }

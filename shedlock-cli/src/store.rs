@@ -11,7 +11,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use shedlock_runtime::{LockAdmin, LockError};
 
 use crate::args::StoreOptions;
+use crate::config::ConfiguredStore;
 use crate::exit::{Exit, Failure};
+use crate::folders::absolute;
 use crate::stores;
 
 /// The variable with the store's URL. No child gets it.
@@ -62,6 +64,11 @@ pub(crate) fn url_or_default(options: &StoreOptions) -> Result<String, Failure> 
     }
 }
 
+/// The URL of the store for people: without login and parameters.
+pub(crate) fn place(options: &StoreOptions) -> Result<String, Failure> {
+    Ok(stores::without_secrets(&url_or_default(options)?))
+}
+
 /// The URL of the store that was named; `None` if none was.
 fn url(options: &StoreOptions) -> Result<Option<String>, Failure> {
     if let Some(url) = &options.store {
@@ -85,8 +92,13 @@ fn url(options: &StoreOptions) -> Result<Option<String>, Failure> {
         _ => {}
     }
     match env::var_os(FILE_VARIABLE) {
-        Some(file) if !file.is_empty() => read(Path::new(&file)).map(Some),
-        _ => Ok(None),
+        Some(file) if !file.is_empty() => return read(Path::new(&file)).map(Some),
+        _ => {}
+    }
+    match &options.configured {
+        Some(ConfiguredStore::Url(url)) => Ok(Some(url.reveal().to_owned())),
+        Some(ConfiguredStore::File(file)) => read(file).map(Some),
+        None => Ok(None),
     }
 }
 
@@ -144,11 +156,6 @@ fn default_url() -> Result<String, Failure> {
 }
 
 fn state_folder() -> Option<PathBuf> {
-    let absolute = |variable| {
-        let path = PathBuf::from(env::var_os(variable)?);
-        // The specification of these directories: a relative path is to be ignored.
-        path.is_absolute().then_some(path)
-    };
     let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
     Some(state?.join("shedlock"))
 }

@@ -9,7 +9,7 @@ use crate::store::Store;
 #[macro_use]
 mod entry;
 
-pub(crate) use entry::has_secret;
+pub(crate) use entry::{has_secret, without_secrets};
 
 stores! {
     // feature, schemes, example, provider and what begins its builder: parameter of the URL and its option; what the URL is to the provider;

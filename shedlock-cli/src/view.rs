@@ -7,12 +7,12 @@ use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockInfo, RunRecord
 
 use crate::args::{Format, List, One, StoreOptions};
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::output::{self, Level};
 use crate::store;
 
 mod locks;
 mod runs;
-mod table;
+pub(crate) mod table;
 mod times;
 mod watch;
 
@@ -32,10 +32,9 @@ pub(crate) async fn get(options: &One, store: &StoreOptions) -> Result<Exit, Fai
     let store = store::open(store).await?;
     let Some(lock) = store.get(&options.name).await? else {
         // A store may forget locks that are free, so this is no error.
-        output::say(&format!(
-            "the store has no record of `{}`: it is free",
-            printable(&options.name)
-        ));
+        let name = printable(&options.name);
+        let text = format!("the store has no record of `{name}`: it is free");
+        output::say_of(Level::Info, &options.name, &text);
         return Ok(Exit::SUCCESS);
     };
     let text = match options.format {

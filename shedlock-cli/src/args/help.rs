@@ -13,7 +13,7 @@ Exit codes:
   69   the store cannot be reached, does not answer in time or takes no writes
   75   another node holds the lock, or it is paused (`--busy-exit` changes it)
   77   the user of the store lacks a right
-  78   the configuration, the login or the schema is wrong, or the store cannot do what was asked for
+  78   the configuration, the login or the schema is wrong, or the store cannot do this
   79   the lock was lost and the command ended
   80   done already for this slot, instant or step
   81   given up for this slot, instant or step: all attempts have failed
@@ -27,9 +27,19 @@ Environment:
   SHEDLOCK_STORE       the URL of the store; it is not handed on to commands
   SHEDLOCK_STORE_FILE  a file that contains this URL
   SHEDLOCK_TOKEN       the token for `extend` and `unlock`; it is not handed on to commands
-  SHEDLOCK_NODE, SHEDLOCK_AT_MOST, SHEDLOCK_AT_LEAST, SHEDLOCK_WAIT, SHEDLOCK_TIMEOUT, SHEDLOCK_BUSY_EXIT
-                       as the options of these names
-  NO_COLOR             no colours";
+  SHEDLOCK_CONFIG      a file with the defaults of options
+  SHEDLOCK_PING        the URL for `--ping`; it is not handed on to commands
+  SHEDLOCK_NODE, SHEDLOCK_AT_MOST, ..
+                       as the options of these names; `shedlock run --help` has them all
+  NO_COLOR, CLICOLOR_FORCE
+                       no colours, and colours where there is no terminal
+
+Configuration file:
+  store = \"postgres://app:secret@db/app\"   or store_file = \"FILE\"
+  [run]                                     for all locks
+  busy_exit = 0
+  [lock.backup]                             for the lock `backup`
+  at_most = \"10m\"";
 
 pub(crate) const RUN: &str = "\
 The command gets SHEDLOCK_NAME, SHEDLOCK_NODE, SHEDLOCK_FENCE and SHEDLOCK_DEADLINE in its environment.
@@ -37,6 +47,7 @@ The command gets SHEDLOCK_NAME, SHEDLOCK_NODE, SHEDLOCK_FENCE and SHEDLOCK_DEADL
 Examples:
   crontab    */10 * * * * shedlock run --name sync --busy-exit 0 --quiet-busy -- sync.sh
   systemd    ExecStart=/usr/bin/shedlock run --name report --once-per 1d -- /usr/local/bin/report
+  Kubernetes command: [\"shedlock\", \"run\", \"--name\", \"report\", \"--busy-exit\", \"0\", \"--\", \"/app/report\"]
   CI         shedlock run --name deploy --wait 30m -- ./deploy.sh
 
 Exit codes: see `shedlock --help`.";

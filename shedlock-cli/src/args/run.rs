@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use super::duration;
 
@@ -34,16 +35,16 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s", env = "SHEDLOCK_TIMEOUT")]
     pub(crate) timeout: Duration,
     /// How often the lease is extended while the command runs [default: every half `--at-most`]
-    #[arg(long, value_name = "PERIOD", value_parser = duration, conflicts_with = "no_keep_alive")]
+    #[arg(long, value_name = "PERIOD", value_parser = duration, conflicts_with = "no_keep_alive", env = "SHEDLOCK_KEEP_ALIVE")]
     pub(crate) keep_alive: Option<Duration>,
     /// Do not extend the lease: the command has `--at-most` to run, and is ended then
     #[arg(long)]
     pub(crate) no_keep_alive: bool,
     /// What happens to a command whose lock is lost
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnLost::Term)]
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnLost::Term, env = "SHEDLOCK_ON_LOST")]
     pub(crate) on_lost: OnLost,
     /// How long a command that has lost its lock may take to end after TERM, before KILL [default: a fifth of `--at-most`, at most 5s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "SHEDLOCK_KILL_AFTER")]
     pub(crate) kill_after: Option<Duration>,
     /// Release the lock when the command itself ends, even if processes that it has started are left
     #[arg(long)]
@@ -72,7 +73,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) quiet_busy: bool,
     /// What happens if the store cannot be reached: `run` runs the command without a lock
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnError::Fail)]
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnError::Fail, env = "SHEDLOCK_ON_ERROR")]
     pub(crate) on_error: OnError,
     /// Say more on stderr
     #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "quiet")]
@@ -91,7 +92,8 @@ pub(crate) struct Run {
 }
 
 /// What happens to a command whose lock is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum OnLost {
     /// The command is ended, and the exit code is 79
     Term,
@@ -100,7 +102,8 @@ pub(crate) enum OnLost {
 }
 
 /// What happens if the store cannot be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum OnError {
     /// The command does not run, and the exit code is 69
     Fail,

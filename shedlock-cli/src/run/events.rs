@@ -4,7 +4,7 @@ use humantime::format_duration;
 use shedlock_runtime::{EventKind, ListenerGuard, LockError, LockEvent, SchedulerLock, printable};
 use std::time::Duration;
 
-use crate::output;
+use crate::output::{self, Level};
 
 /// Says warnings, unless `is_quiet`, and with `is_verbose` the normal course as well.
 pub(super) fn tell(is_verbose: bool, is_quiet: bool) -> Result<(), LockError> {
@@ -12,13 +12,14 @@ pub(super) fn tell(is_verbose: bool, is_quiet: bool) -> Result<(), LockError> {
         return Ok(());
     }
     SchedulerLock::listen(move |event: &LockEvent| {
+        let name = event.lock.as_str();
+        let tell = |level, line| {
+            output::say_of(level, name, &format!("`{}`: {line}", printable(name)));
+        };
         if let Some(line) = warning(&event.kind) {
-            output::say(&format!(
-                "warning: `{}`: {line}",
-                printable(event.lock.as_str())
-            ));
+            tell(Level::Warning, line);
         } else if is_verbose && let Some(line) = normal(&event.kind) {
-            output::say(&format!("`{}`: {line}", printable(event.lock.as_str())));
+            tell(Level::Info, line);
         }
     })
     .map(ListenerGuard::detach)

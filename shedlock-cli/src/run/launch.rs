@@ -13,14 +13,17 @@ use shedlock_runtime::{format_timestamp, lock, printable};
 
 use super::supervise::Job;
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, Level, LogFormat};
 use crate::store::STORE_VARIABLE;
 
 /// The argument that makes this program the helper.
 pub(super) const HELPER: &str = "__become-command";
 
+/// Says that the helper's own lines are JSON.
+const JSON: &str = "json";
+
 /// What no command gets to see.
-const SECRETS: &[&str] = &[STORE_VARIABLE, crate::lock::TOKEN_VARIABLE];
+const SECRETS: &[&str] = &[STORE_VARIABLE, crate::lock::TOKEN_VARIABLE, "SHEDLOCK_PING"];
 
 /// Starts the command as the leader of a process group of its own. The lock is the calling task's.
 pub(super) fn start(job: &Job) -> io::Result<Child> {
@@ -28,6 +31,10 @@ pub(super) fn start(job: &Job) -> io::Result<Child> {
     helper
         .arg(HELPER)
         .arg(process::id().to_string())
+        .arg(match output::format() {
+            LogFormat::Json => JSON,
+            LogFormat::Text => "text",
+        })
         .args(&job.command);
     for secret in SECRETS {
         helper.env_remove(secret);
@@ -77,9 +84,13 @@ pub(super) fn become_command(mut arguments: impl Iterator<Item = OsString>) -> E
     let parent = arguments
         .next()
         .and_then(|parent| parent.to_str()?.parse().ok());
+    let format = arguments.next();
     let (Some(parent), Some(program)) = (parent, arguments.next()) else {
         return Exit::INTERNAL;
     };
+    if format.is_some_and(|format| format == JSON) {
+        output::speak(LogFormat::Json);
+    }
     if !dies_with(Pid::from_raw(parent)) {
         return Exit::INTERNAL;
     }
@@ -90,10 +101,8 @@ pub(super) fn become_command(mut arguments: impl Iterator<Item = OsString>) -> E
         _ => (Exit::NOT_EXECUTABLE, format!("cannot be executed: {error}")),
     };
     let program = program.to_string_lossy();
-    output::say(&format!(
-        "error: the command `{}` {problem}",
-        printable(&program)
-    ));
+    let text = format!("the command `{}` {problem}", printable(&program));
+    output::say(Level::Error, &text);
     exit
 }
 

@@ -15,7 +15,7 @@ use super::signals::{Event, Signals};
 use super::terminal;
 use super::tree::Tree;
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, Level};
 
 mod children;
 
@@ -96,7 +96,7 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     let child = match started {
         Ok(child) => child,
         Err(error) => {
-            output::say(&format!("error: cannot start a process: {error}"));
+            output::say(Level::Error, &format!("cannot start a process: {error}"));
             return Ended {
                 exit: Exit::INTERNAL,
             };
@@ -286,11 +286,16 @@ impl<'a> Supervision<'a> {
 
     fn say(&self, text: &str) {
         if !self.job.is_quiet {
-            output::say(&format!("`{}`: {text}", printable(&self.job.name)));
+            self.tell(Level::Info, text);
         }
     }
 
     fn warn(&self, text: &str) {
-        output::say(&format!("warning: `{}`: {text}", printable(&self.job.name)));
+        self.tell(Level::Warning, text);
+    }
+
+    fn tell(&self, level: Level, text: &str) {
+        let text = format!("`{}`: {text}", printable(&self.job.name));
+        output::say_of(level, &self.job.name, &text);
     }
 }

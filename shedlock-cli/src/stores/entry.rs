@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
-use shedlock_runtime::HistoryOptions;
+use shedlock_runtime::{HistoryOptions, printable};
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use shedlock_sql::{ColumnNames, DEFAULT_HISTORY_TABLE, DEFAULT_TABLE, Dialect, Names};
@@ -191,6 +191,21 @@ pub(crate) fn has_secret(url: &str) -> bool {
     in_login || in_query
 }
 
+/// The URL without login and parameters.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "..".to_owned();
+    };
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let place = match before.rsplit_once('@') {
+        Some((_, place)) => place,
+        // A `?` in a password would look like the begin of the parameters.
+        None if query.contains('@') => "..",
+        None => before,
+    };
+    format!("{scheme}://{}", printable(place))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +220,26 @@ mod tests {
             with("pg://h/d?sslmode=require&x=1", "a b")
         );
         assert_eq!(taken("pg://h/d?x=1"), ("pg://h/d?x=1".to_owned(), None));
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_shown() {
+        for (url, shown) in [
+            (
+                "postgres://app:secret@db:5432/app?sslmode=require",
+                "postgres://db:5432/app",
+            ),
+            ("postgres://app:se/cr@et@db/app", "postgres://db/app"),
+            ("postgres://app:secr?et@db/app", "postgres://.."),
+            ("postgres://db/app?password=se@cret", "postgres://.."),
+            (
+                "sqlite:///var/lib/shedlock.db?history=90d",
+                "sqlite:///var/lib/shedlock.db",
+            ),
+            ("secret", ".."),
+        ] {
+            assert_eq!(without_secrets(url), shown, "{url}");
+        }
     }
 
     #[test]

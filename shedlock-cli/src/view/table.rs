@@ -1,7 +1,8 @@
 //! Rows as an aligned table, JSON and comma-separated values.
 
-use std::env;
+use std::io::stdout;
 
+use anstream::{AutoStream, ColorChoice};
 use comfy_table::{Attribute, Cell as TableCell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::exit::Failure;
 
 /// One cell: its text, and what it means.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     meaning: Meaning,
 }
@@ -24,7 +25,7 @@ enum Meaning {
 }
 
 impl Cell {
-    pub(super) fn plain(text: impl Into<String>) -> Self {
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             meaning: Meaning::Plain,
@@ -32,7 +33,7 @@ impl Cell {
     }
 
     /// A word for a state or an outcome. The word alone says it; a colour repeats it.
-    pub(super) fn of_state(word: &str) -> Self {
+    pub(crate) fn of_state(word: &str) -> Self {
         let meaning = match word {
             "held" | "completed" => Meaning::Good,
             "free" => Meaning::Faint,
@@ -46,9 +47,10 @@ impl Cell {
     }
 }
 
-/// A table without lines, which a terminal gets as wide as it is, with colours unless `NO_COLOR` is set.
-pub(super) fn aligned(header: &[&str], rows: Vec<Vec<Cell>>, is_terminal: bool) -> String {
-    let has_colors = is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+/// A table without lines, which a terminal gets as wide as it is. Whether it has colours is for `--color`, the usual variables and the
+/// terminal to say.
+pub(crate) fn aligned(header: &[&str], rows: Vec<Vec<Cell>>, is_terminal: bool) -> String {
+    let has_colors = AutoStream::choice(&stdout()) != ColorChoice::Never;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if is_terminal {
@@ -87,12 +89,12 @@ fn styled(cell: Cell, has_colors: bool) -> TableCell {
     }
 }
 
-pub(super) fn json(rows: &impl Serialize) -> Result<String, Failure> {
+pub(crate) fn json(rows: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(rows);
     Ok(text.map_err(|error| unprintable(&error))? + "\n")
 }
 
-pub(super) fn ndjson<R: Serialize>(rows: impl Iterator<Item = R>) -> Result<String, Failure> {
+pub(crate) fn ndjson<R: Serialize>(rows: impl Iterator<Item = R>) -> Result<String, Failure> {
     let mut text = String::new();
     for row in rows {
         text.push_str(&serde_json::to_string(&row).map_err(|error| unprintable(&error))?);
@@ -101,7 +103,7 @@ pub(super) fn ndjson<R: Serialize>(rows: impl Iterator<Item = R>) -> Result<Stri
     Ok(text)
 }
 
-pub(super) fn csv<R: Serialize>(
+pub(crate) fn csv<R: Serialize>(
     columns: &[&str],
     rows: impl Iterator<Item = R>,
 ) -> Result<String, Failure> {

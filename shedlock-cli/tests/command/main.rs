@@ -1,6 +1,7 @@
 //! The real program, judged by what the store, the file system and the process table show.
 
 mod bad_input;
+mod config;
 mod exit_codes;
 mod loss;
 mod operators;
@@ -10,5 +11,6 @@ mod scripts;
 mod secrets;
 mod servers;
 mod signals;
+mod speech;
 mod support;
 mod terminal;

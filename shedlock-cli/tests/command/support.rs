@@ -25,6 +25,17 @@ const VARIABLES: &[&str] = &[
     "SHEDLOCK_WAIT",
     "SHEDLOCK_TIMEOUT",
     "SHEDLOCK_BUSY_EXIT",
+    "SHEDLOCK_KEEP_ALIVE",
+    "SHEDLOCK_KILL_AFTER",
+    "SHEDLOCK_ON_ERROR",
+    "SHEDLOCK_ON_LOST",
+    "SHEDLOCK_PING",
+    "SHEDLOCK_CONFIG",
+    "SHEDLOCK_LOG_FORMAT",
+    "XDG_CONFIG_HOME",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
 ];
 
 /// A machine with locks of its own.
