@@ -45,6 +45,9 @@ fn main() -> ExitCode {
     };
     cli.output.color.write_global();
     output::speak(cli.output.log_format);
+    #[cfg(any(feature = "tls", feature = "ping"))]
+    // A build with other stores may have two of them, and would not choose. What is installed already is as good.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     match start(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report().into(),

@@ -24,11 +24,18 @@ use crate::store;
 mod events;
 mod guard;
 mod launch;
+#[cfg(feature = "ping")]
+mod ping;
+#[cfg(not(feature = "ping"))]
+#[path = "run/silent.rs"]
+mod ping;
+mod rehearsal;
 mod signals;
 mod supervise;
 mod terminal;
 mod tree;
 
+use ping::Pings;
 use signals::{Fatal, Signals};
 use supervise::{Ended, Job};
 
@@ -67,6 +74,10 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
         leaves_processes: options.leave_processes,
         is_quiet: options.quiet,
     };
+    let pings = Pings::new(options, &name)?;
+    if options.is_rehearsal {
+        return rehearsal::rehearse(config, options, &job, store).await;
+    }
     events::tell(options.verbose, options.quiet)?;
     let asked = async {
         let witness = Witness::new(store::open_to_lock(store).await?);
@@ -75,11 +86,12 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
     };
     let (witness, executor) = match asked.await {
         Ok(opened) => opened,
-        Err(failure) => return without_lock(failure, options, job, signals).await,
+        Err(failure) => return without_lock(failure, options, job, signals, &pings).await,
     };
     let has_begun = Rc::new(Cell::new(false));
     let body = async {
         has_begun.set(true);
+        pings.begin();
         supervise::supervise(&job, signals).await
     };
     let locked = executor.execute_with_error(config, body, Ended::error);
@@ -94,12 +106,19 @@ pub(crate) async fn run(options: &Run, store: &StoreOptions) -> Result<Exit, Fai
     };
     drop(locked);
     match outcome {
-        Ok(Outcome::Executed(ended)) => Ok(ended.exit),
+        Ok(Outcome::Executed(ended)) => {
+            tokio::select! {
+                () = pings.end(ended.exit) => {}
+                // Whoever ends the program does not want to wait for a service that is slow.
+                _signal = fatal.next() => {}
+            }
+            Ok(ended.exit)
+        }
         Ok(Outcome::Skipped(reason)) => Ok(skipped(options, &name, reason, witness.refusal())),
         Err(error) => {
             // The signals went with the body that did not begin.
             let signals = Signals::listen()?;
-            without_lock(error.into(), options, job, signals).await
+            without_lock(error.into(), options, job, signals, &pings).await
         }
     }
 }
@@ -110,6 +129,7 @@ async fn without_lock(
     options: &Run,
     mut job: Job,
     signals: Signals,
+    pings: &Pings,
 ) -> Result<Exit, Failure> {
     if options.on_error == OnError::Fail || failure.exit() != Exit::UNAVAILABLE {
         return Err(failure);
@@ -120,7 +140,10 @@ async fn without_lock(
     );
     output::say_of(Level::Warning, &job.name, &text);
     job.is_locked = false;
-    Ok(supervise::supervise(&job, signals).await.exit)
+    pings.begin();
+    let exit = supervise::supervise(&job, signals).await.exit;
+    pings.end(exit).await;
+    Ok(exit)
 }
 
 /// Says why the command did not run.

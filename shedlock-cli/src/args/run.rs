@@ -75,6 +75,20 @@ pub(crate) struct Run {
     /// What happens if the store cannot be reached: `run` runs the command without a lock
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnError::Fail, env = "SHEDLOCK_ON_ERROR")]
     pub(crate) on_error: OnError,
+    /// Ask for this URL when the command begins, with `/start` behind it, and when the command has ended: as it is for exit code 0, with the
+    /// code behind it for others. As healthchecks.io has it [also: the variable `SHEDLOCK_PING`]
+    #[cfg(feature = "ping")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SHEDLOCK_PING",
+        hide_env = true,
+        hide_default_value = true
+    )]
+    pub(crate) ping: Option<crate::secret::Secret>,
+    /// Run nothing and take nothing: print what would be done, and end with the exit code for a lock that is free, held or done already
+    #[arg(long = "dry-run")]
+    pub(crate) is_rehearsal: bool,
     /// Say more on stderr
     #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "quiet")]
     pub(crate) verbose: bool,

@@ -2,11 +2,16 @@
 
 mod bad_input;
 mod config;
+#[cfg(feature = "tls")]
+mod encrypted;
 mod exit_codes;
 mod loss;
 mod operators;
+#[cfg(feature = "ping")]
+mod pings;
 mod processes;
 mod recipes;
+mod rehearsal;
 mod scripts;
 mod secrets;
 mod servers;
