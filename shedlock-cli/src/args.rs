@@ -14,8 +14,8 @@ mod help;
 mod run;
 
 pub(crate) use commands::{
-    Completions, Extend, Format, List, LockOptions, Man, Migrate, One, Pause, Release, Token,
-    Unlock, Wait,
+    Bench, Completions, Cron, Extend, Format, List, LockOptions, Man, Migrate, One, Pause, Release,
+    Token, Unlock, Wait, Wrap,
 };
 pub(crate) use run::{OnError, OnLost, Run};
 
@@ -98,6 +98,11 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Ask the store all that can go wrong with it, and say how to mend it
     Doctor(Doctor),
+    /// Measure what locks cost on the store, with a lock of its own
+    Bench(Bench),
+    /// Bring the jobs of a crontab under locks
+    #[command(subcommand)]
+    Cron(Cron),
     /// Print the completions for a shell
     Completions(Completions),
     /// Print a manual page

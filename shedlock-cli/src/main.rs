@@ -4,7 +4,9 @@
 compile_error!("the command `shedlock` needs process groups and signals, which only Unix has");
 
 mod args;
+mod bench;
 mod config;
+mod cron;
 mod doctor;
 mod exit;
 mod folders;
@@ -97,6 +99,8 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(options) => operate::resume(&options, store).await,
         Command::Migrate(what) => migrate::migrate(what, store).await,
         Command::Doctor(options) => doctor::doctor(&options, store).await,
+        Command::Bench(options) => bench::bench(&options, store).await,
+        Command::Cron(command) => cron::cron(&command, store),
         Command::Completions(options) => generate::completions(&options),
         Command::Man(options) => generate::man(&options),
     }

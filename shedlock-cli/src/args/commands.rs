@@ -166,3 +166,39 @@ pub(crate) struct Man {
     /// The command whose page is printed; without it, the page of the program
     pub(crate) command: Option<String>,
 }
+
+/// What is done with a crontab.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cron {
+    /// Propose a crontab whose jobs go through `shedlock run`: print the difference, and change nothing
+    Wrap(Wrap),
+}
+
+/// The options of `cron wrap`.
+#[derive(Debug, Args)]
+pub(crate) struct Wrap {
+    /// The crontab; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Each line has the name of a user before the command, as in `/etc/crontab` and in `/etc/cron.d`, where this is known
+    #[arg(long)]
+    pub(crate) system: bool,
+}
+
+/// The options of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// How often each question is asked, for five seconds each at most
+    #[arg(long, value_name = "NUMBER", default_value = "200", value_parser = count)]
+    pub(crate) count: usize,
+    /// Print JSON, one object a figure
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000) => Ok(count),
+        _ => Err("give a number from 1 to 1000000".to_owned()),
+    }
+}

@@ -1,7 +1,9 @@
 //! The real program, judged by what the store, the file system and the process table show.
 
 mod bad_input;
+mod bench;
 mod config;
+mod crontab;
 #[cfg(feature = "tls")]
 mod encrypted;
 mod exit_codes;

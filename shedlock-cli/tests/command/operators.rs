@@ -219,14 +219,35 @@ fn completions_and_pages_are_made() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let made = site.run(["completions", shell]);
         assert_eq!(made.code, 0);
-        assert!(made.out.contains("once-per"), "{shell}");
+        for option in [
+            "once-per",
+            "dry-run",
+            "ping",
+            "log-format",
+            "color",
+            "config",
+        ] {
+            assert!(made.out.contains(option), "{shell}: {option}");
+        }
     }
     let script = site.run(["completions", "bash"]).out;
     let mut bash = std::process::Command::new("bash");
     let checked = bash.args(["-n", "-c", &script]).status();
     assert!(checked.unwrap().success());
     assert!(site.run(["man"]).out.contains(".TH shedlock"));
-    assert!(site.run(["man", "run"]).out.contains("once\\-per"));
+    let page = site.run(["man", "run"]).out;
+    for option in [
+        "once\\-per",
+        "dry\\-run",
+        "ping",
+        "log\\-format",
+        "color",
+        "config",
+    ] {
+        assert!(page.contains(option), "{option}");
+    }
+    assert!(site.run(["man", "cron"]).out.contains("wrap"));
+    assert!(site.run(["help", "cron", "wrap"]).out.contains("--system"));
     assert_eq!(site.run(["man", "nothing"]).code, 64);
 }
 

@@ -48,6 +48,14 @@ fn goes_through(site: &Site) {
     ran(&["lock", "d", "--at-most", "10m"]);
     ran(&["release", "d", "--force", "--reason", "x"]);
     assert!(site.is_free("d"));
+    let rehearsed = ran(&["run", "--name", "d", "--dry-run", "--", "touch", "ran"]);
+    assert!(
+        rehearsed.out.contains("the command would run"),
+        "{rehearsed:?}"
+    );
+    assert!(!site.path("ran").exists());
+    assert_eq!(ran(&["bench", "--count", "5"]).err, "");
+    assert!(!ran(&["list"]).out.contains("shedlock-bench"));
     let found = ran(&["doctor"]);
     assert!(found.out.contains("ok       trial"), "{found:?}");
 }
