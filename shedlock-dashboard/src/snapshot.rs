@@ -71,6 +71,13 @@ pub enum ClockDifference {
 }
 
 impl Snapshot {
+    /// The lock `name`; `None` if the store has no record of it.
+    #[must_use]
+    pub fn lock(&self, name: &str) -> Option<&LockRow> {
+        let found = self.locks.binary_search_by(|row| row.info.name.as_str().cmp(name));
+        found.ok().map(|at| &self.locks[at])
+    }
+
     /// The time of the store's clock when the store was read; `None` if [`clock_difference`](Self::clock_difference) is not known.
     #[must_use]
     pub fn store_time(&self) -> Option<SystemTime> {

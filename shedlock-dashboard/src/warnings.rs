@@ -65,6 +65,20 @@ pub enum WarningKind {
     },
 }
 
+impl WarningKind {
+    /// The word for this kind in JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "unreadable",
+            Self::Crashed { .. } => "crashed",
+            Self::HeldLong { .. } => "held_long",
+            Self::Failing { .. } => "failing",
+            Self::ClockDiffers { .. } => "clock_differs",
+        }
+    }
+}
+
 /// The warnings about one lock.
 pub(crate) fn of_lock(row: &LockRow, now: SystemTime) -> Vec<Warning> {
     let unreadable = || {
