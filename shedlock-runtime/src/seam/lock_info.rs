@@ -52,6 +52,10 @@ pub struct LockInfo {
     pub position: Option<Position>,
     /// Whether the lock is paused by an operator at this moment.
     pub paused: bool,
+    /// Whether the last holder has released the lock; `None` if the record does not tell, as that of a JVM node, or if an operator paused or
+    /// released the lock since. A taken lock that was released is kept by the `at_least` of a run that has ended. A free lock that was not
+    /// released is one whose lease ended: its node crashed, was cut off from the store, or ran for longer than the lease.
+    pub released: Option<bool>,
     /// The reason that an operator gave for the last pause or forced release, unescaped; `None` if a node took the lock since.
     pub reason: Option<String>,
     /// What is wrong with the lock's record; `None` if the record is in order. A field that a broken record does not tell is empty, zero or
@@ -99,6 +103,11 @@ impl LockInfo {
             fencing_token: None,
             position: None,
             paused: !remaining.is_zero() && mark.as_ref().is_some_and(OperatorMark::is_pause),
+            released: match &mark {
+                Some(_) => None,
+                None => Owner::acquisition_of(stored_owner)
+                    .map(|_acquisition| Owner::is_release(stored_owner)),
+            },
             reason: mark.map(|mark| mark.reason().to_owned()),
         }
     }
@@ -120,6 +129,13 @@ impl LockInfo {
     #[must_use]
     pub const fn with_position(mut self, position: Option<Position>) -> Self {
         self.position = position;
+        self
+    }
+
+    /// Adds whether the last holder has released the lock, for a store that knows it by other means than the stored owner.
+    #[must_use]
+    pub const fn with_released(mut self, released: Option<bool>) -> Self {
+        self.released = released;
         self
     }
 
@@ -180,5 +196,27 @@ impl LockInfo {
         }
         let left = Duration::from_secs(self.remaining.as_secs());
         write!(f, " ({} left)", format_duration(left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::values::node::node_name;
+
+    #[test]
+    fn the_stored_owner_tells_whether_the_lock_was_released() {
+        let owner = Owner::generate(&node_name("web-2")).unwrap();
+        let released = |stored: &str| {
+            LockInfo::from_record("mail", stored, None, UNIX_EPOCH, UNIX_EPOCH).released
+        };
+        assert_eq!(released(owner.first_write().stored()), Some(false));
+        assert_eq!(released(owner.next_write().stored()), Some(false));
+        assert_eq!(released(owner.release_write().stored()), Some(true));
+        assert_eq!(released("app.example"), None, "a JVM node");
+        assert_eq!(released("released: its node is gone"), None);
+        assert_eq!(released(""), None);
     }
 }

@@ -26,6 +26,7 @@ impl InMemoryLockProvider {
         )
         .with_fencing_token((record.token > 0).then_some(record.token))
         .with_position(record.position)
+        .with_released(record.mark.is_none().then_some(record.is_released))
     }
 
     /// Ends the lease or pause of a lock now, if `wanted` accepts the lock's record.
