@@ -3,20 +3,38 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{RunOutcome, RunRecord};
+use shedlock_runtime::{LockError, RunOutcome, RunRecord};
 
 use crate::snapshot::{ClockDifference, LockRow, LockState};
 
 /// A difference below this is the time that the answer was on its way, and that a clock is read in.
 const MOST_DIFFERENCE: Duration = Duration::from_secs(1);
-/// How long a crash is worth a warning.
+/// How long a crash is worth a warning after another node took over.
 const RECENT: Duration = Duration::from_secs(60 * 60);
+/// How long a crash is worth a warning while no node takes over, as with a job that runs once a day.
+const ABANDONED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// With fewer runs, nobody knows how long a run usually takes.
 const FEWEST_RUNS: usize = 5;
 /// A lock that is held for this many times its longest run is probably stuck.
 const TOO_LONG: u32 = 3;
 
 /// Something that an operator should look at.
+///
+/// # Examples
+///
+/// A warning is shown as one line:
+///
+/// ```
+/// use shedlock_dashboard::Snapshot;
+///
+/// fn report(snapshot: &Snapshot) {
+///     for warning in &snapshot.warnings {
+///         // Such as: `mail: crashed on web-2 5m ago`
+///         eprintln!("{warning}");
+///     }
+/// }
+/// # let _check: fn(&Snapshot) = report;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
@@ -27,12 +45,24 @@ pub struct Warning {
 }
 
 /// What a [`Warning`] is about, the worst first.
+///
+/// # Examples
+///
+/// ```
+/// use shedlock_dashboard::{Snapshot, WarningKind};
+///
+/// /// Whether somebody should get up.
+/// fn is_urgent(snapshot: &Snapshot) -> bool {
+///     snapshot.warnings.iter().any(|warning| matches!(warning.kind, WarningKind::Crashed { .. }))
+/// }
+/// # let _check: fn(&Snapshot) -> bool = is_urgent;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum WarningKind {
-    /// The record of the lock cannot be read.
+    /// The record of the lock cannot be read, or is not as a record should be.
     Unreadable {
-        /// What is wrong with the record.
+        /// What is wrong with the record, unescaped.
         problem: String,
     },
     /// A run ended with its lease and without a release: its node crashed, was cut off, or ran past the lease.
@@ -41,6 +71,11 @@ pub enum WarningKind {
         node: String,
         /// How long ago the lease ended.
         ago: Duration,
+    },
+    /// The history of runs cannot be read. The runs in the snapshot are those that were read before.
+    HistoryUnreadable {
+        /// Why not, escaped for printing.
+        problem: String,
     },
     /// The lock is held for much longer than any of its last runs took.
     HeldLong {
@@ -72,6 +107,7 @@ impl WarningKind {
         match self {
             Self::Unreadable { .. } => "unreadable",
             Self::Crashed { .. } => "crashed",
+            Self::HistoryUnreadable { .. } => "history_unreadable",
             Self::HeldLong { .. } => "held_long",
             Self::Failing { .. } => "failing",
             Self::ClockDiffers { .. } => "clock_differs",
@@ -87,7 +123,7 @@ pub(crate) fn of_lock(row: &LockRow, now: SystemTime) -> Vec<Warning> {
     };
     [
         unreadable(),
-        crashed(&row.runs, now),
+        expired(row, now).or_else(|| crashed(&row.runs, now)),
         held_long(row),
         failing(&row.runs),
     ]
@@ -109,6 +145,23 @@ pub(crate) fn of_clocks(difference: ClockDifference) -> Option<Warning> {
         },
         lock: None,
     })
+}
+
+/// The warning about a history that cannot be read.
+pub(crate) fn of_history(error: &LockError) -> Warning {
+    Warning {
+        kind: WarningKind::HistoryUnreadable {
+            problem: shedlock_runtime::printable(&error.to_string()).into_owned(),
+        },
+        lock: None,
+    }
+}
+
+fn expired(row: &LockRow, now: SystemTime) -> Option<WarningKind> {
+    let until = row.info.until.filter(|_| row.state == LockState::Expired)?;
+    let ago = now.duration_since(until).unwrap_or_default();
+    let node = row.info.node.clone();
+    (ago < ABANDONED).then_some(WarningKind::Crashed { node, ago })
 }
 
 fn crashed(runs: &[RunRecord], now: SystemTime) -> Option<WarningKind> {
@@ -142,7 +195,8 @@ fn failing(runs: &[RunRecord]) -> Option<WarningKind> {
     let is_bad =
         |run: &&RunRecord| !matches!(run.outcome, RunOutcome::Completed | RunOutcome::Crashed);
     let last = ended.next().filter(is_bad)?;
-    let times = 1 + ended.take_while(is_bad).count();
+    let did_not_complete = |run: &&RunRecord| run.outcome != RunOutcome::Completed;
+    let times = 1 + ended.take_while(did_not_complete).count();
     Some(WarningKind::Failing {
         outcome: last.outcome.as_str(),
         times,
@@ -159,12 +213,18 @@ impl fmt::Display for Warning {
             WarningKind::Unreadable { problem } => {
                 write!(
                     f,
-                    "the record cannot be read: {}",
+                    "the record is broken: {}",
                     shedlock_runtime::printable(problem)
                 )
             }
+            WarningKind::Crashed { node, ago } if node.is_empty() => {
+                write!(f, "crashed {} ago", short(*ago))
+            }
             WarningKind::Crashed { node, ago } => {
                 write!(f, "crashed on {node} {} ago", short(*ago))
+            }
+            WarningKind::HistoryUnreadable { problem } => {
+                write!(f, "the history of runs cannot be read: {problem}")
             }
             WarningKind::HeldLong { held_for, longest } => write!(
                 f,
