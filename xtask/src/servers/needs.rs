@@ -163,6 +163,12 @@ pub(crate) const NEEDS: &[Need] = &[
         elsewhere: "install iproute2 and util-linux (Linux only: nothing else has network namespaces)",
     },
     Need {
+        name: "tmux",
+        probe: || programs(&["tmux"], "-V"),
+        source: Debian(&["tmux"]),
+        elsewhere: "install tmux 3.0 or newer (macOS: `brew install tmux`) and put it on PATH",
+    },
+    Need {
         name: "Prometheus",
         probe: || programs(&["promtool"], "--version"),
         source: Debian(&["prometheus"]),
