@@ -12,12 +12,16 @@ use crate::output::LogFormat;
 mod commands;
 mod help;
 mod run;
+#[cfg(feature = "top")]
+mod top;
 
 pub(crate) use commands::{
     Bench, Completions, Cron, Extend, Format, List, LockOptions, Man, Migrate, One, Pause, Release,
     Token, Unlock, Wait, Wrap,
 };
 pub(crate) use run::{OnError, OnLost, Run};
+#[cfg(feature = "top")]
+pub(crate) use top::Top;
 
 /// Runs programs under a lock that a whole fleet respects, and shows and mends the locks of a store.
 #[derive(Debug, Parser)]
@@ -81,6 +85,9 @@ pub(crate) enum Command {
     Unlock(Unlock),
     /// List the locks of the store
     List(List),
+    /// Show the locks on the whole screen, with what looks wrong first
+    #[cfg(feature = "top")]
+    Top(Top),
     /// Show one lock
     Get(One),
     /// Show the runs of a lock, where the store keeps a history

@@ -19,6 +19,8 @@ mod run;
 mod secret;
 mod store;
 mod stores;
+#[cfg(feature = "top")]
+mod top;
 mod view;
 
 use std::env;
@@ -91,6 +93,8 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Extend(options) => lock::extend(&options, store).await,
         Command::Unlock(options) => lock::unlock(&options, store).await,
         Command::List(options) => view::list(&options, store).await,
+        #[cfg(feature = "top")]
+        Command::Top(options) => top::top(&options, store).await,
         Command::Get(options) => view::get(&options, store).await,
         Command::History(options) => view::history(&options, store).await,
         Command::Wait(options) => operate::wait(&options, store).await,

@@ -13,7 +13,7 @@ use crate::store;
 mod locks;
 mod runs;
 pub(crate) mod table;
-mod times;
+pub(crate) mod times;
 mod watch;
 
 /// Lists the locks of the store, once or again and again.

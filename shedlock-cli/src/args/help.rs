@@ -5,6 +5,7 @@ Examples:
   shedlock run --name backup -- ./backup.sh
   SHEDLOCK_STORE=postgres://db/app shedlock run --name report --at-least 10m -- ./report.sh
   shedlock list --watch
+  shedlock top
   shedlock release backup --force --reason 'web-2 is gone for good'
 
 Exit codes:

@@ -12,11 +12,11 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// The time zone in which times of day are printed.
 #[derive(Debug, Clone)]
-pub(super) struct Zone(TimeZone);
+pub(crate) struct Zone(TimeZone);
 
 impl Zone {
     /// UTC, or else the zone of the system.
-    pub(super) fn new(utc: bool) -> Self {
+    pub(crate) fn new(utc: bool) -> Self {
         Self(if utc {
             TimeZone::UTC
         } else {
@@ -25,7 +25,7 @@ impl Zone {
     }
 
     /// The time of day, with the date if it is not near `now`.
-    pub(super) fn time(&self, time: SystemTime, now: SystemTime) -> String {
+    pub(crate) fn time(&self, time: SystemTime, now: SystemTime) -> String {
         let distance = now
             .duration_since(time)
             .unwrap_or_else(|later| later.duration());
@@ -43,13 +43,13 @@ impl Zone {
 }
 
 /// The duration in its two largest units, such as `7m 12s`; a second is the smallest.
-pub(super) fn short(duration: Duration) -> String {
+pub(crate) fn short(duration: Duration) -> String {
     let text = format_duration(Duration::from_secs(duration.as_secs())).to_string();
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// What is left of the whole, as a bar.
-pub(super) fn bar(left: Duration, whole: Duration) -> String {
+pub(crate) fn bar(left: Duration, whole: Duration) -> String {
     let tenths = left.as_millis() * u128::from(BAR);
     let full = tenths
         .div_ceil(whole.as_millis().max(1))

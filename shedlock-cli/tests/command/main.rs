@@ -21,3 +21,5 @@ mod signals;
 mod speech;
 mod support;
 mod terminal;
+mod tmux;
+mod top;
