@@ -29,7 +29,8 @@ use app::{App, Settings};
 
 /// Shows the locks until the user has seen enough.
 pub(crate) async fn top(options: &Top, store: &StoreOptions) -> Result<Exit, Failure> {
-    if !options.once && !(stdin().is_terminal() && stdout().is_terminal()) {
+    let has_terminal = stdin().is_terminal() && stdout().is_terminal();
+    if !options.once && !has_terminal {
         return Err(Failure::usage(
             "`top` needs a terminal for its input and output; `top --once` prints one frame, and `list --watch` a list",
         ));

@@ -99,7 +99,7 @@ impl Driver {
             let happened = tokio::select! {
                 biased;
                 signal = signals.next() => Happened::Signal(signal),
-                input = inputs.next() => of_input(input),
+                input = inputs.next() => of_input(input.as_ref()),
                 Some(done) = doing => {
                     self.doing = None;
                     done.map_or(Happened::Broken, |done| Happened::Event(Event::Done(done)))
@@ -157,10 +157,10 @@ impl Driver {
     }
 }
 
-fn of_input(input: Option<io::Result<Input>>) -> Happened {
+fn of_input(input: Option<&io::Result<Input>>) -> Happened {
     match input {
         Some(Ok(Input::Key(key))) if key.kind != KeyEventKind::Release => {
-            Happened::Event(Event::Key(key))
+            Happened::Event(Event::Key(*key))
         }
         Some(Ok(Input::Resize(..))) => Happened::Event(Event::Tick),
         Some(Ok(_)) => Happened::Nothing,

@@ -54,14 +54,14 @@ impl App {
                     None
                 }
                 Answer::Cancelled => None,
-                Answer::Do(deed) => self.act(deed),
+                Answer::Do(deed) => Some(self.act(deed)),
             },
         }
     }
 
-    fn act(&mut self, deed: Deed) -> Option<Effect> {
+    fn act(&mut self, deed: Deed) -> Effect {
         self.doing = Some(deed.doing());
-        Some(Effect::Do(deed))
+        Effect::Do(deed)
     }
 
     fn press_in_detail(&mut self, from: usize, key: KeyEvent) -> Option<Effect> {
@@ -156,7 +156,7 @@ impl App {
         let lock = self.target()?;
         let state = self.lock(&lock).map(|row| row.state);
         if state == Some(LockState::Paused) {
-            return self.act(Deed::Resume { lock });
+            return Some(self.act(Deed::Resume { lock }));
         }
         let text = format!("{} is not paused", printable(&lock));
         self.said = Some(Said {

@@ -84,15 +84,15 @@ impl<'a> Page<'a> {
             let by = if info.is_held() { "by" } else { "last by" };
             state.push(Span::raw(format!("  {by} {}", info.node)));
         }
-        let mut lines = vec![self.fact("state", state)];
+        let mut lines = vec![fact("state", state)];
         if let Some(since) = info.since {
             let held = row.held_for.map(|held| format!(", {}", compact(held)));
             let text = self.zone().time(since, self.now) + &held.unwrap_or_default();
-            lines.push(self.fact("since", vec![Span::raw(text)]));
+            lines.push(fact("since", vec![Span::raw(text)]));
         }
         if let Some(until) = info.until {
             let text = self.zone().time(until, self.now);
-            lines.push(self.fact("until", vec![Span::raw(text)]));
+            lines.push(fact("until", vec![Span::raw(text)]));
         }
         if info.is_held() {
             let of = row.lease().map(|whole| format!(" of {}", compact(whole)));
@@ -102,19 +102,19 @@ impl<'a> Page<'a> {
                 of.unwrap_or_default()
             );
             let bar = list::lease(row, BAR, self.look);
-            lines.push(self.fact("lease", vec![bar, Span::raw(left)]));
+            lines.push(fact("lease", vec![bar, Span::raw(left)]));
         }
         if let Some(token) = info.fencing_token {
-            lines.push(self.fact("fence", vec![Span::raw(token.to_string())]));
+            lines.push(fact("fence", vec![Span::raw(token.to_string())]));
         }
         if let Some(position) = info.position {
-            lines.push(self.fact("position", vec![Span::raw(position.to_string())]));
+            lines.push(fact("position", vec![Span::raw(position.to_string())]));
         }
         for (label, text) in [("reason", &info.reason), ("problem", &info.problem)] {
             if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
                 let room = usize::from(width).saturating_sub(10);
                 let text = fit(&printable(text), room);
-                lines.push(self.fact(label, vec![Span::raw(text.trim_end().to_owned())]));
+                lines.push(fact(label, vec![Span::raw(text.trim_end().to_owned())]));
             }
         }
         lines
@@ -128,11 +128,6 @@ impl<'a> Page<'a> {
             .map(|warning| fit(&format!("! {warning}"), width))
             .map(|text| Line::styled(text.trim_end().to_owned(), self.look.bad()))
             .collect()
-    }
-
-    fn fact(&self, label: &str, mut spans: Vec<Span<'a>>) -> Line<'a> {
-        spans.insert(0, Span::styled(fit(label, 10), Look::faint()));
-        Line::from(spans)
     }
 
     /// The timeline, in at most half of the room.
@@ -178,4 +173,9 @@ impl<'a> Page<'a> {
             Span::raw(fit(&tail, room).trim_end().to_owned()),
         ])
     }
+}
+
+fn fact<'a>(label: &str, mut spans: Vec<Span<'a>>) -> Line<'a> {
+    spans.insert(0, Span::styled(fit(label, 10), Look::faint()));
+    Line::from(spans)
 }

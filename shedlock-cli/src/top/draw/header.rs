@@ -25,7 +25,7 @@ pub(super) fn draw(app: &App, look: Look, area: Rect, screen: &mut Buffer) -> Re
 }
 
 /// The first line.
-pub(super) fn facts<'a>(app: &'a App, look: Look) -> Line<'a> {
+pub(super) fn facts(app: &App, look: Look) -> Line<'_> {
     let gap = || Span::raw("  ");
     let every = humantime::format_duration(app.settings.every);
     let Some(snapshot) = app.snapshot() else {
@@ -153,7 +153,7 @@ fn liveness(app: &App, look: Look) -> (String, ratatui::style::Style) {
 }
 
 /// What looks wrong, the worst first, in at most a quarter of the screen.
-fn troubles<'a>(app: &'a App, look: Look, area: Rect) -> Vec<Line<'a>> {
+fn troubles(app: &App, look: Look, area: Rect) -> Vec<Line<'_>> {
     let width = usize::from(area.width);
     let mut lines = failure(app, look, width);
     let warnings = app

@@ -18,7 +18,7 @@ pub(super) fn draw(app: &App, look: Look, area: Rect, screen: &mut Buffer) {
     write_lines(lines.get(from..).unwrap_or_default(), area, screen);
 }
 
-fn told<'a>(app: &'a App, look: Look, width: usize) -> Line<'a> {
+fn told(app: &App, look: Look, width: usize) -> Line<'_> {
     if let Some(Prompt::Filter(field)) = &app.prompt {
         let text = last_columns(&field.text, width.saturating_sub(9));
         return Line::from(vec![

@@ -96,17 +96,17 @@ pub(super) fn lines<'a>(
         let since = ended.map_or(since, |run| run.ended);
         mark(node, since, now, holds, holds);
     }
-    let mut lines = vec![Line::styled("Holders over time", Look::strong())];
+    let mut drawn = vec![Line::styled("Holders over time", Look::strong())];
     let hidden = lanes.len().saturating_sub(room - 2);
     lanes.truncate(room - 2);
-    lines.extend(lanes.into_iter().map(|(node, lane)| {
+    drawn.extend(lanes.into_iter().map(|(node, lane)| {
         let mut line = Line::from(Span::raw(fit(node, NAME) + " "));
         line.spans
             .extend(lane.into_iter().map(|mark| span(mark, look)));
         line
     }));
-    lines.push(times(&scale, now, zone, hidden));
-    lines
+    drawn.push(times(&scale, now, zone, hidden));
+    drawn
 }
 
 fn span<'a>(mark: Mark, look: Look) -> Span<'a> {
