@@ -21,7 +21,7 @@ mod tests;
 mod wheel;
 
 pub(crate) use installation::{can_install, set_up};
-pub(crate) use needs::{Missing, Need, default_needs, named_in};
+pub(crate) use needs::{Missing, Need, default_needs, named_in, release};
 
 /// Options of `cargo xtask servers`.
 #[derive(Debug, clap::Args)]

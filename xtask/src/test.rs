@@ -8,6 +8,7 @@
 
 mod programs;
 mod report;
+mod reruns;
 mod schedule;
 
 use crate::servers::{self, Missing, Need};
@@ -78,30 +79,37 @@ pub(crate) fn run_tests(args: &Args) -> anyhow::Result<Report> {
     let missing = servers::set_up(args.no_setup, args.all_servers);
     let log = env::temp_dir().join(format!("shedlock-skips-{}.log", std::process::id()));
     fs::write(&log, "").with_context(|| format!("cannot write `{}`", log.display()))?;
+    let not_to_be_skipped = not_to_be_skipped(&missing, args.all_servers);
     let mut report = Report::default();
-    let done = run_programs(&root, args, &log, &mut report);
+    let done = run_programs(&root, args, &log, &not_to_be_skipped, &mut report);
     let skips = fs::read_to_string(&log).unwrap_or_default();
     fs::remove_file(&log).ok();
-    report.add_skips(&skips, &not_to_be_skipped(&missing, args.all_servers));
+    report.add_skips(&skips, &not_to_be_skipped);
     done?;
     report.close();
     Ok(report)
 }
 
 /// Builds all test programs, then runs them side by side.
-fn run_programs(root: &Path, args: &Args, log: &Path, report: &mut Report) -> anyhow::Result<()> {
+fn run_programs(
+    root: &Path,
+    args: &Args,
+    log: &Path,
+    not_to_be_skipped: &[&Need],
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let start = Instant::now();
     let Some(mut jobs) = Asked::new(&args.cargo).jobs(root)? else {
         report.add_failure("the tests do not build".to_owned());
         return Ok(());
     };
     println!("==> tests built in {:.1} s", start.elapsed().as_secs_f64());
-    for job in &mut jobs {
+    for job in &mut jobs.run {
         set_environment(job.command_mut(), log);
     }
     let limit = Duration::from_secs(args.limit * 60);
     let mut times = Vec::new();
-    schedule::run(jobs, args.at_once.max(1), limit, &mut |done| {
+    schedule::run(jobs.run, args.at_once.max(1), limit, &mut |done| {
         print_done(done);
         times.push((done.took, done.name.clone()));
         match &done.ended {
@@ -110,6 +118,9 @@ fn run_programs(root: &Path, args: &Args, log: &Path, report: &mut Report) -> an
         }
     });
     print_slowest(times);
+    for skip in &jobs.skipped {
+        report.add_skip(skip, not_to_be_skipped);
+    }
     Ok(())
 }
 

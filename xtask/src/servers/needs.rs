@@ -7,6 +7,7 @@ use super::find::{Found, cached, jar, libraries, programs};
 use super::releases;
 use super::source::Source::{self, Debian, Download};
 use anyhow::Context;
+use std::path::PathBuf;
 
 /// The oldest Java release that the ShedLock 7 artifacts run on.
 const JAVA_FLOOR: &str = "17";
@@ -225,6 +226,18 @@ pub(crate) fn default_needs(all_servers: bool) -> Vec<&'static Need> {
         .iter()
         .filter(|need| all_servers || !need.is_optional())
         .collect()
+}
+
+/// The folder of the release that meets the need `name`, unless it is missing.
+pub(crate) fn release(name: &str) -> anyhow::Result<Result<PathBuf, Missing>> {
+    let need = NEEDS.iter().find(|need| need.name == name);
+    let need = need.with_context(|| format!("there is no `{name}`"))?;
+    let Download(release) = need.source else {
+        anyhow::bail!("`{name}` is no release in the cache");
+    };
+    let folder = release.folder()?;
+    let found = release.find().map(|()| folder);
+    Ok(found.map_err(|why| Missing { need, why }))
 }
 
 /// The needs with these names, whatever their case and with or without their spaces.

@@ -1,12 +1,13 @@
 //! Which test programs there are: cargo builds all of them before one runs.
 
+use super::reruns::{self, Rerun};
 use super::schedule::{Beside, Job};
 use crate::process;
 use anyhow::Context;
 use cargo_metadata::{Artifact, Message, TargetKind};
 use std::cmp::Reverse;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -52,6 +53,14 @@ pub(super) struct Asked<'a> {
     programs: Vec<&'a str>,
 }
 
+/// All there is to run, and what is left out because its server is missing.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    pub(super) run: Vec<Job>,
+    /// A line for each program: its name and the reason.
+    pub(super) skipped: Vec<String>,
+}
+
 impl<'a> Asked<'a> {
     /// Splits the arguments where `cargo test` does; without any, all members are meant.
     pub(super) fn new(arguments: &'a [String]) -> Self {
@@ -88,18 +97,33 @@ impl<'a> Asked<'a> {
     }
 
     /// Builds what was asked for; the answer is all there is to run, or nothing if it does not build.
-    pub(super) fn jobs(&self, root: &Path) -> anyhow::Result<Option<Vec<Job>>> {
-        let mut jobs = Vec::new();
+    pub(super) fn jobs(&self, root: &Path) -> anyhow::Result<Option<Jobs>> {
+        let mut jobs = Jobs::default();
         // First, because it compiles: beside it, the programs wait for their leases to end.
         if self.has_documentation() {
-            jobs.push(self.documentation(root));
+            jobs.run.push(self.documentation(root));
         }
         if !self.only_documentation() {
             let Some(programs) = self.build(root)? else {
                 return Ok(None);
             };
-            for program in &longest_first(programs) {
-                jobs.extend(self.job(root, program)?);
+            for program in longest_first(programs) {
+                let Some(program) = Program::new(root, program)? else {
+                    continue;
+                };
+                jobs.run.push(self.job(root, &program));
+                for (rerun, filters) in reruns::of(&program.package, &program.target) {
+                    match rerun.value()? {
+                        Ok(value) => {
+                            let job = self.job_on(root, &program, rerun, filters, value);
+                            jobs.run.push(job);
+                        }
+                        Err(missing) => {
+                            let skip = rerun.skip(&program.name, &missing);
+                            jobs.skipped.push(skip);
+                        }
+                    }
+                }
             }
         }
         Ok(Some(jobs))
@@ -131,27 +155,82 @@ impl<'a> Asked<'a> {
     }
 
     /// Runs a program as cargo would: in its package's folder, with what tells a program its package.
-    fn job(&self, root: &Path, program: &Artifact) -> anyhow::Result<Option<Job>> {
-        let Some(executable) = &program.executable else {
+    fn job(&self, root: &Path, program: &Program) -> Job {
+        let mut command = program.command(root);
+        command.args(&self.programs);
+        self::job(&program.name, program, command)
+    }
+
+    /// Runs a program on another server. The tests that were asked for take the place of the filters.
+    fn job_on(
+        &self,
+        root: &Path,
+        program: &Program,
+        rerun: &Rerun,
+        filters: &[&str],
+        value: PathBuf,
+    ) -> Job {
+        let mut command = program.command(root);
+        command.env(rerun.variable, value);
+        if self.programs.is_empty() {
+            command.args(filters);
+        } else {
+            command.args(&self.programs);
+        }
+        let name = format!("{} on {}", program.name, rerun.server);
+        self::job(&name, program, command)
+    }
+}
+
+fn job(name: &str, program: &Program, command: Command) -> Job {
+    let mut job = Job::new(name, command);
+    job.beside = beside(&program.name, &program.target);
+    job
+}
+
+/// A test program that cargo has built.
+struct Program {
+    executable: PathBuf,
+    manifest: PathBuf,
+    folder: PathBuf,
+    /// The package's folder, relative to the root.
+    package: String,
+    target: String,
+    name: String,
+}
+
+impl Program {
+    fn new(root: &Path, built: Artifact) -> anyhow::Result<Option<Self>> {
+        let Some(executable) = built.executable else {
             return Ok(None);
         };
-        let manifest = program.manifest_path.as_std_path();
+        let manifest = built.manifest_path.into_std_path_buf();
         let folder = manifest.parent().context("a manifest lies in a folder")?;
-        let mut command = Command::new(executable);
-        command
-            .args(&self.programs)
-            .current_dir(folder)
-            .env("CARGO", process::cargo(root).get_program())
-            .env("CARGO_MANIFEST_DIR", folder)
-            .env("CARGO_MANIFEST_PATH", manifest);
-        let package = folder.strip_prefix(root).unwrap_or(folder).display();
-        let name = match program.target.kind.first() {
-            Some(TargetKind::Test) => format!("{package} {}", program.target.name),
-            _ => format!("{package} {} (unit tests)", program.target.name),
+        let package = folder.strip_prefix(root).unwrap_or(folder);
+        let package = package.display().to_string();
+        let target = built.target.name;
+        let name = match built.target.kind.first() {
+            Some(TargetKind::Test) => format!("{package} {target}"),
+            _ => format!("{package} {target} (unit tests)"),
         };
-        let mut job = Job::new(&name, command);
-        job.beside = beside(&name, &program.target.name);
-        Ok(Some(job))
+        Ok(Some(Self {
+            executable: executable.into_std_path_buf(),
+            folder: folder.to_owned(),
+            manifest,
+            package,
+            target,
+            name,
+        }))
+    }
+
+    fn command(&self, root: &Path) -> Command {
+        let mut command = Command::new(&self.executable);
+        command
+            .current_dir(&self.folder)
+            .env("CARGO", process::cargo(root).get_program())
+            .env("CARGO_MANIFEST_DIR", &self.folder)
+            .env("CARGO_MANIFEST_PATH", &self.manifest);
+        command
     }
 }
 

@@ -69,14 +69,19 @@ impl Report {
     pub(crate) fn add_skips(&mut self, log: &str, can_be_had: &[&Need]) {
         for skip in log.lines().filter_map(|line| line.strip_prefix("SKIPPED ")) {
             self.passed = self.passed.saturating_sub(1);
-            let reason = skip.split_once(": ").map_or("", |(_, reason)| reason);
-            let named = servers::named_in(reason);
-            if named.is_some_and(|named| can_be_had.iter().any(|need| need.name == named.name)) {
-                self.failed
-                    .push(format!("{skip} (in CI, where it can be had)"));
-            } else {
-                self.skipped.push(skip.to_owned());
-            }
+            self.add_skip(skip, can_be_had);
+        }
+    }
+
+    /// Takes what was not run: its name and, after a colon, the reason.
+    pub(crate) fn add_skip(&mut self, skip: &str, can_be_had: &[&Need]) {
+        let reason = skip.split_once(": ").map_or("", |(_, reason)| reason);
+        let named = servers::named_in(reason);
+        if named.is_some_and(|named| can_be_had.iter().any(|need| need.name == named.name)) {
+            self.failed
+                .push(format!("{skip} (in CI, where it can be had)"));
+        } else {
+            self.skipped.push(skip.to_owned());
         }
     }
 
