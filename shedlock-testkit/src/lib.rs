@@ -10,6 +10,8 @@
 
 #[cfg(unix)]
 pub mod cable;
+#[cfg(feature = "certificates")]
+mod certificates;
 pub mod conformance;
 pub mod processes;
 pub mod proxy;
@@ -22,6 +24,8 @@ mod unavailable;
 #[cfg(unix)]
 #[doc(inline)]
 pub use cable::Cable;
+#[cfg(feature = "certificates")]
+pub use certificates::Certificates;
 #[doc(inline)]
 pub use conformance::Harness;
 #[doc(inline)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::ready;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use shedlock_runtime::LockError;
 use tokio::sync::{OnceCell, broadcast};
 use tokio::time::{Instant, sleep};
 
-use crate::error;
+use crate::{error, tls};
 
 /// A request without an answer is repeated after this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ const MOST_REFUSALS: usize = 64;
 pub(crate) struct Connection {
     /// The servers to which the provider's client connects.
     servers: Option<Vec<ServerAddr>>,
+    /// The file of the authorities that the provider's client trusts, in place of those of the system.
+    authorities: Option<PathBuf>,
     client: OnceCell<Client>,
     /// The refusals of the server on the provider's own connection. The server reports a refusal on the connection, and not as the answer
     /// to a request.
@@ -50,16 +53,21 @@ pub(crate) struct Answer {
 
 impl Connection {
     pub(crate) fn given(client: Client) -> Self {
-        Self::new(None, OnceCell::new_with(Some(client)))
+        Self::new(None, None, OnceCell::new_with(Some(client)))
     }
 
-    pub(crate) fn to(servers: Vec<ServerAddr>) -> Self {
-        Self::new(Some(servers), OnceCell::new())
+    pub(crate) fn to(servers: Vec<ServerAddr>, authorities: Option<PathBuf>) -> Self {
+        Self::new(Some(servers), authorities, OnceCell::new())
     }
 
-    fn new(servers: Option<Vec<ServerAddr>>, client: OnceCell<Client>) -> Self {
+    fn new(
+        servers: Option<Vec<ServerAddr>>,
+        authorities: Option<PathBuf>,
+        client: OnceCell<Client>,
+    ) -> Self {
         Self {
             servers,
+            authorities,
             client,
             refusals: broadcast::channel(MOST_REFUSALS).0,
             heard: Mutex::new(Instant::now()),
@@ -70,7 +78,11 @@ impl Connection {
     pub(crate) async fn client(&self) -> Result<&Client, LockError> {
         let servers = self.servers.as_deref().unwrap_or_default();
         let connect = || async {
-            let options = with_login(self.options(), servers);
+            let tls = tls::client_config(self.authorities.clone()).await?;
+            let options = with_login(self.options(), servers)
+                .tls_client_config(tls)
+                // Servers that the first one tells of are named without a scheme.
+                .require_tls(servers.iter().any(ServerAddr::tls_required));
             options.connect(servers).await.map_err(error::unreachable)
         };
         self.client.get_or_try_init(connect).await

@@ -1,24 +1,61 @@
 //! Translates errors of NATS into errors of locks, with remedies.
 
+use std::error::Error as _;
+use std::io;
+
 use async_nats::client::{ReconnectError, RequestError, RequestErrorKind};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{ConnectError, ConnectErrorKind};
 use shedlock_runtime::{ErrorKind, LockError};
 
+const TLS: &str = "TLS with NATS failed";
+
 /// No connection could be made.
 pub(crate) fn unreachable(error: ConnectError) -> LockError {
     use ConnectErrorKind as Kind;
+
+    if let Some(tls) = of_tls(&error) {
+        return tls.with_source(error);
+    }
     let (kind, problem) = match error.kind() {
         Kind::Authentication | Kind::AuthorizationViolation => {
             (ErrorKind::Configuration, "NATS refuses the login")
         }
         Kind::ServerParse => (ErrorKind::Configuration, "the address of NATS is not valid"),
-        Kind::Tls => (ErrorKind::Configuration, "TLS with NATS failed"),
+        Kind::Tls => (ErrorKind::Configuration, TLS),
         Kind::Dns | Kind::TimedOut | Kind::Io | Kind::MaxReconnects => {
             (ErrorKind::Unavailable, "NATS cannot be reached")
         }
     };
     LockError::new(kind, problem).with_source(error)
+}
+
+/// What a handshake of TLS was ended for; the client reports it as an error of the network.
+fn of_tls(error: &ConnectError) -> Option<LockError> {
+    let network = error.source()?.downcast_ref::<io::Error>()?;
+    let tls = network.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(if let rustls::Error::InvalidCertificate(_) = tls {
+        let problem = "this node does not trust the certificate of NATS";
+        LockError::new(ErrorKind::Configuration, problem).with_remedy(
+            "name the file of the authority that signed it with `root_certificates(..)`, or in the environment variable `SSL_CERT_FILE`; \
+             and connect to a name that stands in the certificate",
+        )
+    } else {
+        LockError::new(ErrorKind::Configuration, TLS).with_remedy(
+            "see whether the server has TLS, and does not want a certificate of the client",
+        )
+    })
+}
+
+/// The certificates of the authorities cannot be used.
+pub(crate) fn no_tls(problem: String) -> LockError {
+    LockError::new(ErrorKind::Configuration, problem)
+}
+
+pub(crate) fn client_has_its_own_tls() -> LockError {
+    let problem = "`root_certificates` are for a connection of the provider's own";
+    LockError::new(ErrorKind::Configuration, problem)
+        .with_remedy("set the authorities in the `ConnectOptions` of the client")
 }
 
 /// The client has no connection, so nothing was sent.

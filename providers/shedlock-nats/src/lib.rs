@@ -10,6 +10,7 @@ mod error;
 mod options;
 mod provider;
 mod store;
+mod tls;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/night.md")]

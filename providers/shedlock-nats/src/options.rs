@@ -1,6 +1,7 @@
 //! The options of a provider.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use async_nats::{Client, ServerAddr};
 use shedlock_runtime::{
@@ -9,6 +10,7 @@ use shedlock_runtime::{
 };
 
 use crate::connection::Connection;
+use crate::error;
 use crate::provider::NatsLockProvider;
 use crate::store::Bucket;
 
@@ -37,6 +39,7 @@ pub struct NatsLockProviderBuilder {
     origin: Origin,
     bucket: String,
     replicas: usize,
+    root_certificates: Option<PathBuf>,
     info: ProviderInfo,
 }
 
@@ -63,6 +66,7 @@ impl NatsLockProviderBuilder {
             origin,
             bucket: DEFAULT_BUCKET.to_owned(),
             replicas: 1,
+            root_certificates: None,
             info: ProviderInfo::new(PROVIDER).with_capabilities(capabilities),
         }
     }
@@ -77,6 +81,15 @@ impl NatsLockProviderBuilder {
     /// cluster.
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
+        self
+    }
+
+    /// Sets the PEM file with the certificates of the authorities that TLS trusts, in place of those of the system. The file is read when the
+    /// provider first connects. The default is the file that the environment variable `SSL_CERT_FILE` names, or what the system trusts.
+    ///
+    /// For a provider from a URL. A client of the program has its own settings of TLS.
+    pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
+        self.root_certificates = Some(file.into());
         self
     }
 
@@ -96,7 +109,8 @@ impl NatsLockProviderBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] if the URL is not valid, or if the bucket's name is not allowed in NATS.
+    /// [`ErrorKind::Configuration`] if the URL is not valid, if the bucket's name is not allowed in NATS, or if
+    /// [`root_certificates`](Self::root_certificates) are given beside a client.
     pub fn build(self) -> Result<NatsLockProvider, LockError> {
         let built = self.try_build();
         built.map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))
@@ -120,9 +134,10 @@ impl NatsLockProviderBuilder {
 
     fn try_build(self) -> Result<NatsLockProvider, LockError> {
         check_bucket_name(&self.bucket)?;
-        let connection = match &self.origin {
-            Origin::Client(client) => Connection::given(client.clone()),
-            Origin::Url(url) => Connection::to(servers(url)?),
+        let connection = match (&self.origin, self.root_certificates.clone()) {
+            (Origin::Client(client), None) => Connection::given(client.clone()),
+            (Origin::Client(_), Some(_)) => return Err(error::client_has_its_own_tls()),
+            (Origin::Url(url), authorities) => Connection::to(servers(url)?, authorities),
         };
         Ok(self.assemble(connection))
     }
@@ -175,6 +190,7 @@ impl fmt::Debug for NatsLockProviderBuilder {
             .field("origin", &origin)
             .field("bucket", &self.bucket)
             .field("replicas", &self.replicas)
+            .field("root_certificates", &self.root_certificates)
             .field("info", &self.info)
             .finish()
     }

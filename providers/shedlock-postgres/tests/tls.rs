@@ -9,42 +9,23 @@ mod place;
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use shedlock_postgres::PostgresLockProvider;
 use shedlock_runtime::{ErrorKind, LockError};
 use shedlock_testkit::servers::Postgres;
-use shedlock_testkit::{Unavailable, server_or_skip};
+use shedlock_testkit::{Certificates, Unavailable, server_or_skip};
 
 use asking::{WORKS, once};
 
-/// A server with a certificate for `localhost`, and the file of the authority that has signed it.
+/// A server with a certificate for `localhost`.
 struct Encrypted {
     server: Postgres,
-    directory: tempfile::TempDir,
-}
-
-/// An authority; and another one that has signed nothing.
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key");
-    CertifiedIssuer::self_signed(params, key).expect("it can be signed")
+    certificates: Certificates,
 }
 
 impl Encrypted {
     async fn start() -> Result<Self, Unavailable> {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let write = |name: &str, text: String| {
-            std::fs::write(directory.path().join(name), text).expect("it can be written");
-        };
-        let ours = authority();
-        let key = KeyPair::generate().expect("a key");
-        let server = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        let server = server.signed_by(&key, &ours).expect("it can be signed");
-        write("authority.pem", ours.pem());
-        write("another.pem", authority().pem());
-        write("server.pem", server.pem());
-        write("server.key", key.serialize_pem());
+        let certificates = Certificates::signed_for(&["localhost"]);
+        let certificates = certificates.expect("certificates can be made");
         let postgres = Postgres::start().await?;
         let library = postgres
             .execute(&postgres.admin_url(), "SHOW ssl_library")
@@ -57,16 +38,11 @@ impl Encrypted {
                 "use a build with OpenSSL",
             ));
         }
-        install(&postgres, directory.path()).await;
+        install(&postgres, certificates.directory()).await;
         Ok(Self {
             server: postgres,
-            directory,
+            certificates,
         })
-    }
-
-    fn file(&self, name: &str) -> String {
-        let path = self.directory.path().join(name);
-        path.to_string_lossy().into_owned()
     }
 
     async fn connect(
@@ -120,7 +96,9 @@ async fn modes() {
     let tls = server_or_skip!(Encrypted::start().await);
     let maker = PostgresLockProvider::connect(&tls.server.url()).await;
     maker.expect("there").ensure_schema().await.expect("made");
-    let [ours, another] = ["authority.pem", "another.pem"].map(|name| tls.file(name));
+    let certificates = &tls.certificates;
+    let [ours, another] = [certificates.authority(), certificates.another_authority()]
+        .map(|file| file.display().to_string());
     let with = |mode: &str, root: &str| format!("sslmode={mode}&sslrootcert={root}");
     for (host, parameters, is_safe) in [
         ("localhost", String::new(), true),

@@ -124,6 +124,22 @@ impl Server<NatsKind> {
         super::blocking(move || start(|kind| kind.more = more)).await
     }
 
+    /// Starts a server that only the caller uses, and that talks to clients with TLS alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    #[cfg(feature = "certificates")]
+    pub async fn start_with_tls(certificates: &crate::Certificates) -> Result<Self, Unavailable> {
+        let (server, key) = (certificates.server(), certificates.key());
+        let tls = format!(
+            "tls {{ cert_file: \"{}\", key_file: \"{}\" }}\n{USERS}",
+            server.display(),
+            key.display()
+        );
+        Self::start_configured(&tls).await
+    }
+
     /// A URL without a user name. The client has all permissions.
     #[must_use]
     pub fn url(&self) -> String {
