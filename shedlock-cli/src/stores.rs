@@ -29,7 +29,7 @@ stores! {
         "collection" collection; set_up: ensure_indexes; check: check_schema |()| Vec::new(); text: entry::Schema::None("MongoDB needs no schema; `shedlock migrate run` makes an index that forgets free locks");
     "dynamodb": ["dynamodb"] "dynamodb://eu-central-1/Shedlock" => shedlock_dynamodb::DynamoDbLockProvider[builder_from_url]:
         "table" table; set_up: ensure_schema; check: check_schema |()| Vec::new(); text: entry::Schema::None("`shedlock migrate run` makes the table");
-    "etcd": ["etcd"] "etcd://host:2379" => shedlock_etcd::EtcdLockProvider[builder_from_url]:
+    "etcd": ["etcd", "etcds"] "etcd://host:2379" => shedlock_etcd::EtcdLockProvider[builder_from_url]:
         "environment" environment; url: entry::etcd_members; text: entry::Schema::None("etcd needs no schema");
     "memcached": ["memcached"] "memcached://host" => shedlock_memcached::MemcachedLockProvider[builder]:
         "environment" environment; check: check_store |report| report.warnings().to_vec(); text: entry::Schema::None("Memcached needs no schema");

@@ -1,5 +1,6 @@
 //! Translates what goes wrong with etcd into errors of locks.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockError, Overrule, printable};
@@ -21,6 +22,11 @@ pub(crate) fn failed(failure: Failure) -> LockError {
 fn of_fault(fault: Fault) -> LockError {
     match fault {
         Fault::Unreachable(error, _) if error.is_builder() => not_as_configured().with_source(error),
+        Fault::Unreachable(error, Encryption::Tls) if is_of_the_certificate(&error) => {
+            LockError::new(ErrorKind::Configuration, "this node does not trust the certificate of etcd")
+                .with_remedy("name the file of the authority that signed it in the environment variable `SSL_CERT_FILE`, or give a client that trusts it; and connect to a name that stands in the certificate")
+                .with_source(error)
+        }
         Fault::Unreachable(error, encryption) => {
             let unreachable = LockError::new(
                 ErrorKind::Unavailable,
@@ -29,7 +35,7 @@ fn of_fault(fault: Fault) -> LockError {
             let explained = match encryption {
                 Encryption::Plain => unreachable,
                 Encryption::Tls => unreachable.with_remedy(
-                    "if the cause is not the network: `https` needs a TLS feature of the crate `reqwest`, and a client that trusts the certificate",
+                    "if the cause is not the network: `https` needs the feature `rustls` of `shedlock-etcd`, or another TLS feature of the crate `reqwest`, and a member with TLS at this port",
                 ),
             };
             explained.with_source(error)
@@ -58,6 +64,14 @@ fn of_fault(fault: Fault) -> LockError {
         )
         .with_source(error),
     }
+}
+
+/// Whether the handshake of TLS ended for the certificate of the member. Which library does TLS is the program's choice, so the words decide.
+fn is_of_the_certificate(error: &reqwest::Error) -> bool {
+    let sources = std::iter::successors(error.source(), |error| (*error).source());
+    sources
+        .map(ToString::to_string)
+        .any(|words| words.contains("certificate"))
 }
 
 /// etcd says why it does not do what was asked.
@@ -95,7 +109,7 @@ fn refused(status: &Status) -> LockError {
 pub(crate) fn not_as_configured() -> LockError {
     LockError::new(ErrorKind::Configuration, "the URL cannot be used").with_remedy(
         "write it as `http://user:password@host:2379`, with commas between several; \
-         `https` needs a TLS feature of the crate `reqwest`",
+         `https` needs the feature `rustls` of `shedlock-etcd`, or another TLS feature of the crate `reqwest`",
     )
 }
 

@@ -150,7 +150,7 @@ impl Harness for Subject {
             Broken::new("no server", Arc::new(built(nobody)), ErrorKind::Unavailable)
                 .hiding("s3cret"),
             Broken::new("no TLS", Arc::new(built(tls)), ErrorKind::Unavailable)
-                .mentioning("needs a TLS feature of the crate `reqwest`")
+                .mentioning("TLS feature of the crate `reqwest`")
                 .hiding("s3cret"),
         ]
     }

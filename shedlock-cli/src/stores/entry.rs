@@ -162,11 +162,16 @@ pub(crate) fn without_parameter(url: &str, parameter: &str) -> (String, Option<S
     (format!("{rest}?{}", others.join("&")), place)
 }
 
-/// The URLs of the members that `etcd://user:password@a,b` means.
+/// The URLs of the members that `etcd://user:password@a,b` means, and `etcds://` with TLS.
 #[cfg(feature = "etcd")]
 pub(crate) fn etcd_members(url: &str) -> String {
-    let members = url.strip_prefix("etcd://").unwrap_or(url).split(',');
-    let members = members.map(|member| format!("http://{member}"));
+    let (scheme, members) = match url.split_once("://") {
+        Some(("etcds", members)) => ("https", members),
+        Some((_, members)) => ("http", members),
+        None => ("http", url),
+    };
+    let members = members.split(',');
+    let members = members.map(|member| format!("{scheme}://{member}"));
     members.collect::<Vec<_>>().join(",")
 }
 
@@ -209,6 +214,16 @@ pub(crate) fn without_secrets(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "etcd")]
+    #[test]
+    fn the_scheme_of_etcd_is_that_of_each_member() {
+        assert_eq!(etcd_members("etcd://a:2379"), "http://a:2379");
+        assert_eq!(
+            etcd_members("etcds://user:x@a:2379,b:2379"),
+            "https://user:x@a:2379,https://b:2379"
+        );
+    }
 
     #[test]
     fn a_parameter_of_ours_does_not_reach_the_driver() {

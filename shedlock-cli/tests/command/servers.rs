@@ -104,6 +104,50 @@ stores! {
     };
 }
 
+/// A store whose certificate only the authority in `SSL_CERT_FILE` vouches for.
+#[cfg(any(feature = "nats", feature = "etcd"))]
+fn goes_through_tls(url: String, certificates: &shedlock_testkit::Certificates) {
+    let site = Site::with_store(url);
+    let ran = |arguments: &[&str], authority: std::path::PathBuf| {
+        let mut command = site.command(arguments);
+        crate::support::ended(command.env("SSL_CERT_FILE", authority))
+    };
+    let locked = ["run", "--name", "a", "--", "true"];
+    for arguments in [&["migrate", "run"][..], &locked, &["doctor"]] {
+        let trusted = ran(arguments, certificates.authority());
+        assert_eq!(trusted.code, 0, "{arguments:?}: {trusted:?}");
+    }
+    let refused = ran(&locked, certificates.another_authority());
+    assert_eq!(refused.code, 78, "{refused:?}");
+    assert!(refused.err.contains("does not trust"), "{refused:?}");
+}
+
+#[cfg(any(feature = "nats", feature = "etcd"))]
+fn certificates() -> shedlock_testkit::Certificates {
+    shedlock_testkit::Certificates::signed_for(&["127.0.0.1"]).expect("they can be made")
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_with_tls() {
+    use shedlock_testkit::servers::Nats;
+
+    let certificates = certificates();
+    let server = server_or_skip!(Nats::start_with_tls(&certificates).await);
+    goes_through_tls(server.url().replace("nats://", "tls://"), &certificates);
+}
+
+#[cfg(feature = "etcd")]
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd_with_tls() {
+    use shedlock_testkit::servers::Etcd;
+
+    let certificates = certificates();
+    let server = server_or_skip!(Etcd::start_with_tls(&certificates).await);
+    let url = server.https_url().replace("https://", "etcds://");
+    goes_through_tls(url, &certificates);
+}
+
 #[cfg(feature = "memcached")]
 #[tokio::test(flavor = "multi_thread")]
 async fn memcached_takes_all_commands_but_positions() {

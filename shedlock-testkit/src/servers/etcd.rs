@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use super::cache::cached;
 use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
 
+#[cfg(feature = "certificates")]
+mod tls;
+
 /// An etcd server without authentication.
 pub type Etcd = Server<EtcdKind>;
 
@@ -25,6 +28,8 @@ pub struct EtcdKind {
     peer_port: u16,
     /// Name and peer port of each server of the cluster; empty for a server that stands alone.
     cluster: Vec<(String, u16)>,
+    #[cfg(feature = "certificates")]
+    tls: Option<tls::Tls>,
 }
 
 const INSTALL: &str = "cargo xtask servers install etcd";
@@ -79,6 +84,10 @@ impl Kind for EtcdKind {
         }
         // What was written survives the end of the process, if not that of the machine.
         command.push("--unsafe-no-fsync".into());
+        #[cfg(feature = "certificates")]
+        if let Some(tls) = &self.tls {
+            command.extend(tls.options(&clients));
+        }
         command.extend(site.arguments().iter().map(OsString::from));
         command
     }
@@ -113,6 +122,8 @@ impl Standalone for EtcdKind {
             client,
             peer_port,
             cluster: Vec::new(),
+            #[cfg(feature = "certificates")]
+            tls: None,
         })
     }
 
