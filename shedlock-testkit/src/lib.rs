@@ -5,6 +5,7 @@
 //! - [`processes`] runs nodes as separate operating system processes, which a test can pause and kill.
 //! - [`cable`] gives a node its own network, connected by a virtual cable that a test can cut.
 //! - [`proxy`] is a TCP proxy between a client and its server that delays, loses or ends traffic when the test says so.
+//! - [`RoundTrips`] counts how often a provider waits for its store.
 //! - [`requests`] sends requests to a provider as the runtime does, and waits with a limit.
 //! - [`skip`](mod@skip) lets a test that cannot run on this machine report the reason and pass.
 
@@ -16,6 +17,7 @@ pub mod conformance;
 pub mod processes;
 pub mod proxy;
 pub mod requests;
+mod round_trips;
 #[cfg(unix)]
 pub mod servers;
 pub mod skip;
@@ -30,4 +32,5 @@ pub use certificates::Certificates;
 pub use conformance::Harness;
 #[doc(inline)]
 pub use proxy::Proxy;
+pub use round_trips::RoundTrips;
 pub use unavailable::Unavailable;

@@ -13,8 +13,8 @@ use shedlock_runtime::{
     LockProvider, LockProviderExt as _, RunOutcome, RunRecord, SkipReason,
 };
 use shedlock_sqlx::{MySqlLockProvider, PostgresLockProvider, SqliteLockProvider};
-use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres};
+use shedlock_testkit::{RoundTrips, server_or_skip};
 use sqlx::Sqlite;
 
 use place::{Place, Table, TestStore as _, Via};
@@ -154,30 +154,33 @@ async fn postgres_statements_and_wal() {
     assert!(bytes < 16 * 1024, "{bytes}");
 }
 
+const ONE_EACH: RoundTrips = RoundTrips {
+    acquire: 1,
+    refusal: 1,
+    extend: 1,
+    release: 1,
+};
+
 #[tokio::test]
 async fn postgres_round_trips() {
-    round_trips(server_or_skip!(Place::with(Table::Ours).await), true).await;
     // And where a pooler stands between.
-    round_trips(server_or_skip!(Place::with(Table::Ours).await), false).await;
+    for persistent in [true, false] {
+        let place: Place<sqlx::Postgres> = server_or_skip!(Place::with(Table::Ours).await);
+        let builder = place.builder(Via::Url).persistent_statements(persistent);
+        let provider = builder.connect().await.expect("the database is there");
+        let proxy = place.proxy.as_ref().expect("a server behind a proxy");
+        let counted = RoundTrips::count(proxy, &provider).await;
+        assert_eq!(counted, ONE_EACH, "prepared: {persistent}");
+    }
 }
 
-async fn round_trips(place: Place<sqlx::Postgres>, persistent: bool) {
+#[tokio::test]
+async fn mysql_round_trips() {
+    let place: Place<sqlx::MySql> = server_or_skip!(Place::with(Table::Ours).await);
+    let provider = place.builder(Via::Url).connect().await;
     let proxy = place.proxy.as_ref().expect("a server behind a proxy");
-    let provider = place
-        .builder(Via::Url)
-        .persistent_statements(persistent)
-        .connect()
-        .await
-        .expect("the database is there");
-    // Statements are prepared when they are first used.
-    cycle(&provider, "a").await;
-    let before = proxy.counters().round_trips;
-    cycle(&provider, "a").await;
-    assert_eq!(proxy.counters().round_trips - before, 2, "a granted cycle");
-    let _held = acquire(&provider, "a").await.expect("the lock is free");
-    let before = proxy.counters().round_trips;
-    assert!(acquire(&provider, "a").await.is_none());
-    assert_eq!(proxy.counters().round_trips - before, 1, "a refusal");
+    let counted = RoundTrips::count(proxy, &provider.expect("the database is there")).await;
+    assert_eq!(counted, ONE_EACH);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

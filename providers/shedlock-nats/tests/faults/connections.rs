@@ -7,7 +7,7 @@ use shedlock_runtime::{AcquireRequest, ErrorKind, LockAdmin as _, LockProvider a
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_testkit::requests::{config, taken};
 use shedlock_testkit::servers::Nats;
-use shedlock_testkit::{Proxy, server_or_skip};
+use shedlock_testkit::{Proxy, RoundTrips, server_or_skip};
 use tokio::time::sleep;
 
 use super::place::Place;
@@ -108,4 +108,20 @@ async fn a_late_write_changes_nothing() {
     sleep(Duration::from_secs(2)).await;
     assert_eq!(place.get("mail").await, entry);
     assert!(next.is_held());
+}
+
+/// How often a node waits for the server: an acquisition reads before it writes.
+#[tokio::test]
+async fn round_trips_are_as_few_as_the_readme_says() {
+    let server = server_or_skip!(Nats::start().await);
+    let place = Place::new(&server).await;
+    let (proxy, provider) = behind_proxy(&server, &place).await;
+    let expected = RoundTrips {
+        acquire: 2,
+        refusal: 1,
+        extend: 1,
+        release: 1,
+    };
+    assert_eq!(RoundTrips::count(&proxy, &provider).await, expected);
+    assert_eq!(proxy.counters().connections, 1);
 }

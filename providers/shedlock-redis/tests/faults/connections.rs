@@ -9,7 +9,7 @@ use shedlock_runtime::{
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_testkit::requests::{extended, is_free, taken, until_free};
 use shedlock_testkit::servers::Redis;
-use shedlock_testkit::{Proxy, server_or_skip};
+use shedlock_testkit::{Proxy, RoundTrips, server_or_skip};
 
 use super::{KEY, ask, config, node};
 
@@ -145,4 +145,19 @@ fn a_provider_outlives_the_runtime_that_connected_it() {
             );
         });
     }
+}
+
+/// How often a node waits for the server: each operation is one script.
+#[tokio::test]
+async fn each_operation_is_one_round_trip() {
+    let server = server_or_skip!(Redis::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    let expected = RoundTrips {
+        acquire: 1,
+        refusal: 1,
+        extend: 1,
+        release: 1,
+    };
+    assert_eq!(RoundTrips::count(&proxy, &node).await, expected);
+    assert_eq!(proxy.counters().connections, 1);
 }

@@ -6,7 +6,7 @@ use shedlock_runtime::{ErrorKind, LockAdmin as _, LockProvider as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_testkit::requests::{config, problem, request, taken};
 use shedlock_testkit::servers::ZooKeeper;
-use shedlock_testkit::{Proxy, server_or_skip};
+use shedlock_testkit::{Proxy, RoundTrips, server_or_skip};
 use shedlock_zookeeper::ZooKeeperLockProvider;
 use shedlock_zookeeper::zookeeper_client::{Client, Connector};
 use tokio::time::sleep;
@@ -159,4 +159,19 @@ async fn a_late_write_changes_nothing() {
     sleep(Duration::from_secs(2)).await;
     assert_eq!(place.get("mail").await, node);
     assert!(next.is_held());
+}
+
+/// How often a node waits for the server: an acquisition reads before it writes.
+#[tokio::test]
+async fn round_trips_are_as_few_as_the_readme_says() {
+    let server = server_or_skip!(ZooKeeper::shared().await);
+    let place = Place::new(server).await;
+    let (proxy, provider) = behind_proxy(server, &place).await;
+    let expected = RoundTrips {
+        acquire: 2,
+        refusal: 1,
+        extend: 1,
+        release: 1,
+    };
+    assert_eq!(RoundTrips::count(&proxy, &provider).await, expected);
 }
