@@ -15,6 +15,7 @@ mod lints;
 mod package;
 mod process;
 mod servers;
+mod sizes;
 mod test;
 mod tidy;
 mod workspace;
@@ -46,6 +47,8 @@ enum Verb {
     Servers(servers::Args),
     /// Run the benchmarks and print their table
     Bench,
+    /// Count the crates of a user's build with each provider, and its processor time
+    Sizes(sizes::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Lints => lints::run(),
         Verb::Servers(args) => servers::run(&args),
         Verb::Bench => bench::run(),
+        Verb::Sizes(args) => sizes::run(&args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -12,6 +12,7 @@ mod clients;
 mod command;
 mod memory;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use clap::{Parser, ValueEnum};
@@ -34,6 +35,7 @@ enum Part {
     Postgres,
     /// The provider over tokio-postgres alone, which `postgres` includes.
     PostgresPipelined,
+    Redis,
     Sqlite,
     /// Size, start-up and memory of the command `shedlock`, which is built first.
     Command,
@@ -46,6 +48,7 @@ impl Part {
             Self::Memory => memory::measure(),
             Self::Postgres => postgres::measure(),
             Self::PostgresPipelined => postgres::measure_pipelined(),
+            Self::Redis => redis::measure(),
             Self::Sqlite => sqlite::measure(),
             Self::Command => command::measure(),
             Self::Build => build::measure(),
@@ -56,7 +59,13 @@ impl Part {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut parts = match arguments.only.as_slice() {
-        [] => vec![Part::Memory, Part::Sqlite, Part::Postgres, Part::Command],
+        [] => vec![
+            Part::Memory,
+            Part::Sqlite,
+            Part::Postgres,
+            Part::Redis,
+            Part::Command,
+        ],
         only => only.to_vec(),
     };
     if arguments.build && !parts.contains(&Part::Build) {
