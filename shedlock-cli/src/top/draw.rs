@@ -1,7 +1,8 @@
 //! Draws a frame. What it draws depends on the [`App`] and the size of the screen alone.
 
-use std::env;
+use std::io::stdout;
 
+use anstream::{AutoStream, ColorChoice};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -21,10 +22,9 @@ mod text;
 
 use look::Look;
 
-/// Whether the terminal has colours, and the user does not mind them.
+/// Whether the user wants colours: `--color`, the variables for colours and the terminal decide.
 pub(super) fn wants_colors() -> bool {
-    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+    AutoStream::choice(&stdout()) != ColorChoice::Never
 }
 
 /// Draws what `app` shows.

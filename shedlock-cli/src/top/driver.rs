@@ -18,7 +18,7 @@ use super::deed::Deed;
 use super::reader::Reader;
 use super::screen::Screen;
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::output::{self, Level};
 
 /// The age of the frame on the screen is to the second.
 const TICK: Duration = Duration::from_millis(500);
@@ -52,14 +52,14 @@ pub(super) async fn drive(app: App, store: Arc<dyn LockAdmin>) -> Result<Exit, F
 
 /// Waits a little for what is being done for the user, who has seen no answer, and says what became of it.
 async fn finish(doing: Doing) {
-    let text = match timeout(LAST_WAIT, doing).await {
-        Ok(Ok(Ok(done))) => done,
-        Ok(Ok(Err(failure))) => format!("error: {failure}"),
-        Ok(Err(_)) | Err(_) => {
-            "error: the store did not answer; look whether it was done".to_owned()
-        }
-    };
-    output::say(&text);
+    match timeout(LAST_WAIT, doing).await {
+        Ok(Ok(Ok(done))) => output::say(Level::Info, &done),
+        Ok(Ok(Err(failure))) => output::say(Level::Error, &failure),
+        Ok(Err(_)) | Err(_) => output::say(
+            Level::Error,
+            "the store did not answer; look whether it was done",
+        ),
+    }
 }
 
 fn broken(what: &str, error: &io::Error) -> Failure {

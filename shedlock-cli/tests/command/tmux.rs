@@ -21,8 +21,8 @@ impl<'a> Tmux<'a> {
         }
         let tmux = Self { site };
         // No configuration of the user's; with a prompt that no frame contains.
-        let size = ["new-session", "-d", "-x", "80", "-y", "24"];
-        let begun = tmux.ask([&size[..], &["env", "PS1=ready> ", "ENV=", "sh", "-i"]].concat());
+        let session = ["new-session", "-d", "-x", "80", "-y", "24"];
+        let begun = tmux.ask([&session[..], &["env", "PS1=ready> ", "ENV=", "sh", "-i"]].concat());
         assert_eq!(begun.0, 0, "{begun:?}");
         tmux.until("ready>");
         Ok(tmux)
