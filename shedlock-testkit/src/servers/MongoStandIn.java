@@ -76,7 +76,7 @@ public final class MongoStandIn {
             if (pipelines && command.equalsIgnoreCase("hello")) {
                 return super.handleCommand(channel, databaseName, "isMaster", query);
             }
-            Document failure = failure(command);
+            Document failure = failure(command, databaseName + "." + query.get(command));
             if (failure == null) {
                 return super.handleCommand(channel, databaseName, command, query);
             }
@@ -99,8 +99,10 @@ public final class MongoStandIn {
             failPoint = new FailPoint(times, commands, data);
         }
 
-        private synchronized Document failure(String command) {
-            if (failPoint.times == 0 || failPoint.commands.stream().noneMatch(command::equalsIgnoreCase)) {
+        private synchronized Document failure(String command, String namespace) {
+            boolean isMeant = failPoint.commands.stream().anyMatch(command::equalsIgnoreCase)
+                    && failPoint.data.getOrDefault("namespace", namespace).equals(namespace);
+            if (failPoint.times == 0 || !isMeant) {
                 return null;
             }
             failPoint.times--;

@@ -14,7 +14,7 @@ use shedlock_testkit::Proxy;
 
 use place::Place;
 
-pub(crate) const JOB: &str = "a";
+pub(crate) const JOB: &str = "nightly_report";
 
 /// Both places of a test, each with a server of its own, or the skip of the whole test.
 macro_rules! places {

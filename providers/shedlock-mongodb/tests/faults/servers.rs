@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
-use shedlock_mongodb::mongodb;
+use shedlock_mongodb::{MongoLockProvider, mongodb};
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership, SkipReason};
 
 use super::place::{Deciding, Place};
@@ -104,8 +104,7 @@ async fn no_primary_to_the_end_is_an_error_and_no_refusal() {
 /// The primary has made the write, and the majority does not confirm it: the lock may be granted or lost in a failover.
 #[tokio::test]
 async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
-    let place = server_or_skip!(Place::alone(Deciding::Server).await);
-    let node = place.node();
+    let shared = server_or_skip!(Place::alone(Deciding::Server).await);
     let unconfirmed = |code: i32, name: &str| -> Document {
         let text = "waiting for replication timed out";
         doc! { "writeConcernError": { "code": code, "codeName": name, "errmsg": text } }
@@ -114,6 +113,8 @@ async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
         (64, "WriteConcernFailed"),
         (100, "UnsatisfiableWriteConcern"),
     ] {
+        let place = shared.beside().await;
+        let node = warm(&place).await;
         place
             .fail("findAndModify", 1, unconfirmed(code, name))
             .await;
@@ -134,8 +135,7 @@ async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
 
 #[tokio::test]
 async fn errors_of_the_server_have_a_kind_and_a_remedy() {
-    let place = server_or_skip!(Place::alone(Deciding::Server).await);
-    let node = place.node();
+    let shared = server_or_skip!(Place::alone(Deciding::Server).await);
     for (code, kind, said) in [
         (13, ErrorKind::Permission, "createIndex"),
         (18, ErrorKind::Configuration, "authSource"),
@@ -145,6 +145,8 @@ async fn errors_of_the_server_have_a_kind_and_a_remedy() {
         (303, ErrorKind::Unsupported, "client_clock()"),
         (4242, ErrorKind::Indeterminate, "client_clock()"),
     ] {
+        let place = shared.beside().await;
+        let node = warm(&place).await;
         place
             .fail("findAndModify", 1, doc! { "errorCode": code })
             .await;
@@ -179,6 +181,14 @@ async fn a_lost_race_for_the_first_document_is_looked_at_again() {
         .await;
     let error = problem(&node, JOB).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+/// A node whose connection and whose server have answered before. The first answer of a server may come so late that the question is asked
+/// again, and only the first one would fail.
+async fn warm(place: &Place) -> MongoLockProvider {
+    let node = place.node();
+    assert!(is_free(&node, "warm").await);
+    node
 }
 
 /// The command by which a node of this place takes a free lock that has a document.

@@ -41,6 +41,11 @@ impl Place {
         Ok(Self::on(&server, deciding).await)
     }
 
+    /// Another place in the same server. Requests about this place that are still on their way are none of the other place's.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::on(&self.server, self.deciding).await
+    }
+
     async fn on(server: &Mongo, deciding: Deciding) -> Self {
         let name = format!("case-{:016x}", fastrand::u64(..));
         let client = Client::with_uri_str(server.url(&name)).await;
@@ -85,9 +90,11 @@ impl Place {
         deleted.expect("the server answers");
     }
 
-    /// The next `times` commands of this name fail, as `failCommand` of MongoDB lets them.
+    /// The next `times` commands of this name about this place's locks fail, as `failCommand` of MongoDB lets them. The runtime's
+    /// background is among those who send them: it gives back what an acquisition in doubt may have been granted, until the lease ends.
     pub(crate) async fn fail(&self, command: &str, times: i32, failure: Document) {
-        let mut data = doc! { "failCommands": [command] };
+        let namespace = self.locks().namespace().to_string();
+        let mut data = doc! { "failCommands": [command], "namespace": namespace };
         data.extend(failure);
         let point =
             doc! { "configureFailPoint": "failCommand", "mode": { "times": times }, "data": data };
