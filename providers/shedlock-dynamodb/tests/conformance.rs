@@ -183,25 +183,37 @@ shedlock_testkit::conformance!(
     Subject::new(Via::Url, Which::Dynoxide),
     processes = in_another_process
 );
+shedlock_testkit::conformance!(
+    dynalite_url,
+    Subject::new(Via::Url, Which::Dynalite),
+    processes = in_another_process
+);
 shedlock_testkit::conformance!(dynalite_client, Subject::new(Via::Client, Which::Dynalite));
 
 /// Cases that restart the server.
-mod restarted {
-    use shedlock_testkit::conformance::{fencing, healing, run};
+macro_rules! restarted {
+    ($($server:ident $which:ident;)*) => {$(
+        mod $server {
+            use shedlock_testkit::conformance::{fencing, healing, run};
 
-    use super::{Subject, Which};
+            use super::{Subject, Which};
 
-    #[test]
-    fn the_next_call_works() {
-        let case = healing::a_restarted_store;
-        let subject = Subject::alone(Which::Dynoxide);
-        run("restarted::the_next_call_works", subject, case);
-    }
+            #[test]
+            fn the_next_call_works() {
+                let name = concat!(stringify!($server), "::the_next_call_works");
+                run(name, Subject::alone(Which::$which), healing::a_restarted_store);
+            }
 
-    #[test]
-    fn tokens_go_on_growing() {
-        let case = fencing::survives_a_restart;
-        let subject = Subject::alone(Which::Dynoxide);
-        run("restarted::tokens_go_on_growing", subject, case);
-    }
+            #[test]
+            fn tokens_go_on_growing() {
+                let name = concat!(stringify!($server), "::tokens_go_on_growing");
+                run(name, Subject::alone(Which::$which), fencing::survives_a_restart);
+            }
+        }
+    )*};
+}
+
+restarted! {
+    dynoxide_restarted Dynoxide;
+    dynalite_restarted Dynalite;
 }

@@ -13,7 +13,7 @@ use super::{Kind, Server, Signal, Site, Standalone, Unavailable};
 /// A Dynoxide server, which keeps its tables over a restart. A refused update tells the item that stood in the way, as in DynamoDB.
 pub type Dynoxide = Server<DynoxideKind>;
 
-/// A dynalite server, which loses its tables with its process. A refused update does not tell the item that stood in the way.
+/// A dynalite server, which keeps its tables over a restart. A refused update does not tell the item that stood in the way.
 pub type Dynalite = Server<DynaliteKind>;
 
 /// The [`Kind`] of a [`Dynoxide`] server.
@@ -104,6 +104,8 @@ impl Kind for DynaliteKind {
         // Without a host it listens on every address.
         command.extend(["--host", "127.0.0.1", "--port"].map(OsString::from));
         command.push(site.port().to_string().into());
+        // Without a path it keeps the tables in memory.
+        command.extend(["--path".into(), site.directory().join("tables").into()]);
         for state in ["--createTableMs", "--deleteTableMs", "--updateTableMs"] {
             command.extend([state, "0"].map(OsString::from));
         }

@@ -11,108 +11,102 @@ use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_testkit::requests::{extended, is_free, taken, until_free};
 use shedlock_testkit::{Proxy, server_or_skip};
 
-use super::place::{Place, Which, client_of, string_in};
-use super::{JOB, behind_proxy, config, places};
+use super::place::{Place, Server, Which, client_of, string_in};
+use super::{JOB, behind_proxy, config};
+
+each_server! {
+    alone:
+    a_connection_that_was_forgotten_is_replaced_within_the_call
+    a_lost_reply_is_made_up_for
+    a_late_acquisition_takes_nothing
+    a_late_extension_changes_nothing
+    a_refusal_after_a_lost_request_says_so
+    round_trips_are_as_few_as_the_readme_says
+}
 
 /// What is in each request that writes, and in no read.
 fn write() -> Trigger {
     Trigger::containing("UpdateItem")
 }
 
-#[tokio::test]
-async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
-    for place in places!() {
-        let (proxy, node) = behind_proxy(&place).await;
-        assert!(is_free(&node, JOB).await);
-        for _ in 0..2 {
-            proxy.blackhole_connections();
-            let began = Instant::now();
-            let mut lock = taken(&node, JOB).await;
-            let took = began.elapsed();
-            assert!(took < Duration::from_secs(4), "{took:?}");
-            proxy.end_connections(Ending::Close);
-            assert_eq!(extended(&mut lock).await, Ownership::Ours);
-            proxy.end_connections(Ending::Reset);
-            let unlocked = lock.unlock().await.expect("a new connection");
-            assert_eq!(unlocked, Ownership::Ours);
-        }
+async fn a_connection_that_was_forgotten_is_replaced_within_the_call(place: Place) {
+    let (proxy, node) = behind_proxy(&place).await;
+    assert!(is_free(&node, JOB).await);
+    for _ in 0..2 {
+        proxy.blackhole_connections();
+        let began = Instant::now();
+        let mut lock = taken(&node, JOB).await;
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(4), "{took:?}");
+        proxy.end_connections(Ending::Close);
+        assert_eq!(extended(&mut lock).await, Ownership::Ours);
+        proxy.end_connections(Ending::Reset);
+        let unlocked = lock.unlock().await.expect("a new connection");
+        assert_eq!(unlocked, Ownership::Ours);
     }
 }
 
 /// The server carries out what the first connection asks for, and the reply is lost: the same call goes on with a second one.
-#[tokio::test]
-async fn a_lost_reply_is_made_up_for() {
-    for place in places!() {
-        let (proxy, node) = behind_proxy(&place).await;
-        assert!(is_free(&node, JOB).await);
-        let lose_one = async |times: u64| {
-            proxy.on(write(), Rule::Discard(Direction::ToClient));
-            let before = proxy.counters().discarded_bytes;
-            proxy
-                .wait_until(|counters| {
-                    counters.triggered == times && counters.discarded_bytes > before
-                })
-                .await;
-            proxy.set(Rule::Pass);
-        };
-        let request = AcquireRequest::new(config(), node.info().clock().boot());
-        let (answer, ()) = tokio::join!(node.acquire(&request), lose_one(1));
-        let lease = answer.expect("the second connection answers").granted();
-        let lease = lease.expect("asked again, it finds its own record");
-        assert!(lease.fencing_token().is_some());
-        let longer = Duration::from_mins(15);
-        let (extended, ()) = tokio::join!(node.extend(&lease, longer), lose_one(2));
-        assert_eq!(extended.expect("an answer"), Ownership::Ours);
-        let numbered = place.get(JOB).await.expect("an item");
-        let numbered = string_in(&numbered, "lockedBy");
-        assert!(numbered.ends_with("000000000002"), "carried out once");
-        let (released, ()) = tokio::join!(node.release(&lease, Duration::ZERO), lose_one(3));
-        assert_eq!(released.expect("an answer"), Ownership::Ours);
-        assert!(is_free(&node, JOB).await);
-    }
+async fn a_lost_reply_is_made_up_for(place: Place) {
+    let (proxy, node) = behind_proxy(&place).await;
+    assert!(is_free(&node, JOB).await);
+    let lose_one = async |times: u64| {
+        proxy.on(write(), Rule::Discard(Direction::ToClient));
+        let before = proxy.counters().discarded_bytes;
+        proxy
+            .wait_until(|counters| counters.triggered == times && counters.discarded_bytes > before)
+            .await;
+        proxy.set(Rule::Pass);
+    };
+    let request = AcquireRequest::new(config(), node.info().clock().boot());
+    let (answer, ()) = tokio::join!(node.acquire(&request), lose_one(1));
+    let lease = answer.expect("the second connection answers").granted();
+    let lease = lease.expect("asked again, it finds its own record");
+    assert!(lease.fencing_token().is_some());
+    let longer = Duration::from_mins(15);
+    let (extended, ()) = tokio::join!(node.extend(&lease, longer), lose_one(2));
+    assert_eq!(extended.expect("an answer"), Ownership::Ours);
+    let numbered = place.get(JOB).await.expect("an item");
+    let numbered = string_in(&numbered, "lockedBy");
+    assert!(numbered.ends_with("000000000002"), "carried out once");
+    let (released, ()) = tokio::join!(node.release(&lease, Duration::ZERO), lose_one(3));
+    assert_eq!(released.expect("an answer"), Ownership::Ours);
+    assert!(is_free(&node, JOB).await);
 }
 
 /// The first of two requests arrives when the second was granted, used and given back.
-#[tokio::test]
-async fn a_late_acquisition_takes_nothing() {
-    for place in places!() {
-        let (proxy, node) = behind_proxy(&place).await;
-        assert!(is_free(&node, JOB).await);
-        let late = proxy.hold_back(write());
-        let lock = taken(&node, JOB).await;
-        let unlocked = lock.unlock().await.expect("the server answers");
-        assert_eq!(unlocked, Ownership::Ours);
-        let before = place.get(JOB).await;
-        late.deliver().await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(
-            place.get(JOB).await,
-            before,
-            "a lock for a holder that is gone"
-        );
-    }
+async fn a_late_acquisition_takes_nothing(place: Place) {
+    let (proxy, node) = behind_proxy(&place).await;
+    assert!(is_free(&node, JOB).await);
+    let late = proxy.hold_back(write());
+    let lock = taken(&node, JOB).await;
+    let unlocked = lock.unlock().await.expect("the server answers");
+    assert_eq!(unlocked, Ownership::Ours);
+    let before = place.get(JOB).await;
+    late.deliver().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        place.get(JOB).await,
+        before,
+        "a lock for a holder that is gone"
+    );
 }
 
 /// The first of two extensions arrives when the second was made: the end stays where the second has put it.
-#[tokio::test]
-async fn a_late_extension_changes_nothing() {
-    for place in places!() {
-        let (proxy, node) = behind_proxy(&place).await;
-        let mut lock = taken(&node, JOB).await;
-        let late = proxy.hold_back(write());
-        assert_eq!(extended(&mut lock).await, Ownership::Ours);
-        lock.extend("1m", "0s").await.expect("the lease is live");
-        let before = place.get(JOB).await;
-        late.deliver().await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(place.get(JOB).await, before);
-        lock.unlock().await.expect("the server answers");
-    }
+async fn a_late_extension_changes_nothing(place: Place) {
+    let (proxy, node) = behind_proxy(&place).await;
+    let mut lock = taken(&node, JOB).await;
+    let late = proxy.hold_back(write());
+    assert_eq!(extended(&mut lock).await, Ownership::Ours);
+    lock.extend("1m", "0s").await.expect("the lease is live");
+    let before = place.get(JOB).await;
+    late.deliver().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(place.get(JOB).await, before);
+    lock.unlock().await.expect("the server answers");
 }
 
-#[tokio::test]
-async fn a_refusal_after_a_lost_request_says_so() {
-    let place = server_or_skip!(Place::alone(Which::Dynoxide).await);
+async fn a_refusal_after_a_lost_request_says_so(place: Place) {
     let other = place.node();
     let (proxy, node) = behind_proxy(&place).await;
     assert!(is_free(&node, JOB).await);
@@ -131,7 +125,7 @@ async fn a_refusal_after_a_lost_request_says_so() {
 #[test]
 fn a_provider_outlives_the_runtime_that_connected_it() {
     let started = tokio::runtime::Runtime::new().expect("a runtime");
-    let place = server_or_skip!(started.block_on(Place::alone(Which::Dynoxide)));
+    let place = server_or_skip!(started.block_on(Place::alone(Which::Dynalite)));
     let node = place.node();
     for _ in 0..3 {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -148,46 +142,47 @@ fn a_provider_outlives_the_runtime_that_connected_it() {
 }
 
 /// How often a node waits for the server: a proxy counts. A server that does not tell the item of a refusal is asked for the item.
-#[tokio::test]
-async fn round_trips_are_as_few_as_the_readme_says() {
-    for (place, expected) in places!().into_iter().zip([[1, 1, 1, 1], [1, 2, 1, 1]]) {
-        let proxy = Proxy::start(place.server.address()).await;
-        let proxy = proxy.expect("a port is free");
-        let endpoint = proxy.url(&place.server.endpoint());
-        let own = place.builder_at(&endpoint).build().expect("valid");
-        let given = DynamoDbLockProvider::builder(client_of(&endpoint)).table(&place.table);
-        for node in [own, given.build().expect("valid")] {
-            assert!(is_free(&node, JOB).await);
-            let counted = async |operation: Pin<&mut (dyn Future<Output = ()> + Send)>| {
-                let before = proxy.counters().round_trips;
-                operation.await;
-                proxy.counters().round_trips - before
-            };
-            let request = || AcquireRequest::new(config(), node.info().clock().boot());
-            let (first, second) = (request(), request());
-            let acquire = counted(pin!(async {
-                let granted = node.acquire(&first).await;
-                assert!(matches!(granted, Ok(Acquisition::Granted(_))));
-            }))
-            .await;
-            let refuse = counted(pin!(async {
-                let refused = node.acquire(&second).await;
-                assert!(matches!(refused, Ok(Acquisition::Refused(_))));
-            }))
-            .await;
-            let lease = first.grant(None);
-            let extend = counted(pin!(async {
-                let extended = node.extend(&lease, Duration::from_mins(1)).await;
-                assert_eq!(extended.expect("the server answers"), Ownership::Ours);
-            }))
-            .await;
-            let release = counted(pin!(async {
-                let released = node.release(&lease, Duration::ZERO).await;
-                assert_eq!(released.expect("the server answers"), Ownership::Ours);
-            }))
-            .await;
-            let all = [acquire, refuse, extend, release];
-            assert_eq!(all, expected, "{}", place.server.endpoint());
-        }
+async fn round_trips_are_as_few_as_the_readme_says(place: Place) {
+    let expected = match place.server {
+        Server::Dynoxide(_) => [1, 1, 1, 1],
+        Server::Dynalite(_) => [1, 2, 1, 1],
+    };
+    let proxy = Proxy::start(place.server.address()).await;
+    let proxy = proxy.expect("a port is free");
+    let endpoint = proxy.url(&place.server.endpoint());
+    let own = place.builder_at(&endpoint).build().expect("valid");
+    let given = DynamoDbLockProvider::builder(client_of(&endpoint)).table(&place.table);
+    for node in [own, given.build().expect("valid")] {
+        assert!(is_free(&node, JOB).await);
+        let counted = async |operation: Pin<&mut (dyn Future<Output = ()> + Send)>| {
+            let before = proxy.counters().round_trips;
+            operation.await;
+            proxy.counters().round_trips - before
+        };
+        let request = || AcquireRequest::new(config(), node.info().clock().boot());
+        let (first, second) = (request(), request());
+        let acquire = counted(pin!(async {
+            let granted = node.acquire(&first).await;
+            assert!(matches!(granted, Ok(Acquisition::Granted(_))));
+        }))
+        .await;
+        let refuse = counted(pin!(async {
+            let refused = node.acquire(&second).await;
+            assert!(matches!(refused, Ok(Acquisition::Refused(_))));
+        }))
+        .await;
+        let lease = first.grant(None);
+        let extend = counted(pin!(async {
+            let extended = node.extend(&lease, Duration::from_mins(1)).await;
+            assert_eq!(extended.expect("the server answers"), Ownership::Ours);
+        }))
+        .await;
+        let release = counted(pin!(async {
+            let released = node.release(&lease, Duration::ZERO).await;
+            assert_eq!(released.expect("the server answers"), Ownership::Ours);
+        }))
+        .await;
+        let all = [acquire, refuse, extend, release];
+        assert_eq!(all, expected, "{}", place.server.endpoint());
     }
 }

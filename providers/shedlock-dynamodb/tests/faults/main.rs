@@ -4,6 +4,10 @@
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod place;
 
+#[macro_use]
+#[path = "../support/each_server.rs"]
+mod each_server;
+
 mod connections;
 mod errors;
 mod refusals;
@@ -16,20 +20,6 @@ use shedlock_testkit::Proxy;
 use place::Place;
 
 pub(crate) const JOB: &str = "a";
-
-/// Both places of a test, each with a server of its own, or the skip of the whole test.
-macro_rules! places {
-    () => {{
-        let mut places = Vec::new();
-        for which in [crate::place::Which::Dynoxide, crate::place::Which::Dynalite] {
-            places.push(shedlock_testkit::server_or_skip!(
-                crate::place::Place::alone(which).await
-            ));
-        }
-        places
-    }};
-}
-pub(crate) use places;
 
 pub(crate) fn config() -> LockConfiguration {
     LockConfiguration::new(JOB, "10m").expect("a legal configuration")

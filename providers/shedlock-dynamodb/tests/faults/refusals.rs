@@ -11,87 +11,85 @@ use shedlock_testkit::requests::{is_free, problem, taken};
 use shedlock_testkit::server_or_skip;
 
 use super::place::{Place, Which, builder_for, item, number, text};
-use super::{JOB, config, places};
+use super::{JOB, config};
 
-#[tokio::test]
-async fn what_others_keep_under_our_names_is_left_alone() {
-    for place in places!() {
-        let node = place.node();
-        let ended = || text("2026-01-01T00:00:00.000Z");
-        let soon = SystemTime::now() + Duration::from_mins(1);
-        for foreign in [
-            item([("_id", text(JOB)), ("precious", AttributeValue::Bool(true))]),
-            item([
-                ("_id", text(JOB)),
-                ("lockUntil", number(1)),
-                ("lockedBy", text("app")),
-            ]),
-            item([("_id", text(JOB)), ("lockUntil", text("tomorrow"))]),
-            // A lease without an end.
-            item([
-                ("_id", text(JOB)),
-                ("lockUntil", AttributeValue::Null(true)),
-            ]),
-            item([
-                ("_id", text(JOB)),
-                ("lockedAt", ended()),
-                ("lockedBy", text("app")),
-            ]),
-        ] {
-            place.put(foreign.clone()).await;
-            let error = problem(&node, JOB).await;
-            assert_eq!(error.kind(), ErrorKind::Schema, "{foreign:?}: {error:?}");
-            let listed = node.list().await.expect("the server answers");
-            assert!(
-                matches!(&listed[..], [one] if one.name == JOB && one.problem.is_some()),
-                "{foreign:?}: {listed:?}"
-            );
-            let forced = node.force_release(JOB, "").await;
-            let forced = forced.expect_err("it is no lock");
-            assert_eq!(forced.kind(), ErrorKind::Schema, "{forced:?}");
-            assert!(node.pause(JOB, soon, "").await.is_err(), "{foreign:?}");
-            assert_eq!(node.prune(Duration::ZERO).await.expect("an answer"), 0);
-            assert_eq!(place.get(JOB).await, Some(foreign));
-            place.delete(JOB).await;
-        }
-    }
+each_server! {
+    alone:
+    what_others_keep_under_our_names_is_left_alone
+    an_item_that_becomes_foreign_under_a_held_lock_is_left_alone
+    a_table_is_made_once_and_its_absence_is_told
 }
 
-#[tokio::test]
-async fn an_item_that_becomes_foreign_under_a_held_lock_is_left_alone() {
-    for place in places!() {
-        let node = place.node();
-        let lock = taken(&node, JOB).await;
-        let foreign = item([("_id", text(JOB)), ("precious", AttributeValue::Bool(true))]);
+async fn what_others_keep_under_our_names_is_left_alone(place: Place) {
+    let node = place.node();
+    let ended = || text("2026-01-01T00:00:00.000Z");
+    let soon = SystemTime::now() + Duration::from_mins(1);
+    for foreign in [
+        item([("_id", text(JOB)), ("precious", AttributeValue::Bool(true))]),
+        item([
+            ("_id", text(JOB)),
+            ("lockUntil", number(1)),
+            ("lockedBy", text("app")),
+        ]),
+        item([("_id", text(JOB)), ("lockUntil", text("tomorrow"))]),
+        // A lease without an end.
+        item([
+            ("_id", text(JOB)),
+            ("lockUntil", AttributeValue::Null(true)),
+        ]),
+        item([
+            ("_id", text(JOB)),
+            ("lockedAt", ended()),
+            ("lockedBy", text("app")),
+        ]),
+    ] {
         place.put(foreign.clone()).await;
-        // Whatever it says, it is no "released".
-        let _either = lock.unlock().await;
+        let error = problem(&node, JOB).await;
+        assert_eq!(error.kind(), ErrorKind::Schema, "{foreign:?}: {error:?}");
+        let listed = node.list().await.expect("the server answers");
+        assert!(
+            matches!(&listed[..], [one] if one.name == JOB && one.problem.is_some()),
+            "{foreign:?}: {listed:?}"
+        );
+        let forced = node.force_release(JOB, "").await;
+        let forced = forced.expect_err("it is no lock");
+        assert_eq!(forced.kind(), ErrorKind::Schema, "{forced:?}");
+        assert!(node.pause(JOB, soon, "").await.is_err(), "{foreign:?}");
+        assert_eq!(node.prune(Duration::ZERO).await.expect("an answer"), 0);
         assert_eq!(place.get(JOB).await, Some(foreign));
+        place.delete(JOB).await;
     }
 }
 
-#[tokio::test]
-async fn a_table_is_made_once_and_its_absence_is_told() {
-    for place in places!() {
-        let table = format!("{}-late", place.table);
-        let builder = || place.builder().table(&table);
-        let node = builder().build().expect("valid");
-        let error = problem(&node, JOB).await;
-        assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
-        assert!(error.remedy().expect("has one").contains("ensure_schema"));
-        let error = node.check_schema().await.expect_err("there is none");
-        assert!(error.to_string().contains(&table), "{error}");
-        let error = builder().connect().await.expect_err("there is none");
-        assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
-        // Two nodes that start at once.
-        let other = builder().build().expect("valid");
-        let (one, two) = tokio::join!(node.ensure_schema(), other.ensure_schema());
-        one.expect("made by one");
-        two.expect("or by the other");
-        node.ensure_schema().await.expect("stays");
-        assert!(is_free(&node, JOB).await, "without a restart");
-        assert!(is_free(&builder().connect().await.expect("is there"), JOB).await);
-    }
+async fn an_item_that_becomes_foreign_under_a_held_lock_is_left_alone(place: Place) {
+    let node = place.node();
+    let lock = taken(&node, JOB).await;
+    let foreign = item([("_id", text(JOB)), ("precious", AttributeValue::Bool(true))]);
+    place.put(foreign.clone()).await;
+    // Whatever it says, it is no "released".
+    let _either = lock.unlock().await;
+    assert_eq!(place.get(JOB).await, Some(foreign));
+}
+
+async fn a_table_is_made_once_and_its_absence_is_told(place: Place) {
+    let table = format!("{}-late", place.table);
+    let builder = || place.builder().table(&table);
+    let node = builder().build().expect("valid");
+    let error = problem(&node, JOB).await;
+    assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
+    assert!(error.remedy().expect("has one").contains("ensure_schema"));
+    let error = node.check_schema().await.expect_err("there is none");
+    assert!(error.to_string().contains(&table), "{error}");
+    let error = builder().connect().await.expect_err("there is none");
+    assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
+    // Two nodes that start at once.
+    let other = builder().build().expect("valid");
+    let (one, two) = tokio::join!(node.ensure_schema(), other.ensure_schema());
+    one.expect("made by one");
+    two.expect("or by the other");
+    node.ensure_schema().await.expect("stays");
+    assert!(is_free(&node, JOB).await, "without a restart");
+    assert!(is_free(&builder().connect().await.expect("is there"), JOB).await);
 }
 
 #[tokio::test]

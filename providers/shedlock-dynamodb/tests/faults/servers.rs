@@ -1,4 +1,4 @@
-//! What happens when the server stands still, is killed, loses its tables, or answers with an error.
+//! What happens when the server stands still, is killed, loses a table, or answers with an error.
 
 use std::time::{Duration, Instant};
 
@@ -8,34 +8,36 @@ use shedlock_testkit::server_or_skip;
 
 use super::errors::ErrorServer;
 use super::place::{Place, Which, builder_for};
-use super::{JOB, config, places};
+use super::{JOB, config};
 
-#[tokio::test]
-async fn a_server_that_stands_still_is_given_up_in_time() {
-    for place in places!() {
-        let node = place.node();
-        assert!(is_free(&node, JOB).await);
-        place.server.pause().await;
-        let start = Instant::now();
-        let limited = config().with_timeout("2s").expect("legal");
-        let error = node.try_lock(limited).await.expect_err("no answer");
-        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
-        let took = start.elapsed();
-        assert!(took < Duration::from_secs(10), "{took:?}");
-        place.server.resume().await;
-        // What the server was asked before it stood still may be granted now, and is given back.
-        let node = place.node();
-        if let Some(lock) = until_answered(&node, config()).await {
-            lock.unlock().await.expect("the server answers");
-        }
-        until_free(&node, JOB).await;
+each_server! {
+    alone:
+    a_server_that_stands_still_is_given_up_in_time
+    a_killed_server_is_told_and_found_again
+    a_lost_table_is_told_and_made_again
+}
+
+async fn a_server_that_stands_still_is_given_up_in_time(place: Place) {
+    let node = place.node();
+    assert!(is_free(&node, JOB).await);
+    place.server.pause().await;
+    let start = Instant::now();
+    let limited = config().with_timeout("2s").expect("legal");
+    let error = node.try_lock(limited).await.expect_err("no answer");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    place.server.resume().await;
+    // What the server was asked before it stood still may be granted now, and is given back.
+    let node = place.node();
+    if let Some(lock) = until_answered(&node, config()).await {
+        lock.unlock().await.expect("the server answers");
     }
+    until_free(&node, JOB).await;
 }
 
 /// A killed server that keeps its data: the lock stays held, and its holder goes on.
-#[tokio::test]
-async fn a_killed_server_is_told_and_found_again() {
-    let place = server_or_skip!(Place::alone(Which::Dynoxide).await);
+async fn a_killed_server_is_told_and_found_again(place: Place) {
     let node = place.node();
     let mut lock = taken(&node, JOB).await;
     place.server.kill().await;
@@ -51,15 +53,12 @@ async fn a_killed_server_is_told_and_found_again() {
     until_free(&node, JOB).await;
 }
 
-/// A server that has lost its tables: whoever held a lock is told, and the next call works when there is a table.
-#[tokio::test]
-async fn lost_tables_are_told_and_made_again() {
-    let place = server_or_skip!(Place::alone(Which::Dynalite).await);
+/// A table that is gone: whoever held a lock is told, and the next call works when there is a table again.
+async fn a_lost_table_is_told_and_made_again(place: Place) {
     let node = place.node();
     let mut lock = taken(&node, JOB).await;
     let token = lock.fencing_token();
-    place.server.kill().await;
-    place.server.restart().await;
+    place.delete_table().await;
     let error = problem(&node, JOB).await;
     assert_eq!(error.kind(), ErrorKind::Schema, "{error:?}");
     place.node().ensure_schema().await.expect("can be created");

@@ -5,7 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockProvider as _, LockProviderExt as _};
 
 use super::place::{Place, item, number, text};
-use super::{JOB, config, places, try_lock};
+use super::{JOB, config, try_lock};
+
+each_server! {
+    new:
+    dynalock_and_rust_honour_each_other
+    a_table_of_dynalock_keeps_no_positions
+}
 
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -55,58 +61,52 @@ impl Dynalock<'_> {
     }
 }
 
-#[tokio::test]
-async fn dynalock_and_rust_honour_each_other() {
-    for place in places!() {
-        let table = format!("{}-dynalock", place.table);
-        let node = place.builder().dynalock().table(&table).build();
-        let node = node.expect("valid");
-        node.ensure_schema().await.expect("can be created");
-        let peer = Dynalock {
-            place: &place,
-            table: &table,
-        };
-        // Rust holds, is extended, and releases.
-        let mut lock = try_lock(&node, config("30s")).await.expect("is free");
-        let first = lock.fencing_token();
-        assert!(!peer.acquire(10).await && !peer.refresh(10).await);
-        lock.extend("1m", "0s").await.expect("is held");
-        lock.unlock().await.expect("the server answers");
-        // Dynalock holds, and is taken over when the second of its end is over.
-        assert!(peer.acquire(3).await, "was released");
-        assert!(peer.refresh(3).await);
-        let refusal = node.lock(config("30s")).await.expect("the server answers");
-        let refusal = refusal.expect_err("Dynalock holds it");
-        assert_eq!(refusal.node.as_deref(), Some("deploy@app.example"));
-        let held = node.get(JOB).await.expect("an answer").expect("a record");
-        assert!(held.is_held() && held.problem.is_none(), "{held:?}");
-        let wait = Duration::from_millis(20);
-        let mut lock = loop {
-            if let Some(lock) = try_lock(&node, config("2s")).await {
-                break lock;
-            }
-            tokio::time::sleep(wait).await;
-        };
-        assert!(!peer.refresh(3).await, "the lock is Rust's");
-        assert!(lock.fencing_token() > first, "though the item was replaced");
-        lock.release_on_drop(false);
-        drop(lock);
-        // A lease of Rust that ended without a release.
-        while !peer.acquire(60).await {
-            tokio::time::sleep(wait).await;
+async fn dynalock_and_rust_honour_each_other(place: Place) {
+    let table = format!("{}-dynalock", place.table);
+    let node = place.builder().dynalock().table(&table).build();
+    let node = node.expect("valid");
+    node.ensure_schema().await.expect("can be created");
+    let peer = Dynalock {
+        place: &place,
+        table: &table,
+    };
+    // Rust holds, is extended, and releases.
+    let mut lock = try_lock(&node, config("30s")).await.expect("is free");
+    let first = lock.fencing_token();
+    assert!(!peer.acquire(10).await && !peer.refresh(10).await);
+    lock.extend("1m", "0s").await.expect("is held");
+    lock.unlock().await.expect("the server answers");
+    // Dynalock holds, and is taken over when the second of its end is over.
+    assert!(peer.acquire(3).await, "was released");
+    assert!(peer.refresh(3).await);
+    let refusal = node.lock(config("30s")).await.expect("the server answers");
+    let refusal = refusal.expect_err("Dynalock holds it");
+    assert_eq!(refusal.node.as_deref(), Some("deploy@app.example"));
+    let held = node.get(JOB).await.expect("an answer").expect("a record");
+    assert!(held.is_held() && held.problem.is_none(), "{held:?}");
+    let wait = Duration::from_millis(20);
+    let mut lock = loop {
+        if let Some(lock) = try_lock(&node, config("2s")).await {
+            break lock;
         }
-        assert!(try_lock(&node, config("30s")).await.is_none());
+        tokio::time::sleep(wait).await;
+    };
+    assert!(!peer.refresh(3).await, "the lock is Rust's");
+    assert!(lock.fencing_token() > first, "though the item was replaced");
+    lock.release_on_drop(false);
+    drop(lock);
+    // A lease of Rust that ended without a release.
+    while !peer.acquire(60).await {
+        tokio::time::sleep(wait).await;
     }
+    assert!(try_lock(&node, config("30s")).await.is_none());
 }
 
-#[tokio::test]
-async fn a_table_of_dynalock_keeps_no_positions() {
-    for place in places!() {
-        let node = place.builder().dynalock().build().expect("valid");
-        assert!(!node.info().capabilities().keeps_positions());
-        assert_eq!(node.info().capabilities().grain(), Duration::from_secs(1));
-        let slot = config("1m").with_once_per("1h").expect("legal");
-        let error = node.try_lock(slot).await.expect_err("before any I/O");
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-    }
+async fn a_table_of_dynalock_keeps_no_positions(place: Place) {
+    let node = place.builder().dynalock().build().expect("valid");
+    assert!(!node.info().capabilities().keeps_positions());
+    assert_eq!(node.info().capabilities().grain(), Duration::from_secs(1));
+    let slot = config("1m").with_once_per("1h").expect("legal");
+    let error = node.try_lock(slot).await.expect_err("before any I/O");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

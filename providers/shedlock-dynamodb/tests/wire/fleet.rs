@@ -5,24 +5,46 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{LockConfiguration, LockProviderExt as _, SkipReason};
+use shedlock_testkit::requests::is_free;
 use tokio::sync::Barrier;
 
 use super::jvm::Jvm;
 use super::place::{Place, item, text};
-use super::{HOST, config, places, try_lock};
+use super::{HOST, config};
 
-/// Four nodes of each kind take one lock in turn, again and again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mixed_fleet_never_overlaps() {
-    // Dynalite is slow.
-    for (place, acquisitions) in places!().into_iter().zip([2_000, 100]) {
-        mixed_fleet(&place, acquisitions).await;
-    }
+/// The tests of many nodes, on each server.
+macro_rules! fleets {
+    ($($server:ident $which:ident $acquisitions:literal $rounds:literal;)*) => {$(
+        mod $server {
+            use shedlock_testkit::server_or_skip;
+
+            use crate::place::{Place, Which};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_mixed_fleet_never_overlaps() {
+                let place = server_or_skip!(Place::alone(Which::$which).await);
+                super::mixed_fleet(&place, $acquisitions).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn one_of_twenty_wins_each_race() {
+                let place = server_or_skip!(Place::alone(Which::$which).await);
+                super::races(&place, $rounds).await;
+            }
+        }
+    )*};
+}
+
+// Dynalite is slow.
+fleets! {
+    dynoxide Dynoxide 2_000 40;
+    dynalite Dynalite 500 40;
 }
 
 #[derive(Default)]
 struct Seen {
     inside: AtomicU32,
+    unanswered: AtomicU32,
     overlaps: AtomicU32,
     by_rust: AtomicU32,
     by_jvm: AtomicU32,
@@ -52,6 +74,7 @@ async fn pause() {
 
 const FUZZ_LIMIT: Duration = Duration::from_mins(4);
 
+/// Four nodes of each kind take one lock in turn, again and again.
 async fn mixed_fleet(place: &Place, acquisitions: u32) {
     let (seen, began) = (Arc::new(Seen::default()), Instant::now());
     let is_over = move |seen: &Seen| seen.total() >= acquisitions || began.elapsed() > FUZZ_LIMIT;
@@ -61,11 +84,20 @@ async fn mixed_fleet(place: &Place, acquisitions: u32) {
         let node = place.node();
         tasks.push(tokio::spawn(async move {
             while !is_over(&seen) {
-                if let Some(lock) = try_lock(&node, config("20s")).await {
-                    seen.enter(&seen.by_rust).await;
-                    lock.unlock().await.expect("the server answers");
-                } else {
-                    pause().await;
+                let unanswered = match node.try_lock(config("20s")).await {
+                    Ok(Some(lock)) => {
+                        seen.enter(&seen.by_rust).await;
+                        lock.unlock().await.err()
+                    }
+                    Ok(None) => {
+                        pause().await;
+                        None
+                    }
+                    Err(error) => Some(error),
+                };
+                if let Some(error) = unanswered {
+                    assert!(error.is_transient(), "{error:?}");
+                    seen.unanswered.fetch_add(1, Ordering::SeqCst);
                 }
             }
         }));
@@ -99,6 +131,11 @@ async fn mixed_fleet(place: &Place, acquisitions: u32) {
         seen.total(),
         began.elapsed()
     );
+    let unanswered = seen.unanswered.load(Ordering::SeqCst);
+    assert!(
+        unanswered * 20 <= acquisitions,
+        "{unanswered} went unanswered"
+    );
     for (who, count) in [("Rust", &seen.by_rust), ("JVM", &seen.by_jvm)] {
         assert!(
             count.load(Ordering::SeqCst) > acquisitions / 50,
@@ -110,45 +147,46 @@ async fn mixed_fleet(place: &Place, acquisitions: u32) {
 const RACERS: usize = 20;
 
 /// The emulators whose commands are not atomic were found by this race: twenty at once, for a new lock and for an expired one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_twenty_wins_each_race() {
-    for (place, rounds) in places!().into_iter().zip([40, 10]) {
-        let nodes: Vec<_> = (0..4).map(|_| place.node()).collect();
-        for round in 0..rounds {
-            for expired in [false, true] {
-                let name = format!("race-{round}-{expired}");
-                if expired {
-                    let end = text("1970-01-01T00:00:01.000Z");
-                    let ended = item([
-                        ("_id", text(&name)),
-                        ("lockUntil", end.clone()),
-                        ("lockedAt", end),
-                        ("lockedBy", text(HOST)),
-                    ]);
-                    place.put(ended).await;
-                }
-                let start = Arc::new(Barrier::new(RACERS));
-                let racers = (0..RACERS).map(|number| {
-                    let (node, start) = (nodes[number % nodes.len()].clone(), Arc::clone(&start));
-                    let config = LockConfiguration::new(&*name, "5m").expect("legal");
-                    tokio::spawn(async move {
-                        start.wait().await;
-                        node.lock(config).await.expect("the server answers")
-                    })
-                });
-                let racers: Vec<_> = racers.collect();
-                let mut winners = Vec::new();
-                for racer in racers {
-                    match racer.await.expect("no task panics") {
-                        Ok(lock) => winners.push(lock),
-                        Err(refusal) => assert!(
-                            matches!(refusal.reason, SkipReason::Held | SkipReason::Contended),
-                            "{refusal:?}"
-                        ),
-                    }
-                }
-                assert_eq!(winners.len(), 1, "{name}, {}", place.server.endpoint());
+async fn races(place: &Place, rounds: u32) {
+    let nodes: Vec<_> = (0..4).map(|_| place.node()).collect();
+    // A server that has answered nothing yet answers twenty at once too late.
+    for node in nodes.iter().cycle().take(40) {
+        assert!(is_free(node, "warm").await);
+    }
+    for round in 0..rounds {
+        for expired in [false, true] {
+            let name = format!("race-{round}-{expired}");
+            if expired {
+                let end = text("1970-01-01T00:00:01.000Z");
+                let ended = item([
+                    ("_id", text(&name)),
+                    ("lockUntil", end.clone()),
+                    ("lockedAt", end),
+                    ("lockedBy", text(HOST)),
+                ]);
+                place.put(ended).await;
             }
+            let start = Arc::new(Barrier::new(RACERS));
+            let racers = (0..RACERS).map(|number| {
+                let (node, start) = (nodes[number % nodes.len()].clone(), Arc::clone(&start));
+                let config = LockConfiguration::new(&*name, "5m").expect("legal");
+                tokio::spawn(async move {
+                    start.wait().await;
+                    node.lock(config).await.expect("the server answers")
+                })
+            });
+            let racers: Vec<_> = racers.collect();
+            let mut winners = Vec::new();
+            for racer in racers {
+                match racer.await.expect("no task panics") {
+                    Ok(lock) => winners.push(lock),
+                    Err(refusal) => assert!(
+                        matches!(refusal.reason, SkipReason::Held | SkipReason::Contended),
+                        "{refusal:?}"
+                    ),
+                }
+            }
+            assert_eq!(winners.len(), 1, "{name}, {}", place.server.endpoint());
         }
     }
 }

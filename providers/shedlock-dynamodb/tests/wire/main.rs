@@ -4,6 +4,10 @@
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod place;
 
+#[macro_use]
+#[path = "../support/each_server.rs"]
+mod each_server;
+
 mod dynalock;
 mod fleet;
 mod jvm;
@@ -15,20 +19,6 @@ use shedlock_runtime::{Lock, LockConfiguration, LockProviderExt as _};
 pub(crate) const JOB: &str = "nightly_report";
 /// A JVM node writes the name of its host.
 pub(crate) const HOST: &str = "app.example";
-
-/// The places of a test, one on each server, or the skip of the whole test.
-macro_rules! places {
-    () => {{
-        let mut places = Vec::new();
-        for which in [crate::place::Which::Dynoxide, crate::place::Which::Dynalite] {
-            places.push(shedlock_testkit::server_or_skip!(
-                crate::place::Place::new(which).await
-            ));
-        }
-        places
-    }};
-}
-pub(crate) use places;
 
 pub(crate) fn config(at_most: &str) -> LockConfiguration {
     LockConfiguration::new(JOB, at_most).expect("a legal configuration")
