@@ -7,6 +7,9 @@ mod place;
 mod fleet;
 mod jvm;
 
+use std::time::{Duration, SystemTime};
+
+use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use shedlock_mongodb::{MongoLockProvider, mongodb};
 use shedlock_runtime::{Lock, LockConfiguration, LockProviderExt as _, SkipReason};
@@ -173,6 +176,70 @@ async fn collection_and_fields_may_have_other_names() {
         lock.unlock().await.expect("the server answers");
         assert!(try_lock(&node, config("1m")).await.is_some());
         assert_eq!(place.get(JOB).await, None);
+    }
+}
+
+/// Documents of a program with tokens of its own: other names, no time of the acquisition, a field that is none of ours, and an index by
+/// which MongoDB deletes them.
+#[tokio::test]
+async fn tokens_of_another_program_are_honoured_and_written() {
+    for place in places!() {
+        let (day, minute) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(60));
+        let builder = place.builder_at(&place.url()).collection("executionTokens");
+        let builder = builder
+            .lock_until_field("expiresAt")
+            .locked_at_field("takenAt");
+        let builder = builder.locked_by_field("owner").with_ttl_index(day);
+        let node = builder.build().expect("valid");
+        node.ensure_indexes().await.expect("can be made");
+        let tokens = place.database.collection::<Document>("executionTokens");
+        let indexes = tokens.list_indexes().await.expect("the server answers");
+        let indexes: Vec<_> = indexes.try_collect().await.expect("the server answers");
+        let of_ends = indexes.iter().find(|it| it.keys == doc! { "expiresAt": 1 });
+        let options = of_ends.and_then(|it| it.options.clone());
+        assert_eq!(options.and_then(|it| it.expire_after), Some(day));
+
+        let now = || DateTime::from_system_time(SystemTime::now());
+        let end = DateTime::from_system_time(SystemTime::now() + minute);
+        let token = doc! { "_id": JOB, "owner": "worker-3", "expiresAt": end, "tries": 7 };
+        tokens.insert_one(token).await.expect("the server answers");
+        let refusal = node.lock(config("1m")).await.expect("the server answers");
+        let refusal = refusal.expect_err("the other program holds it");
+        assert_eq!(refusal.node.as_deref(), Some("worker-3"));
+
+        let of_job = doc! { "_id": JOB };
+        let ended = doc! { "$set": { "expiresAt": now() } };
+        let ended = tokens.update_one(of_job.clone(), ended).await;
+        assert_eq!(ended.expect("the server answers").matched_count, 1);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let lock = try_lock(&node, config("1m")).await.expect("has ended");
+        let found = tokens.find_one(of_job.clone()).await;
+        let found = found.expect("the server answers").expect("a document");
+        let expected = [
+            ("_id", "string"),
+            ("expiresAt", "date"),
+            ("fencingToken", "long"),
+            ("owner", "string"),
+            ("takenAt", "date"),
+            ("tries", "int"),
+        ];
+        let mut found = shape(&found);
+        found.retain(|(field, _)| *field != "previous");
+        found.sort_unstable();
+        assert_eq!(found, expected);
+
+        // The other program takes a token whose end has come.
+        let take = async || {
+            let free = doc! { "_id": JOB, "expiresAt": { "$lte": now() } };
+            let taking = doc! { "$set": { "owner": "worker-3", "expiresAt": end } };
+            let answer = tokens.update_one(free, taking).await;
+            answer.expect("the server answers").matched_count == 1
+        };
+        assert!(!take().await, "is held");
+        lock.unlock().await.expect("the server answers");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(take().await, "was released");
+        assert!(try_lock(&node, config("1m")).await.is_none());
     }
 }
 
