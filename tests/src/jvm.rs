@@ -19,12 +19,12 @@ pub struct JavaPeer {
 /// How a node is started.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// The database, as our own providers name it: `postgres://..`, `mysql://..`, `sqlite://..`, `mongodb://..`, `zookeeper://..`, or
-    /// `redis://..`, with `?safeUpdate=true` for that mode.
+    /// The database, as our own providers name it: `postgres://..`, `mysql://..`, `sqlite://..`, `mongodb://..`, `zookeeper://..`,
+    /// `dynamodb://region/table?endpoint=..`, or `redis://..`, with `?safeUpdate=true` for that mode.
     pub url: String,
-    /// The table. Not for Redis, ZooKeeper and MongoDB, whose collection has ShedLock's own name.
+    /// The table. Not for Redis, ZooKeeper, DynamoDB, whose table is in its URL, and MongoDB, whose collection has ShedLock's own name.
     pub table: String,
-    /// Whose clock decides. Not for Redis, where the server's does, and for MongoDB and ZooKeeper, where the node's own does.
+    /// Whose clock decides. Not for Redis, where the server's does, and for MongoDB, ZooKeeper and DynamoDB, where the node's own does.
     pub clock: JavaClock,
     /// The JVM's default time zone.
     pub zone: String,
@@ -120,7 +120,7 @@ fn jdbc(url: &str) -> (String, Option<String>) {
         "postgres" => "postgresql",
         "mysql" => "mariadb",
         // No JDBC: the peer knows their own drivers.
-        "redis" | "mongodb" | "zookeeper" => return (url.to_owned(), None),
+        "redis" | "mongodb" | "zookeeper" | "dynamodb" => return (url.to_owned(), None),
         "sqlite" => return (format!("jdbc:sqlite:{rest}"), None),
         _ => panic!("no JDBC driver for `{url}`"),
     };

@@ -23,7 +23,7 @@ const FAULTS: &str = "faults";
 
 /// The programs whose servers (emulators of a cloud or on the JVM, or two databases with clusters) keep a core or two busy: beside them others
 /// get no answer in time, nor they beside others.
-const BUSY: [&str; 7] = [
+const BUSY: [&str; 8] = [
     "providers/shedlock-dynamodb conformance",
     "providers/shedlock-dynamodb faults",
     "providers/shedlock-dynamodb wire",
@@ -31,6 +31,7 @@ const BUSY: [&str; 7] = [
     "providers/shedlock-object-store conformance",
     "providers/shedlock-object-store faults",
     "tests faults",
+    "tests jvm_dynamodb",
 ];
 
 /// Options of `cargo test` that choose targets, among which there are no examples in the documentation.

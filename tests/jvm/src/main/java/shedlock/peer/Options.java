@@ -9,6 +9,7 @@ import java.net.URI;
 import java.util.HashMap;
 import java.util.Map;
 import net.javacrumbs.shedlock.core.LockProvider;
+import net.javacrumbs.shedlock.provider.dynamodb2.DynamoDBLockProvider;
 import net.javacrumbs.shedlock.provider.jdbctemplate.JdbcTemplateLockProvider;
 import net.javacrumbs.shedlock.provider.mongo.MongoLockProvider;
 import net.javacrumbs.shedlock.provider.redis.spring.RedisLockProvider;
@@ -19,10 +20,15 @@ import org.apache.curator.retry.ExponentialBackoffRetry;
 import org.springframework.dao.DuplicateKeyException;
 import org.springframework.data.redis.connection.lettuce.LettuceConnectionFactory;
 import org.springframework.jdbc.core.JdbcTemplate;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.dynamodb.DynamoDbClient;
 
 /** The node's command line: where the locks are and whose clock decides. */
 record Options(String url, String user, String password, String table, String clock, String node, int connections) {
-    private static final String USAGE = "usage: Peer --url <jdbc, redis, mongodb or zookeeper url> [--user <user>] [--password <password>] [--table <table>]"
+    private static final String USAGE = "usage: Peer --url <jdbc, redis, mongodb, zookeeper or dynamodb url> [--user <user>] [--password <password>] [--table <table>]"
             + " [--clock db|utc|local] [--node <name>] [--connections <count>]";
 
     static Options parse(String[] args) {
@@ -66,6 +72,9 @@ record Options(String url, String user, String password, String table, String cl
         if (url.startsWith("zookeeper:")) {
             return zooKeeper(URI.create(url).getAuthority());
         }
+        if (url.startsWith("dynamodb:")) {
+            return dynamoDb(URI.create(url));
+        }
         HikariDataSource source = pool();
         return new Store(jdbcProvider(source), source);
     }
@@ -84,6 +93,18 @@ record Options(String url, String user, String password, String table, String cl
         CuratorFramework client = CuratorFrameworkFactory.newClient(servers, new ExponentialBackoffRetry(100, 5));
         client.start();
         return new Store(new ZookeeperCuratorLockProvider(client), client);
+    }
+
+    /** {@code dynamodb://region/table?endpoint=http://host:port}, where any credentials do. */
+    private static Store dynamoDb(URI address) {
+        var credentials = AwsBasicCredentials.create("AKIATEST", "s3cret");
+        DynamoDbClient client = DynamoDbClient.builder()
+                .httpClient(UrlConnectionHttpClient.create())
+                .region(Region.of(address.getHost()))
+                .endpointOverride(URI.create(address.getQuery().substring("endpoint=".length())))
+                .credentialsProvider(StaticCredentialsProvider.create(credentials))
+                .build();
+        return new Store(new DynamoDBLockProvider(client, address.getPath().substring(1)), client);
     }
 
     private HikariDataSource pool() {
