@@ -176,6 +176,12 @@ pub(crate) const NEEDS: &[Need] = &[
         elsewhere: "install Prometheus 2.42 or newer (macOS: `brew install prometheus`) and put `promtool` on PATH",
     },
     Need {
+        name: "Chromium",
+        probe: || programs(&["chromium"], "--version"),
+        source: Debian(&["chromium"]),
+        elsewhere: "install Chromium 120 or newer and put `chromium` on PATH",
+    },
+    Need {
         name: "Java",
         probe: || programs(&["javac", "java"], "-version")?.at_least(JAVA_FLOOR),
         source: Debian(&["default-jdk-headless"]),
