@@ -12,6 +12,8 @@ use crate::output::LogFormat;
 mod commands;
 mod help;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "top")]
 mod top;
 
@@ -20,6 +22,8 @@ pub(crate) use commands::{
     Token, Unlock, Wait, Wrap,
 };
 pub(crate) use run::{OnError, OnLost, Run};
+#[cfg(feature = "serve")]
+pub(crate) use serve::Serve;
 #[cfg(feature = "top")]
 pub(crate) use top::Top;
 
@@ -110,6 +114,10 @@ pub(crate) enum Command {
     /// Bring the jobs of a crontab under locks
     #[command(subcommand)]
     Cron(Cron),
+    /// Show the locks as a web page
+    #[cfg(feature = "serve")]
+    #[command(after_long_help = help::SERVE)]
+    Serve(Serve),
     /// Print the completions for a shell
     Completions(Completions),
     /// Print a manual page

@@ -17,6 +17,8 @@ mod operate;
 mod output;
 mod run;
 mod secret;
+#[cfg(feature = "serve")]
+mod serve;
 mod store;
 mod stores;
 #[cfg(feature = "top")]
@@ -105,6 +107,8 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(options) => doctor::doctor(&options, store).await,
         Command::Bench(options) => bench::bench(&options, store).await,
         Command::Cron(command) => cron::cron(&command, store),
+        #[cfg(feature = "serve")]
+        Command::Serve(options) => serve::serve(&options, store).await,
         Command::Completions(options) => generate::completions(&options),
         Command::Man(options) => generate::man(&options),
     }

@@ -53,6 +53,15 @@ Examples:
 
 Exit codes: see `shedlock --help`.";
 
+#[cfg(feature = "serve")]
+pub(crate) const SERVE: &str = "\
+Examples:
+  shedlock serve
+  SHEDLOCK_STORE=postgres://db/app shedlock serve --operator-tokens /etc/shedlock/operators
+  shedlock serve --listen 0.0.0.0:8043 --host locks.example.com
+
+The page does not ask its readers who they are. SIGTERM and SIGINT end the program.";
+
 pub(crate) const SCRIPT: &str = "\
 Example:
   SHEDLOCK_TOKEN=$(shedlock lock deploy --at-most 10m) || exit

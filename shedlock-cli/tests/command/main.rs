@@ -16,6 +16,8 @@ mod recipes;
 mod rehearsal;
 mod scripts;
 mod secrets;
+#[cfg(feature = "serve")]
+mod serve;
 mod servers;
 mod signals;
 mod speech;
