@@ -10,7 +10,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, parser::ValueSo
 
 use crate::args::Cli;
 use crate::exit::{Exit, Failure};
-use crate::secret::Secret;
+use crate::secret::{FileText, Secret};
 
 mod defaults;
 mod file;
@@ -81,13 +81,13 @@ fn read(hints: &ArgMatches) -> Result<Option<file::Configuration>, Failure> {
     let variable = env::var_os(VARIABLE).filter(|path| !path.is_empty());
     let named = hints.get_one::<PathBuf>("config").cloned();
     if let Some(path) = named.or(variable.map(PathBuf::from)) {
-        let text = file::read(&path).map_err(|error| unreadable(&path, &error))?;
+        let text = FileText::read(&path).map_err(|error| unreadable(&path, &error))?;
         return file::parse(&path, &text).map(Some);
     }
     let Some(path) = conventional() else {
         return Ok(None);
     };
-    match file::read(&path) {
+    match FileText::read(&path) {
         Ok(text) => file::parse(&path, &text).map(Some),
         Err(error)
             if matches!(

@@ -1,7 +1,6 @@
 //! `serve`: the locks as a web page, until a signal comes.
 
 use std::env;
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +10,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use shedlock_dashboard::Dashboard;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::args::{Serve, StoreOptions};
 use crate::exit::{Exit, Failure};
-use crate::output::say;
+use crate::output::{Level, say};
+use crate::secret::FileText;
 use crate::store;
 
 const TOKENS_VARIABLE: &str = "SHEDLOCK_OPERATOR_TOKENS";
@@ -62,7 +62,7 @@ pub(crate) async fn serve(options: &Serve, store: &StoreOptions) -> Result<Exit,
     drop(listener);
     dashboard.end_streams();
     if timeout(ENDING, open.shutdown()).await.is_err() {
-        say("some requests had not ended in time");
+        say(Level::Warning, "some requests had not ended in time");
     }
     Ok(Exit::SUCCESS)
 }
@@ -70,15 +70,19 @@ pub(crate) async fn serve(options: &Serve, store: &StoreOptions) -> Result<Exit,
 /// Says where the page is, and who can see it.
 fn greet(address: SocketAddr, is_read_only: bool) {
     let what = if is_read_only { ", read-only" } else { "" };
-    say(&format!("the locks are at http://{address}/{what}"));
+    say(
+        Level::Info,
+        &format!("the locks are at http://{address}/{what}"),
+    );
     if address.ip().is_loopback() {
         return;
     }
-    say(if is_read_only {
-        "warning: other machines can reach this page, and it does not ask its readers who they are"
+    let told = if is_read_only {
+        "other machines can reach this page, and it does not ask its readers who they are"
     } else {
-        "warning: other machines can reach this page, and tokens reach it unencrypted; put a proxy with TLS in front of it"
-    });
+        "other machines can reach this page, and tokens reach it unencrypted; put a proxy with TLS in front of it"
+    };
+    say(Level::Warning, told);
 }
 
 async fn accept(listener: &TcpListener, dashboard: &Dashboard, open: &GracefulShutdown) {
@@ -92,12 +96,9 @@ async fn accept(listener: &TcpListener, dashboard: &Dashboard, open: &GracefulSh
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let stream: TcpStream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(_) => {
-                sleep(AFTER_FAILURE).await;
-                continue;
-            }
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(AFTER_FAILURE).await;
+            continue;
         };
         let connection = http.serve_connection(TokioIo::new(stream), service.clone());
         let connection = open.watch(connection);
@@ -134,14 +135,17 @@ fn operators(options: &Serve) -> Result<Vec<(String, String)>, Failure> {
     let (text, source) = match &options.operator_tokens {
         Some(file) => {
             let source = format!("the file `{}`", file.display());
-            let text = fs::read_to_string(file);
-            let text = text.map_err(|error| {
-                Failure::new(
-                    Exit::CONFIGURATION,
-                    format!("cannot read the tokens of operators from {source}: {error}"),
-                )
+            let read = FileText::read(file).map_err(|error| {
+                misconfigured(format!(
+                    "cannot read the tokens of operators from {source}: {error}"
+                ))
             })?;
-            (text, source)
+            if let Some(mode) = read.open_to {
+                return Err(misconfigured(format!(
+                    "others can read the tokens of operators in {source} (mode {mode:04o}); run `chmod 600` on the file"
+                )));
+            }
+            (read.text, source)
         }
         None => match env::var(TOKENS_VARIABLE) {
             Ok(text) => (text, format!("the variable `{TOKENS_VARIABLE}`")),
@@ -150,16 +154,10 @@ fn operators(options: &Serve) -> Result<Vec<(String, String)>, Failure> {
     };
     let operators = parse(&text).ok_or_else(|| {
         // The line itself may be a token.
-        Failure::new(
-            Exit::CONFIGURATION,
-            format!("{source} has a line that is not `name:token`"),
-        )
+        misconfigured(format!("{source} has a line that is not `name:token`"))
     })?;
     if operators.is_empty() && options.operator_tokens.is_some() {
-        return Err(Failure::new(
-            Exit::CONFIGURATION,
-            format!("{source} has no operators"),
-        ));
+        return Err(misconfigured(format!("{source} has no operators")));
     }
     Ok(operators)
 }
@@ -176,10 +174,13 @@ fn parse(text: &str) -> Option<Vec<(String, String)>> {
 }
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Exit::CONFIGURATION,
-        format!("cannot listen on {address}: {error}; choose another address with `--listen`"),
-    )
+    misconfigured(format!(
+        "cannot listen on {address}: {error}; choose another address with `--listen`"
+    ))
+}
+
+fn misconfigured(message: String) -> Failure {
+    Failure::new(Exit::CONFIGURATION, message)
 }
 
 /// The signals that end the program.

@@ -1,9 +1,6 @@
 //! One file: what it may say, and who may read it.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +10,7 @@ use super::defaults::{Defaults, Options};
 use super::keys;
 use crate::exit::{Exit, Failure};
 use crate::output::LogFormat;
-use crate::secret::Secret;
+use crate::secret::{FileText, Secret};
 use crate::stores;
 
 /// What a file may say.
@@ -40,29 +37,7 @@ enum When {
     Never,
 }
 
-/// The text of a file, and what is known of its readers.
-#[derive(Debug)]
-pub(super) struct Text {
-    text: String,
-    /// How others than its owner may use the file, where this matters.
-    open_to: Option<u32>,
-}
-
-pub(super) fn read(path: &Path) -> io::Result<Text> {
-    let mut file = fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    // As for the private keys of PostgreSQL's clients: root may give its file to a group to read.
-    let private = if metadata.uid() == 0 { 0o027 } else { 0o077 };
-    let open_to = metadata.mode() & private;
-    Ok(Text {
-        text,
-        open_to: (open_to != 0).then_some(metadata.mode() & 0o777),
-    })
-}
-
-pub(super) fn parse(path: &Path, text: &Text) -> Result<Configuration, Failure> {
+pub(super) fn parse(path: &Path, text: &FileText) -> Result<Configuration, Failure> {
     let wrong = |at: Option<usize>, problem: &str| {
         let line = at.map(|at| {
             text.text

@@ -23,7 +23,12 @@ pub(super) const HELPER: &str = "__become-command";
 const JSON: &str = "json";
 
 /// What no command gets to see.
-const SECRETS: &[&str] = &[STORE_VARIABLE, crate::lock::TOKEN_VARIABLE, "SHEDLOCK_PING"];
+const SECRETS: &[&str] = &[
+    STORE_VARIABLE,
+    crate::lock::TOKEN_VARIABLE,
+    "SHEDLOCK_PING",
+    "SHEDLOCK_OPERATOR_TOKENS",
+];
 
 /// Starts the command as the leader of a process group of its own. The lock is the calling task's.
 pub(super) fn start(job: &Job) -> io::Result<Child> {

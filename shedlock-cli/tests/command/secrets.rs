@@ -68,7 +68,10 @@ fn the_command_and_its_helpers_do_not_get_the_url() {
         "-c",
         script,
     ]);
-    command.env("SHEDLOCK_TOKEN", SECRET).env("OTHER", "kept");
+    for name in ["SHEDLOCK_TOKEN", "SHEDLOCK_OPERATOR_TOKENS"] {
+        command.env(name, SECRET);
+    }
+    command.env("OTHER", "kept");
     let running = crate::support::Running::start(&mut command);
     let child = number_in(&site, "id");
     let environment = fs::read(format!("/proc/{child}/environ")).unwrap();

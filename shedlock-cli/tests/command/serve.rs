@@ -1,8 +1,11 @@
 //! The web page of the real program: where it listens, who may change what, and how it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on is to fail")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -66,6 +69,12 @@ impl Drop for Served {
     }
 }
 
+/// A file that its owner alone can read.
+fn private(site: &Site, name: &str, text: &str) {
+    fs::write(site.path(name), text).unwrap();
+    fs::set_permissions(site.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 fn serve(site: &Site, options: &[&str]) -> Command {
     let mut command = site.command(["serve", "--listen", "127.0.0.1:0"]);
     command.args(options).env_remove("SHEDLOCK_OPERATOR_TOKENS");
@@ -107,7 +116,7 @@ fn the_page_shows_the_locks_and_ends_with_sigterm() {
 fn operators_come_from_a_file_or_the_environment() {
     let site = Site::new();
     assert_eq!(site.run(["pause", "mail", "--for", "1h"]).code, 0);
-    fs::write(site.path("operators"), format!("# ours\nada:{TOKEN}\n")).unwrap();
+    private(&site, "operators", &format!("# ours\nada:{TOKEN}\n"));
     let mut by_variable = serve(&site, &[]);
     by_variable.env("SHEDLOCK_OPERATOR_TOKENS", format!("ada:{TOKEN}"));
     let by_file = serve(&site, &["--operator-tokens", "operators"]);
@@ -152,9 +161,11 @@ fn what_cannot_be_served_is_said_before_anything_is_served() {
     let site = Site::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    fs::write(site.path("bare"), TOKEN).unwrap();
-    fs::write(site.path("weak"), "ada:short").unwrap();
-    fs::write(site.path("empty"), "# nobody\n").unwrap();
+    private(&site, "bare", TOKEN);
+    private(&site, "weak", "ada:short");
+    private(&site, "empty", "# nobody\n");
+    private(&site, "open", &format!("ada:{TOKEN}"));
+    fs::set_permissions(site.path("open"), fs::Permissions::from_mode(0o644)).unwrap();
     for (arguments, code, part) in [
         (vec!["--listen", &taken], 78, "cannot listen"),
         (vec!["--listen", "localhost"], 64, "--listen"),
@@ -162,6 +173,7 @@ fn what_cannot_be_served_is_said_before_anything_is_served() {
         (vec!["--operator-tokens", "bare"], 78, "name:token"),
         (vec!["--operator-tokens", "weak"], 78, "16 characters"),
         (vec!["--operator-tokens", "empty"], 78, "no operators"),
+        (vec!["--operator-tokens", "open"], 78, "chmod 600"),
         (vec!["--refresh", "1ms"], 78, "1ms"),
     ] {
         let ended = site.run([vec!["serve"], arguments].concat());

@@ -55,12 +55,11 @@ pub(super) async fn check_host(
 
 /// The host that the request names, in lower case and without a port.
 fn names(request: &Request) -> Option<String> {
-    let host = match request.uri().host() {
-        Some(host) => host.to_owned(),
-        None => {
-            let host = request.headers().get(HOST)?.to_str().ok()?;
-            host.parse::<Authority>().ok()?.host().to_owned()
-        }
+    let host = if let Some(host) = request.uri().host() {
+        host.to_owned()
+    } else {
+        let host = request.headers().get(HOST)?.to_str().ok()?;
+        host.parse::<Authority>().ok()?.host().to_owned()
     };
     Some(host.to_ascii_lowercase())
 }

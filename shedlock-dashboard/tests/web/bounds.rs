@@ -163,7 +163,7 @@ fn open_stream(server: &Server) -> (String, BufReader<TcpStream>) {
     socket
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
-    let request = "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let request = "GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     socket.write_all(request.as_bytes()).unwrap();
     let mut reader = BufReader::new(socket);
     let mut status = String::new();

@@ -1,4 +1,4 @@
-//! A browser without a window, told what to do over two pipes by the DevTools protocol.
+//! A browser without a window, told what to do over two pipes by the `DevTools` protocol.
 //!
 //! Over pipes there is no port to find and no client to build: a message is JSON and a zero byte.
 

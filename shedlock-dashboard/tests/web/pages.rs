@@ -200,7 +200,7 @@ async fn skips_of_this_process_are_shown_and_said_to_be_of_this_process() {
     until("the skip is listed", lists_it).await;
     let page = get(&router, "/lock?name=skipped-here").await.text;
     assert!(page.contains("Skipped by this process"), "{page}");
-    assert!(page.contains("held by "), "{page}");
+    assert!(page.contains("</time> held"), "{page}");
     assert!(page.contains("class=\"skip\""), "{page}");
     let list = get(&router, "/locks").await.text;
     assert!(list.contains("skipped here 1 time"), "{list}");

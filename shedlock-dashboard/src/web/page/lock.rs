@@ -117,7 +117,7 @@ fn runs(snapshot: &Snapshot, row: &LockRow, now: SystemTime) -> Markup {
                 thead role="rowgroup" {
                     tr role="row" {
                         @for heading in ["Began", "Took", "Outcome", "Node", "Token", "Error"] {
-                            th scope="col" role="columnheader" { (heading) }
+                            th.number[matches!(heading, "Took" | "Token")] scope="col" role="columnheader" { (heading) }
                         }
                     }
                 }
