@@ -45,8 +45,8 @@ pub(super) struct DeedBody {
 
 /// What came of a deed.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
-    name: &'a str,
+struct Answer {
+    name: String,
     /// Whether the lock was changed: `false` if it was free or not paused.
     changed: bool,
     done: &'static str,
@@ -84,12 +84,12 @@ impl From<LockError> for Refused {
 }
 
 /// A deed, asked for and not allowed yet.
-#[derive(Debug)]
-struct Request<'a> {
+#[derive(Debug, Clone)]
+struct Request {
     deed: Deed,
-    name: &'a str,
-    why: &'a str,
-    length: &'a str,
+    name: String,
+    why: String,
+    length: String,
 }
 
 pub(super) async fn from_form(
@@ -104,16 +104,16 @@ pub(super) async fn from_form(
     };
     let request = Request {
         deed: form.deed,
-        name: &query.name,
-        why: &form.why,
-        length: &form.length,
+        name: query.name.clone(),
+        why: form.why,
+        length: form.length,
     };
     let done = match allowed(&site, &headers, Some(&form.token), &request) {
         Ok(_) if form.deed == Deed::Release && form.confirm != query.name => Err(Refused::new(
             StatusCode::BAD_REQUEST,
             "the name that you typed is not the name of this lock",
         )),
-        Ok(who) => carry_out(&site, who, &request).await,
+        Ok(who) => carry_out(&site, who, request.clone()).await,
         Err(refused) => Err(refused),
     };
     match done {
@@ -123,7 +123,7 @@ pub(super) async fn from_form(
         }
         Err(refused) => {
             let view = site.reader.view().await;
-            let said = page::Said::refused(refused.text, form.deed, form.why, form.length);
+            let said = page::Said::refused(refused.text, request.deed, request.why, request.length);
             let page = page::lock(&site, &view, &query, &said);
             (refused.status, page::html(page)).into_response()
         }
@@ -156,19 +156,19 @@ pub(super) async fn release(
     from_program(&site, Deed::Release, &headers, body).await
 }
 
-async fn from_program(site: &Site, deed: Deed, headers: &HeaderMap, body: Body) -> Response {
+async fn from_program(site: &Arc<Site>, deed: Deed, headers: &HeaderMap, body: Body) -> Response {
     let body = match body {
         Ok(Json(body)) => body,
         Err(error) => return api::failed(error.status(), &error.body_text()),
     };
     let request = Request {
         deed,
-        name: &body.name,
-        why: &body.why,
-        length: &body.length,
+        name: body.name,
+        why: body.why,
+        length: body.length,
     };
     let done = match allowed(site, headers, bearer(headers), &request) {
-        Ok(who) => carry_out(site, who, &request).await,
+        Ok(who) => carry_out(site, who, request).await,
         Err(refused) => Err(refused),
     };
     match done {
@@ -195,7 +195,7 @@ fn allowed<'a>(
     site: &'a Site,
     headers: &HeaderMap,
     token: Option<&str>,
-    request: &Request<'_>,
+    request: &Request,
 ) -> Result<&'a str, Refused> {
     if site.operators.are_none() {
         return Err(Refused::new(
@@ -211,17 +211,28 @@ fn allowed<'a>(
     }
     let token = token.unwrap_or_default();
     site.operators.who(token).ok_or_else(|| {
-        let (lock, deed) = (printable(request.name), request.deed.word());
+        let (lock, deed) = (printable(&request.name), request.deed.word());
         warn!(target: "shedlock", event = "dashboard.refused", %lock, deed, "somebody without the token of an operator asked to {deed} `{lock}`");
         Refused::new(StatusCode::UNAUTHORIZED, "this is the token of no operator")
     })
 }
 
-async fn carry_out<'a>(
-    site: &Site,
-    who: &str,
-    request: &Request<'a>,
-) -> Result<Answer<'a>, Refused> {
+async fn carry_out(site: &Arc<Site>, who: &str, request: Request) -> Result<Answer, Refused> {
+    let began = Instant::now();
+    // In a task of its own: the store may do it after the client has gone, and somebody must tell.
+    let doing = tokio::spawn(do_and_tell(Arc::clone(site), who.to_owned(), request));
+    let answer = doing.await.unwrap_or_else(|_panicked| {
+        Err(Refused::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the program failed; look whether it was done",
+        ))
+    })?;
+    // Whoever did it sees it on the next page.
+    site.reader.view_after(began).await;
+    Ok(answer)
+}
+
+async fn do_and_tell(site: Arc<Site>, who: String, request: Request) -> Result<Answer, Refused> {
     let (name, why) = (request.name, request.why.trim());
     if why.is_empty() {
         return Err(Refused::new(
@@ -230,25 +241,22 @@ async fn carry_out<'a>(
         ));
     }
     let reason = format!("{who}: {why}");
-    let began = Instant::now();
     let (changed, done) = match request.deed {
         Deed::Pause => {
-            let until = SystemTime::now().checked_add(length(request.length)?);
+            let until = SystemTime::now().checked_add(length(&request.length)?);
             let until = until
                 .ok_or_else(|| Refused::new(StatusCode::BAD_REQUEST, "the pause is too long"))?;
-            site.store.pause(name, until, &reason).await?;
+            site.store.pause(&name, until, &reason).await?;
             (true, "paused")
         }
-        Deed::Resume if site.store.resume(name).await? => (true, "resumed"),
+        Deed::Resume if site.store.resume(&name).await? => (true, "resumed"),
         Deed::Resume => (false, "was_not_paused"),
-        Deed::Release if site.store.force_release(name, &reason).await? => (true, "released"),
+        Deed::Release if site.store.force_release(&name, &reason).await? => (true, "released"),
         Deed::Release => (false, "was_free"),
     };
     // The event of the store has who and why as its reason; that of a resumed lock has no reason, so this line has both.
-    let (lock, why) = (printable(name), printable(why));
+    let (lock, why) = (printable(&name), printable(why));
     info!(target: "shedlock", event = "dashboard.deed", %lock, done, who, %why, "{who}: `{lock}` {}: {why}", done.replace('_', " "));
-    // Whoever did it sees it on the next page.
-    site.reader.view_after(began).await;
     Ok(Answer {
         name,
         changed,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use shedlock_runtime::{
-    EventKind, InMemoryLockProvider, Lock, LockAdmin as _, LockConfiguration, LockEvent,
-    LockProviderExt as _, SchedulerLock,
+    EventKind, InMemoryLockProvider, ListenerGuard, Lock, LockAdmin as _, LockConfiguration,
+    LockEvent, LockProviderExt as _, SchedulerLock,
 };
 use shedlock_testkit::requests::until;
 
@@ -92,12 +92,12 @@ async fn a_release_asks_for_the_name() {
     assert!(!provider.get("mail").await.unwrap().unwrap().is_held());
 }
 
-#[tokio::test]
-async fn a_deed_is_an_event_with_who_and_why() {
+/// Hears what operators do with the lock.
+fn listen(lock: &'static str) -> (Arc<Mutex<Vec<String>>>, ListenerGuard) {
     let heard: Arc<Mutex<Vec<String>>> = Arc::default();
     let events = Arc::clone(&heard);
     let listening = SchedulerLock::listen(move |event: &LockEvent| {
-        if event.lock.as_str() != "heard" {
+        if event.lock.as_str() != lock {
             return;
         }
         let told = match &event.kind {
@@ -107,8 +107,31 @@ async fn a_deed_is_an_event_with_who_and_why() {
             _ => return,
         };
         events.lock().unwrap().push(told);
-    })
-    .unwrap();
+    });
+    (heard, listening.unwrap())
+}
+
+/// The store may do what it was asked for after the client has gone.
+#[tokio::test]
+async fn a_deed_is_an_event_although_its_client_goes_away() {
+    let (heard, _listening) = listen("abandoned");
+    let gate = Arc::default();
+    let scene = Scene::new().held("abandoned", "web-1", 60, 60, 1);
+    let built = dashboard(Arc::new(scene.gated(&gate))).operator("ada", TOKEN);
+    let router = built.build().unwrap().router();
+    let body = r#"{"name":"abandoned","why":"it hangs"}"#;
+    tokio::select! {
+        answer = program(&router, "release", &[JSON, BEARER], body) => panic!("{answer:?}"),
+        () = gate.asked.notified() => {}
+    }
+    gate.opened.notify_one();
+    until("it is heard", async || !heard.lock().unwrap().is_empty()).await;
+    assert_eq!(*heard.lock().unwrap(), ["released, ada: it hangs"]);
+}
+
+#[tokio::test]
+async fn a_deed_is_an_event_with_who_and_why() {
+    let (heard, listening) = listen("heard");
     let provider = InMemoryLockProvider::new();
     let router = guarded(&provider);
     let _lock = take(&provider, "heard").await;

@@ -1,6 +1,6 @@
 //! A store that knows what a test says, so that each state of a lock can be shown at any time.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{
@@ -8,6 +8,7 @@ use shedlock_runtime::{
     LockRecords, OperatorMark, Overrule, Ownership, ProviderInfo, RunHistory, RunOutcome,
     RunRecord, Selection, async_trait,
 };
+use tokio::sync::Notify;
 
 /// Locks and runs that do not change. Nobody can take or change a lock of a scene.
 #[derive(Debug)]
@@ -15,6 +16,14 @@ pub(crate) struct Scene {
     info: ProviderInfo,
     now: SystemTime,
     state: Mutex<State>,
+    gate: Option<Arc<Gate>>,
+}
+
+/// A store that says that it was asked to change a lock, and answers when it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    pub(crate) asked: Notify,
+    pub(crate) opened: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +41,14 @@ impl Scene {
             info: ProviderInfo::new("scene").with_node_name("ops-1"),
             now: SystemTime::now(),
             state: Mutex::default(),
+            gate: None,
         }
+    }
+
+    /// The store says that it did what it was asked for, once the gate is open.
+    pub(crate) fn gated(mut self, gate: &Arc<Gate>) -> Self {
+        self.gate = Some(Arc::clone(gate));
+        self
     }
 
     fn with(self, change: impl FnOnce(&mut State, SystemTime)) -> Self {
@@ -177,7 +193,10 @@ impl LockRecords for Scene {
     }
 
     async fn overrule(&self, _: &LockName, _: &Overrule<'_>) -> Result<bool, LockError> {
-        Err(still())
+        let gate = self.gate.as_ref().ok_or_else(still)?;
+        gate.asked.notify_one();
+        gate.opened.notified().await;
+        Ok(true)
     }
 
     async fn forget(&self, _: &str, _: Duration) -> Result<u64, LockError> {
