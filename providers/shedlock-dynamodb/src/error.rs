@@ -196,7 +196,7 @@ pub(crate) fn unanswered() -> LockError {
 /// The request failed and had been sent before: the earlier one may have been carried out.
 pub(crate) fn in_doubt(error: LockError) -> LockError {
     let doubt = "DynamoDB gave no answer at first, and then an error";
-    LockError::new(ErrorKind::Indeterminate, doubt).with_source(error)
+    LockError::in_doubt(doubt, error)
 }
 
 /// The item is not a lock's.

@@ -14,7 +14,7 @@ pub(crate) fn failed(failure: Failure) -> LockError {
     let error = of_fault(failure.fault);
     if is_ambiguous {
         let problem = "a connection broke or gave no answer, and asking again failed";
-        return LockError::new(ErrorKind::Indeterminate, problem).with_source(error);
+        return LockError::in_doubt(problem, error);
     }
     error
 }

@@ -105,15 +105,10 @@ pub(crate) fn unanswered() -> LockError {
     LockError::new(ErrorKind::Timeout, "MongoDB does not answer")
 }
 
-/// The request failed and had been sent before: the earlier one may have been carried out. What helps against the error still helps.
+/// The request failed and had been sent before: the earlier one may have been carried out.
 pub(crate) fn in_doubt(error: LockError) -> LockError {
     let doubt = "MongoDB gave no answer at first, and then an error";
-    let doubt = LockError::new(ErrorKind::Indeterminate, doubt);
-    let doubt = match error.remedy() {
-        Some(remedy) => doubt.with_remedy(remedy),
-        None => doubt,
-    };
-    doubt.with_source(error)
+    LockError::in_doubt(doubt, error)
 }
 
 /// The document is not a lock's.
@@ -251,17 +246,4 @@ fn no_pipelines() -> LockError {
         "the server cannot decide by its own clock: it has no updates that are pipelines",
     )
     .with_remedy("use MongoDB 4.4 or later, or build the provider with `client_clock()`")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_doubt_keeps_what_helps_against_the_error() {
-        let doubt = in_doubt(no_pipelines());
-        assert_eq!(doubt.kind(), ErrorKind::Indeterminate);
-        assert_eq!(doubt.remedy(), no_pipelines().remedy());
-        assert_eq!(in_doubt(raced()).remedy(), None);
-    }
 }

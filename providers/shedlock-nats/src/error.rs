@@ -70,7 +70,7 @@ pub(crate) fn closed(error: ReconnectError) -> LockError {
 /// The request failed and had been sent before: an earlier copy of the request may have been carried out.
 pub(crate) fn in_doubt(error: LockError) -> LockError {
     let doubt = "NATS gave no answer at first, and then an error";
-    LockError::new(ErrorKind::Indeterminate, doubt).with_source(error)
+    LockError::in_doubt(doubt, error)
 }
 
 pub(crate) fn not_sent(error: RequestError) -> LockError {

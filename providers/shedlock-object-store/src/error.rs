@@ -85,7 +85,7 @@ impl Protocol {
         let explained = explained.with_source(error);
         if failure.is_in_doubt && request == Request::Write {
             let doubt = format!("{} may have done what failed at first", self.store());
-            return LockError::new(ErrorKind::Indeterminate, doubt).with_source(explained);
+            return LockError::in_doubt(doubt, explained);
         }
         explained
     }

@@ -40,7 +40,7 @@ pub(crate) fn disconnected(state: SessionState) -> LockError {
 /// The request failed and had been sent before: an earlier copy of the request may have been carried out.
 pub(crate) fn in_doubt(error: LockError) -> LockError {
     let doubt = "ZooKeeper gave no answer at first, and then an error";
-    LockError::new(ErrorKind::Indeterminate, doubt).with_source(error)
+    LockError::in_doubt(doubt, error)
 }
 
 /// ZooKeeper did not answer, although the request was repeated.

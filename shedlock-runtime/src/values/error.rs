@@ -111,6 +111,26 @@ impl LockError {
         self
     }
 
+    /// The error of a request that failed with `cause` after an earlier copy of the same request may have been carried out: its kind is
+    /// [`Indeterminate`](ErrorKind::Indeterminate). What the reader should do about the cause is also what to do about this error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{ErrorKind, LockError};
+    ///
+    /// let refused = LockError::new(ErrorKind::Permission, "writing is not allowed").with_remedy("grant WRITE to the user");
+    /// let doubt = LockError::in_doubt("the store gave no answer at first, and then an error", refused);
+    /// assert_eq!(doubt.kind(), ErrorKind::Indeterminate);
+    /// assert_eq!(doubt.remedy(), Some("grant WRITE to the user"));
+    /// ```
+    #[must_use]
+    pub fn in_doubt(problem: impl Into<String>, cause: Self) -> Self {
+        let mut doubt = Self::new(ErrorKind::Indeterminate, problem);
+        doubt.inner().remedy = cause.remedy().map(str::to_owned);
+        doubt.with_source(cause)
+    }
+
     /// The same error with another name of the lock, for a wrapper whose callers know the lock by that name. An error without a lock's name is
     /// unchanged.
     #[must_use]
