@@ -164,8 +164,8 @@ async fn a_jvm_peer_skips_while_rust_holds_and_takes_over_afterwards() {
     assert!(peer.unlock().await);
 
     // A lease that ended without a release.
-    let lock = try_lock(&provider, config("300ms")).await.expect("is free");
-    sleep(Duration::from_millis(400)).await;
+    let lock = try_lock(&provider, config("2s")).await.expect("is free");
+    sleep(Duration::from_millis(2_100)).await;
     assert!(Peer::try_lock(&place, 60_000, 0).await.is_some());
     let entry = place.get(JOB).await;
     drop(lock.unlock().await);

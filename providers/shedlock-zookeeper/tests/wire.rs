@@ -114,8 +114,8 @@ async fn a_jvm_peer_skips_while_rust_holds_and_takes_over_afterwards() {
     peer.unlock().await;
 
     // A lease that ended without a release.
-    let lock = try_lock(&provider, config("300ms")).await.expect("is free");
-    sleep(Duration::from_millis(400)).await;
+    let lock = try_lock(&provider, config("2s")).await.expect("is free");
+    sleep(Duration::from_millis(2_100)).await;
     assert!(Peer::try_lock(&place, JOB, 60_000, 0).await.is_some());
     let node = place.get(JOB).await;
     assert_eq!(
@@ -276,10 +276,10 @@ async fn what_is_no_lock_is_told_and_left_alone() {
 async fn tokens_and_versions_grow_over_a_deletion() {
     let place = Place::new(server_or_skip!(ZooKeeper::shared().await)).await;
     let provider = place.provider();
-    let old = try_lock(&provider, config("300ms")).await.expect("is free");
+    let old = try_lock(&provider, config("2s")).await.expect("is free");
     let token = old.fencing_token();
     let before = place.get(JOB).await.expect("a node");
-    sleep(Duration::from_millis(400)).await;
+    sleep(Duration::from_millis(2_100)).await;
     let pruned = provider.prune(Duration::ZERO).await;
     assert_eq!(pruned.expect("ZooKeeper answers"), 1);
     assert_eq!(

@@ -123,8 +123,8 @@ async fn a_jvm_peer_skips_while_rust_holds_and_takes_over_afterwards() {
         peer.unlock().await;
 
         // A lease that ended without a release.
-        let lock = try_lock(&node, config("300ms")).await.expect("is free");
-        sleep(Duration::from_millis(400)).await;
+        let lock = try_lock(&node, config("2s")).await.expect("is free");
+        sleep(Duration::from_millis(2_100)).await;
         let mut peer = jvm(&place, MINUTE).await;
         drop(lock.unlock().await);
         assert!(

@@ -97,7 +97,7 @@ async fn a_chain_has_no_end_until_an_operator_prunes_it() {
 #[tokio::test]
 async fn a_run_that_outlives_its_lease_is_not_done() {
     let place = server_or_skip!(Place::new().await);
-    let short = legal(legal(LockConfiguration::new("a", "50ms")).with_step(1));
+    let short = legal(legal(LockConfiguration::new("a", "1s")).with_step(1));
     let lock = place.try_lock(short).await.expect("it is free");
     while place.ask(&["EXISTS", "job-lock:default:a"]).await != "0" {
         tokio::time::sleep(Duration::from_millis(5)).await;

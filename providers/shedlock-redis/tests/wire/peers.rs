@@ -53,7 +53,7 @@ async fn each_takes_over_what_the_other_let_run_out() {
     let place = server_or_skip!(Place::new().await);
     let (jvm, _) = Jvm::lock(&place, "n1", "300").await;
     let ours = loop {
-        match place.lock("n1", "300ms").await {
+        match place.lock("n1", "2s").await {
             Some(lock) => break lock,
             None => tokio::time::sleep(Duration::from_millis(10)).await,
         }
