@@ -45,7 +45,7 @@ const RERUNS: &[Rerun] = &[
             ("faults", &[]),
             ("history", &[]),
             ("night", &["doubt", "farewells", "tables", "transactions"]),
-            ("tls", &[]),
+            // Not `tls`: the build that can be had as a binary is without TLS.
             ("transactions", &[]),
             ("wire", &[]),
         ],
