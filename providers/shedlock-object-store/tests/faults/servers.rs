@@ -21,11 +21,17 @@ async fn until_answered(provider: &ObjectStoreLockProvider, name: &str) -> Optio
     answer.flatten()
 }
 
+/// A server that has just started makes its volumes when the first object comes, which takes seconds on a busy machine.
+async fn warm_up(provider: &ObjectStoreLockProvider) {
+    drop(until_answered(provider, "warm").await);
+}
+
 #[tokio::test]
 async fn held_locks_outlive_a_kill_of_the_server() {
     let server = server_or_skip!(SeaweedFs::start().await);
     let place = Place::in_s3(&server).await;
     let (one, other) = (place.provider(), place.provider());
+    warm_up(&one).await;
     let lock = taken(&one, "mail").await;
     let token = lock.fencing_token();
     server.kill().await.expect("signals can be sent");
@@ -48,7 +54,7 @@ async fn a_server_that_stands_still_is_given_up_in_time() {
     let server = server_or_skip!(SeaweedFs::start().await);
     let place = Place::in_s3(&server).await;
     let provider = place.provider();
-    drop(taken(&provider, "warm").await);
+    warm_up(&provider).await;
     server.pause().await.expect("signals can be sent");
     let start = Instant::now();
     let limited = config("mail").with_timeout("3s").expect("legal");
