@@ -4,6 +4,7 @@ pub mod contention;
 pub mod fuzz;
 pub mod holds;
 pub mod jvm;
+pub mod pair;
 
 /// The front page's examples, compiled and run.
 #[cfg(doctest)]

@@ -2,31 +2,22 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails as they do")]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use shedlock_mongodb::MongoLockProvider;
-use shedlock_runtime::{
-    ErrorKind, Lock, LockConfiguration, LockProvider, LockProviderExt as _, Ownership,
-};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Mongo, Unavailable};
-use shedlock_tests::fuzz::mixed_contenders_never_overlap;
-use shedlock_tests::jvm::{JavaClock, JavaNode, JavaPeer, NodeOptions};
+use shedlock_tests::pair::{LONG, NONE, Pair, SHORT};
 use tokio::time::sleep;
 
 /// Where cargo lets tests write.
 const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
-const LONG: Duration = Duration::from_mins(10);
-const SHORT: Duration = Duration::from_millis(600);
-const NONE: Duration = Duration::ZERO;
-const ACQUISITIONS: usize = 2000;
 
 /// A node of each kind on one server.
 struct Fleet {
+    pair: Pair,
+    /// The last, because the nodes end before their server.
     _server: Mongo,
-    java: JavaNode,
-    rust: Arc<dyn LockProvider>,
 }
 
 impl Fleet {
@@ -39,81 +30,34 @@ impl Fleet {
     }
 
     async fn start(server: Mongo, by_server: bool) -> Result<Self, Unavailable> {
-        let peer = JavaPeer::build(Path::new(TARGET)).await?;
         let url = server.url("app");
-        let options = NodeOptions {
-            url: url.clone(),
-            table: "shedLock".to_owned(),
-            clock: JavaClock::ForcedUtc,
-            zone: "Asia/Tokyo".to_owned(),
-        };
         let builder = MongoLockProvider::builder_from_url(&url).node_name("web-2");
         let builder = if by_server {
             builder
         } else {
             builder.client_clock()
         };
+        let rust = builder.build().unwrap();
         Ok(Self {
-            java: peer.start(&options).await,
-            rust: Arc::new(builder.build().unwrap()),
+            pair: Pair::start(Path::new(TARGET), url, "shedLock", rust).await?,
             _server: server,
         })
     }
-
-    async fn rust_lock(&self, name: &str, at_most: Duration, at_least: Duration) -> Option<Lock> {
-        let config = LockConfiguration::new(name, at_most).unwrap();
-        let config = config.with_at_least(at_least).unwrap();
-        self.rust.try_lock(config).await.unwrap()
-    }
 }
 
-async fn each_side_skips_while_the_other_holds(fleet: &Fleet) {
-    let (name, java) = ("skips", &fleet.java);
-    assert!(java.lock("1", name, LONG, NONE).await);
-    assert!(fleet.rust_lock(name, LONG, NONE).await.is_none());
-    assert!(java.extend("1", LONG * 2, NONE).await);
-    assert!(fleet.rust_lock(name, LONG, NONE).await.is_none());
-    java.unlock("1").await;
-    let mut lock = fleet.rust_lock(name, LONG, NONE).await.unwrap();
-    assert!(!java.lock("2", name, LONG, NONE).await);
-    lock.extend(LONG * 2, NONE).await.unwrap();
-    assert!(!java.lock("2", name, LONG, NONE).await);
-    assert_eq!(lock.unlock().await.unwrap(), Ownership::Ours);
-    assert!(java.lock("2", name, LONG, NONE).await);
-}
+/// The published ShedLock extends its own lock, and no lock that another node has taken over.
+async fn a_jvm_node_extends_what_is_its_own(pair: &Pair) {
+    let (name, java) = ("extends", &pair.java);
+    assert!(java.lock("10", name, LONG, NONE).await);
+    assert!(pair.rust_lock(name, LONG, NONE).await.is_none());
+    assert!(java.extend("10", LONG * 2, NONE).await);
+    assert!(pair.rust_lock(name, LONG, NONE).await.is_none());
+    java.unlock("10").await;
 
-async fn each_side_honours_the_at_least_of_the_other(fleet: &Fleet) {
-    let java = &fleet.java;
-    assert!(java.lock("3", "least-jvm", LONG, LONG).await);
-    java.unlock("3").await;
-    assert!(fleet.rust_lock("least-jvm", LONG, NONE).await.is_none());
-    let lock = fleet.rust_lock("least-rust", LONG, LONG).await.unwrap();
-    lock.unlock().await.unwrap();
-    assert!(!java.lock("4", "least-rust", LONG, NONE).await);
-}
-
-async fn each_side_takes_over_after_expiry(fleet: &Fleet) {
-    let (name, java) = ("expiry", &fleet.java);
-    assert!(java.lock("5", name, SHORT, NONE).await);
+    assert!(java.lock("11", name, SHORT, NONE).await);
     sleep(SHORT + Duration::from_millis(50)).await;
-    let lock = fleet.rust_lock(name, SHORT, NONE).await.unwrap();
-    assert!(!java.extend("5", LONG, NONE).await, "it has another owner");
-    sleep(SHORT + Duration::from_millis(50)).await;
-    assert!(java.lock("6", name, LONG, NONE).await);
-    // Late, it finds the JVM's name in place of its own.
-    let _lost = lock.unlock().await;
-    assert!(fleet.rust_lock(name, LONG, NONE).await.is_none());
-}
-
-/// ShedLock releases on condition of the name alone, as the README of `shedlock-mongodb` says.
-async fn a_late_jvm_release_frees_the_lock_and_the_holder_is_told(fleet: &Fleet) {
-    let (name, java) = ("late", &fleet.java);
-    assert!(java.lock("7", name, SHORT, NONE).await);
-    sleep(SHORT + Duration::from_millis(50)).await;
-    let mut lock = fleet.rust_lock(name, LONG, NONE).await.unwrap();
-    java.unlock("7").await;
-    let lost = lock.extend(LONG, NONE).await.unwrap_err();
-    assert_eq!(lost.kind(), ErrorKind::Lost);
+    let _lock = pair.rust_lock(name, LONG, NONE).await.unwrap();
+    assert!(!java.extend("11", LONG, NONE).await, "it has another owner");
 }
 
 /// The same tests by either clock.
@@ -121,12 +65,13 @@ macro_rules! fleets {
     ($($module:ident;)*) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $module() {
-            let fleet = server_or_skip!(Fleet::$module().await);
-            each_side_skips_while_the_other_holds(&fleet).await;
-            each_side_honours_the_at_least_of_the_other(&fleet).await;
-            each_side_takes_over_after_expiry(&fleet).await;
-            a_late_jvm_release_frees_the_lock_and_the_holder_is_told(&fleet).await;
-            mixed_contenders_never_overlap(&fleet.java, &fleet.rust, ACQUISITIONS).await;
+            let Fleet { pair, _server } = &server_or_skip!(Fleet::$module().await);
+            pair.each_side_skips_while_the_other_holds("skips").await;
+            pair.each_side_honours_the_at_least_of_the_other().await;
+            pair.each_side_takes_over_after_expiry().await;
+            a_jvm_node_extends_what_is_its_own(pair).await;
+            pair.a_late_jvm_release_frees_the_lock_and_the_holder_is_told().await;
+            pair.mixed_contenders_never_overlap().await;
         }
     )*};
 }
