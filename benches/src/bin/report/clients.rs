@@ -1,10 +1,11 @@
 //! Who asks for locks: our providers, and the floors with nothing but the statements.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use shedlock::{LockConfiguration, LockProvider, LockProviderExt};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 /// How long a subject is measured in each round.
 const WINDOW: Duration = Duration::from_millis(250);
@@ -23,6 +24,18 @@ pub(crate) trait Client: Send + 'static {
 pub(crate) enum Work {
     Cycles,
     Refusals,
+}
+
+/// The runtime of a program that has so many tasks.
+pub(crate) fn runtime_for(tasks: usize) -> io::Result<Runtime> {
+    let mut builder = if tasks == 1 {
+        Builder::new_current_thread()
+    } else {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(2);
+        builder
+    };
+    builder.enable_all().build()
 }
 
 /// How often per second all `clients` together get their work done.

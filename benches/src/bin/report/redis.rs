@@ -10,7 +10,7 @@ use shedlock_redis::redis::{Client as Driver, Script, cmd};
 use shedlock_testkit::servers::Redis;
 use tokio::runtime::Runtime;
 
-use crate::clients::{Client, Names, Ours, Work, configuration, owner, rate};
+use crate::clients::{Client, Names, Ours, Work, configuration, owner, rate, runtime_for};
 
 /// As many tasks, which share a connection of the provider; for the floor as many connections.
 const TASKS: [usize; 3] = [1, 8, 64];
@@ -121,16 +121,7 @@ fn share(
     goal: Goal,
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    let runtime = if names.len() == 1 {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?
-    };
+    let runtime = runtime_for(names.len())?;
     let mut clients = runtime.block_on(Clients::connect(url, names))?;
     let subjects = [
         Subject::new("bare", || rate(&runtime, &mut clients.bare, work)),

@@ -7,7 +7,7 @@ use shedlock_postgres::PostgresLockProvider;
 use tokio::runtime::Runtime;
 
 use super::bare::{Bare, OurStatements};
-use crate::clients::{Names, Ours, Work, configuration, rate};
+use crate::clients::{Names, Ours, Work, configuration, rate, runtime_for};
 
 /// As many tasks, and for the floors as many connections.
 const TASKS: [usize; 3] = [1, 8, 64];
@@ -41,16 +41,7 @@ impl Clients {
 pub(super) fn measure(url: &str) -> anyhow::Result<Table> {
     let mut table = Table::new("PostgreSQL over tokio-postgres: tasks on one connection");
     for tasks in TASKS {
-        let runtime = if tasks == 1 {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?
-        } else {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()?
-        };
+        let runtime = runtime_for(tasks)?;
         cycles(&runtime, url, tasks, &mut table)?;
     }
     Ok(table)
