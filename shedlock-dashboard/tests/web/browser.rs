@@ -101,6 +101,12 @@ impl Browser {
     }
 
     fn call(&self, session: Option<&str>, method: &str, parameters: &Value) -> Value {
+        let answer = self.ask(session, method, parameters);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The result of a command, or the browser's error.
+    fn ask(&self, session: Option<&str>, method: &str, parameters: &Value) -> Result<Value, Value> {
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let (sender, answer) = channel();
         self.heard.waiting.lock().unwrap().insert(id, sender);
@@ -117,8 +123,10 @@ impl Browser {
         let mut answer = answer
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|_| panic!("the browser does not answer `{method}`"));
-        assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-        answer["result"].take()
+        match answer["error"].take() {
+            Value::Null => Ok(answer["result"].take()),
+            error => Err(error),
+        }
     }
 
     /// A new page, with cookies and storage of its own.
@@ -210,12 +218,19 @@ impl Page {
 
     /// The value of an expression in the page.
     pub(crate) fn value(&self, expression: &str) -> Value {
+        let value = self.value_unless_replaced(expression);
+        value.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// The value of an expression, or the browser's error for a page that is replaced meanwhile.
+    fn value_unless_replaced(&self, expression: &str) -> Result<Value, Value> {
         let evaluate =
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let mut answer = self.call("Runtime.evaluate", &evaluate);
+        let session = Some(self.session.as_str());
+        let mut answer = self.browser.ask(session, "Runtime.evaluate", &evaluate)?;
         let error = &answer["exceptionDetails"];
         assert!(error.is_null(), "{expression}: {error}");
-        answer["result"]["value"].take()
+        Ok(answer["result"]["value"].take())
     }
 
     /// Waits until the expression is true. A page that is being replaced has no value.
@@ -224,7 +239,7 @@ impl Page {
             "(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()"
         );
         let end = Instant::now() + PATIENCE;
-        while self.value(&guarded) != true {
+        while self.value_unless_replaced(&guarded) != Ok(Value::Bool(true)) {
             assert!(
                 Instant::now() < end,
                 "it is not so after a while: {expression}\n{}",

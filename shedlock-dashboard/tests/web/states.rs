@@ -135,7 +135,6 @@ fn judge(name: &str, scene: Scene, texts: &[&str], parts: &[(&str, &str)]) {
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn an_empty_store() {
     judge(
         "empty",
@@ -146,7 +145,6 @@ fn an_empty_store() {
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn held_locks() {
     let texts = ["4 locks", "2 held", "web-2", "1m 35s", "8m", "completed"];
     let parts = [
@@ -161,7 +159,6 @@ fn held_locks() {
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn a_lock_that_is_kept() {
     let parts = [("cell", "at least"), ("image", "2 runs in the last")];
     judge(
@@ -173,14 +170,12 @@ fn a_lock_that_is_kept() {
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn a_paused_lock() {
     let texts = ["1 paused", "ada: moving the mail server"];
     judge("paused", paused(), &texts, &[("cell", "paused")]);
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn broken_locks_with_warnings() {
     let texts = [
         "warnings",
@@ -195,14 +190,12 @@ fn broken_locks_with_warnings() {
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn an_unreachable_store() {
     let texts = ["The store cannot be read.", "refuses connections"];
     judge("unreachable", unreachable(), &texts, &[("alert", "")]);
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn one_lock_in_detail() {
     let browser = server_or_skip!(Browser::shared());
     let server = serve(broken());
@@ -230,7 +223,6 @@ fn one_lock_in_detail() {
 }
 
 #[test]
-#[ignore = "fails now and then when a page is replaced while it is asked; run it with `--ignored`"]
 fn without_scripts_the_table_is_all_there() {
     let browser = server_or_skip!(Browser::shared());
     let server = serve(held());
