@@ -78,7 +78,7 @@ impl Pair {
     ///
     /// # Cancel safety
     ///
-    /// As [`try_lock`](LockProviderExt::try_lock).
+    /// As [`try_lock`](shedlock_runtime::LockProviderExt::try_lock).
     pub async fn rust_lock(
         &self,
         name: &str,

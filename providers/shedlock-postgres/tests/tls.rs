@@ -7,8 +7,6 @@ mod asking;
 #[path = "support/place.rs"]
 mod place;
 
-use std::path::Path;
-
 use shedlock_postgres::PostgresLockProvider;
 use shedlock_runtime::{ErrorKind, LockError};
 use shedlock_testkit::servers::Postgres;
@@ -26,21 +24,9 @@ impl Encrypted {
     async fn start() -> Result<Self, Unavailable> {
         let certificates = Certificates::signed_for(&["localhost"]);
         let certificates = certificates.expect("certificates can be made");
-        let postgres = Postgres::start().await?;
-        let library = postgres
-            .execute(&postgres.admin_url(), "SHOW ssl_library")
-            .await;
-        if library.trim().is_empty() {
-            let reason = "this PostgreSQL was built without TLS".to_owned();
-            return Err(Unavailable::manual(
-                "PostgreSQL with TLS",
-                reason,
-                "use a build with OpenSSL",
-            ));
-        }
-        install(&postgres, certificates.directory()).await;
+        let server = Postgres::start_with_tls(&certificates).await?;
         Ok(Self {
-            server: postgres,
+            server,
             certificates,
         })
     }
@@ -54,34 +40,6 @@ impl Encrypted {
         let url = format!("postgres://shedlock@{host}:{port}/shedlock?{parameters}");
         PostgresLockProvider::connect(&url).await
     }
-}
-
-/// Puts the certificate where the server reads it, and switches TLS on.
-async fn install(server: &Postgres, directory: &Path) {
-    let url = server.admin_url();
-    let data = server.execute(&url, "SHOW data_directory").await;
-    let data = Path::new(data.trim());
-    for name in ["server.pem", "server.key"] {
-        let text = std::fs::read_to_string(directory.join(name)).expect("it is there");
-        // The server's account owns what the server writes, and may read no key that others can.
-        let (text, file) = (text.trim(), data.join(name));
-        let lines = format!("SELECT unnest(string_to_array('{text}', E'\\n'))");
-        let copy = format!("COPY ({lines}) TO '{}';", file.display());
-        server.execute(&url, &copy).await;
-    }
-    let key = data.join("server.key");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(key, mode).expect("the key is there");
-    for set in [
-        "ssl_cert_file = 'server.pem'",
-        "ssl_key_file = 'server.key'",
-        "ssl = on",
-    ] {
-        server
-            .execute(&url, &format!("ALTER SYSTEM SET {set};"))
-            .await;
-    }
-    server.restart().await.expect("it comes back");
 }
 
 /// Whether the provider's session is encrypted.

@@ -1,5 +1,8 @@
 //! PostgreSQL, as a server for tests.
 
+#[cfg(feature = "certificates")]
+mod tls;
+
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
