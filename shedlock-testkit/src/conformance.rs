@@ -54,6 +54,7 @@ pub mod claims;
 pub mod contention;
 pub mod errors;
 pub mod extending;
+mod fault;
 pub mod fencing;
 pub mod forcing;
 mod harness;
@@ -80,7 +81,8 @@ mod wrong_clock;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-pub use self::harness::{Broken, Harness, IntoHarness, Peek, StoreFault, Stored};
+pub use self::fault::StoreFault;
+pub use self::harness::{Broken, Harness, IntoHarness, Peek, Stored};
 pub use self::subject::Subject;
 pub use self::wrong_clock::WrongClock;
 

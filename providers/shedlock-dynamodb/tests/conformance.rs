@@ -10,8 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_dynamodb::{DynamoDbLockProvider, DynamoDbLockProviderBuilder};
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait, format_timestamp};
-use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored, WrongClock};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::{Proxy, Unavailable};
 
 use place::{Place, Which, builder_for, client_of, item, text};
@@ -132,30 +131,17 @@ impl Harness for Subject {
         node.ensure_schema().await.expect("can be created");
     }
 
-    async fn inject(&self, fault: StoreFault) -> bool {
-        match fault {
-            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
-            StoreFault::Unreachable => {
-                self.proxy.refuse_connections().await;
-                self.proxy.end_connections(Ending::Close);
-            }
-            StoreFault::Restart if self.is_alone => {
-                self.place.server.kill().await;
-                self.place.server.restart().await;
-            }
-            _ => return false,
-        }
-        true
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 
-    async fn end_faults(&self) {
-        self.proxy.set(Rule::Pass);
-        // What lost replies can never be answered again.
-        self.proxy.end_connections(Ending::Close);
-        let accepting = self.proxy.accept_connections().await;
-        accepting.expect("the port is still free");
+    async fn restart(&self) -> bool {
+        if !self.is_alone {
+            return false;
+        }
+        self.place.server.kill().await;
+        self.place.server.restart().await;
+        true
     }
 
     async fn broken(&self) -> Vec<Broken> {

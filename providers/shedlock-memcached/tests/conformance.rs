@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use shedlock_memcached::{MemcachedLockProvider, MemcachedLockProviderBuilder};
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored, WrongClock};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::servers::Memcached;
 use shedlock_testkit::{Proxy, Unavailable};
 
@@ -108,31 +107,18 @@ impl Harness for Subject {
         true
     }
 
-    async fn inject(&self, fault: StoreFault) -> bool {
-        match fault {
-            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
-            StoreFault::Unreachable => {
-                self.proxy.refuse_connections().await;
-                self.proxy.end_connections(Ending::Close);
-            }
-            StoreFault::Restart if self.is_alone => {
-                of_age(&self.server).await;
-                self.server.kill().await.expect("the server runs");
-                self.server.restart().await.expect("the server comes back");
-            }
-            _ => return false,
-        }
-        true
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 
-    async fn end_faults(&self) {
-        self.proxy.set(Rule::Pass);
-        // What lost replies can never be answered again.
-        self.proxy.end_connections(Ending::Close);
-        let accepting = self.proxy.accept_connections().await;
-        accepting.expect("the port is still free");
+    async fn restart(&self) -> bool {
+        if !self.is_alone {
+            return false;
+        }
+        of_age(&self.server).await;
+        self.server.kill().await.expect("the server runs");
+        self.server.restart().await.expect("the server comes back");
+        true
     }
 
     async fn broken(&self) -> Vec<Broken> {

@@ -11,8 +11,7 @@ use mongodb::Client;
 use mongodb::bson::{DateTime, doc};
 use shedlock_mongodb::{MongoLockProvider, MongoLockProviderBuilder, mongodb};
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored, WrongClock};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, Stored, WrongClock};
 use shedlock_testkit::servers::Mongo;
 use shedlock_testkit::{Proxy, Unavailable};
 
@@ -117,31 +116,18 @@ impl Harness for Subject {
         true
     }
 
-    async fn inject(&self, fault: StoreFault) -> bool {
-        match fault {
-            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
-            StoreFault::Unreachable => {
-                self.proxy.refuse_connections().await;
-                self.proxy.end_connections(Ending::Close);
-            }
-            StoreFault::Restart if self.is_alone => {
-                let server = &self.place.server;
-                server.kill().await.expect("the server runs");
-                server.restart().await.expect("the server comes back");
-            }
-            _ => return false,
-        }
-        true
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 
-    async fn end_faults(&self) {
-        self.proxy.set(Rule::Pass);
-        // What lost replies can never be answered again.
-        self.proxy.end_connections(Ending::Close);
-        let accepting = self.proxy.accept_connections().await;
-        accepting.expect("the port is still free");
+    async fn restart(&self) -> bool {
+        if !self.is_alone {
+            return false;
+        }
+        let server = &self.place.server;
+        server.kill().await.expect("the server runs");
+        server.restart().await.expect("the server comes back");
+        true
     }
 
     async fn broken(&self) -> Vec<Broken> {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use shedlock_postgres::PostgresLockProvider;
 use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, WrongClock};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, WrongClock};
+use shedlock_testkit::{Proxy, Unavailable};
 
 use place::{Place, Table, Via};
 
@@ -107,33 +106,9 @@ impl Harness for Subject {
         self.place.make(self.table).await;
     }
 
-    async fn inject(&self, fault: StoreFault) -> bool {
-        if self.via == Via::Client {
-            // The program opens another client itself.
-            return false;
-        }
-        let proxy = &self.place.proxy;
-        match fault {
-            StoreFault::Stall => proxy.set(Rule::Hold(Direction::Both)),
-            StoreFault::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
-            StoreFault::EndConnections => proxy.end_connections(Ending::Reset),
-            StoreFault::Unreachable => {
-                proxy.refuse_connections().await;
-                proxy.end_connections(Ending::Close);
-            }
-            // The server is shared; `faults` restarts its own.
-            _ => return false,
-        }
-        true
-    }
-
-    async fn end_faults(&self) {
-        let proxy = &self.place.proxy;
-        proxy.set(Rule::Pass);
-        // What lost replies can never be answered again.
-        proxy.end_connections(Ending::Close);
-        let accepting = proxy.accept_connections().await;
-        accepting.expect("the port is still free");
+    fn proxy(&self) -> Option<&Proxy> {
+        // A program opens another client itself.
+        (self.via != Via::Client).then_some(&self.place.proxy)
     }
 
     async fn broken(&self) -> Vec<Broken> {

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use shedlock_runtime::{ErrorKind, Fencing, HistoryOptions, LockAdmin, LockProvider, async_trait};
 use shedlock_sqlx::SqlxLockProvider;
-use shedlock_testkit::Unavailable;
-use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, WrongClock};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, WrongClock};
+use shedlock_testkit::{Proxy, Unavailable};
 
 use place::{Place, Table, TestStore, Via, shared};
 
@@ -103,32 +102,8 @@ impl<DB: TestStore> Harness for Subject<DB> {
         self.place.make(self.table).await;
     }
 
-    async fn inject(&self, fault: StoreFault) -> bool {
-        let Some(proxy) = &self.place.proxy else {
-            return false;
-        };
-        match fault {
-            StoreFault::Stall => proxy.set(Rule::Hold(Direction::Both)),
-            StoreFault::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
-            StoreFault::EndConnections => proxy.end_connections(Ending::Reset),
-            StoreFault::Unreachable => {
-                proxy.refuse_connections().await;
-                proxy.end_connections(Ending::Close);
-            }
-            // The server is shared; `faults.rs` restarts its own.
-            _ => return false,
-        }
-        true
-    }
-
-    async fn end_faults(&self) {
-        if let Some(proxy) = &self.place.proxy {
-            proxy.set(Rule::Pass);
-            // What lost replies can never be answered again.
-            proxy.end_connections(Ending::Close);
-            let accepting = proxy.accept_connections().await;
-            accepting.expect("the port is still free");
-        }
+    fn proxy(&self) -> Option<&Proxy> {
+        self.place.proxy.as_ref()
     }
 
     async fn broken(&self) -> Vec<Broken> {

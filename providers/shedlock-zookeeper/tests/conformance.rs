@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{ErrorKind, LockAdmin, LockProvider, async_trait};
-use shedlock_testkit::conformance::{Broken, Harness, Peek, StoreFault, Stored};
-use shedlock_testkit::proxy::{Direction, Ending, Rule};
+use shedlock_testkit::conformance::{Broken, Harness, Peek, Stored};
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_testkit::{Proxy, Unavailable};
 use shedlock_zookeeper::zookeeper_client::{Acls, Client, CreateMode};
@@ -132,27 +131,8 @@ impl Harness for Subject {
         self.place.create(lock, &data(yesterday)).await
     }
 
-    async fn inject(&self, fault: StoreFault) -> bool {
-        match fault {
-            StoreFault::Stall => self.proxy.set(Rule::Hold(Direction::Both)),
-            StoreFault::LoseReplies => self.proxy.set(Rule::Discard(Direction::ToClient)),
-            StoreFault::EndConnections => self.proxy.end_connections(Ending::Reset),
-            StoreFault::Unreachable => {
-                self.proxy.refuse_connections().await;
-                self.proxy.end_connections(Ending::Close);
-            }
-            // The server is shared; the tests of faults restart their own.
-            _ => return false,
-        }
-        true
-    }
-
-    async fn end_faults(&self) {
-        self.proxy.set(Rule::Pass);
-        // What lost replies can never be answered again.
-        self.proxy.end_connections(Ending::Close);
-        let accepting = self.proxy.accept_connections().await;
-        accepting.expect("the port is still free");
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 
     async fn broken(&self) -> Vec<Broken> {

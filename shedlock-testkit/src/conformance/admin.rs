@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, EventKind, Fencing, LockError, LockEvent, Owner, SchedulerLock};
 
-use super::harness::StoreFault;
+use super::fault::StoreFault;
 use super::subject::{LONG, Subject, fresh, soon};
 
 /// For a held lock, the store reports the holder's node, the start, the end and the token, and no random part of the owner.

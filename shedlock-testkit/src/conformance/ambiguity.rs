@@ -11,7 +11,7 @@ use shedlock_runtime::{
 
 use tokio::sync::Notify;
 
-use super::harness::StoreFault;
+use super::fault::StoreFault;
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh, soon};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::{LockingTaskExecutor, Operation};
 
-use super::harness::StoreFault;
+use super::fault::StoreFault;
 use super::subject::{LONG, Subject, config, fresh};
 
 /// Every broken provider of the harness fails with the kind of error and the message that the harness requires.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::Fencing;
 
-use super::harness::StoreFault;
+use super::fault::StoreFault;
 use super::node::Held;
 use super::subject::{LONG, Subject, fresh};
 

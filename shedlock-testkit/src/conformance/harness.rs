@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use shedlock_runtime::{ErrorKind, Fencing, LockAdmin, LockProvider, async_trait};
 
-use crate::Unavailable;
+use super::fault::StoreFault;
+use crate::{Proxy, Unavailable};
 
 /// One store under test, and how to make providers over the store. Each case of the suite gets a new harness.
 ///
@@ -105,13 +106,33 @@ pub trait Harness: Send + Sync + 'static {
     /// Creates the table, collection or bucket again, as an administrator would, while providers are in use.
     async fn restore_schema(&self) {}
 
-    /// Starts a [`StoreFault`] between all nodes and the store; returns false if the harness cannot do this.
-    async fn inject(&self, _fault: StoreFault) -> bool {
+    /// The proxy through which all nodes of this harness connect to the store. The suite starts and ends faults with it.
+    fn proxy(&self) -> Option<&Proxy> {
+        None
+    }
+
+    /// Kills the store's server and starts it again with its data; returns when the server is back. Returns false if the harness cannot do
+    /// this, for example because other cases use the server.
+    async fn restart(&self) -> bool {
         false
     }
 
-    /// Ends every fault. With a proxy: set `Rule::Pass`, end the connections that lost replies, and accept connections again.
-    async fn end_faults(&self) {}
+    /// Starts a [`StoreFault`] between all nodes and the store; returns false if the harness cannot do this. The default uses
+    /// [`proxy`](Self::proxy) and [`restart`](Self::restart); a store without connections has faults of its own.
+    async fn inject(&self, fault: StoreFault) -> bool {
+        match self.proxy() {
+            _ if fault == StoreFault::Restart => self.restart().await,
+            Some(proxy) => fault.start(proxy).await,
+            None => false,
+        }
+    }
+
+    /// Ends every fault. The default uses [`proxy`](Self::proxy).
+    async fn end_faults(&self) {
+        if let Some(proxy) = self.proxy() {
+            StoreFault::end(proxy).await;
+        }
+    }
 
     /// Returns providers that cannot work, each with the error that the provider must return.
     async fn broken(&self) -> Vec<Broken> {
@@ -154,49 +175,6 @@ pub struct Stored {
     pub owner: Option<String>,
     /// The whole record as text. Two records with the same text count as unchanged.
     pub record: String,
-}
-
-/// A fault between the nodes and the store, started by [`Harness::inject`]. If the nodes connect through a [`Proxy`](crate::Proxy):
-///
-/// | `StoreFault` | How the harness does it |
-/// |---|---|
-/// | `Stall` | `proxy.set(Rule::Hold(Direction::Both))` |
-/// | `LoseReplies` | `proxy.set(Rule::Discard(Direction::ToClient))` |
-/// | `EndConnections` | `proxy.end_connections(Ending::Reset)` |
-/// | `Unreachable` | both `proxy.refuse_connections().await` and `proxy.end_connections(Ending::Close)` |
-/// | `Restart` | kills and starts a server that only this harness uses: `server.kill().await`, `server.restart().await` |
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_testkit::Proxy;
-/// use shedlock_testkit::conformance::StoreFault;
-/// use shedlock_testkit::proxy::{Direction, Ending, Rule};
-///
-/// /// A harness whose nodes connect through a proxy. This example leaves out `Unreachable` and `Restart`.
-/// async fn inject(proxy: &Proxy, fault: StoreFault) -> bool {
-///     match fault {
-///         StoreFault::Stall => proxy.set(Rule::Hold(Direction::Both)),
-///         StoreFault::LoseReplies => proxy.set(Rule::Discard(Direction::ToClient)),
-///         StoreFault::EndConnections => proxy.end_connections(Ending::Reset),
-///         _ => return false,
-///     }
-///     true
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StoreFault {
-    /// Connections stay open and no bytes pass. What was sent during the fault arrives after the fault.
-    Stall,
-    /// Requests reach the store, and no reply reaches a node.
-    LoseReplies,
-    /// All open connections are ended once. New connections work.
-    EndConnections,
-    /// The store is killed and started again with its data. The call returns when the store is back.
-    Restart,
-    /// The store refuses new connections during the fault, and the open connections are ended.
-    Unreachable,
 }
 
 /// A provider that cannot work, and the error that the provider must return; see [`Harness::broken`].

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, LockProviderExt as _, Ownership};
 
-use super::harness::StoreFault;
+use super::fault::StoreFault;
 use super::node::Node;
 use super::subject::{LONG, Subject, config, fresh};
 

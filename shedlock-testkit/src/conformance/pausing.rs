@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::{ErrorKind, LockError, LockingTaskExecutor, Outcome, Ownership, SkipReason};
 
-use super::harness::StoreFault;
+use super::fault::StoreFault;
 use super::subject::{LONG, Subject, assert_kept, config, fresh, soon, until};
 
 /// Every node, even a new one, skips a free lock that is paused, and reports the lock as paused.
