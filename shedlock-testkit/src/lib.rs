@@ -5,6 +5,7 @@
 //! - [`processes`] runs nodes as separate operating system processes, which a test can pause and kill.
 //! - [`cable`] gives a node its own network, connected by a virtual cable that a test can cut.
 //! - [`proxy`] is a TCP proxy between a client and its server that delays, loses or ends traffic when the test says so.
+//! - [`network`] checks what a provider does when connections, requests and replies are lost.
 //! - [`RoundTrips`] counts how often a provider waits for its store.
 //! - [`requests`] sends requests to a provider as the runtime does, and waits with a limit.
 //! - [`skip`](mod@skip) lets a test that cannot run on this machine report the reason and pass.
@@ -14,6 +15,7 @@ pub mod cable;
 #[cfg(feature = "certificates")]
 mod certificates;
 pub mod conformance;
+pub mod network;
 pub mod processes;
 pub mod proxy;
 pub mod requests;

@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use shedlock_etcd::EtcdLockProvider;
-use shedlock_runtime::{
-    Acquisition, LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership,
-};
-use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
+use shedlock_runtime::{LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership};
+use shedlock_testkit::proxy::{Direction, Rule, Trigger};
 use shedlock_testkit::requests;
-use shedlock_testkit::requests::{extended, is_free, taken};
+use shedlock_testkit::requests::{is_free, taken};
 use shedlock_testkit::servers::Etcd;
-use shedlock_testkit::{Proxy, server_or_skip};
+use shedlock_testkit::{Proxy, network, server_or_skip};
 
 use super::{KEY, config, must_have_no_leases, node, value};
 
@@ -27,27 +25,10 @@ async fn behind_proxy(server: &Etcd) -> (Proxy, EtcdLockProvider) {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
+async fn a_lost_connection_is_replaced_within_the_call() {
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    for _ in 0..2 {
-        assert!(is_free(&node, "a").await);
-        proxy.blackhole_connections();
-        let began = Instant::now();
-        let mut lock = taken(&node, "a").await;
-        assert!(
-            began.elapsed() < Duration::from_secs(4),
-            "{:?}",
-            began.elapsed()
-        );
-        proxy.end_connections(Ending::Close);
-        assert_eq!(extended(&mut lock).await, Ownership::Ours);
-        proxy.end_connections(Ending::Reset);
-        assert_eq!(
-            lock.unlock().await.expect("a new connection"),
-            Ownership::Ours
-        );
-    }
+    network::must_replace_lost_connections(&proxy, &node, "a").await;
     must_have_no_leases(&server).await;
 }
 
@@ -151,21 +132,12 @@ async fn a_position_survives_a_lost_reply() {
     assert!(second.is_ok(), "the first step is done: {second:?}");
 }
 
-/// The first of two requests arrives when the second was granted, used and given back.
 #[tokio::test]
 async fn a_late_acquisition_takes_nothing() {
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    let late = proxy.hold_back(Trigger::containing(PUT));
-    let lock = taken(&node, "a").await;
-    assert_eq!(lock.unlock().await.expect("etcd answers"), Ownership::Ours);
-    late.deliver().await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(
-        value(&server, KEY).await,
-        "",
-        "a lock for a holder that is gone"
-    );
+    let put = Trigger::containing(PUT);
+    network::must_ignore_a_late_acquisition(&proxy, &node, "a", &put).await;
     assert_eq!(server.leases().await, [""; 0]);
 }
 
@@ -230,24 +202,11 @@ async fn a_late_write_changes_nothing() {
     }
 }
 
-/// Each owner of a runtime closes it when done; the provider goes on in the next one.
 #[test]
 fn a_provider_outlives_the_runtime_that_connected_it() {
     let started = tokio::runtime::Runtime::new().expect("a runtime");
     let server = server_or_skip!(started.block_on(Etcd::start()));
-    let node = node(&server.url());
-    for _ in 0..3 {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let request = requests::request(&node, config());
-        runtime.block_on(async {
-            let lease = match node.acquire(&request).await.expect("etcd answers") {
-                Acquisition::Granted(lease) => lease,
-                Acquisition::Refused(refusal) => panic!("it is free: {refusal:?}"),
-            };
-            let released = node.release(&lease, Duration::ZERO).await;
-            assert_eq!(released.expect("etcd answers"), Ownership::Ours);
-        });
-    }
+    network::must_outlive_its_runtime(&node(&server.url()), "a");
 }
 
 /// What the README says that each operation costs.

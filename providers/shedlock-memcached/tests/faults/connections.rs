@@ -1,15 +1,13 @@
 //! What happens when the network loses connections and replies, and what the calls cost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shedlock_memcached::MemcachedLockProvider;
-use shedlock_runtime::{
-    Acquisition, LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership,
-};
-use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, extended, in_time, refused, request, take, taken};
+use shedlock_runtime::{LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership};
+use shedlock_testkit::proxy::Trigger;
+use shedlock_testkit::requests::{config, in_time, refused, request, take};
 use shedlock_testkit::servers::Memcached;
-use shedlock_testkit::{Proxy, server_or_skip};
+use shedlock_testkit::{Proxy, network, server_or_skip};
 
 use super::{KEY, is_free, item, must_become_free, node};
 
@@ -21,54 +19,23 @@ async fn behind_proxy(server: &Memcached) -> (Proxy, MemcachedLockProvider) {
     (proxy, node)
 }
 
-#[tokio::test]
-async fn a_connection_that_was_forgotten_is_replaced_within_the_call() {
-    let server = server_or_skip!(Memcached::start().await);
-    let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
-    for _ in 0..2 {
-        proxy.blackhole_connections();
-        let began = Instant::now();
-        let mut lock = taken(&node, "a").await;
-        assert!(
-            began.elapsed() < Duration::from_secs(4),
-            "{:?}",
-            began.elapsed()
-        );
-        proxy.end_connections(Ending::Close);
-        assert_eq!(extended(&mut lock).await, Ownership::Ours);
-        proxy.end_connections(Ending::Reset);
-        let released = lock.unlock().await;
-        assert_eq!(released.expect("a new connection"), Ownership::Ours);
-    }
+/// What each command that writes names.
+fn write() -> Trigger {
+    Trigger::containing(KEY)
 }
 
-/// The server carries out what the first connection asks for, and the reply is lost: the same call goes on with a second one.
+#[tokio::test]
+async fn a_lost_connection_is_replaced_within_the_call() {
+    let server = server_or_skip!(Memcached::start().await);
+    let (proxy, node) = behind_proxy(&server).await;
+    network::must_replace_lost_connections(&proxy, &node, "a").await;
+}
+
 #[tokio::test]
 async fn a_lost_reply_is_made_up_for() {
     let server = server_or_skip!(Memcached::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
-    let lose_one = async |times: u64| {
-        proxy.on(Trigger::containing(KEY), Rule::Discard(Direction::ToClient));
-        let before = proxy.counters().discarded_bytes;
-        let lost = proxy.wait_until(|counters| {
-            counters.triggered == times && counters.discarded_bytes > before
-        });
-        in_time(lost).await;
-        proxy.set(Rule::Pass);
-    };
-    let asked = request(&node, config("a"));
-    let (answer, ()) = tokio::join!(node.acquire(&asked), lose_one(1));
-    let lease = answer.expect("the second connection answers").granted();
-    let lease = lease.expect("asked again, it finds its own record");
-    assert!(lease.fencing_token().is_some());
-    let before = item(&server, KEY).await;
-    let (extended, ()) = tokio::join!(node.extend(&lease, Duration::from_secs(900)), lose_one(2));
-    assert_eq!(extended.expect("asked again"), Ownership::Ours);
-    assert_ne!(item(&server, KEY).await, before);
-    let (released, ()) = tokio::join!(node.release(&lease, Duration::ZERO), lose_one(3));
-    assert_eq!(released.expect("asked again"), Ownership::Ours);
+    network::must_ask_again(&proxy, &node, "a", &write()).await;
     assert_eq!(item(&server, KEY).await, "EN");
 }
 
@@ -79,7 +46,7 @@ async fn a_late_acquisition_takes_a_free_lock_until_its_lease_ends() {
     let server = server_or_skip!(Memcached::start().await);
     let (proxy, node) = behind_proxy(&server).await;
     assert!(is_free(&node).await);
-    let late = proxy.hold_back(Trigger::containing(KEY));
+    let late = proxy.hold_back(write());
     let config = LockConfiguration::new("a", "3s").expect("a legal configuration");
     let lock = node.try_lock(config).await;
     let lock = lock
@@ -94,20 +61,11 @@ async fn a_late_acquisition_takes_a_free_lock_until_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn a_refusal_after_a_lost_request_says_so() {
+async fn what_a_late_acquisition_takes_is_released() {
     let server = server_or_skip!(Memcached::start().await);
     let other = node(&server.url());
     let (proxy, node) = behind_proxy(&server).await;
-    assert!(is_free(&node).await);
-    let holder = taken(&other, "a").await;
-    let late = proxy.hold_back(Trigger::containing(KEY));
-    let answer = node.try_lock(config("a")).await;
-    assert!(answer.expect("the server answers").is_none());
-    let released = holder.unlock().await;
-    assert_eq!(released.expect("the server answers"), Ownership::Ours);
-    in_time(late.deliver()).await;
-    // The runtime gives back what the late request takes.
-    must_become_free(&other).await;
+    network::must_release_what_a_late_acquisition_takes(&proxy, &node, &other, "a", &write()).await;
 }
 
 /// What arrives after its caller has given up finds the number of a later write.
@@ -118,7 +76,7 @@ async fn a_late_extension_and_a_late_release_change_nothing() {
     let other = node(&server.url());
     for is_release in [false, true] {
         let lease = take(&slow, "a").await;
-        let late = proxy.hold_back(Trigger::containing(KEY));
+        let late = proxy.hold_back(write());
         let asked = async {
             if is_release {
                 slow.release(&lease, Duration::ZERO).await
@@ -143,24 +101,11 @@ async fn other_takes(server: &Memcached, other: &MemcachedLockProvider) -> bool 
     take(other, "a").await.fencing_token().is_some()
 }
 
-/// Each owner of a runtime closes it when done; the provider goes on in the next one.
 #[test]
 fn a_provider_outlives_the_runtime_that_connected_it() {
     let started = tokio::runtime::Runtime::new().expect("a runtime");
     let server = server_or_skip!(started.block_on(Memcached::start()));
-    let node = node(&server.url());
-    for _ in 0..3 {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let asked = request(&node, config("a"));
-        runtime.block_on(async {
-            let lease = match node.acquire(&asked).await.expect("the server answers") {
-                Acquisition::Granted(lease) => lease,
-                Acquisition::Refused(refusal) => panic!("it is free: {refusal:?}"),
-            };
-            let released = node.release(&lease, Duration::ZERO).await;
-            assert_eq!(released.expect("the server answers"), Ownership::Ours);
-        });
-    }
+    network::must_outlive_its_runtime(&node(&server.url()), "a");
 }
 
 #[tokio::test]
