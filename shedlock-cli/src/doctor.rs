@@ -139,6 +139,10 @@ fn guarantees(store: &dyn Store, findings: &mut Findings) {
             "the clocks of the nodes decide when a lease ends: keep them in step by NTP, and leases longer than they differ",
         ),
         Expiry::ByStore => findings.ok("clock", "the store itself ends a lease"),
+        Expiry::ByObservation => findings.ok(
+            "clock",
+            "each node measures a lease by its own clock, and compares it with no other",
+        ),
         _ => {}
     }
     match can.fencing() {

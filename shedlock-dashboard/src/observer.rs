@@ -96,7 +96,7 @@ impl Observer {
         let read_at = info.clock().utc();
         let clock_difference = match info.capabilities().expiry() {
             // The node that reads has reckoned with its own clock.
-            Expiry::ByClientClock => None,
+            Expiry::ByClientClock | Expiry::ByObservation => None,
             _ => clock_difference(&locks, read_at, round_trip),
         };
         let mut snapshot = Snapshot {

@@ -1,5 +1,7 @@
 //! Taking a lock: the update that decides, and what its refusal means.
 
+use std::time::Duration;
+
 use shedlock_runtime::{
     AcquireRequest, Acquisition, LockError, LockProvider as _, LockRecord, OwnerWrite, Position,
     PositionRule, Refusal, Standing,
@@ -9,6 +11,7 @@ use crate::error;
 use crate::expression::Acquire;
 use crate::item;
 use crate::layout::Item;
+use crate::observe::{Deadline, State};
 use crate::provider::DynamoDbLockProvider;
 use crate::store::Decided;
 use crate::time::ClientTime;
@@ -75,7 +78,10 @@ impl DynamoDbLockProvider {
     ) -> Result<Verdict, LockError> {
         let info = self.info();
         let record = item::parse(item, self.layout()).map_err(error::foreign)?;
-        let (owner, left) = (&record.locked_by, record.remaining(acquire.now));
+        let (owner, left) = (
+            &record.locked_by,
+            self.left(request, acquire, item, &record),
+        );
         if acquire.write.standing(owner) != Standing::Foreign || !left.is_zero() {
             let token = item::fencing_token(item, self.layout());
             let answer = request.answer_from_record(info, owner, left, token)?;
@@ -99,6 +105,31 @@ impl DynamoDbLockProvider {
         })
     }
 
+    /// The state in which this node has seen the item for as long as its lease lasts, if leases end by observation.
+    fn ended(&self, request: &AcquireRequest) -> Option<State> {
+        let observer = self.items().observer.as_ref()?;
+        observer.ended(request.name().as_str())
+    }
+
+    /// How long the lease in an item lasts.
+    fn left(
+        &self,
+        request: &AcquireRequest,
+        acquire: &Acquire<'_>,
+        item: &Item,
+        record: &LockRecord,
+    ) -> Duration {
+        let Some(observed) = self.items().left(acquire.name, item, record) else {
+            return record.remaining(acquire.now);
+        };
+        if acquire.write.standing(&record.locked_by) == Standing::Foreign || observed.is_zero() {
+            return observed;
+        }
+        // The item is of this very request, whose lease is over for its holder before it is for others.
+        let deadline = Deadline::of(request.requested_at(), request.at_most());
+        deadline.left(self.info().clock().boot())
+    }
+
     /// Makes an update for a request, which is the first one or one after the item `seen`.
     async fn try_once(
         &self,
@@ -109,13 +140,18 @@ impl DynamoDbLockProvider {
         let info = self.info();
         let time = ClientTime::now(info.clock());
         request.note(info, time);
+        request.note(
+            info,
+            Deadline::of(request.requested_at(), request.at_most()),
+        );
         let rule = request.position_rule();
         let acquire = Acquire {
             name: request.name().as_str(),
             write,
             rule,
             now: time.early(self.grain()),
-            lock_until: time.lease_end(request.at_most())?,
+            term: time.lease_end(request.at_most())?,
+            ended: self.ended(request),
             token_before: time.micros(),
         };
         let (update, position) = match seen {

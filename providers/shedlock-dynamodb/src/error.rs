@@ -251,10 +251,16 @@ pub(crate) fn ttl_too_short(shortest: Duration) -> LockError {
         .with_remedy("choose a longer time for `with_ttl`")
 }
 
+pub(crate) fn dynalock_compares_clocks() -> LockError {
+    let problem = "programs with Dynalock end leases by comparing clocks";
+    LockError::new(ErrorKind::Configuration, problem)
+        .with_remedy("choose either `dynalock` or `expiry_by_observation`")
+}
+
 #[cfg(feature = "connect")]
 pub(crate) fn not_a_url() -> LockError {
     LockError::new(ErrorKind::Configuration, "the URL cannot be used")
-        .with_remedy("write it as `dynamodb://eu-central-1/table`, with `?endpoint=http://host:8000` for another server")
+        .with_remedy("write it as `dynamodb://eu-central-1/table`, with `?endpoint=http://host:8000` for another server and `?expiry=observation` for leases that no clock ends")
 }
 
 #[cfg(feature = "connect")]

@@ -1,12 +1,14 @@
 //! The conditional updates, each of which decides one operation on a lock.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shedlock_runtime::{LockRecord, OwnerWrite, Position, PositionRule, WantedPosition};
 
-use crate::layout::{Item, Layout, number, seconds};
+use crate::layout::{Item, Layout, millis, number, seconds};
+use crate::observe::State;
+use crate::time::Term;
 
 /// One update of one item, made only if its condition is met.
 #[derive(Debug, Clone)]
@@ -16,17 +18,20 @@ pub(crate) struct Update {
     pub(crate) condition: String,
     pub(crate) names: HashMap<String, String>,
     pub(crate) values: HashMap<String, AttributeValue>,
+    /// How long the lease lasts that the update begins; `None` if it frees the lock.
+    pub(crate) lease: Option<Duration>,
 }
 
 /// An acquisition, at a time of this node.
-#[derive(Debug)]
 pub(crate) struct Acquire<'a> {
     pub(crate) name: &'a str,
     pub(crate) write: &'a OwnerWrite,
     pub(crate) rule: Option<PositionRule>,
     /// A lease that has ended by this time has ended.
     pub(crate) now: SystemTime,
-    pub(crate) lock_until: SystemTime,
+    pub(crate) term: Term,
+    /// The state of the item that this node has seen for as long as its lease lasts, if leases end by observation.
+    pub(crate) ended: Option<State>,
     /// The number before the first fencing token of an item that has none.
     pub(crate) token_before: u64,
 }
@@ -35,10 +40,8 @@ impl Acquire<'_> {
     /// Takes the lock if it is free, if the request was not carried out before, and, if a position is asked for, for its first run.
     pub(crate) fn first(&self, layout: &Layout) -> Update {
         let mut update = self.taking(layout);
-        let mut is_free =
-            "#until BETWEEN :least AND :now AND NOT begins_with(#by, :first)".to_owned();
-        update.value(":least", layout.ends.least());
-        update.value(":now", layout.ends.write(self.now));
+        let has_ended = self.has_ended(&mut update, layout);
+        let mut is_free = format!("{has_ended} AND NOT begins_with(#by, :first)");
         update.text(":first", self.write.first());
         let mut may_be_new = true;
         if let Some(rule) = self.rule {
@@ -69,6 +72,22 @@ impl Acquire<'_> {
         update.named(layout)
     }
 
+    /// The condition that the last lease has ended: by this node's time, or, by observation, because its holder has released the lock or
+    /// because the item is still in the state that has ended.
+    fn has_ended(&self, update: &mut Update, layout: &Layout) -> String {
+        if !layout.is_observed {
+            update.value(":least", layout.ends.least());
+            update.value(":now", layout.ends.write(self.now));
+            return "#until BETWEEN :least AND :now".to_owned();
+        }
+        update.value(":zero", number(0_u32));
+        let is_released = "#of = #by AND #lease = :zero";
+        match &self.ended {
+            None => is_released.to_owned(),
+            Some(state) => format!("({is_released} OR {})", update.in_state(state.clone())),
+        }
+    }
+
     /// Takes the free lock whose item is `seen` for another run of the same `position`, if the item is still the same.
     pub(crate) fn again(&self, layout: &Layout, seen: &LockRecord, position: Position) -> Update {
         let mut update = self.taking(layout);
@@ -84,28 +103,34 @@ impl Acquire<'_> {
     fn taking(&self, layout: &Layout) -> Update {
         let set = "SET #until = :until, #at = :at, #by = :by, #fence = if_not_exists(#fence, :zeroth) + :one";
         let mut update = Update::of(layout, self.name, set);
-        update.value(":until", layout.ends.write(self.lock_until));
         update.value(":at", crate::layout::Ends::Text.write(self.now));
         update.text(":by", self.write.stored());
+        update.keep(layout, self.term);
         update.value(":zeroth", number(self.token_before));
         update.value(":one", number(1_u32));
-        update.end_of_item(layout, self.lock_until, self.rule.is_none());
+        update.end_of_item(layout, self.term.until, self.rule.is_none());
         update
     }
 }
 
-/// Moves the end of a lease that is live at `now`.
+/// Moves the end of a lease that is live at `now`. If leases end by observation, the holder alone knows whether its lease is live, and the item
+/// whether it was released.
 pub(crate) fn extend(
     layout: &Layout,
     name: &str,
     write: &OwnerWrite,
     now: SystemTime,
-    lock_until: SystemTime,
+    term: Term,
     may_be_forgotten: bool,
 ) -> Update {
-    let mut update = of_owner(layout, name, write, lock_until, may_be_forgotten);
-    update.condition += " AND #until > :now";
-    update.value(":now", layout.ends.write(now));
+    let mut update = of_owner(layout, name, write, term, may_be_forgotten);
+    if layout.is_observed {
+        update.condition += " AND #lease > :zero";
+        update.value(":zero", number(0_u32));
+    } else {
+        update.condition += " AND #until > :now";
+        update.value(":now", layout.ends.write(now));
+    }
     update.named(layout)
 }
 
@@ -114,11 +139,11 @@ pub(crate) fn release(
     layout: &Layout,
     name: &str,
     write: &OwnerWrite,
-    lock_until: SystemTime,
+    term: Term,
     may_be_forgotten: bool,
     is_done: bool,
 ) -> Update {
-    let mut update = of_owner(layout, name, write, lock_until, may_be_forgotten);
+    let mut update = of_owner(layout, name, write, term, may_be_forgotten);
     if is_done {
         update.set("#done = :done");
         update.value(":done", AttributeValue::Bool(true));
@@ -126,18 +151,20 @@ pub(crate) fn release(
     update.named(layout)
 }
 
-/// Writes `record` if the item is still `seen`, or if there is none.
+/// Writes `record`, which keeps the lock taken for `length`, if the item is still `seen`, or if there is none.
 pub(crate) fn swap(
     layout: &Layout,
     name: &str,
     record: &LockRecord,
+    length: Duration,
     seen: Option<&LockRecord>,
 ) -> Update {
     let set = "SET #until = :until, #at = :at, #by = :by, #fence = :fence";
     let mut update = Update::of(layout, name, set);
-    update.value(":until", layout.ends.write(record.lock_until));
     update.value(":at", crate::layout::Ends::Text.write(record.locked_at));
     update.text(":by", &record.locked_by);
+    let until = record.lock_until;
+    update.keep(layout, Term { until, length });
     update.value(":fence", number(record.fencing_token));
     update.end_of_item(layout, record.lock_until, record.position.is_none());
     update.condition = match seen {
@@ -159,14 +186,14 @@ fn of_owner(
     layout: &Layout,
     name: &str,
     write: &OwnerWrite,
-    lock_until: SystemTime,
+    term: Term,
     may_be_forgotten: bool,
 ) -> Update {
     let mut update = Update::of(layout, name, "SET #until = :until, #by = :by");
-    update.value(":until", layout.ends.write(lock_until));
+    update.keep(layout, term);
     update.text(":by", write.stored());
     update.text(":first", write.first());
-    update.end_of_item(layout, lock_until, may_be_forgotten);
+    update.end_of_item(layout, term.until, may_be_forgotten);
     "#by >= :first AND #by < :by".clone_into(&mut update.condition);
     update
 }
@@ -179,6 +206,27 @@ impl Update {
             condition: String::new(),
             names: HashMap::new(),
             values: HashMap::new(),
+            lease: None,
+        }
+    }
+
+    /// The state in which the update leaves the item.
+    pub(crate) fn state(&self) -> Option<State> {
+        Some(State {
+            until: self.values.get(":until")?.clone(),
+            by: self.values.get(":by").cloned(),
+            lease: self.values.get(":lease").cloned(),
+        })
+    }
+
+    /// Says how long the lock stays taken: until when, and, for nodes that do not compare clocks, for how long.
+    fn keep(&mut self, layout: &Layout, term: Term) {
+        self.value(":until", layout.ends.write(term.until));
+        if layout.is_observed {
+            let millis = millis(term.length);
+            self.set("#lease = :lease, #of = :by");
+            self.value(":lease", number(millis));
+            self.lease = Some(Duration::from_millis(millis)).filter(|it| !it.is_zero());
         }
     }
 
@@ -223,12 +271,29 @@ impl Update {
     /// The condition that the item is still `seen`. Two states of one lock never agree in end and owner: each write of a Rust node has an
     /// owner of its own, and other programs take a lock only after its last end.
     fn unchanged(&mut self, layout: &Layout, seen: &LockRecord) -> String {
-        self.value(":seen", layout.ends.write(seen.lock_until));
-        if seen.locked_by.is_empty() {
-            return "#until = :seen AND attribute_not_exists(#by)".to_owned();
+        let by = Some(&seen.locked_by).filter(|by| !by.is_empty());
+        self.in_state(State {
+            until: layout.ends.write(seen.lock_until),
+            by: by.map(|by| AttributeValue::S(by.clone())),
+            lease: None,
+        })
+    }
+
+    /// The condition that the item is still in this state.
+    fn in_state(&mut self, state: State) -> String {
+        let mut same = "#until = :seen".to_owned();
+        self.value(":seen", state.until);
+        if let Some(by) = state.by {
+            same += " AND #by = :seen_by";
+            self.value(":seen_by", by);
+        } else {
+            same += " AND attribute_not_exists(#by)";
         }
-        self.text(":seen_by", &seen.locked_by);
-        "#until = :seen AND #by = :seen_by".to_owned()
+        if let Some(lease) = state.lease {
+            same += " AND #lease = :seen_lease";
+            self.value(":seen_lease", lease);
+        }
+        same
     }
 
     /// Adds the names for which the placeholders stand: DynamoDB refuses names that are not used.

@@ -1,6 +1,6 @@
 //! The record of a lock as an item, in the format of JVM nodes or of Dynalock.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shedlock_runtime::{LockRecord, Position, Predecessor, parse_timestamp};
@@ -37,6 +37,21 @@ pub(crate) fn parse(item: &Item, layout: &Layout) -> Result<LockRecord, String> 
 /// The fencing token of the last acquisition; `None` if there was none by a Rust node.
 pub(crate) fn fencing_token(item: &Item, layout: &Layout) -> Option<u64> {
     number(layout.get(item, "#fence")?)
+}
+
+/// How long the lease of a lock's item lasts from its last write on; `None` if that write freed the lock.
+///
+/// A node that ends leases by comparing clocks, as those on the JVM, does not tell the length, and leaves what another node told before it. Its
+/// lease is as long as its two times are apart, which are of one clock.
+pub(crate) fn lease(item: &Item, layout: &Layout, record: &LockRecord) -> Option<Duration> {
+    let is_told = layout.get(item, "#of") == layout.get(item, "#by");
+    match layout.get(item, "#lease").and_then(number) {
+        Some(millis) if is_told => Some(Duration::from_millis(millis)).filter(|it| !it.is_zero()),
+        _ => {
+            let lease = record.lock_until.duration_since(record.locked_at);
+            Some(lease.unwrap_or_default())
+        }
+    }
 }
 
 /// The holder before, if its lease ended without a release.
@@ -105,6 +120,28 @@ mod tests {
         ]);
         let record = parse(&dynalock, &Layout::of_dynalock()).expect("is a lock's");
         assert_eq!(record.locked_by, "deploy@app.example");
+    }
+
+    #[test]
+    fn a_lease_is_as_long_as_its_writer_told_or_as_its_times_are_apart() {
+        let layout = Layout::of_shedlock();
+        let lease = |of: &str, millis: u64| {
+            let found = item(&[
+                ("lockUntil", text("2026-11-28T10:42:58.082Z")),
+                ("lockedAt", text("2026-11-28T10:42:28.082Z")),
+                ("lockedBy", text("app.example")),
+                ("leaseOf", text(of)),
+                ("leaseMillis", AttributeValue::N(millis.to_string())),
+            ]);
+            let record = parse(&found, &layout).expect("is a lock's");
+            super::lease(&found, &layout, &record)
+        };
+        assert_eq!(lease("app.example", 7), Some(Duration::from_millis(7)));
+        assert_eq!(lease("app.example", 0), None, "was released");
+        // A JVM node has taken the lock since.
+        for stale in [0, 7] {
+            assert_eq!(lease("web-2#", stale), Some(Duration::from_secs(30)));
+        }
     }
 
     #[test]

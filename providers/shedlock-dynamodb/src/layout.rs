@@ -11,6 +11,9 @@ const FENCING_TOKEN: &str = "fencingToken";
 const POSITION: &str = "position";
 const DONE: &str = "positionDone";
 const TRIES: &str = "positionTries";
+/// The length of the lease, and the owner whose write it is of, for nodes that end leases by observation.
+const LEASE: &str = "leaseMillis";
+const LEASE_OF: &str = "leaseOf";
 
 /// What JVM nodes append to the lock's name, in the sort key.
 const SORT_KEY_SUFFIX: &str = "_SortKey";
@@ -31,6 +34,8 @@ pub(crate) struct Layout {
     pub(crate) locked_by: String,
     pub(crate) ends: Ends,
     pub(crate) ttl: Option<Ttl>,
+    /// Whether leases end by observation, and not by comparing clocks.
+    pub(crate) is_observed: bool,
 }
 
 /// How the end of a lease is written.
@@ -60,6 +65,7 @@ impl Layout {
             locked_by: "lockedBy".to_owned(),
             ends: Ends::Text,
             ttl: None,
+            is_observed: false,
         }
     }
 
@@ -114,6 +120,8 @@ impl Layout {
             ("#position", POSITION),
             ("#done", DONE),
             ("#tries", TRIES),
+            ("#lease", LEASE),
+            ("#of", LEASE_OF),
         ]
         .into_iter()
         .chain(ttl)
@@ -194,6 +202,12 @@ impl Ends {
 
 pub(crate) fn number(number: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(number.into().to_string())
+}
+
+/// The milliseconds of a lease, rounded up.
+pub(crate) fn millis(length: Duration) -> u64 {
+    let millis = length.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).unwrap_or(u64::MAX)
 }
 
 /// The seconds from 1970 to `time`, rounded up.

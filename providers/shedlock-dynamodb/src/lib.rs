@@ -9,6 +9,7 @@ mod error;
 mod expression;
 mod item;
 mod layout;
+mod observe;
 mod options;
 #[cfg(feature = "connect")]
 mod own;

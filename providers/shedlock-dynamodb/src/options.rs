@@ -13,6 +13,7 @@ use shedlock_runtime::{
 use crate::connection::Connection;
 use crate::error;
 use crate::layout::{Ends, Layout, Ttl};
+use crate::observe::Observer;
 #[cfg(feature = "connect")]
 use crate::own::{Own, Target};
 use crate::provider::DynamoDbLockProvider;
@@ -86,7 +87,10 @@ impl DynamoDbLockProviderBuilder {
     /// A node with Dynalock replaces the whole item, so locks in such a table have no positions: `once_per`, `instant` and `step` are
     /// refused.
     pub fn dynalock(mut self) -> Self {
-        self.layout = Layout::of_dynalock();
+        self.layout = Layout {
+            is_observed: self.layout.is_observed,
+            ..Layout::of_dynalock()
+        };
         self
     }
 
@@ -137,6 +141,18 @@ impl DynamoDbLockProviderBuilder {
             attribute: attribute.into(),
             unused_for,
         });
+        self
+    }
+
+    /// Ends leases by observation instead of by comparing the nodes' times of day: a node takes a lock over after it has seen one state of
+    /// the lock's item for as long as the lease lasts, on its own forward clock, and only if the item is still in that state. A time of day
+    /// that is wrong, by whatever length, then lets no two nodes hold one lock. The default is to compare times of day, as JVM nodes do.
+    ///
+    /// All nodes should have the option. A lock whose holder died is free later: one length of its lease after another node has asked for it
+    /// the first time, and at that node's next request. The README of this crate tells what else differs. In a URL, the option is
+    /// `?expiry=observation`.
+    pub fn expiry_by_observation(mut self) -> Self {
+        self.layout.is_observed = true;
         self
     }
 
@@ -193,6 +209,7 @@ impl DynamoDbLockProviderBuilder {
         #[cfg(feature = "connect")]
         if let Origin::Url(url) = &self.origin {
             let target = Target::parse(url)?;
+            self.layout.is_observed |= target.is_observed;
             let table = self.table.take().or_else(|| target.table.clone());
             let own = Own::new(target, self.credentials.take());
             return self.checked(table, Connection::Own(Box::new(own)));
@@ -217,6 +234,9 @@ impl DynamoDbLockProviderBuilder {
             self.layout.table = table;
         }
         self.layout.check()?;
+        if self.layout.is_observed && self.layout.ends == Ends::Seconds {
+            return Err(error::dynalock_compares_clocks());
+        }
         let ttl = self.layout.ttl.as_ref();
         if ttl.is_some_and(|ttl| ttl.unused_for < SHORTEST_TTL) {
             return Err(error::ttl_too_short(SHORTEST_TTL));
@@ -225,19 +245,25 @@ impl DynamoDbLockProviderBuilder {
     }
 
     fn assemble(self, connection: Connection) -> DynamoDbLockProvider {
+        // The first token of an item is the time of day, which is greater than any token of a deleted item if the clocks agree.
+        let (expiry, fencing) = match self.layout.is_observed {
+            true => (Expiry::ByObservation, Fencing::UntilDeletion),
+            false => (Expiry::ByClientClock, Fencing::Always),
+        };
         let capabilities = Capabilities::new()
-            .with_expiry(Expiry::ByClientClock)
-            // The first token of an item is the time of day, which is greater than any token of a deleted item.
-            .with_fencing(Fencing::Always)
+            .with_expiry(expiry)
+            .with_fencing(fencing)
             .with_grain(self.layout.ends.grain())
             .with_max_name_bytes(self.layout.longest_name());
         let capabilities = match self.layout.ends {
             Ends::Text => capabilities.with_positions(),
             Ends::Seconds => capabilities,
         };
+        let observer = self.layout.is_observed.then(|| Observer::new(&self.info));
         let items = Items {
             connection,
             layout: self.layout,
+            observer,
         };
         let info = self.info.with_capabilities(capabilities);
         DynamoDbLockProvider {

@@ -26,10 +26,11 @@ pub(crate) struct Target {
     region: Option<String>,
     endpoint: Option<String>,
     pub(crate) table: Option<String>,
+    pub(crate) is_observed: bool,
 }
 
 impl Target {
-    /// Reads `dynamodb://<region>/<table>?endpoint=<URL>`, each part of which may be left out.
+    /// Reads `dynamodb://<region>/<table>?endpoint=<URL>&expiry=observation`, each part of which may be left out.
     pub(crate) fn parse(url: &str) -> Result<Self, LockError> {
         let url = Url::parse(url).map_err(|_quotes| error::not_a_url())?;
         let path = url.path().trim_start_matches('/');
@@ -40,12 +41,13 @@ impl Target {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(error::credentials_in_url());
         }
-        let mut endpoint = None;
+        let (mut endpoint, mut is_observed) = (None, false);
         for (key, value) in url.query_pairs() {
             match &*key {
                 "endpoint" if Url::parse(&value).is_ok_and(|it| it.has_host()) => {
                     endpoint = Some(value.into_owned());
                 }
+                "expiry" if value == "observation" => is_observed = true,
                 _ => return Err(error::not_a_url()),
             }
         }
@@ -54,6 +56,7 @@ impl Target {
             region: region.map(str::to_owned),
             endpoint,
             table: Some(path).filter(|it| !it.is_empty()).map(str::to_owned),
+            is_observed,
         })
     }
 }
@@ -146,6 +149,7 @@ mod tests {
             region: region.map(str::to_owned),
             endpoint: endpoint.map(str::to_owned),
             table: table.map(str::to_owned),
+            is_observed: false,
         };
         let region = Some("eu-central-1");
         for (url, expected) in [
@@ -162,6 +166,8 @@ mod tests {
         ] {
             assert_eq!(Target::parse(url).ok(), Some(expected), "{url}");
         }
+        let observed = Target::parse("dynamodb:///locks?expiry=observation");
+        assert!(observed.is_ok_and(|it| it.is_observed));
     }
 
     #[test]
@@ -174,6 +180,7 @@ mod tests {
             "dynamodb://eu-central-1/locks/mail",
             "dynamodb://eu-central-1/locks?endpoint=nowhere",
             "dynamodb://eu-central-1/locks?table=locks",
+            "dynamodb://eu-central-1/locks?expiry=never",
             "dynamodb://AKIA:s3cret@eu-central-1/locks",
         ] {
             let error = Target::parse(url).expect_err(url);

@@ -5,13 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, Lease, LockError, LockInfo, LockName, LockProvider, LockRecords,
-    Operation, Overrule, OwnerWrite, Ownership, ProviderInfo, RecordLockProvider, Selection,
-    Standing,
+    AcquireRequest, Acquisition, BootInstant, Lease, LockError, LockInfo, LockName, LockProvider,
+    LockRecords, Operation, Overrule, OwnerWrite, Ownership, ProviderInfo, RecordLockProvider,
+    Selection, Standing,
 };
 
 use crate::expression::{self, Update};
 use crate::layout::Layout;
+use crate::observe::Deadline;
 use crate::options::{self, DynamoDbLockProviderBuilder};
 use crate::store::{Decided, Items};
 use crate::time::ClientTime;
@@ -129,6 +130,12 @@ impl DynamoDbLockProvider {
     }
 }
 
+/// Whether a lease has ended for its holder, who alone can tell if nobody compares clocks.
+fn has_ended(lease: &Lease, info: &ProviderInfo, now: BootInstant) -> bool {
+    let deadline = lease.noted::<Deadline>(info);
+    deadline.is_some_and(|deadline| deadline.left(now).is_zero())
+}
+
 #[async_trait]
 impl LockProvider for DynamoDbLockProvider {
     fn info(&self) -> &ProviderInfo {
@@ -141,6 +148,10 @@ impl LockProvider for DynamoDbLockProvider {
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
         let (write, time) = (lease.next_write()?, self.time_of(lease));
+        let asked = self.info().clock().boot();
+        if self.layout().is_observed && has_ended(lease, self.info(), asked) {
+            return Ok(Ownership::Lost);
+        }
         let update = expression::extend(
             self.layout(),
             lease.name().as_str(),
@@ -149,7 +160,11 @@ impl LockProvider for DynamoDbLockProvider {
             time.lease_end(at_most)?,
             lease.position().is_none(),
         );
-        self.change(lease, &write, &update).await
+        let extended = self.change(lease, &write, &update).await?;
+        if extended == Ownership::Ours {
+            lease.note(self.info(), Deadline::of(asked, at_most));
+        }
+        Ok(extended)
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {

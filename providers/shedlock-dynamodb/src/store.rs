@@ -1,6 +1,7 @@
 //! The items of a table: how an update is sent, and the items as records that operators compare and swap.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -14,12 +15,15 @@ use crate::connection::{Answer, Connection};
 use crate::expression::{self, Update};
 use crate::item;
 use crate::layout::{Item, Layout};
+use crate::observe::{Observer, State};
 
 /// The store of a provider, which is one table.
 #[derive(Debug)]
 pub(crate) struct Items {
     pub(crate) connection: Connection,
     pub(crate) layout: Layout,
+    /// What was seen of locks that are taken, if leases end by observation.
+    pub(crate) observer: Option<Observer>,
 }
 
 /// What an update found.
@@ -30,9 +34,21 @@ pub(crate) enum Decided {
     Refused(Option<Item>),
 }
 
-/// The record as last seen.
+/// The record as last seen, and the time of day at which an observer looked at its lease.
 #[derive(Clone)]
-pub(crate) struct Version(LockRecord);
+pub(crate) struct Version {
+    record: LockRecord,
+    read_at: Option<SystemTime>,
+}
+
+impl Version {
+    fn of(record: LockRecord) -> Self {
+        Self {
+            record,
+            read_at: None,
+        }
+    }
+}
 
 // The owner contains a secret.
 impl fmt::Debug for Version {
@@ -69,7 +85,19 @@ impl Items {
                 Err(error) => Err(error),
             }
         };
-        self.connection.ask(request).await
+        let answer = self.connection.ask(request).await?;
+        if let (Some(observer), Decided::Made(_)) = (&self.observer, &answer.value)
+            && let (Some(name), Some(state)) = (self.layout.name_in(&update.key), update.state())
+        {
+            observer.saw(name, state, update.lease);
+        }
+        Ok(answer)
+    }
+
+    /// How long this node leaves the lock of an item alone that was found just now, if leases end by observation.
+    pub(crate) fn left(&self, name: &str, item: &Item, record: &LockRecord) -> Option<Duration> {
+        let (observer, state) = (self.observer.as_ref()?, State::of(item, &self.layout)?);
+        Some(observer.saw(name, state, item::lease(item, &self.layout, record)))
     }
 
     /// The item of a lock, with every write that was made before.
@@ -82,10 +110,18 @@ impl Items {
         Ok(self.connection.ask(request).await?.value.item)
     }
 
-    fn snapshot(&self, item: &Item) -> Snapshot<Version> {
-        match item::parse(item, &self.layout) {
-            Ok(record) => Snapshot::record(record.clone(), Version(record)),
-            Err(problem) => Snapshot::unreadable(problem),
+    fn snapshot(&self, name: &str, item: &Item) -> Snapshot<Version> {
+        let record = match item::parse(item, &self.layout) {
+            Ok(record) => record,
+            Err(problem) => return Snapshot::unreadable(problem),
+        };
+        match (&self.observer, self.left(name, item, &record)) {
+            (Some(observer), Some(left)) => {
+                let (shown, now) = observer.in_own_time(&record, left);
+                let read_at = Some(now);
+                Snapshot::record(shown, Version { record, read_at }).at(now)
+            }
+            _ => Snapshot::record(record.clone(), Version::of(record)),
         }
     }
 
@@ -120,7 +156,7 @@ impl RecordStore for Items {
 
     async fn read(&self, name: &str) -> Result<Snapshot<Version>, LockError> {
         let found = self.find(name).await?;
-        Ok(found.map_or_else(Snapshot::absent, |item| self.snapshot(&item)))
+        Ok(found.map_or_else(Snapshot::absent, |item| self.snapshot(name, &item)))
     }
 
     async fn write(
@@ -129,16 +165,20 @@ impl RecordStore for Items {
         record: &LockRecord,
         expected: Option<&Version>,
     ) -> Result<Written<Version>, LockError> {
-        let seen = expected.map(|version| &version.0);
-        let update = expression::swap(&self.layout, name, record, seen);
+        let seen = expected.map(|version| &version.record);
+        // An operator's write keeps the lock taken from the moment at which the operator looked at the item, if there was one.
+        let read_at = expected.and_then(|version| version.read_at);
+        let from = record.locked_at.max(read_at.unwrap_or(record.locked_at));
+        let length = record.remaining(from);
+        let update = expression::swap(&self.layout, name, record, length, seen);
         Ok(match self.update(&update).await?.value {
-            Decided::Made(_) => Written::Done(Version(record.clone())),
+            Decided::Made(_) => Written::Done(Version::of(record.clone())),
             Decided::Refused(_) => Written::Conflict,
         })
     }
 
     async fn delete(&self, name: &str, expected: &Version) -> Result<Written<()>, LockError> {
-        let deletion = &expression::deletion(&self.layout, name, &expected.0);
+        let deletion = &expression::deletion(&self.layout, name, &expected.record);
         let request = |client: Client| async move {
             let sent = client
                 .delete_item()
@@ -172,7 +212,7 @@ impl RecordStore for Items {
             let (items, next) = self.page(prefix, from).await?;
             for item in &items {
                 if let Some(name) = self.layout.name_in(item) {
-                    all.push((name.to_owned(), self.snapshot(item)));
+                    all.push((name.to_owned(), self.snapshot(name, item)));
                 }
             }
             if next.is_none() {

@@ -4,6 +4,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::{BootInstant, Clock, ErrorKind, LockError};
 
+/// The time for which a write keeps a lock taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Term {
+    /// The end, by the client's time.
+    pub(crate) until: SystemTime,
+    /// The length from the write on; zero if the write frees the lock.
+    pub(crate) length: Duration,
+}
+
 /// The time of day of this node between two bounds. They differ if the time of day was set while a lock was held.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientTime {
@@ -45,8 +54,12 @@ impl ClientTime {
     }
 
     /// When a lease of `at_most` ends that begins now.
-    pub(crate) fn lease_end(self, at_most: Duration) -> Result<SystemTime, LockError> {
-        self.late.checked_add(at_most).ok_or_else(beyond)
+    pub(crate) fn lease_end(self, at_most: Duration) -> Result<Term, LockError> {
+        let until = self.late.checked_add(at_most).ok_or_else(beyond)?;
+        Ok(Term {
+            until,
+            length: at_most,
+        })
     }
 
     /// When a lock becomes free that is released now and stays taken for `keep_for`.
@@ -54,11 +67,16 @@ impl ClientTime {
         self,
         keep_for: Duration,
         grain: Duration,
-    ) -> Result<SystemTime, LockError> {
-        if keep_for.is_zero() {
-            return Ok(self.early(grain));
-        }
-        self.utc.checked_add(keep_for).ok_or_else(beyond)
+    ) -> Result<Term, LockError> {
+        let until = if keep_for.is_zero() {
+            self.early(grain)
+        } else {
+            self.utc.checked_add(keep_for).ok_or_else(beyond)?
+        };
+        Ok(Term {
+            until,
+            length: keep_for,
+        })
     }
 
     /// The microseconds since 1970.
@@ -91,14 +109,12 @@ mod tests {
         let before = ClientTime::now(&clock);
         clock.step_utc(before.utc - 60 * minute);
         let set_back = granted.by_now(&clock);
-        assert_eq!(set_back.lease_end(minute).ok(), Some(before.utc + minute));
+        let end = |time: ClientTime| time.lease_end(minute).ok().map(|term| term.until);
+        assert_eq!(end(set_back), Some(before.utc + minute));
         assert!(set_back.early(grain) < before.utc - 59 * minute);
         clock.step_utc(before.utc + 60 * minute);
         let set_forward = granted.by_now(&clock);
         assert_eq!(set_forward.early(grain), before.early(grain));
-        assert_eq!(
-            set_forward.lease_end(minute).ok(),
-            Some(before.utc + 61 * minute)
-        );
+        assert_eq!(end(set_forward), Some(before.utc + 61 * minute));
     }
 }

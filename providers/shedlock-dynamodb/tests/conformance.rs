@@ -28,6 +28,7 @@ struct Subject {
     proxy: Proxy,
     via: Via,
     is_alone: bool,
+    is_observed: bool,
 }
 
 impl Subject {
@@ -47,6 +48,16 @@ impl Subject {
             proxy: proxy.expect("a port is free"),
             via,
             is_alone,
+            is_observed: false,
+        })
+    }
+
+    /// A case whose nodes end leases by observation.
+    async fn observed(which: Which) -> Result<Self, Unavailable> {
+        let subject = Self::new(Via::Url, which).await?;
+        Ok(Self {
+            is_observed: true,
+            ..subject
         })
     }
 
@@ -58,7 +69,12 @@ impl Subject {
                 DynamoDbLockProvider::builder(client_of(&endpoint)).table(&self.place.table)
             }
         };
-        builder.node_name(name)
+        let builder = builder.node_name(name);
+        if self.is_observed {
+            builder.expiry_by_observation()
+        } else {
+            builder
+        }
     }
 }
 
@@ -78,8 +94,9 @@ impl Harness for Subject {
 
     fn address(&self) -> Option<String> {
         Some(format!(
-            "{}|{}",
+            "{}|{}|{}",
             self.place.table,
+            self.is_observed,
             self.place.server.endpoint()
         ))
     }
@@ -156,11 +173,15 @@ impl Harness for Subject {
 }
 
 async fn in_another_process(address: String, node: String) -> Arc<dyn LockProvider> {
-    let (table, endpoint) = address.split_once('|').expect("both are in the address");
-    let connected = builder_for(endpoint, table)
-        .node_name(&node)
-        .connect()
-        .await;
+    let parts: Vec<_> = address.splitn(3, '|').collect();
+    let [table, is_observed, endpoint] = parts[..] else {
+        panic!("`{address}` has three parts");
+    };
+    let mut builder = builder_for(endpoint, table).node_name(&node);
+    if is_observed == "true" {
+        builder = builder.expiry_by_observation();
+    }
+    let connected = builder.connect().await;
     Arc::new(connected.expect("the server is there"))
 }
 
@@ -175,6 +196,11 @@ shedlock_testkit::conformance!(
     processes = in_another_process
 );
 shedlock_testkit::conformance!(dynalite_client, Subject::new(Via::Client, Which::Dynalite));
+shedlock_testkit::conformance!(
+    dynalite_observed,
+    Subject::observed(Which::Dynalite),
+    processes = in_another_process
+);
 
 /// Cases that restart the server.
 macro_rules! restarted {

@@ -72,6 +72,10 @@ pub enum Expiry {
     /// Each node compares the record's end with its own UTC time of day. The nodes' clocks must agree to within a small part of the shortest
     /// lease.
     ByClientClock,
+    /// No clock is compared with another: each node measures by its own forward clock for how long it has seen the record unchanged, and takes
+    /// the lock over when that is as long as the lease. A node whose time of day is wrong does no harm. A node that has not seen the record
+    /// before waits for a whole lease.
+    ByObservation,
 }
 
 /// What interrupts the growth of one lock's fencing tokens.

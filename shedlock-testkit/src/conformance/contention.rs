@@ -80,11 +80,9 @@ pub async fn one_of_many_takes_over(subject: &Subject) {
     for _ in 0..3 {
         let held = nodes[0].seize_within(&lock, subject.short()).await;
         nodes[0].release(&held).await;
-        let held = nodes[0].seize(&lock, subject.short()).await;
-        super::subject::until(
-            held.answered + subject.short() + subject.slack() + Duration::from_millis(20),
-        )
-        .await;
+        let _dead = nodes[0].seize(&lock, subject.short()).await;
+        let all: Vec<_> = nodes.iter().collect();
+        subject.until_ended(&all, &lock, subject.short()).await;
         let (winner, held) = race(&nodes, &lock, LONG).await;
         winner.release(&held).await;
     }

@@ -63,8 +63,7 @@ pub async fn after_expiry_is_lost(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("extend-expired");
     let held = one.seize(&lock, subject.short()).await;
-    // The store counts from when it was asked, so no later than this.
-    until(held.answered + subject.short() + subject.slack() + Duration::from_millis(20)).await;
+    subject.until_ended(&[&two], &lock, subject.short()).await;
     assert_eq!(
         one.try_extend(&held, LONG).await,
         Ownership::Lost,

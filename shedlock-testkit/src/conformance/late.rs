@@ -121,7 +121,7 @@ pub async fn an_acquisition_after_its_lease(subject: &Subject) {
     let (one, two) = subject.two_nodes().await;
     let lock = fresh("late-acquire-expiry");
     let (request, _lease) = won(&one, &lock, subject.short(), Duration::ZERO).await;
-    until(Instant::now() + subject.short() + subject.slack() + 4 * NOISE).await;
+    subject.until_ended(&[&two], &lock, subject.short()).await;
     must_not_be_granted(&one, &request).await;
     two.must_be_free(&lock).await;
 }
@@ -212,7 +212,7 @@ pub async fn a_release_a_second_time(subject: &Subject) {
     let (_, lease) = won(&one, &lock, LONG, subject.short()).await;
     let again = lease.replica();
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
-    until(Instant::now() + subject.short() + subject.slack() + 4 * NOISE).await;
+    subject.until_ended(&[&two], &lock, subject.short()).await;
     let _either = one.provider().release(&again, LONG).await;
     two.must_be_free(&lock).await;
 }

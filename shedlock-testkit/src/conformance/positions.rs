@@ -155,8 +155,8 @@ pub async fn attempts_are_counted(subject: &Subject) {
             .with_instant(now)
             .and_then(|config| config.with_attempts(3)),
     );
-    let crashed = begin(&two, short).await;
-    until(crashed.answered + subject.short() + subject.slack() + Duration::from_millis(20)).await;
+    let _crashed = begin(&two, short).await;
+    subject.until_ended(&[&one], &lock, subject.short()).await;
     let last = begin(&one, attempt()).await;
     must_be_skipped(&two, attempt(), SkipReason::Held).await;
     one.release(&last).await;

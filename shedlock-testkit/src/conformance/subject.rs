@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{Capabilities, Fencing, LockConfiguration};
+use shedlock_runtime::{Capabilities, Expiry, Fencing, LockConfiguration};
 
 use super::harness::{Harness, Peek};
 use super::node::{Held, Node};
@@ -77,6 +77,21 @@ impl Subject {
     /// How long after its end the lease of a dead holder may still be held: the granularity of the store's clock.
     pub(super) fn slack(&self) -> Duration {
         self.capabilities.grain().max(Duration::from_millis(5))
+    }
+
+    /// Waits until the lease of a dead holder, which lasts for `at_most`, has ended for each of these nodes. Nodes that end leases by
+    /// observation have to see the record first.
+    pub(super) async fn until_ended(&self, nodes: &[&Node], lock: &str, at_most: Duration) {
+        if self.ends_by_observation() {
+            for node in nodes {
+                node.must_be_refused(lock).await;
+            }
+        }
+        until(Instant::now() + at_most + self.slack() + Duration::from_millis(20)).await;
+    }
+
+    pub(super) fn ends_by_observation(&self) -> bool {
+        self.capabilities.expiry() == Expiry::ByObservation
     }
 
     /// Whether the store keeps records of free locks. If not, prints that the case is not applicable.

@@ -11,6 +11,7 @@ mod each_server;
 mod dynalock;
 mod fleet;
 mod jvm;
+mod observed;
 mod values;
 
 use shedlock_dynamodb::DynamoDbLockProvider;
