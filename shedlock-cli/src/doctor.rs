@@ -141,7 +141,7 @@ fn guarantees(store: &dyn Store, findings: &mut Findings) {
         Expiry::ByStore => findings.ok("clock", "the store itself ends a lease"),
         Expiry::ByObservation => findings.ok(
             "clock",
-            "each node measures a lease by its own clock, and compares it with no other",
+            "no clocks are compared: give `--wait` longer than the lease, or a dead holder's lock stays taken",
         ),
         _ => {}
     }

@@ -11,7 +11,7 @@ use crate::error;
 use crate::expression::Acquire;
 use crate::item;
 use crate::layout::Item;
-use crate::observe::{Deadline, State};
+use crate::observe::Deadline;
 use crate::provider::DynamoDbLockProvider;
 use crate::store::Decided;
 use crate::time::ClientTime;
@@ -78,10 +78,8 @@ impl DynamoDbLockProvider {
     ) -> Result<Verdict, LockError> {
         let info = self.info();
         let record = item::parse(item, self.layout()).map_err(error::foreign)?;
-        let (owner, left) = (
-            &record.locked_by,
-            self.left(request, acquire, item, &record),
-        );
+        let owner = &record.locked_by;
+        let left = self.left(request, acquire, item, &record);
         if acquire.write.standing(owner) != Standing::Foreign || !left.is_zero() {
             let token = item::fencing_token(item, self.layout());
             let answer = request.answer_from_record(info, owner, left, token)?;
@@ -105,13 +103,7 @@ impl DynamoDbLockProvider {
         })
     }
 
-    /// The state in which this node has seen the item for as long as its lease lasts, if leases end by observation.
-    fn ended(&self, request: &AcquireRequest) -> Option<State> {
-        let observer = self.items().observer.as_ref()?;
-        observer.ended(request.name().as_str())
-    }
-
-    /// How long the lease in an item lasts.
+    /// How long the lease in an item still lasts.
     fn left(
         &self,
         request: &AcquireRequest,
@@ -126,8 +118,7 @@ impl DynamoDbLockProvider {
             return observed;
         }
         // The item is of this very request, whose lease is over for its holder before it is for others.
-        let deadline = Deadline::of(request.requested_at(), request.at_most());
-        deadline.left(self.info().clock().boot())
+        Deadline::of_request(request).left(self.info().clock().boot())
     }
 
     /// Makes an update for a request, which is the first one or one after the item `seen`.
@@ -140,18 +131,17 @@ impl DynamoDbLockProvider {
         let info = self.info();
         let time = ClientTime::now(info.clock());
         request.note(info, time);
-        request.note(
-            info,
-            Deadline::of(request.requested_at(), request.at_most()),
-        );
+        request.note(info, Deadline::of_request(request));
         let rule = request.position_rule();
+        let name = request.name().as_str();
+        let observer = self.items().observer.as_ref();
         let acquire = Acquire {
-            name: request.name().as_str(),
+            name,
             write,
             rule,
             now: time.early(self.grain()),
             term: time.lease_end(request.at_most())?,
-            ended: self.ended(request),
+            ended: observer.and_then(|observer| observer.ended(name)),
             token_before: time.micros(),
         };
         let (update, position) = match seen {

@@ -246,9 +246,10 @@ impl DynamoDbLockProviderBuilder {
 
     fn assemble(self, connection: Connection) -> DynamoDbLockProvider {
         // The first token of an item is the time of day, which is greater than any token of a deleted item if the clocks agree.
-        let (expiry, fencing) = match self.layout.is_observed {
-            true => (Expiry::ByObservation, Fencing::UntilDeletion),
-            false => (Expiry::ByClientClock, Fencing::Always),
+        let (expiry, fencing) = if self.layout.is_observed {
+            (Expiry::ByObservation, Fencing::UntilDeletion)
+        } else {
+            (Expiry::ByClientClock, Fencing::Always)
         };
         let capabilities = Capabilities::new()
             .with_expiry(expiry)

@@ -72,8 +72,11 @@ async fn round_trips_are_as_few_as_the_readme_says(place: Place) {
     let proxy = proxy.expect("a port is free");
     let endpoint = proxy.url(&place.server.endpoint());
     let own = place.builder_at(&endpoint).build().expect("valid");
-    let given = DynamoDbLockProvider::builder(client_of(&endpoint)).table(&place.table);
-    for node in [own, given.build().expect("valid")] {
+    let given = || DynamoDbLockProvider::builder(client_of(&endpoint)).table(&place.table);
+    let observer = given().expiry_by_observation().build();
+    let given = given().build();
+    // The observer first, because it would watch what the others have released.
+    for node in [observer.expect("valid"), own, given.expect("valid")] {
         let counted = RoundTrips::count(&proxy, &node).await;
         assert_eq!(counted, expected, "{}", place.server.endpoint());
     }

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use shedlock_dynamodb::DynamoDbLockProvider;
 use shedlock_runtime::{
     AcquireRequest, ErrorKind, Expiry, Fencing, LockProvider as _, LockProviderExt as _, Ownership,
 };
+use shedlock_testkit::Proxy;
 use shedlock_testkit::conformance::WrongClock;
 
-use super::place::{Place, builder_for, string_in};
+use super::place::{Place, builder_for, client_of, string_in};
 use super::{
     JOB, LEASE, ask, built, config, dead, node, refused, taken, taken_when_free, until_ended, wrong,
 };
@@ -21,6 +23,7 @@ each_server! {
     a_release_frees_at_once
     at_least_is_kept_and_who_kept_it_need_not_look_again
     a_node_that_waits_looks_meanwhile
+    a_takeover_costs_one_round_trip
     the_option_is_in_the_url_and_declared
 }
 
@@ -113,9 +116,8 @@ async fn at_least_is_kept_and_who_kept_it_need_not_look_again(place: Place) {
     let kept = config(Duration::from_mins(10)).with_at_least(LEASE);
     let lock = ask(&one, kept.expect("legal")).await.expect("is free");
     lock.unlock().await.expect("the server answers");
-    refused(&one).await;
+    // No scheduler asks a node in between.
     until_ended(LEASE).await;
-    // The other node was asked by its scheduler at no time in between.
     refused(&two).await;
     let again = taken(&one, LEASE).await;
     assert!(asked.elapsed() >= LEASE);
@@ -132,6 +134,20 @@ async fn a_node_that_waits_looks_meanwhile(place: Place) {
     let _next = lock.expect("the lease ends meanwhile");
     let waited = asked.elapsed();
     assert!(waited >= LEASE, "taken over after {waited:?}");
+}
+
+async fn a_takeover_costs_one_round_trip(place: Place) {
+    let proxy = Proxy::start(place.server.address()).await;
+    let proxy = proxy.expect("a port is free");
+    let client = client_of(&proxy.url(&place.server.endpoint()));
+    let builder = DynamoDbLockProvider::builder(client).table(&place.table);
+    let two = built(builder.expiry_by_observation());
+    dead(&node(&place), LEASE).await;
+    refused(&two).await;
+    until_ended(LEASE).await;
+    let before = proxy.counters().round_trips;
+    let _next = taken(&two, LEASE).await;
+    assert_eq!(proxy.counters().round_trips - before, 1);
 }
 
 async fn the_option_is_in_the_url_and_declared(place: Place) {
