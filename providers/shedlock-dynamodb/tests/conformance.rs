@@ -53,8 +53,8 @@ impl Subject {
     }
 
     /// A case whose nodes end leases by observation.
-    async fn observed(which: Which) -> Result<Self, Unavailable> {
-        let subject = Self::new(Via::Url, which).await?;
+    async fn observed(via: Via, which: Which) -> Result<Self, Unavailable> {
+        let subject = Self::new(via, which).await?;
         Ok(Self {
             is_observed: true,
             ..subject
@@ -195,10 +195,9 @@ shedlock_testkit::conformance!(
     Subject::new(Via::Url, Which::Dynalite),
     processes = in_another_process
 );
-shedlock_testkit::conformance!(dynalite_client, Subject::new(Via::Client, Which::Dynalite));
 shedlock_testkit::conformance!(
-    dynalite_observed,
-    Subject::observed(Which::Dynalite),
+    dynalite_client_observed,
+    Subject::observed(Via::Client, Which::Dynalite),
     processes = in_another_process
 );
 
