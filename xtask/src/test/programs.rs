@@ -23,9 +23,10 @@ const FAULTS: &str = "faults";
 
 /// The programs whose servers (emulators of a cloud or on the JVM, or two databases with clusters) keep a core or two busy: beside them others
 /// get no answer in time, nor they beside others.
-const BUSY: [&str; 8] = [
+const BUSY: [&str; 9] = [
     "providers/shedlock-dynamodb conformance",
     "providers/shedlock-dynamodb faults",
+    "providers/shedlock-dynamodb observation",
     "providers/shedlock-dynamodb wire",
     "providers/shedlock-mongodb faults",
     "providers/shedlock-object-store conformance",

@@ -30,8 +30,9 @@ each_server! {
 /// The fault that observation is against.
 async fn two_hold_one_lock_if_times_of_day_are_compared_and_one_by_observation(place: Place) {
     let ahead = built(place.builder().time_source(WrongClock { ahead: true }));
-    let held = taken(&place.node(), LEASE).await;
-    let second = ask(&ahead, config(LEASE)).await;
+    let minutes = Duration::from_mins(10);
+    let held = taken(&place.node(), minutes).await;
+    let second = ask(&ahead, config(minutes)).await;
     assert!(second.is_ok() && held.is_held(), "two run at once");
     place.delete(JOB).await;
 
