@@ -44,7 +44,7 @@ pub(crate) struct Cli {
 
 /// How the program speaks.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Output", mut_arg("color", |color| color.help("When output is coloured")))]
+#[command(next_help_heading = "Output", mut_arg("color", |color| color.help("When output is coloured").env("SHEDLOCK_COLOR")))]
 pub(crate) struct OutputOptions {
     #[command(flatten)]
     pub(crate) color: colorchoice_clap::Color,
@@ -141,11 +141,65 @@ pub(crate) struct Doctor {
     #[arg(long)]
     pub(crate) read_only: bool,
     /// Print JSON, one object a finding
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_JSON")]
     pub(crate) json: bool,
 }
 
 /// A duration as everywhere in ShedLock.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.to_duration().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// What is said each time, and what has a variable that `store`, `config`, `lock` or `serve` read themselves.
+    const WITHOUT: &[&str] = &[
+        // The names that the command of `run` gets of its lock must not become those of a `run` inside of it.
+        "name",
+        "name-from-command",
+        "store",
+        "store-file",
+        "config",
+        "token-file",
+        "operator-tokens",
+        "allow-insecure-dsn",
+        "held",
+        "watch",
+        "filter",
+        "once",
+        "size",
+        "read-only",
+        "system",
+        "count",
+        "help",
+        "version",
+    ];
+    /// What an operator does, and trials: said each time.
+    const DEEDS: &[&str] = &["wait", "release", "pause", "resume"];
+
+    fn check(command: &clap::Command) {
+        for option in command.get_opts() {
+            let long = option.get_long().expect("each option has a name");
+            let rule = format!("SHEDLOCK_{}", long.to_uppercase().replace('-', "_"));
+            let variable = option.get_env().and_then(|name| name.to_str());
+            let has_none = WITHOUT.contains(&long) || DEEDS.contains(&command.get_name());
+            let expected = (!has_none).then_some(rule.as_str());
+            // `--json` means the same wherever it is.
+            if variable.is_some() || long != "json" {
+                assert_eq!(variable, expected, "{} --{long}", command.get_name());
+            }
+        }
+        for command in command.get_subcommands() {
+            check(command);
+        }
+    }
+
+    #[test]
+    fn each_option_has_the_variable_of_its_name() {
+        check(&Cli::command());
+    }
 }

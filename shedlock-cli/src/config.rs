@@ -1,12 +1,13 @@
-//! The file with the user's own defaults. What it says becomes the defaults of the options, so an argument counts before a variable of the
-//! environment, and that before the file.
+//! The user's own defaults, from variables of the environment and from a file. What they say becomes the defaults of the options, so an
+//! argument counts before a variable, and that before the file.
 
 use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, parser::ValueSource};
+use clap::builder::Resettable;
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, parser::ValueSource};
 
 use crate::args::Cli;
 use crate::exit::{Exit, Failure};
@@ -15,6 +16,7 @@ use crate::secret::{FileText, Secret};
 mod defaults;
 mod file;
 mod keys;
+mod variables;
 
 use defaults::Defaults;
 
@@ -51,28 +53,37 @@ impl From<Failure> for Unusable {
     }
 }
 
-/// Reads the command line, with the defaults of the file.
+/// Reads the command line, with the defaults of the variables and the file.
 pub(crate) fn command_line(arguments: impl Iterator<Item = OsString>) -> Result<Cli, Unusable> {
     let arguments: Vec<_> = arguments.collect();
-    let mut command = Cli::command();
+    let documented = Cli::command();
+    let command = variables::left_out(documented.clone());
     // What is wrong is told by the second reading. Here, it must not hide which file is meant.
     let hints = command
         .clone()
         .ignore_errors(true)
         .try_get_matches_from(&arguments);
-    let mut store = None;
-    if let Ok(hints) = &hints {
-        let color = hints.get_one::<clap::ColorChoice>("color");
-        command = command.color(color.copied().unwrap_or_default());
-        if let Some(file) = read(hints)? {
-            let asked = Asked::of(hints);
-            command = in_commands(command, &file.defaults(asked.lock.as_deref(), &asked.given));
-            command = file.globals(command);
-            store = file.store();
-        }
-    }
+    let Ok(hints) = hints else {
+        // Help, whose reader may have a file that is wrong. The short one has no room for variables.
+        let is_short = arguments.iter().any(|argument| argument == "-h");
+        let told = if is_short { command } else { documented };
+        return Ok(Cli::from_arg_matches(
+            &told.try_get_matches_from(arguments)?,
+        )?);
+    };
+    let color = hints.get_one::<clap::ColorChoice>("color");
+    let command = command.color(color.copied().unwrap_or_default());
+    let asked = Asked::of(&hints);
+    let file = read(&hints)?;
+    let mut defaults = file.as_ref().map_or_else(Defaults::default, |file| {
+        file.defaults(asked.takes_lock(), asked.lock.as_deref())
+    });
+    let name = asked.command.as_deref();
+    defaults.add_all(variables::read(&documented, name, &asked.given)?);
+    defaults.yield_to(&asked.given);
+    let command = with_defaults(command, name, &defaults);
     let mut cli = Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)?;
-    cli.store.configured = store;
+    cli.store.configured = file.and_then(|file| file.store());
     Ok(cli)
 }
 
@@ -118,51 +129,60 @@ fn conventional() -> Option<PathBuf> {
 /// What the first reading of the arguments says about the defaults that apply.
 #[derive(Debug, Default)]
 struct Asked {
+    command: Option<String>,
     lock: Option<String>,
-    /// The options that the arguments or the environment give.
+    /// The options that the arguments give.
     given: Vec<String>,
 }
 
 impl Asked {
     fn of(hints: &ArgMatches) -> Self {
-        let Some((command, options)) = hints.subcommand() else {
-            return Self::default();
-        };
-        if !TAKING.contains(&command) {
-            return Self::default();
+        let mut asked = Self::default();
+        asked.note(hints);
+        if let Some((command, options)) = hints.subcommand() {
+            asked.command = Some(command.to_owned());
+            asked.note(options);
+            if asked.takes_lock() {
+                asked.lock = options.get_one::<String>("name").cloned();
+            }
         }
-        let is_given = |id: &clap::Id| {
-            matches!(
-                options.value_source(id.as_str()),
-                Some(ValueSource::CommandLine | ValueSource::EnvVariable)
-            )
-        };
-        Self {
-            lock: options.get_one::<String>("name").cloned(),
-            given: options
-                .ids()
-                .filter(|id| is_given(id))
-                .map(|id| id.as_str().to_owned())
-                .collect(),
-        }
+        asked
+    }
+
+    fn note(&mut self, options: &ArgMatches) {
+        let given = options
+            .ids()
+            .filter(|id| options.value_source(id.as_str()) == Some(ValueSource::CommandLine));
+        self.given.extend(given.map(|id| id.as_str().to_owned()));
+    }
+
+    fn takes_lock(&self) -> bool {
+        let command = self.command.as_deref();
+        command.is_some_and(|command| TAKING.contains(&command))
     }
 }
 
-/// Makes the values the defaults of the options of these names.
-fn in_commands(mut command: clap::Command, defaults: &Defaults) -> clap::Command {
-    for name in TAKING {
-        command = command.mut_subcommand(name, |mut subcommand| {
-            for (option, value) in defaults.values() {
-                if subcommand
-                    .get_arguments()
-                    .any(|known| known.get_id() == option.as_str())
-                {
-                    subcommand = subcommand
-                        .mut_arg(option, |known| known.default_value(value).required(false));
-                }
-            }
-            subcommand
-        });
+/// Makes the values the defaults of the options of these names, of the program and of its command `name`.
+fn with_defaults(mut program: Command, name: Option<&str>, defaults: &Defaults) -> Command {
+    program = with_own_defaults(program, defaults);
+    match name {
+        Some(name) => program.mut_subcommand(name, |command| with_own_defaults(command, defaults)),
+        None => program,
+    }
+}
+
+fn with_own_defaults(mut command: Command, defaults: &Defaults) -> Command {
+    let has = |command: &Command, option: &str| {
+        let mut known = command.get_arguments();
+        known.any(|known| known.get_id() == option)
+    };
+    for (option, value) in defaults.values() {
+        if has(&command, option) {
+            command = command.mut_arg(option, |known| known.default_value(value).required(false));
+        }
+    }
+    if defaults.has_position() && has(&command, "attempts") {
+        command = command.mut_arg("attempts", |attempts| attempts.requires(Resettable::Reset));
     }
     command
 }

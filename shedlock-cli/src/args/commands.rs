@@ -14,16 +14,16 @@ pub(crate) struct LockOptions {
     /// The name of the lock
     pub(crate) name: String,
     /// The lease: how long the lock stays taken unless it is extended or released
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "SHEDLOCK_AT_MOST")]
     pub(crate) at_most: Duration,
     /// How long the lock stays taken even if it is released earlier
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s", env = "SHEDLOCK_AT_LEAST")]
     pub(crate) at_least: Duration,
     /// Wait this long for the lock
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "SHEDLOCK_WAIT")]
     pub(crate) wait: Option<Duration>,
     /// How long one question to the store may take
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s", env = "SHEDLOCK_TIMEOUT")]
     pub(crate) timeout: Duration,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Extend {
     /// The name of the lock
     pub(crate) name: String,
     /// When the lease ends, counted from now
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, env = "SHEDLOCK_AT_MOST")]
     pub(crate) at_most: Duration,
     #[command(flatten)]
     pub(crate) token: Token,
@@ -64,16 +64,16 @@ pub(crate) struct Unlock {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Format {
     /// Print JSON
-    #[arg(long, group = "format")]
+    #[arg(long, group = "format", env = "SHEDLOCK_JSON")]
     pub(crate) json: bool,
     /// Print JSON, one object a line
-    #[arg(long, group = "format")]
+    #[arg(long, group = "format", env = "SHEDLOCK_NDJSON")]
     pub(crate) ndjson: bool,
     /// Print comma-separated values
-    #[arg(long, group = "format")]
+    #[arg(long, group = "format", env = "SHEDLOCK_CSV")]
     pub(crate) csv: bool,
     /// Print times of day in UTC instead of the local time zone
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_UTC")]
     pub(crate) utc: bool,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct List {
     #[arg(long, conflicts_with_all = ["json", "csv"])]
     pub(crate) watch: bool,
     /// How long `--watch` waits between two lists
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1s", requires = "watch")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1s", requires = "watch", env = "SHEDLOCK_EVERY")]
     pub(crate) every: Duration,
     #[command(flatten)]
     pub(crate) format: Format,
@@ -192,7 +192,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "NUMBER", default_value = "200", value_parser = count)]
     pub(crate) count: usize,
     /// Print JSON, one object a figure
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_JSON")]
     pub(crate) json: bool,
 }
 

@@ -31,7 +31,7 @@ Environment:
   SHEDLOCK_CONFIG      a file with the defaults of options
   SHEDLOCK_PING        the URL for `--ping`; it is not handed on to commands
   SHEDLOCK_NODE, SHEDLOCK_AT_MOST, ..
-                       as the options of these names; `shedlock run --help` has them all
+                       as `--node`, `--at-most` and so on; `shedlock help COMMAND` names them all
   NO_COLOR, CLICOLOR_FORCE
                        no colours, and colours where there is no terminal
 

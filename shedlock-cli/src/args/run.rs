@@ -38,7 +38,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "PERIOD", value_parser = duration, conflicts_with = "no_keep_alive", env = "SHEDLOCK_KEEP_ALIVE")]
     pub(crate) keep_alive: Option<Duration>,
     /// Do not extend the lease: the command has `--at-most` to run, and is ended then
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_NO_KEEP_ALIVE")]
     pub(crate) no_keep_alive: bool,
     /// What happens to a command whose lock is lost
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnLost::Term, env = "SHEDLOCK_ON_LOST")]
@@ -47,19 +47,29 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DURATION", value_parser = duration, env = "SHEDLOCK_KILL_AFTER")]
     pub(crate) kill_after: Option<Duration>,
     /// Release the lock when the command itself ends, even if processes that it has started are left
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_LEAVE_PROCESSES")]
     pub(crate) leave_processes: bool,
     /// At most one run in each slot of this length
-    #[arg(long, value_name = "PERIOD", value_parser = duration, group = "position")]
+    #[arg(long, value_name = "PERIOD", value_parser = duration, group = "position", env = "SHEDLOCK_ONCE_PER")]
     pub(crate) once_per: Option<Duration>,
     /// At most one run for this time (RFC 3339), or for this text, such as the id of a message
-    #[arg(long, value_name = "TIME|TEXT", group = "position")]
+    #[arg(
+        long,
+        value_name = "TIME|TEXT",
+        group = "position",
+        env = "SHEDLOCK_INSTANT"
+    )]
     pub(crate) instant: Option<String>,
     /// Run this step of a chain, if the step before it is done
-    #[arg(long, value_name = "NUMBER", group = "position")]
+    #[arg(long, value_name = "NUMBER", group = "position", env = "SHEDLOCK_STEP")]
     pub(crate) step: Option<u64>,
     /// How often a failed run may be tried for its slot, instant or step
-    #[arg(long, value_name = "NUMBER", requires = "position")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "position",
+        env = "SHEDLOCK_ATTEMPTS"
+    )]
     pub(crate) attempts: Option<u32>,
     /// The exit code if another node holds the lock
     #[arg(
@@ -70,7 +80,7 @@ pub(crate) struct Run {
     )]
     pub(crate) busy_exit: u8,
     /// Say nothing if another node holds the lock
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_QUIET_BUSY")]
     pub(crate) quiet_busy: bool,
     /// What happens if the store cannot be reached: `run` runs the command without a lock
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnError::Fail, env = "SHEDLOCK_ON_ERROR")]
@@ -87,13 +97,13 @@ pub(crate) struct Run {
     )]
     pub(crate) ping: Option<crate::secret::Secret>,
     /// Run nothing and take nothing: print what would be done, and end with the exit code for a lock that is free, held or done already
-    #[arg(long = "dry-run")]
+    #[arg(long = "dry-run", env = "SHEDLOCK_DRY_RUN")]
     pub(crate) is_rehearsal: bool,
     /// Say more on stderr
-    #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "quiet")]
+    #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "quiet", env = "SHEDLOCK_VERBOSE")]
     pub(crate) verbose: bool,
     /// Say nothing on stderr but errors
-    #[arg(short, long)]
+    #[arg(short, long, env = "SHEDLOCK_QUIET")]
     pub(crate) quiet: bool,
     /// The command and its arguments
     #[arg(

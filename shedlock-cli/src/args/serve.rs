@@ -24,12 +24,17 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     pub(crate) operator_tokens: Option<PathBuf>,
     /// How long to wait between two reads of the store while somebody looks
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2s", env = "SHEDLOCK_REFRESH")]
     pub(crate) refresh: Duration,
     /// The title of the page
-    #[arg(long, value_name = "TEXT", default_value = "Locks")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "Locks",
+        env = "SHEDLOCK_TITLE"
+    )]
     pub(crate) title: String,
     /// Answer requests for this host, too, as a proxy in front may pass them on; repeat it for more hosts
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", env = "SHEDLOCK_HOST")]
     pub(crate) hosts: Vec<String>,
 }

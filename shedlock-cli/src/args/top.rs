@@ -10,7 +10,7 @@ use super::duration;
 #[derive(Debug, Args)]
 pub(crate) struct Top {
     /// How long to wait between two looks at the store
-    #[arg(long, value_name = "DURATION", value_parser = period, default_value = "1s")]
+    #[arg(long, value_name = "DURATION", value_parser = period, default_value = "1s", env = "SHEDLOCK_EVERY")]
     pub(crate) every: Duration,
     /// Only locks with each of these words in their name, holder or state; `f` changes it
     #[arg(long, value_name = "WORDS", default_value = "")]
@@ -22,7 +22,7 @@ pub(crate) struct Top {
     #[arg(long, value_name = "COLUMNSxLINES", value_parser = size, default_value = "80x24", requires = "once")]
     pub(crate) size: (u16, u16),
     /// Show times of day in UTC instead of the local time zone
-    #[arg(long)]
+    #[arg(long, env = "SHEDLOCK_UTC")]
     pub(crate) utc: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The defaults of the options of `run`, as a table of the file has them.
+//! The defaults of options: those of `run` as a table of the file has them, and what several tables and the variables say together.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,26 @@ use crate::args::{OnError, OnLost, duration};
 #[cfg(feature = "ping")]
 use crate::secret::Secret;
 
+/// What `attempts` are counted for.
+const POSITION: &[&str] = &["once_per", "instant", "step"];
 /// Options of which one at most makes sense: a value for one of them ends those of the others that were said more generally.
 const ALTERNATIVES: &[&[&str]] = &[
     &["keep_alive", "no_keep_alive"],
-    &["once_per", "instant", "step"],
+    POSITION,
     &["verbose", "quiet"],
+    &["json", "ndjson", "csv"],
+    &["watch", "json"],
+    &["watch", "csv"],
 ];
+
+/// The options that make no sense together with `option`.
+pub(super) fn alternatives(option: &str) -> impl Iterator<Item = &'static str> {
+    let sets = ALTERNATIVES.iter().filter(move |set| set.contains(&option));
+    sets.copied()
+        .flatten()
+        .copied()
+        .filter(move |other| *other != option)
+}
 
 /// The options of `run` that a file may give, under their names with `_` for `-`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -55,7 +69,8 @@ impl TryFrom<String> for Length {
 }
 
 impl Options {
-    fn given(&self) -> impl Iterator<Item = (String, Value)> {
+    /// The options that the table gives, and their values.
+    pub(super) fn given(&self) -> impl Iterator<Item = (String, Value)> {
         let given = match serde_json::to_value(self) {
             Ok(Value::Object(all)) => all,
             // A struct whose fields are texts, numbers and truth values is an object.
@@ -73,25 +88,48 @@ impl Options {
     }
 }
 
-/// What several tables say together.
+/// What several tables and the variables say together.
 #[derive(Debug, Default)]
 pub(super) struct Defaults(BTreeMap<String, Value>);
 
 impl Defaults {
-    /// Adds a table that counts before those that were added earlier.
-    pub(super) fn add(&mut self, options: &Options) {
-        let given: Vec<_> = options.given().collect();
-        for (name, _) in &given {
+    /// Adds values that count before those that were added earlier.
+    pub(super) fn add(&mut self, values: impl IntoIterator<Item = (String, Value)>) {
+        let values: Vec<_> = values.into_iter().collect();
+        // A flag that is not set excludes nothing.
+        for (name, _) in values
+            .iter()
+            .filter(|(_, value)| *value != Value::Bool(false))
+        {
             self.end_alternatives(name);
         }
-        self.0.extend(given);
+        self.0.extend(values);
     }
 
-    /// Takes out what an option that is given elsewhere makes void.
-    pub(super) fn end_alternatives(&mut self, name: &str) {
-        let others = ALTERNATIVES.iter().filter(|set| set.contains(&name));
-        for other in others.copied().flatten().filter(|other| **other != name) {
-            self.0.remove(*other);
+    /// Adds what counts before all that was added earlier.
+    pub(super) fn add_all(&mut self, more: Self) {
+        self.add(more.0);
+    }
+
+    /// Takes out what the options that are given elsewhere make void.
+    pub(super) fn yield_to(&mut self, given: &[String]) {
+        for name in given {
+            self.end_alternatives(name);
+        }
+        let has_position = given.iter().any(|name| POSITION.contains(&name.as_str()));
+        if !has_position && !self.has_position() {
+            self.0.remove("attempts");
+        }
+    }
+
+    /// Whether there is a slot, an instant or a step.
+    pub(super) fn has_position(&self) -> bool {
+        POSITION.iter().any(|name| self.0.contains_key(*name))
+    }
+
+    fn end_alternatives(&mut self, name: &str) {
+        for other in alternatives(name) {
+            self.0.remove(other);
         }
     }
 
@@ -113,11 +151,11 @@ mod tests {
     fn values(tables: &[&str], given: &[&str]) -> String {
         let mut defaults = Defaults::default();
         for table in tables {
-            defaults.add(&toml::from_str(table).unwrap());
+            let table: Options = toml::from_str(table).unwrap();
+            defaults.add(table.given());
         }
-        for name in given {
-            defaults.end_alternatives(name);
-        }
+        let given: Vec<_> = given.iter().map(ToString::to_string).collect();
+        defaults.yield_to(&given);
         let values = defaults
             .values()
             .map(|(name, value)| format!("{name}={value}"));
@@ -143,5 +181,20 @@ mod tests {
             values(&[all, one], &["step"]),
             "no_keep_alive=true verbose=true"
         );
+        let one = "quiet = false";
+        assert_eq!(
+            values(&["verbose = true", one], &[]),
+            "verbose=true",
+            "what is not set excludes nothing"
+        );
+    }
+
+    #[test]
+    fn attempts_are_for_those_who_have_something_to_attempt() {
+        let all = "attempts = 3";
+        assert_eq!(values(&[all], &[]), "");
+        assert_eq!(values(&[all], &["step"]), "attempts=3");
+        let one = "once_per = '1h'";
+        assert_eq!(values(&[all, one], &[]), "attempts=3 once_per=1h");
     }
 }

@@ -37,6 +37,12 @@ enum When {
     Never,
 }
 
+/// A value as an argument has it, in JSON.
+fn json(value: &impl Serialize) -> serde_json::Value {
+    // A text or the name of a variant is always JSON.
+    serde_json::to_value(value).unwrap_or_default()
+}
+
 pub(super) fn parse(path: &Path, text: &FileText) -> Result<Configuration, Failure> {
     let wrong = |at: Option<usize>, problem: &str| {
         let line = at.map(|at| {
@@ -108,41 +114,23 @@ impl Configuration {
         url.or_else(|| self.store_file.clone().map(ConfiguredStore::File))
     }
 
-    /// The defaults for `lock`, without what the options that are `given` make void.
-    pub(super) fn defaults(&self, lock: Option<&str>, given: &[String]) -> Defaults {
+    /// What it says of all commands, and, for one that takes a lock, of the lock.
+    pub(super) fn defaults(&self, takes_lock: bool, lock: Option<&str>) -> Defaults {
         let mut defaults = Defaults::default();
-        defaults.add(&self.run);
-        if let Some(options) = lock.and_then(|lock| self.lock.get(lock)) {
-            defaults.add(options);
+        let globals = [
+            ("node", json(&self.node)),
+            ("color", json(&self.color)),
+            ("log_format", json(&self.log_format)),
+        ];
+        let globals = globals.into_iter().filter(|(_, value)| !value.is_null());
+        defaults.add(globals.map(|(name, value)| (name.to_owned(), value)));
+        if takes_lock {
+            defaults.add(self.run.given());
         }
-        for name in given {
-            defaults.end_alternatives(name);
+        if let Some(options) = lock.and_then(|lock| self.lock.get(lock)) {
+            defaults.add(options.given());
         }
         defaults
-    }
-
-    /// Makes what it says of all commands the defaults of their options.
-    pub(super) fn globals(&self, mut command: clap::Command) -> clap::Command {
-        let color = self.color.map(|when| match when {
-            When::Auto => "auto",
-            When::Always => "always",
-            When::Never => "never",
-        });
-        let log_format = self.log_format.map(|format| match format {
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-        });
-        let node = self.node.clone();
-        for (option, value) in [
-            ("node", node),
-            ("color", color.map(str::to_owned)),
-            ("log_format", log_format.map(str::to_owned)),
-        ] {
-            if let Some(value) = value {
-                command = command.mut_arg(option, |known| known.default_value(value));
-            }
-        }
-        command
     }
 
     /// The names that stand outside of tables.

@@ -25,3 +25,4 @@ mod support;
 mod terminal;
 mod tmux;
 mod top;
+mod variables;

@@ -14,30 +14,8 @@ use tempfile::TempDir;
 /// What happens at all happens within this time, also on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The variables of the program, which the machine that runs the tests may have set.
-const VARIABLES: &[&str] = &[
-    "SHEDLOCK_STORE",
-    "SHEDLOCK_STORE_FILE",
-    "SHEDLOCK_TOKEN",
-    "SHEDLOCK_NODE",
-    "SHEDLOCK_AT_MOST",
-    "SHEDLOCK_AT_LEAST",
-    "SHEDLOCK_WAIT",
-    "SHEDLOCK_TIMEOUT",
-    "SHEDLOCK_BUSY_EXIT",
-    "SHEDLOCK_KEEP_ALIVE",
-    "SHEDLOCK_KILL_AFTER",
-    "SHEDLOCK_ON_ERROR",
-    "SHEDLOCK_ON_LOST",
-    "SHEDLOCK_PING",
-    "SHEDLOCK_OPERATOR_TOKENS",
-    "SHEDLOCK_CONFIG",
-    "SHEDLOCK_LOG_FORMAT",
-    "XDG_CONFIG_HOME",
-    "NO_COLOR",
-    "CLICOLOR",
-    "CLICOLOR_FORCE",
-];
+/// The variables of others that the program heeds, and that the machine that runs the tests may have set.
+const VARIABLES: &[&str] = &["XDG_CONFIG_HOME", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"];
 
 /// A machine with locks of its own.
 pub(crate) struct Site {
@@ -93,7 +71,9 @@ impl Site {
     }
 
     fn furnish(&self, command: &mut Command) {
-        for variable in VARIABLES {
+        let own = std::env::vars_os().map(|(name, _)| name);
+        let own = own.filter(|name| name.as_encoded_bytes().starts_with(b"SHEDLOCK_"));
+        for variable in own.chain(VARIABLES.iter().map(Into::into)) {
             command.env_remove(variable);
         }
         command.env("XDG_STATE_HOME", self.path("state"));
