@@ -117,6 +117,22 @@ fn a_signal_ends_it_and_the_terminal_is_as_before() {
 }
 
 #[test]
+fn a_panic_is_told_on_a_terminal_that_is_as_before() {
+    let site = Site::with_store("redis://127.0.0.1:1");
+    let tmux = server_or_skip!(Tmux::open(&site));
+    // No thread can have such a stack: the one that reads the keys cannot be started, which the library for terminals answers with a panic.
+    tmux.types("RUST_BACKTRACE=0 RUST_MIN_STACK=1152921504606846976 shedlock top; echo code $?");
+    tmux.press(&["Enter"]);
+    tmux.until("code 101");
+    let screen = tmux.screen().replace('\n', "");
+    assert!(
+        screen.contains("panicked at") && screen.contains("failed to spawn thread"),
+        "{screen}"
+    );
+    assert_usable(&tmux);
+}
+
+#[test]
 fn it_can_be_stopped_and_continued_like_any_program() {
     let site = Site::new();
     let tmux = server_or_skip!(Tmux::open(&site));
