@@ -19,7 +19,7 @@ mod top;
 
 pub(crate) use commands::{
     Bench, Completions, Cron, Extend, Format, List, LockOptions, Man, Migrate, One, Pause, Release,
-    Token, Unlock, Wait, Wrap,
+    Token, Torture, Unlock, Wait, Wrap,
 };
 pub(crate) use run::{OnError, OnLost, Run};
 #[cfg(feature = "serve")]
@@ -111,6 +111,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Measure what locks cost on the store, with a lock of its own
     Bench(Bench),
+    /// Let contenders compete for locks of their own, and judge whether the store kept them apart
+    Torture(Torture),
     /// Bring the jobs of a crontab under locks
     #[command(subcommand)]
     Cron(Cron),
@@ -179,7 +181,7 @@ mod tests {
         "version",
     ];
     /// What an operator does, and trials: said each time.
-    const DEEDS: &[&str] = &["wait", "release", "pause", "resume"];
+    const DEEDS: &[&str] = &["wait", "release", "pause", "resume", "torture"];
 
     fn check(command: &clap::Command) {
         for option in command.get_opts() {

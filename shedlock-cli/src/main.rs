@@ -9,6 +9,7 @@ mod config;
 mod cron;
 mod doctor;
 mod exit;
+mod figures;
 mod folders;
 mod generate;
 mod lock;
@@ -23,6 +24,8 @@ mod store;
 mod stores;
 #[cfg(feature = "top")]
 mod top;
+mod torture;
+mod trial;
 mod view;
 
 use std::env;
@@ -106,6 +109,7 @@ async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Migrate(what) => migrate::migrate(what, store).await,
         Command::Doctor(options) => doctor::doctor(&options, store).await,
         Command::Bench(options) => bench::bench(&options, store).await,
+        Command::Torture(options) => torture::torture(&options, store).await,
         Command::Cron(command) => cron::cron(&command, store),
         #[cfg(feature = "serve")]
         Command::Serve(options) => serve::serve(&options, store).await,

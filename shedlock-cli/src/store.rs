@@ -39,11 +39,25 @@ pub(crate) trait Store: LockAdmin {
 
 /// Opens the store that the options or the environment name, or else the user's own file. Connects no earlier than the first question.
 pub(crate) async fn open(options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
+    open_with(options, |url| url).await
+}
+
+/// As [`open_to_lock`], for a trial, whose runs do not belong into a history.
+pub(crate) async fn open_for_trial(options: &StoreOptions) -> Result<Arc<dyn Store>, Failure> {
+    let store = open_with(options, |url| stores::without_history(&url)).await?;
+    store.begin().await?;
+    Ok(store)
+}
+
+async fn open_with(
+    options: &StoreOptions,
+    changed: fn(String) -> String,
+) -> Result<Arc<dyn Store>, Failure> {
     let node = options.node.as_deref();
     if let Some(url) = url(options)? {
-        return stores::open(&url, node);
+        return stores::open(&changed(url), node);
     }
-    let store = stores::open(&default_url()?, node)?;
+    let store = stores::open(&changed(default_url()?), node)?;
     // On a fresh machine there is no file yet, and nobody who could have made the table.
     store.set_up().await?;
     Ok(store)

@@ -53,6 +53,11 @@ pub(crate) fn open(url: &str, node: Option<&str>) -> Result<Arc<dyn Store>, Fail
     (entry.open)(&url, node, place, history)
 }
 
+/// The URL of the same store without its history of runs.
+pub(crate) fn without_history(url: &str) -> String {
+    entry::without_parameter(url, HISTORY).0
+}
+
 /// What the store at `url` needs, as a text for its administrator, without asking it.
 pub(crate) fn schema(url: &str) -> Result<String, Failure> {
     let entry = find(url)?;

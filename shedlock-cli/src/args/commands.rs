@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use clap_complete::Shell;
 
 use super::duration;
@@ -193,6 +193,23 @@ pub(crate) struct Bench {
     pub(crate) count: usize,
     /// Print JSON, one object a figure
     #[arg(long, env = "SHEDLOCK_JSON")]
+    pub(crate) json: bool,
+}
+
+/// The options of `torture`.
+#[derive(Debug, Args)]
+pub(crate) struct Torture {
+    /// How long the contenders compete
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, default_value = "30s")]
+    pub(crate) length: Duration,
+    /// How many contenders there are, each with a connection of its own
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = value_parser!(u16).range(2..=256))]
+    pub(crate) contenders: u16,
+    /// For how many locks they compete
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = value_parser!(u16).range(1..=256))]
+    pub(crate) locks: u16,
+    /// Print JSON
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

@@ -25,4 +25,5 @@ mod support;
 mod terminal;
 mod tmux;
 mod top;
+mod torture;
 mod variables;
