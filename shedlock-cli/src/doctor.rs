@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 use shedlock_runtime::{
     Expiry, Fencing, LockAdmin as _, LockConfiguration, LockError, LockProviderExt as _, Ownership,
-    printable,
+    printable, short_duration,
 };
 
 use crate::args::{Doctor, StoreOptions};
@@ -111,9 +111,7 @@ async fn round_trip(store: &dyn Store, options: &Doctor, findings: &mut Findings
     }
     let took = sent.elapsed();
     let name = store.info().name();
-    let shown = humantime::format_duration(Duration::from_micros(
-        u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-    ));
+    let shown = short_duration(took);
     if took > SLOW {
         findings.warn("connection", format!("{name} answers after {shown}: each lock waits for that; look at the network and at the load"));
     } else {
@@ -232,9 +230,7 @@ fn compare_clocks(
     let ahead = dated.duration_since(answered).unwrap_or_default();
     let behind = sent.duration_since(dated).unwrap_or_default();
     let skew = ahead.max(behind);
-    let shown = humantime::format_duration(Duration::from_millis(
-        u64::try_from(skew.as_millis()).unwrap_or(u64::MAX),
-    ));
+    let shown = short_duration(skew);
     if skew > MOST_SKEW {
         let which = if ahead > behind { "ahead of" } else { "behind" };
         findings.warn(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{LockError, RunOutcome, RunRecord};
+use shedlock_runtime::{LockError, RunOutcome, RunRecord, short_duration};
 
 use crate::snapshot::{ClockDifference, LockRow, LockState};
 
@@ -218,10 +218,10 @@ impl fmt::Display for Warning {
                 )
             }
             WarningKind::Crashed { node, ago } if node.is_empty() => {
-                write!(f, "crashed {} ago", short(*ago))
+                write!(f, "crashed {} ago", short_duration(*ago))
             }
             WarningKind::Crashed { node, ago } => {
-                write!(f, "crashed on {node} {} ago", short(*ago))
+                write!(f, "crashed on {node} {} ago", short_duration(*ago))
             }
             WarningKind::HistoryUnreadable { problem } => {
                 write!(f, "the history of runs cannot be read: {problem}")
@@ -229,8 +229,8 @@ impl fmt::Display for Warning {
             WarningKind::HeldLong { held_for, longest } => write!(
                 f,
                 "held for {}; the longest of its last runs took {}",
-                short(*held_for),
-                short(*longest)
+                short_duration(*held_for),
+                short_duration(*longest)
             ),
             WarningKind::Failing { outcome, times: 1 } => {
                 write!(f, "the last run {}", ended(outcome))
@@ -245,7 +245,7 @@ impl fmt::Display for Warning {
             WarningKind::ClockDiffers { by, is_ahead } => write!(
                 f,
                 "the store's clock is {} {} this machine's",
-                short(*by),
+                short_duration(*by),
                 if *is_ahead { "ahead of" } else { "behind" }
             ),
         }
@@ -258,13 +258,4 @@ fn ended(outcome: &str) -> &str {
         "lost" => "lost its lock",
         other => other,
     }
-}
-
-fn short(duration: Duration) -> impl fmt::Display {
-    let whole = if duration < Duration::from_secs(10) {
-        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    } else {
-        Duration::from_secs(duration.as_secs())
-    };
-    humantime::format_duration(whole)
 }

@@ -55,6 +55,7 @@ pub use values::outcome::{Outcome, RunOutcome, SkipReason};
 pub use values::owner::{Owner, OwnerWrite, Standing};
 pub use values::position::{Position, PositionRule, WantedPosition};
 pub use values::printable::printable;
+pub use values::short_duration::short_duration;
 pub use values::timestamp::{format_timestamp, parse_timestamp};
 pub use wrappers::{
     NamespacedLockProvider, ReleasedLocks, RoutingLockProvider, TimeoutLockProvider, TrackedLock,

@@ -18,4 +18,5 @@ pub(crate) mod owner;
 pub(crate) mod position;
 pub(crate) mod printable;
 pub(crate) mod rate_limit;
+pub(crate) mod short_duration;
 pub(crate) mod timestamp;

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use humantime::format_duration;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Lease, LockError, LockProvider, Owner, Ownership, ProviderInfo,
-    Refusal, RunHistory, SkipReason, printable,
+    Refusal, RunHistory, SkipReason, printable, short_duration,
 };
 
 use crate::store::Store;
@@ -98,7 +97,7 @@ pub(crate) fn told(reason: SkipReason, refusal: Option<Refusal>) -> String {
     }
     if let Some(left) = refusal.remaining.filter(|left| !left.is_zero()) {
         let left = Duration::from_secs(left.as_secs().max(1));
-        let _written = write!(text, " for another {}", format_duration(left));
+        let _written = write!(text, " for another {}", short_duration(left));
     }
     text
 }

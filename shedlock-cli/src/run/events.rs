@@ -1,8 +1,8 @@
 //! What is said on stderr of events that the holder of a lock cannot see otherwise.
 
-use humantime::format_duration;
-use shedlock_runtime::{EventKind, ListenerGuard, LockError, LockEvent, SchedulerLock, printable};
-use std::time::Duration;
+use shedlock_runtime::{
+    EventKind, ListenerGuard, LockError, LockEvent, SchedulerLock, printable, short_duration,
+};
 
 use crate::output::{self, Level};
 
@@ -35,13 +35,13 @@ fn warning(event: &EventKind) -> Option<String> {
             format!(
                 "{}; {} of the lease left",
                 printable(&error.to_string()),
-                short(*left)
+                short_duration(*left)
             )
         }
         EventKind::ReleaseFailed { error, left } => format!(
             "{}; the lock frees itself in {}",
             printable(&error.to_string()),
-            short(*left)
+            short_duration(*left)
         ),
         EventKind::HistoryFailed { error } => printable(&error.to_string()).into_owned(),
         _ => return None,
@@ -51,22 +51,21 @@ fn warning(event: &EventKind) -> Option<String> {
 fn normal(event: &EventKind) -> Option<String> {
     Some(match event {
         EventKind::Acquired { at_most, took, .. } => {
-            format!("acquired for {} within {}", short(*at_most), short(*took))
+            format!(
+                "acquired for {} within {}",
+                short_duration(*at_most),
+                short_duration(*took)
+            )
         }
-        EventKind::Extended { at_most, .. } => format!("extended by {}", short(*at_most)),
+        EventKind::Extended { at_most, .. } => format!("extended by {}", short_duration(*at_most)),
         EventKind::Released { held, free_in } if free_in.is_zero() => {
-            format!("released after {}", short(*held))
+            format!("released after {}", short_duration(*held))
         }
         EventKind::Released { held, free_in } => format!(
             "released after {}, and free in {}",
-            short(*held),
-            short(*free_in)
+            short_duration(*held),
+            short_duration(*free_in)
         ),
         _ => return None,
     })
-}
-
-fn short(duration: Duration) -> String {
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    format_duration(Duration::from_millis(millis)).to_string()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use humantime::format_duration;
 use shedlock_runtime::{
     AcquireRequest, LockAdmin as _, LockConfiguration, LockInfo, LockProvider as _, SkipReason,
-    printable,
+    printable, short_duration,
 };
 
 use super::supervise::Job;
@@ -76,7 +76,7 @@ fn state(record: Option<&LockInfo>) -> String {
         return "free".to_owned();
     };
     let left = Duration::from_secs(lock.remaining.as_secs().max(1));
-    let left = format_duration(left);
+    let left = short_duration(left);
     if lock.paused {
         return format!("paused for another {left}");
     }

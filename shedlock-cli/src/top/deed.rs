@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{LockAdmin, LockError, printable};
-
-use crate::view::times::short;
+use shedlock_runtime::{LockAdmin, LockError, printable, short_duration};
 
 /// What an operator has asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +48,7 @@ impl Deed {
                 // What no clock can show is refused by the store's provider, with the reason.
                 let until = until.unwrap_or(SystemTime::UNIX_EPOCH);
                 store.pause(lock, until, reason).await?;
-                let (lock, length) = (printable(lock), short(*length));
+                let (lock, length) = (printable(lock), short_duration(*length));
                 format!(
                     "{lock} is paused for {length}; a run in progress goes on until its holder notices"
                 )

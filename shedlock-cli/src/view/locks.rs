@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use serde::Serialize;
-use shedlock_runtime::{LockInfo, format_timestamp, printable};
+use shedlock_runtime::{LockInfo, format_timestamp, printable, short_duration};
 
 use super::table::{self, Cell};
-use super::times::{Zone, bar, short};
+use super::times::{Zone, bar};
 use crate::exit::Failure;
 
 /// One lock, for programs. The names of the fields do not change.
@@ -89,14 +89,20 @@ pub(super) fn table(locks: &[LockInfo], zone: &Zone, is_terminal: bool) -> Strin
         let held_for = lock.since.and_then(|since| now.duration_since(since).ok());
         let whole = held_for.map(|held| held + lock.remaining);
         let since = match (lock.since.filter(|_| is_held), held_for) {
-            (Some(since), Some(held)) => format!("{} ({} ago)", zone.time(since, now), short(held)),
+            (Some(since), Some(held)) => {
+                format!("{} ({} ago)", zone.time(since, now), short_duration(held))
+            }
             (Some(since), None) => zone.time(since, now),
             _ => String::new(),
         };
         let left = match whole {
             _ if !is_held => String::new(),
-            Some(whole) => format!("{} {}", bar(lock.remaining, whole), short(lock.remaining)),
-            None => short(lock.remaining),
+            Some(whole) => format!(
+                "{} {}",
+                bar(lock.remaining, whole),
+                short_duration(lock.remaining)
+            ),
+            None => short_duration(lock.remaining),
         };
         let note = lock
             .problem

@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, stdout};
 use std::time::SystemTime;
 
 use serde::Serialize;
-use shedlock_runtime::{RunRecord, format_timestamp, printable};
+use shedlock_runtime::{RunRecord, format_timestamp, printable, short_duration};
 
 use super::table::{self, Cell};
-use super::times::{Zone, short};
+use super::times::Zone;
 use crate::args::Format;
 use crate::exit::Failure;
 
@@ -71,7 +71,7 @@ fn as_table(runs: &[RunRecord], zone: &Zone) -> String {
     let rows = runs.iter().map(|run| {
         vec![
             Cell::plain(zone.time(run.began, now)),
-            Cell::plain(short(run.took())),
+            Cell::plain(short_duration(run.took())),
             Cell::of_state(run.outcome.as_str()),
             Cell::plain(printable(&run.node)),
             Cell::plain(

@@ -1,8 +1,7 @@
-//! Times and durations for people.
+//! Times for people, and what is left of a lease.
 
 use std::time::{Duration, SystemTime};
 
-use humantime::format_duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -42,12 +41,6 @@ impl Zone {
     }
 }
 
-/// The duration in its two largest units, such as `7m 12s`; a second is the smallest.
-pub(crate) fn short(duration: Duration) -> String {
-    let text = format_duration(Duration::from_secs(duration.as_secs())).to_string();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
-
 /// What is left of the whole, as a bar.
 pub(crate) fn bar(left: Duration, whole: Duration) -> String {
     let tenths = left.as_millis() * u128::from(BAR);
@@ -80,12 +73,5 @@ mod tests {
         assert_eq!(bar(second, second), "██████████");
         assert_eq!(bar(Duration::ZERO, second), "░░░░░░░░░░");
         assert_eq!(bar(second, Duration::ZERO), "██████████");
-    }
-
-    #[test]
-    fn a_duration_has_two_units() {
-        assert_eq!(short(Duration::from_millis(432_900)), "7m 12s");
-        assert_eq!(short(DAY * 400), "1year 1month");
-        assert_eq!(short(Duration::from_millis(900)), "0s");
     }
 }

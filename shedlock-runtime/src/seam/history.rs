@@ -7,7 +7,6 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use humantime::format_duration;
 
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::moment::Moment;
@@ -15,6 +14,7 @@ use crate::values::name::LockName;
 use crate::values::outcome::RunOutcome;
 use crate::values::position::Position;
 use crate::values::printable::{Printable, printable};
+use crate::values::short_duration::short_duration;
 
 pub use options::HistoryOptions;
 
@@ -178,14 +178,12 @@ impl RunRecord {
 /// One line for an operator. Names are escaped by [`printable`].
 impl fmt::Display for RunRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let took =
-            Duration::from_millis(u64::try_from(self.took().as_millis()).unwrap_or(u64::MAX));
         write!(
             f,
             "{}: {} after {} on {}, begun at {}",
             Printable(&self.lock),
             self.outcome.as_str(),
-            format_duration(took),
+            short_duration(self.took()),
             Printable(&self.node),
             Moment(self.began)
         )?;

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use humantime::format_duration;
-
 use crate::values::moment::Moment;
 use crate::values::name::LockName;
 use crate::values::operator_mark::OperatorMark;
 use crate::values::owner::Owner;
 use crate::values::position::Position;
 use crate::values::printable::{Printable, printable};
+use crate::values::short_duration::short_duration;
 
 /// The state of one lock in its store, for operators.
 ///
@@ -194,8 +193,7 @@ impl LockInfo {
         if let Some(until) = self.until {
             write!(f, " until {}", Moment(until))?;
         }
-        let left = Duration::from_secs(self.remaining.as_secs());
-        write!(f, " ({} left)", format_duration(left))
+        write!(f, " ({} left)", short_duration(self.remaining))
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::values::duration::{InvalidDuration, ToDuration};
 use crate::values::error::{ErrorKind, LockError};
+use crate::values::short_duration::short_duration;
 
 /// Checks that a time limit is long enough for a store to answer.
 pub(crate) fn checked_limit(limit: impl ToDuration) -> Result<Duration, InvalidDuration> {
@@ -54,7 +55,7 @@ pub(crate) async fn limited<T>(limit: Duration, mut call: Call<'_, T>) -> Result
         .unwrap_or_else(|_elapsed| {
             Err(LockError::new(
                 ErrorKind::Timeout,
-                format!("no answer within {}", humantime::format_duration(limit)),
+                format!("no answer within {}", short_duration(limit)),
             ))
         })
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use maud::{Markup, html};
 use sha2::{Digest as _, Sha256};
-use shedlock_runtime::{RunOutcome, RunRecord};
+use shedlock_runtime::{RunOutcome, RunRecord, short_duration};
 
 use super::strip::percent;
-use super::words::{outcome, short};
+use super::words::outcome;
 use crate::web::query::Window;
 use crate::web::skips::Skip;
 use crate::{LockRow, LockState, Snapshot};
@@ -57,7 +57,7 @@ impl Axis {
         html! {
             svg.axis width="100%" height="16" aria-hidden="true" {
                 @for ago in quarters {
-                    text x=(percent(self.x(self.now - ago))) y="12" { "−" (short(ago).replace(" 0s", "")) }
+                    text x=(percent(self.x(self.now - ago))) y="12" { "−" (short_duration(ago).replace(" 0s", "")) }
                 }
                 text.now x=(percent(self.x(self.now))) y="12" text-anchor="middle" { "now" }
             }
@@ -125,7 +125,7 @@ fn label(row: &LockRow, axis: Axis, skips: &[Skip]) -> String {
     let mut label = format!(
         "{runs} {} in the last {}",
         if runs == 1 { "run" } else { "runs" },
-        short(axis.past)
+        short_duration(axis.past)
     );
     if row.state == LockState::Held && !row.info.node.is_empty() {
         label.push_str(", held now by ");
@@ -148,7 +148,7 @@ fn block(run: &RunRecord, axis: Axis) -> Markup {
     let is_bad = matches!(run.outcome, RunOutcome::Crashed | RunOutcome::Lost);
     html! {
         rect fill=(Paint::of(&run.node).fill()) x=(percent(from)) width=(percent(width(from, to))) y="5" height="16" {
-            title { (run.node) ": " (outcome(run.outcome)) " after " (short(run.took())) }
+            title { (run.node) ": " (outcome(run.outcome)) " after " (short_duration(run.took())) }
         }
         @if is_bad {
             rect.edge x=(percent(to)) y="3" width="3" height="20" {
@@ -197,7 +197,7 @@ fn holding(row: &LockRow, axis: Axis) -> Markup {
                     title { (row.info.node) ": holds the lock" }
                 }
                 rect.left x=(percent(now)) width=(rest) y="6" height="14" {
-                    title { (short(row.info.remaining)) " of the lease left" }
+                    title { (short_duration(row.info.remaining)) " of the lease left" }
                 }
             }
         }

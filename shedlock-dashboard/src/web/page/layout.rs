@@ -1,9 +1,10 @@
 //! What all pages have: head, header, help and the drawings that the lanes use.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use shedlock_runtime::short_duration;
 
 use super::lane::{Axis, COLOURS, Paint};
-use super::words::{short, time};
+use super::words::time;
 use crate::web::reader::View;
 use crate::web::site::Site;
 use crate::{ClockDifference, Snapshot};
@@ -56,7 +57,7 @@ fn facts(view: &View) -> Markup {
     };
     html! {
         span { b { (snapshot.provider) } " seen by " b { (snapshot.node) } }
-        span { "read at " (time(snapshot.read_at, snapshot.read_at)) " in " (short(snapshot.round_trip)) }
+        span { "read at " (time(snapshot.read_at, snapshot.read_at)) " in " (short_duration(snapshot.round_trip)) }
         @if let Some(clock) = clock(snapshot) {
             span { (clock) }
         }
@@ -68,8 +69,10 @@ fn clock(snapshot: &Snapshot) -> Option<String> {
         ClockDifference::Ahead(by) | ClockDifference::Behind(by) if by.as_millis() == 0 => {
             "the clocks agree".to_owned()
         }
-        ClockDifference::Ahead(by) => format!("the store's clock is {} ahead", short(by)),
-        ClockDifference::Behind(by) => format!("the store's clock is {} behind", short(by)),
+        ClockDifference::Ahead(by) => format!("the store's clock is {} ahead", short_duration(by)),
+        ClockDifference::Behind(by) => {
+            format!("the store's clock is {} behind", short_duration(by))
+        }
     })
 }
 
@@ -85,7 +88,7 @@ fn trouble(site: &Site, view: &View) -> Markup {
             div {
                 strong {
                     @if view.snapshot.is_some() {
-                        "The store does not answer. What you see is " (short(view.age())) " old."
+                        "The store does not answer. What you see is " (short_duration(view.age())) " old."
                     } @else if view.failure.is_some() {
                         "The store cannot be read."
                     } @else {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
-use shedlock_runtime::printable;
+use shedlock_runtime::{printable, short_duration};
 
 use super::lane::{self, Axis};
 use super::layout::{self, glyph};
-use super::words::{number, short, state};
-use super::{strip, words};
+use super::strip;
+use super::words::{number, state};
 use crate::web::query::{ListQuery, SORTS, STATES, Selected, WINDOWS, encoded_name};
 use crate::web::reader::View;
 use crate::web::site::Site;
@@ -188,7 +188,7 @@ fn table(
                     th.number scope="col" role="columnheader" { "Token" }
                     @if snapshot.keeps_history { th scope="col" role="columnheader" { "Last runs" } }
                     th.time scope="col" role="columnheader" {
-                        span.quiet { "Holders over the last " (words::short(query.window().length)) }
+                        span.quiet { "Holders over the last " (short_duration(query.window().length)) }
                         (layout::axis(axis))
                     }
                 }
@@ -233,7 +233,7 @@ fn line(snapshot: &Snapshot, row: &LockRow, axis: Axis, skips: &[Skip]) -> Marku
                 a href={ "lock?" (encoded_name(&info.name)) } data-row="" data-key={ "r " (info.name) } { (printable(&info.name)) }
             }
             td role="cell" data-label="Holder" { (holder(row)) }
-            td.number role="cell" data-label="Held for" { @if let Some(held) = row.held_for { (short(held)) } }
+            td.number role="cell" data-label="Held for" { @if let Some(held) = row.held_for { (short_duration(held)) } }
             td role="cell" data-label="Lease left" { (strip::lease(row)) }
             td.number role="cell" data-label="Token" { @if let Some(token) = info.fencing_token { (token) } }
             @if snapshot.keeps_history {

@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use maud::{Markup, html};
-use shedlock_runtime::{LockInfo, RunRecord, printable};
+use shedlock_runtime::{LockInfo, RunRecord, printable, short_duration};
 
 use super::layout::glyph;
 use super::list::{holder, state_of, warnings};
-use super::words::{outcome, quality, short, time};
+use super::words::{outcome, quality, time};
 use super::{Said, commands, lane, layout, strip};
 use crate::web::deed::Deed;
 use crate::web::query::{LockQuery, WINDOWS, Window, encoded_name};
@@ -91,7 +91,7 @@ fn record(row: &LockRow, now: SystemTime) -> Markup {
             @if let Some(since) = info.since {
                 div { dt { @if info.is_held() { "Since" } @else { "Last taken" } } dd { (time(since, now)) } }
             }
-            @if let Some(held) = row.held_for { div { dt { "Held for" } dd { (short(held)) } } }
+            @if let Some(held) = row.held_for { div { dt { "Held for" } dd { (short_duration(held)) } } }
             @if info.is_held() { div { dt { "Lease left" } dd { (strip::lease(row)) } } }
             @if let Some(until) = info.until {
                 div { dt { @if info.is_held() { "Until" } @else { "Free since" } } dd { (time(until, now)) } }
@@ -131,7 +131,7 @@ fn run_line(run: &RunRecord, now: SystemTime) -> Markup {
     html! {
         tr role="row" {
             td role="cell" data-label="Began" { (time(run.began, now)) }
-            td.number role="cell" data-label="Took" { (short(run.took())) }
+            td.number role="cell" data-label="Took" { (short_duration(run.took())) }
             td role="cell" data-label="Outcome" {
                 span class={ "state " (quality(run.outcome)) } { (glyph(strip::mark(run.outcome))) (outcome(run.outcome)) }
             }

@@ -1,9 +1,9 @@
 //! The last runs of a lock as a strip of marks, and the bar of what is left of its lease.
 
 use maud::{Markup, html};
-use shedlock_runtime::{RunOutcome, RunRecord};
+use shedlock_runtime::{RunOutcome, RunRecord, short_duration};
 
-use super::words::{outcome, quality, short};
+use super::words::{outcome, quality};
 use crate::LockRow;
 
 /// How many runs a strip shows.
@@ -57,7 +57,7 @@ pub(super) fn lease(row: &LockRow) -> Markup {
     }
     let left = row.info.remaining;
     let Some(whole) = row.lease().filter(|whole| !whole.is_zero()) else {
-        return html! { (short(left)) };
+        return html! { (short_duration(left)) };
     };
     let part = 100.0 * left.as_secs_f64() / whole.as_secs_f64();
     let level = match part {
@@ -73,7 +73,7 @@ pub(super) fn lease(row: &LockRow) -> Markup {
                 rect.rest width="100%" height="8" rx="2" {}
                 rect class=(level) width={ (percent(part)) } height="8" rx="2" {}
             }
-            span { (short(left)) }
+            span { (short_duration(left)) }
         }
     }
 }

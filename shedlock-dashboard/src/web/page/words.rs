@@ -1,23 +1,13 @@
-//! Times, durations and numbers for people.
+//! Times and numbers for people.
 
 use std::time::{Duration, SystemTime};
 
-use humantime::format_duration;
 use maud::{Markup, html};
 use shedlock_runtime::{RunOutcome, format_timestamp};
 
 use crate::LockState;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The duration in its two largest units, such as `7m 12s`; below a second in milliseconds.
-pub(super) fn short(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        return format!("{} ms", duration.as_millis());
-    }
-    let text = format_duration(Duration::from_secs(duration.as_secs())).to_string();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
 
 /// The time of day, with the date if it is not near `now`. In UTC; the script adds the reader's own time.
 pub(super) fn time(time: SystemTime, now: SystemTime) -> Markup {
@@ -80,10 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_numbers_are_short() {
-        assert_eq!(short(Duration::from_millis(432_900)), "7m 12s");
-        assert_eq!(short(Duration::from_millis(90)), "90 ms");
-        assert_eq!(short(DAY * 400), "1year 1month");
+    fn thousands_are_apart() {
         assert_eq!([number(7), number(1_000)], ["7", "1,000"]);
         assert_eq!(number(1_234_567), "1,234,567");
     }

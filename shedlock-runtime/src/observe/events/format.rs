@@ -3,21 +3,12 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use humantime::{FormattedDuration, format_duration};
 use tracing::field::{DisplayValue, display};
 
 use crate::values::error::LockError;
 use crate::values::moment::Moment;
 use crate::values::printable::Printable;
-
-/// A duration rounded down to milliseconds, or to seconds if it is ten seconds or longer.
-pub(super) fn short(duration: Duration) -> FormattedDuration {
-    format_duration(if duration < Duration::from_secs(10) {
-        Duration::from_millis(millis(duration))
-    } else {
-        Duration::from_secs(duration.as_secs())
-    })
-}
+use crate::values::short_duration::short_duration;
 
 /// Displays the end of a duration that begins now: as a time of day, and as the duration.
 pub(super) struct Until(pub(super) Duration);
@@ -25,8 +16,8 @@ pub(super) struct Until(pub(super) Duration);
 impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match SystemTime::now().checked_add(self.0) {
-            Some(end) => write!(f, "{} (in {})", Moment(end), short(self.0)),
-            None => write!(f, "in {}", short(self.0)),
+            Some(end) => write!(f, "{} (in {})", Moment(end), short_duration(self.0)),
+            None => write!(f, "in {}", short_duration(self.0)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, trace, warn};
 
-use super::format::{Clause, Until, millis, short, shown};
+use super::format::{Clause, Until, millis, shown};
 use super::rate_limit::{self, RateLimit};
 use super::{HeldLock, Subject};
 use crate::observe::event::LossReason;
@@ -14,6 +14,7 @@ use crate::seam::answer::Refusal;
 use crate::values::error::LockError;
 use crate::values::options::OnLost;
 use crate::values::outcome::SkipReason;
+use crate::values::short_duration::short_duration;
 
 pub(super) const TARGET: &str = "shedlock";
 
@@ -60,7 +61,7 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
                 "skipped `{name}`: {reason}{}{}{}{now_what}",
                 Clause(" by ", refusal.node.as_deref()),
                 Clause(" until ", refusal.remaining.map(Until)),
-                Clause(", by the same run for ", seen_for.map(short)),
+                Clause(", by the same run for ", seen_for.map(short_duration)),
             )
         };
     }
@@ -146,7 +147,7 @@ pub(super) fn starved(lock: &dyn HeldLock, late: Duration) {
         late_ms = millis(late),
         "the task of `{}` was polled {} late: it blocks its thread, or something else does; move blocking work to \
          `spawn_blocking`",
-        lock.subject().name, short(late)
+        lock.subject().name, short_duration(late)
     );
 }
 
@@ -207,7 +208,7 @@ pub(super) fn overrun(lock: &dyn HeldLock, late: Duration) {
         lock.provider = lock.subject().provider,
         late_ms = millis(late),
         "`{}` ran {} past its lease, perhaps beside another node; give it `keep_alive` or a longer `at_most`",
-        lock.subject().name, short(late)
+        lock.subject().name, short_duration(late)
     );
 }
 

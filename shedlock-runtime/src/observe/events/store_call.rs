@@ -9,13 +9,14 @@ use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument as _, Span, debug_span};
 
-use super::format::{Clause, short, shown};
+use super::format::{Clause, shown};
 use super::wire;
 use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::limit::{Call, limited};
 use crate::values::name::LockName;
+use crate::values::short_duration::short_duration;
 
 /// A request to a store.
 #[derive(Clone, Copy)]
@@ -92,7 +93,7 @@ impl Question<'_> {
 
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = Clause(" for ", self.length.map(short));
+        let length = Clause(" for ", self.length.map(short_duration));
         write!(f, "{} `{}`{length}", self.operation, self.lock)
     }
 }
@@ -106,7 +107,7 @@ impl Answer for Acquisition {
             },
             Self::Refused(refusal) => {
                 let node = Clause(" by ", refusal.node.as_deref());
-                let left = Clause(" for ", refusal.remaining.map(short));
+                let left = Clause(" for ", refusal.remaining.map(short_duration));
                 format!("refused: {}{node}{left}", refusal.reason).into()
             }
         }
