@@ -86,6 +86,11 @@ impl Failure {
         Self::new(Exit::USAGE, message)
     }
 
+    /// The options make no sense, whatever the library calls that.
+    pub(crate) fn of_options(error: &LockError) -> Self {
+        Self::usage(printable(&error.to_string()))
+    }
+
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(Exit::INTERNAL, message)
     }
@@ -108,7 +113,11 @@ impl Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         // The cause is not shown: a driver's text may repeat what it was configured with.
-        let message = error.to_string();
+        let mut message = error.to_string();
+        // The library names its methods, and this program has a command for them.
+        for method in ["ensure_schema", "ensure_bucket", "ensure_indexes"] {
+            message = message.replace(&format!("call `{method}()`"), "run `shedlock migrate run`");
+        }
         Self::new(Exit::of_error(error.kind()), printable(&message))
     }
 }

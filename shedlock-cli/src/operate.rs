@@ -1,8 +1,9 @@
 //! What an operator does with a lock: wait for it, free it, pause it.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{LockAdmin as _, LockInfo, printable};
+use shedlock_runtime::{LockAdmin as _, LockInfo, printable, short_duration};
 use tokio::time::{sleep, timeout};
 
 use crate::args::{Pause, Release, Resume, StoreOptions, Wait};
@@ -17,21 +18,33 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// Waits until the lock is free.
 pub(crate) async fn wait(options: &Wait, store: &StoreOptions) -> Result<Exit, Failure> {
     let store = store::open(store).await?;
+    let was_held = Cell::new(false);
+    let freed = until_free(&*store, &options.name, &was_held);
     let Some(limit) = options.timeout else {
-        until_free(&*store, &options.name).await?;
+        freed.await?;
         return Ok(Exit::SUCCESS);
     };
-    match timeout(limit, until_free(&*store, &options.name)).await {
+    let name = printable(&options.name);
+    match timeout(limit, freed).await {
         Ok(freed) => freed.map(|()| Exit::SUCCESS),
-        Err(_elapsed) => Err(Failure::new(
+        Err(_elapsed) if was_held.get() => Err(Failure::new(
             Exit::WAITED,
-            format!("`{}` is still held", printable(&options.name)),
+            format!("`{name}` is still held"),
+        )),
+        // Nobody knows whether the lock is held.
+        Err(_elapsed) => Err(Failure::new(
+            Exit::UNAVAILABLE,
+            format!(
+                "the store has not answered within {}: whether `{name}` is free is not known",
+                short_duration(limit)
+            ),
         )),
     }
 }
 
-async fn until_free(store: &dyn Store, name: &str) -> Result<(), Failure> {
+async fn until_free(store: &dyn Store, name: &str, was_held: &Cell<bool>) -> Result<(), Failure> {
     while let Some(lock) = store.get(name).await?.filter(LockInfo::is_held) {
+        was_held.set(true);
         let pause = lock.remaining.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         sleep(pause).await;
     }

@@ -1,6 +1,7 @@
 //! What the program prints: results on stdout, everything else on stderr.
 
 use std::io::{self, ErrorKind, Write as _};
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -91,9 +92,15 @@ fn as_json(level: Level, lock: Option<&str>, message: &str) -> String {
 
 /// Prints a result on stdout. A reader that has gone, as in `shedlock list | head -1`, is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_on(text).map(drop)
+}
+
+/// As [`print`], for a result that others follow: says whether anybody reads on.
+pub(crate) fn print_on(text: &str) -> Result<ControlFlow<()>, Failure> {
     match deliver(text) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| not_written(&error)),
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(not_written(&error)),
     }
 }
 

@@ -171,7 +171,7 @@ fn configuration(options: &Run) -> Result<LockConfiguration, Failure> {
         Some(name) => name.clone(),
         None => name_of(&options.command),
     };
-    Ok(configured(&name, options)?)
+    configured(&name, options).map_err(|error| Failure::of_options(&error))
 }
 
 fn configured(name: &str, options: &Run) -> Result<LockConfiguration, LockError> {

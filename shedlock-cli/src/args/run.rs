@@ -106,12 +106,7 @@ pub(crate) struct Run {
     #[arg(short, long, env = "SHEDLOCK_QUIET")]
     pub(crate) quiet: bool,
     /// The command and its arguments
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "COMMAND"
-    )]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn watch(options: &List, store: &dyn Store) -> Result<Exit, Fai
             frame = redrawn(options, store, &frame);
         }
         // Whoever has read the list has gone.
-        if output::hand_over(&frame).is_err() {
+        if output::print_on(&frame)?.is_break() {
             return Ok(Exit::SUCCESS);
         }
         tokio::select! {

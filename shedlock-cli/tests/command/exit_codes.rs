@@ -147,7 +147,11 @@ fn a_table_that_is_missing_is_78_and_the_message_has_the_remedy() {
     let store = format!("sqlite://{}", site.path("other.db").display());
     let ran = site.run(["--store", &store, "run", "--name", "a", "--", "true"]);
     assert_eq!(ran.code, 78, "{ran:?}");
-    assert!(ran.err.contains("CREATE TABLE"), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("run `shedlock migrate run` or run: CREATE TABLE"),
+        "{ran:?}"
+    );
     assert_eq!(site.run(["--store", &store, "migrate", "run"]).code, 0);
     assert_eq!(
         site.run(["--store", &store, "run", "--name", "a", "--", "true"])

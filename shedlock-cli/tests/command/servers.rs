@@ -60,22 +60,42 @@ fn goes_through(site: &Site) {
     assert!(found.out.contains("ok       trial"), "{found:?}");
 }
 
+/// Contenders find no fault with the store.
+fn keeps_holders_apart(site: &Site) {
+    let shown = site.run(["torture", "--for", "2s", "--contenders", "4", "--json"]);
+    assert_eq!((shown.code, shown.err.as_str()), (0, ""), "{shown:?}");
+    let report: serde_json::Value = serde_json::from_str(&shown.out).expect("a report");
+    assert_eq!(report["tokens_not_growing"], 0, "{report}");
+    assert_eq!(report["errors"], serde_json::json!({}), "{report}");
+    assert!(
+        report["figures"][0]["count"].as_u64() > Some(10),
+        "{report}"
+    );
+    assert!(!site.run(["list"]).out.contains("shedlock-torture"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_takes_all_commands() {
     let server = server_or_skip!(Postgres::shared().await);
-    goes_through(&Site::with_store(server.fresh_database().await));
+    let site = Site::with_store(server.fresh_database().await);
+    goes_through(&site);
+    keeps_holders_apart(&site);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_takes_all_commands() {
     let server = server_or_skip!(MariaDb::shared().await);
-    goes_through(&Site::with_store(server.fresh_database().await));
+    let site = Site::with_store(server.fresh_database().await);
+    goes_through(&site);
+    keeps_holders_apart(&site);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_takes_all_commands() {
     let server = server_or_skip!(Redis::start().await);
-    goes_through(&Site::with_store(server.url()));
+    let site = Site::with_store(server.url());
+    goes_through(&site);
+    keeps_holders_apart(&site);
 }
 
 /// The stores of features that are off by default.
@@ -214,6 +234,24 @@ async fn when_the_store_dies_the_command_is_gone_before_the_lease_ends() {
         dead_for.saturating_sub(since_last) < at_most,
         "{dead_for:?} {since_last:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stands_still_does_not_make_a_lock_held() {
+    let server = server_or_skip!(Redis::start().await);
+    let site = Site::with_store(server.url());
+    server.pause().await.expect("the server can be stopped");
+    let waited = site.run(["wait", "a", "--timeout", "1s"]);
+    assert_eq!(waited.code, 69, "{waited:?}");
+    assert!(
+        waited.err.contains("has not answered within 1s"),
+        "{waited:?}"
+    );
+    // Nothing was granted, so nothing is to be tidied up in a store that does not answer.
+    let shown = site.run(["torture", "--for", "100ms", "--contenders", "2"]);
+    assert_eq!(shown.code, 69, "{shown:?}");
+    assert!(shown.out.contains("2 timeout"), "{shown:?}");
+    server.resume().await.expect("the server goes on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
