@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
-use std::io::{Read as _, stdin};
 use std::path::Path;
 
 use similar::TextDiff;
 
 use crate::args::{Cron, StoreOptions, Wrap};
 use crate::exit::{Exit, Failure};
+use crate::input;
 use crate::output::{self, Level};
 
 mod line;
@@ -59,15 +58,10 @@ fn wrap(options: &Wrap, store: &StoreOptions) -> Result<Exit, Failure> {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        stdin().read_to_string(&mut text).map(drop)
-    } else {
-        fs::read_to_string(file).map(|read| text = read)
-    };
-    let file = file.display();
-    read.map_err(|error| Failure::usage(format!("cannot read the crontab `{file}`: {error}")))?;
-    Ok(text)
+    input::read_file_or_stdin(file).map_err(|error| {
+        let file = file.display();
+        Failure::usage(format!("cannot read the crontab `{file}`: {error}"))
+    })
 }
 
 /// Whether the lines of this file have the name of a user in them.

@@ -1,9 +1,8 @@
 //! `shedlock lock`, `extend` and `unlock`: the three steps of a lock, in processes of their own.
 
-use std::io::{Read as _, stdin};
+use std::env::{self, VarError};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use std::{env, fs};
 
 use shedlock_runtime::{
     AcquireRequest, Lease, LockConfiguration, LockError, LockProvider, LockProviderExt as _,
@@ -12,6 +11,7 @@ use shedlock_runtime::{
 
 use crate::args::{Extend, LockOptions, StoreOptions, Token as TokenOptions, Unlock};
 use crate::exit::{Exit, Failure};
+use crate::input;
 use crate::output;
 use crate::store;
 
@@ -28,12 +28,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Takes the lock and prints its token.
 pub(crate) async fn lock(options: &LockOptions, store: &StoreOptions) -> Result<Exit, Failure> {
-    let mut config = LockConfiguration::new(&options.name, options.at_most)?
-        .with_at_least(options.at_least)?
-        .with_timeout(options.timeout)?;
-    if let Some(wait) = options.wait {
-        config = config.with_wait(wait)?;
-    }
+    let config = configured(options).map_err(|error| Failure::of_options(&error))?;
     let witness = Witness::new(store::open_to_lock(store).await?);
     let acquired = SystemTime::now();
     let mut lock = match witness.lock(config).await? {
@@ -72,6 +67,16 @@ pub(crate) async fn lock(options: &LockOptions, store: &StoreOptions) -> Result<
     lock.release_on_drop(false);
     drop(lock);
     Ok(Exit::SUCCESS)
+}
+
+fn configured(options: &LockOptions) -> Result<LockConfiguration, LockError> {
+    let config = LockConfiguration::new(&options.name, options.at_most)?
+        .with_at_least(options.at_least)?
+        .with_timeout(options.timeout)?;
+    match options.wait {
+        Some(wait) => config.with_wait(wait),
+        None => Ok(config),
+    }
 }
 
 /// Extends the lock of the token.
@@ -150,27 +155,21 @@ fn owned(answer: Ownership, name: &str) -> Result<Exit, Failure> {
 fn token(options: &TokenOptions) -> Result<Token, Failure> {
     let text = match &options.token_file {
         Some(file) => read(file)?,
-        None => env::var(TOKEN_VARIABLE).map_err(|_| {
-            Failure::usage(
+        None => env::var(TOKEN_VARIABLE).map_err(|error| match error {
+            VarError::NotPresent => Failure::usage(
                 "no token: set `SHEDLOCK_TOKEN` to what `shedlock lock` has printed, or give `--token-file`",
-            )
+            ),
+            VarError::NotUnicode(_) => token::malformed(),
         })?,
     };
     text.trim().parse()
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        stdin().read_to_string(&mut text).map(drop)
-    } else {
-        fs::read_to_string(file).map(|read| text = read)
-    };
-    read.map_err(|error| {
+    input::read_file_or_stdin(file).map_err(|error| {
         Failure::usage(format!(
             "cannot read the token from `{}`: {error}",
             file.display()
         ))
-    })?;
-    Ok(text)
+    })
 }

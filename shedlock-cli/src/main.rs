@@ -12,6 +12,7 @@ mod exit;
 mod figures;
 mod folders;
 mod generate;
+mod input;
 mod lock;
 mod migrate;
 mod operate;

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::input;
 
 /// A text that is not printed, and not in `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,10 +44,9 @@ pub(crate) struct FileText {
 
 impl FileText {
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
+        let text = input::read(file)?;
         // As for the private keys of PostgreSQL's clients: root may give its file to a group to read.
         let private = if metadata.uid() == 0 { 0o027 } else { 0o077 };
         let open_to = metadata.mode() & private;

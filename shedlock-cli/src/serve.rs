@@ -1,6 +1,6 @@
 //! `serve`: the locks as a web page, until a signal comes.
 
-use std::env;
+use std::env::{self, VarError};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,7 +149,13 @@ fn operators(options: &Serve) -> Result<Vec<(String, String)>, Failure> {
         }
         None => match env::var(TOKENS_VARIABLE) {
             Ok(text) => (text, format!("the variable `{TOKENS_VARIABLE}`")),
-            Err(_) => return Ok(Vec::new()),
+            Err(VarError::NotPresent) => return Ok(Vec::new()),
+            // Without the operators, the page would be read-only, and nobody would know why.
+            Err(VarError::NotUnicode(_)) => {
+                return Err(misconfigured(format!(
+                    "`{TOKENS_VARIABLE}` is not valid UTF-8"
+                )));
+            }
         },
     };
     let operators = parse(&text).ok_or_else(|| {

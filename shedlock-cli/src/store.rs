@@ -1,7 +1,7 @@
 //! Which store is meant, and how it is opened.
 
 use std::env;
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::args::StoreOptions;
 use crate::config::ConfiguredStore;
 use crate::exit::{Exit, Failure};
 use crate::folders::absolute;
+use crate::input;
 use crate::stores;
 
 /// The variable with the store's URL. No child gets it.
@@ -117,7 +118,7 @@ fn url(options: &StoreOptions) -> Result<Option<String>, Failure> {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| {
+    let text = input::read_file(file).map_err(|error| {
         misconfigured(format!(
             "cannot read the store's URL from `{}`: {error}",
             file.display()

@@ -1,5 +1,7 @@
 //! Bad input gets a clear message before any question to the store.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
 use crate::support::{Site, ended};
@@ -67,6 +69,12 @@ fn durations_and_combinations_are_checked() {
     assert!(run(&["--kill-after", "30s"]).contains("--at-most 2m 30s"));
     assert!(run(&["--attempts", "3"]).contains("--once-per"));
     assert!(run(&["--once-per", "1h", "--step", "1"]).contains("cannot be used with"));
+    // What the library calls a wrong configuration is a wrong option here.
+    assert!(run(&["--step", "0"]).contains("a chain begins with step 1"));
+    assert!(run(&["--instant", ""]).contains("empty text"));
+    assert!(run(&["--step", "1", "--attempts", "0"]).contains("`attempts` is zero"));
+    assert!(run(&["--at-most", "1ms"]).contains("300ms or more"));
+    assert!(run(&["--keep-alive", "10m"]).contains("not shorter than `at_most`"));
     assert!(refused(&["release", "a", "--reason", "x"]).contains("--force"));
     assert!(refused(&["release", "a", "--force"]).contains("--reason"));
 }
@@ -76,6 +84,14 @@ fn a_command_may_have_options_of_its_own() {
     let site = Site::new();
     let ran = site.run(["run", "--name", "a", "--", "echo", "--name", "b", "--json"]);
     assert_eq!(ran.out, "--name b --json\n");
+    let ran = site.run(["run", "--name", "a", "echo", "--name", "b", "--", "-q"]);
+    assert_eq!(ran.out, "--name b -- -q\n");
+    // A slip of the pen is not a command.
+    let said = refused(&["run", "--name", "a", "--at-lesat", "10m", "--", "true"]);
+    assert!(
+        said.contains("'--at-lesat'") && said.contains("'--at-least'"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -121,6 +137,79 @@ fn a_reader_that_has_gone_is_no_error() {
     let output = list.stdout(writer).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_disk_that_is_full_is_told() {
+    let site = Site::new();
+    for arguments in [
+        &["list"][..],
+        &["list", "--watch"],
+        &["doctor"],
+        &["top", "--once"],
+        &["run", "--name", "a", "--dry-run", "--", "true"],
+        &["torture", "--for", "100ms"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = site.command(arguments);
+        let command = command.stdout(full.unwrap()).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{arguments:?}: {said}");
+        assert!(said.contains("cannot write to stdout"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_does_not_end_is_refused() {
+    let site = Site::new();
+    for (arguments, code) in [
+        (["list", "--held", "--config", "/dev/zero"], 78),
+        (["list", "--held", "--store-file", "/dev/zero"], 78),
+        (["unlock", "a", "--token-file", "/dev/zero"], 64),
+    ] {
+        let ran = site.run(arguments);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.err.contains("longer than a mebibyte"), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_is_not_utf8_is_told_and_not_left_out() {
+    let site = Site::new();
+    let odd = OsStr::from_bytes(b"\xff");
+    let with = |arguments: &[&str], variable: &str| {
+        let ran = ended(site.command(arguments).env(variable, odd));
+        (ran.code, ran.err)
+    };
+    let (code, said) = with(&["unlock", "a"], "SHEDLOCK_TOKEN");
+    assert_eq!(code, 64, "{said}");
+    assert!(
+        said.contains("not one that `shedlock lock` has printed"),
+        "{said}"
+    );
+    let (code, said) = with(&["list"], "SHEDLOCK_STORE");
+    assert_eq!(code, 78, "{said}");
+    assert!(said.contains("SHEDLOCK_STORE"), "{said}");
+    #[cfg(feature = "serve")]
+    {
+        let serve = ["serve", "--listen", "127.0.0.1:0"];
+        let (code, said) = with(&serve, "SHEDLOCK_OPERATOR_TOKENS");
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains("SHEDLOCK_OPERATOR_TOKENS"), "{said}");
+    }
+    let ran = ended(
+        site.command(["run", "--name"])
+            .arg(odd)
+            .args(["--", "true"]),
+    );
+    assert_eq!(ran.code, 64, "{ran:?}");
+    // The arguments of the command are its own.
+    let ran = ended(
+        site.command(["run", "--name", "a", "--", "printf", "%s"])
+            .arg(odd),
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 #[test]
