@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres, Redis};
 
-use crate::support::{Site, number_in, until};
+use crate::support::{Running, Site, is_alive, number_in, until};
 
 /// All commands against one store.
 fn goes_through(site: &Site) {
@@ -252,6 +252,24 @@ async fn a_store_that_stands_still_does_not_make_a_lock_held() {
     assert_eq!(shown.code, 69, "{shown:?}");
     assert!(shown.out.contains("2 timeout"), "{shown:?}");
     server.resume().await.expect("the server goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_forgets_its_locks_is_found_out() {
+    let server = server_or_skip!(Redis::start().await);
+    let site = Site::with_store(server.url());
+    let trial = ["torture", "--for", "3s", "--locks", "1", "--json"];
+    let running = Running::start(&mut site.command(trial));
+    while is_alive(running.id()) {
+        server.execute(&["FLUSHALL"]).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let shown = running.wait();
+    assert_eq!(shown.code, 78, "{shown:?}");
+    assert!(shown.err.contains("does not keep locks"), "{shown:?}");
+    let report: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    let count = |what: &str| report[what].as_u64().unwrap();
+    assert!(count("overlaps") + count("lost_early") > 0, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
