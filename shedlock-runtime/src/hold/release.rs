@@ -24,9 +24,15 @@ use crate::values::error::Operation;
 /// How many locks are released in the background at the same time. While a store is down, further locks are not released, and
 /// become free when their leases end.
 const MAX_RELEASES: usize = 1_024;
+/// How many acquisitions are looked for at the same time of which the store has said that it has granted nothing so far. Such a search
+/// lasts until the lease would have ended, so it has a limit of its own and keeps no lock from its release.
+const MAX_SEARCHES: usize = 1_024;
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 const NO_RUNTIME: &str = "there is no runtime to do it on";
+const TOO_MANY_RELEASES: &str = "too many releases wait for their store";
+const TOO_MANY_SEARCHES: &str = "the store may still grant it, and too many are looked for already";
 static RELEASES: AtomicUsize = AtomicUsize::new(0);
+static SEARCHES: AtomicUsize = AtomicUsize::new(0);
 
 /// An acquisition whose request may be on its way to the store. If the value is dropped before [`answered`](Self::answered) is
 /// called, a background task releases the lock that the store may have granted.
@@ -99,7 +105,7 @@ impl InFlightAcquisition<'_> {
         // In proportion to the lease, so that a long lease costs the store no more requests than a short one.
         let max_backoff = (self.request.at_most() / 128).max(MAX_BACKOFF);
         let about = subject.clone();
-        let clearing = async move {
+        let clearing = async move |mut slot: Slot| {
             // The acquisition may still be on its way, so the answer "not yours" is no reason to stop before the lease ends. A
             // shutdown waits for only one answer.
             let mut retries = RetrySchedule::until(until, max_backoff);
@@ -119,6 +125,10 @@ impl InFlightAcquisition<'_> {
                     return events::orphan_cleared(&about);
                 }
                 let clock = provider.as_ref().info().clock();
+                if answer.is_ok() && !slot.becomes_search() {
+                    let left = until.saturating_since(clock.boot());
+                    return events::abandoned(&about, TOO_MANY_SEARCHES, left);
+                }
                 if !retries.wait_for_next(answer.is_ok(), clock).await {
                     return;
                 }
@@ -170,25 +180,23 @@ pub(crate) fn in_background(state: Arc<LockState>) {
             Err(_panic) => return given_up(NO_RUNTIME),
         }
     }
-    hand_over(runtime.as_ref(), given_up, release);
+    hand_over(runtime.as_ref(), given_up, async move |_slot| release.await);
 }
 
-fn hand_over(
+/// Has `runtime` do the work, which keeps its slot for as long as it lasts.
+fn hand_over<W: Future<Output = ()> + Send + 'static>(
     runtime: Option<&Handle>,
     given_up: impl FnOnce(&str),
-    work: impl Future<Output = ()> + Send + 'static,
+    work: impl FnOnce(Slot) -> W,
 ) {
     let Some(runtime) = runtime else {
         return given_up(NO_RUNTIME);
     };
-    let Some(slot) = Slot::take() else {
-        return given_up("too many releases wait for their store");
+    let Some(slot) = Slot::of_release() else {
+        return given_up(TOO_MANY_RELEASES);
     };
     // A runtime that is shutting down drops the task; the lease then ends by itself.
-    drop(runtime.spawn(async move {
-        let _slot = slot;
-        work.await;
-    }));
+    drop(runtime.spawn(work(slot)));
 }
 
 /// When a failed release is retried: at growing intervals, until the lease has ended.
@@ -220,22 +228,34 @@ impl RetrySchedule {
     }
 }
 
-/// One of the [`MAX_RELEASES`] slots for releases in the background.
-struct Slot;
+/// A place among what is done in the background at the same time.
+struct Slot(&'static AtomicUsize);
 
 impl Slot {
-    fn take() -> Option<Self> {
-        RELEASES
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| {
-                (n < MAX_RELEASES).then_some(n + 1)
-            })
-            .is_ok()
-            .then_some(Self)
+    /// One of [`MAX_RELEASES`].
+    fn of_release() -> Option<Self> {
+        Self::take(&RELEASES, MAX_RELEASES)
+    }
+
+    /// Is exchanged for one of [`MAX_SEARCHES`], if it is none yet. False if all of them are taken.
+    fn becomes_search(&mut self) -> bool {
+        if std::ptr::eq(self.0, &raw const SEARCHES) {
+            return true;
+        }
+        let search = Self::take(&SEARCHES, MAX_SEARCHES);
+        search.map(|search| *self = search).is_some()
+    }
+
+    fn take(taken: &'static AtomicUsize, most: usize) -> Option<Self> {
+        let one_more = |n: usize| (n < most).then_some(n + 1);
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        let took = taken.fetch_update(set, fetch, one_more);
+        took.is_ok().then_some(Self(taken))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        RELEASES.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
