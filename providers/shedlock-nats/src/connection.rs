@@ -12,9 +12,10 @@ use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, ServerAddr, ServerError};
 use percent_encoding::percent_decode_str;
 use shedlock_runtime::LockError;
-use tokio::sync::{OnceCell, broadcast};
+use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 
+use crate::client::SharedClient;
 use crate::{error, tls};
 
 /// A request without an answer is repeated after this time.
@@ -36,7 +37,7 @@ pub(crate) struct Connection {
     servers: Option<Vec<ServerAddr>>,
     /// The file of the authorities that the provider's client trusts, in place of those of the system.
     authorities: Option<PathBuf>,
-    client: OnceCell<Client>,
+    client: Mutex<SharedClient>,
     /// The refusals of the server on the provider's own connection. The server reports a refusal on the connection, and not as the answer
     /// to a request.
     refusals: broadcast::Sender<String>,
@@ -53,39 +54,62 @@ pub(crate) struct Answer {
 
 impl Connection {
     pub(crate) fn given(client: Client) -> Self {
-        Self::new(None, None, OnceCell::new_with(Some(client)))
+        Self::new(None, None, SharedClient::given(client))
     }
 
     pub(crate) fn to(servers: Vec<ServerAddr>, authorities: Option<PathBuf>) -> Self {
-        Self::new(Some(servers), authorities, OnceCell::new())
+        Self::new(Some(servers), authorities, SharedClient::default())
     }
 
     fn new(
         servers: Option<Vec<ServerAddr>>,
         authorities: Option<PathBuf>,
-        client: OnceCell<Client>,
+        client: SharedClient,
     ) -> Self {
         Self {
             servers,
             authorities,
-            client,
+            client: Mutex::new(client),
             refusals: broadcast::channel(MOST_REFUSALS).0,
             heard: Mutex::new(Instant::now()),
         }
     }
 
     /// The client. If the client is the provider's own, the first call connects it.
-    pub(crate) async fn client(&self) -> Result<&Client, LockError> {
-        let servers = self.servers.as_deref().unwrap_or_default();
-        let connect = || async {
-            let tls = tls::client_config(self.authorities.clone()).await?;
-            let options = with_login(self.options(), servers)
-                .tls_client_config(tls)
-                // Servers that the first one tells of are named without a scheme.
-                .require_tls(servers.iter().any(ServerAddr::tls_required));
-            options.connect(servers).await.map_err(error::unreachable)
+    pub(crate) async fn client(&self) -> Result<Client, LockError> {
+        self.shared().or_connect(|| self.connect()).await
+    }
+
+    /// The client that calls share now, which is another one after its runtime has ended.
+    fn shared(&self) -> SharedClient {
+        let current = || {
+            let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+            client.clone()
         };
-        self.client.get_or_try_init(connect).await
+        let shared = current();
+        if !shared.has_ended() {
+            return shared;
+        }
+        self.replace(&shared);
+        current()
+    }
+
+    async fn connect(&self) -> Result<Client, LockError> {
+        let servers = self.servers.as_deref().unwrap_or_default();
+        let tls = tls::client_config(self.authorities.clone()).await?;
+        let options = with_login(self.options(), servers)
+            .tls_client_config(tls)
+            // Servers that the first one tells of are named without a scheme.
+            .require_tls(servers.iter().any(ServerAddr::tls_required));
+        options.connect(servers).await.map_err(error::unreachable)
+    }
+
+    /// Lets the next call create a client, if no other call has done so since `old` was in use.
+    fn replace(&self, old: &SharedClient) {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.servers.is_some() && client.is_same(old) {
+            *client = SharedClient::default();
+        }
     }
 
     fn options(&self) -> ConnectOptions {
@@ -113,7 +137,6 @@ impl Connection {
         headers: HeaderMap,
         payload: Vec<u8>,
     ) -> Result<Answer, LockError> {
-        let client = self.client().await?;
         let most = match self.servers {
             Some(_) => MOST_ASKED,
             None => MOST_ASKED_OF_CLIENT,
@@ -124,7 +147,7 @@ impl Connection {
         };
         for earlier in 0..most {
             let is_repeated = earlier > 0;
-            match self.ask_once(client, subject, request()).await {
+            match self.ask_once(subject, request()).await {
                 Ok(Some(message)) => {
                     return Ok(Answer {
                         message,
@@ -142,11 +165,12 @@ impl Connection {
     /// The contents of an [`Answer`], or `None` if there was no answer in time.
     async fn ask_once(
         &self,
-        client: &Client,
         subject: &str,
         request: Request,
     ) -> Result<Option<Option<Message>>, LockError> {
-        wait_for_connection(client).await?;
+        let shared = self.shared();
+        let client = shared.or_connect(|| self.connect()).await?;
+        wait_for_connection(&client).await?;
         let (asked, refusals) = (Instant::now(), self.refusals.subscribe());
         tokio::select! {
             answer = client.send_request(subject.to_owned(), request) => {
@@ -158,12 +182,17 @@ impl Connection {
                 }
             }
             refusal = refusal_of(refusals, subject) => Err(error::forbidden(&refusal)),
-            () = sleep(ANSWER_WITHIN) => self.renew(client, asked).await.map(|()| None),
+            () = sleep(ANSWER_WITHIN) => self.renew(&shared, &client, asked).await.map(|()| None),
         }
     }
 
     /// Replaces the provider's own connection if no answer has arrived on it since `asked`.
-    async fn renew(&self, client: &Client, asked: Instant) -> Result<(), LockError> {
+    async fn renew(
+        &self,
+        shared: &SharedClient,
+        client: &Client,
+        asked: Instant,
+    ) -> Result<(), LockError> {
         let is_silent = *self.heard.lock().unwrap_or_else(PoisonError::into_inner) < asked;
         if self.servers.is_some() && is_silent {
             self.hear();
@@ -172,7 +201,11 @@ impl Connection {
             let renewed = client.force_reconnect().await;
             renewed.map_err(|error| error::in_doubt(error::closed(error)))?;
             // Until the client has reconnected, its requests go to the old connection.
-            let _in_time = wait_until(|| connects() != before).await;
+            let is_renewed = wait_until(|| connects() != before).await;
+            // It does not even see that it shall reconnect: its runtime stands still, or is driven no more.
+            if !is_renewed && client.connection_state() == State::Connected {
+                self.replace(shared);
+            }
         }
         Ok(())
     }

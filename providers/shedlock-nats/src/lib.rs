@@ -4,6 +4,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bucket;
+mod client;
 mod connection;
 mod entry;
 mod error;

@@ -7,7 +7,7 @@ use shedlock_runtime::{AcquireRequest, ErrorKind, LockAdmin as _, LockProvider a
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use shedlock_testkit::requests::{config, taken};
 use shedlock_testkit::servers::Nats;
-use shedlock_testkit::{Proxy, RoundTrips, server_or_skip};
+use shedlock_testkit::{Proxy, RoundTrips, network, server_or_skip};
 use tokio::time::sleep;
 
 use super::place::Place;
@@ -124,4 +124,12 @@ async fn round_trips_are_as_few_as_the_readme_says() {
     };
     assert_eq!(RoundTrips::count(&proxy, &provider).await, expected);
     assert_eq!(proxy.counters().connections, 1);
+}
+
+#[test]
+fn a_provider_outlives_the_runtime_that_connected_it() {
+    let started = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = server_or_skip!(started.block_on(Nats::start()));
+    let provider = started.block_on(Place::new(&server)).provider();
+    network::must_outlive_its_runtime(&provider, "mail");
 }
