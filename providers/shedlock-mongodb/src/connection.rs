@@ -11,7 +11,7 @@ use mongodb::options::{
 };
 use mongodb::{Client, Collection, Database};
 use shedlock_runtime::{ErrorKind, LockError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -29,10 +29,18 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 /// Firewalls forget connections that are idle for longer than this.
 const IDLE_FOR: Duration = Duration::from_secs(30);
 
+/// How many connections the driver opens to a server, unless the URL says otherwise.
+const CONNECTIONS: usize = 10;
+/// So many connections of a URL are enough for all locks of a process.
+const MOST_CONNECTIONS: usize = 1_000;
+
 /// The way to a provider's collection.
 pub(crate) struct Connection {
     origin: Origin,
     collection: String,
+    /// One for each connection of the driver. A further question waits here: the driver would let it wait for a connection, and that time
+    /// would count as the server's silence.
+    turns: Semaphore,
 }
 
 enum Origin {
@@ -93,11 +101,20 @@ impl Connection {
         Self {
             origin: Origin::Given(database),
             collection,
+            turns: Semaphore::new(CONNECTIONS),
         }
     }
 
     /// A client of our own, made at the first question.
     pub(crate) fn to(url: ConnectionString, database: String, collection: String) -> Self {
+        let turns = Semaphore::new(match url.max_pool_size {
+            None => CONNECTIONS,
+            // No limit.
+            Some(0) => MOST_CONNECTIONS,
+            Some(most) => {
+                usize::try_from(most).map_or(MOST_CONNECTIONS, |it| it.min(MOST_CONNECTIONS))
+            }
+        });
         let own = Own {
             url,
             database,
@@ -106,6 +123,7 @@ impl Connection {
         Self {
             origin: Origin::Own(Box::new(own)),
             collection,
+            turns,
         }
     }
 
@@ -150,6 +168,8 @@ impl Connection {
     where
         F: Future<Output = mongodb::error::Result<T>> + Send,
     {
+        // The semaphore is never closed, so this never fails.
+        let _turn = self.turns.acquire().await;
         let collection = self.collection().await?;
         let (mut is_repeated, mut asked) = (false, 0);
         loop {

@@ -1,6 +1,11 @@
 //! What happens when the network loses connections and replies.
 
-use shedlock_testkit::proxy::Trigger;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use shedlock_runtime::{AcquireRequest, Acquisition, LockConfiguration, LockProvider as _};
+use shedlock_testkit::proxy::{Direction, Rule, Trigger};
+use shedlock_testkit::requests::is_free;
 use shedlock_testkit::{Proxy, RoundTrips, network, server_or_skip};
 
 use super::place::{Deciding, Place};
@@ -57,6 +62,29 @@ fn a_provider_outlives_the_runtime_that_connected_it() {
     let started = tokio::runtime::Runtime::new().expect("a runtime");
     let place = server_or_skip!(started.block_on(Place::alone(Deciding::Server)));
     network::must_outlive_its_runtime(&place.node(), JOB);
+}
+
+/// Many jobs at one tick, and a server that is far away: those that wait for a connection are not taken for unanswered, however long that
+/// takes. Asked again, they would keep the connections from each other.
+#[tokio::test]
+async fn calls_that_wait_for_a_connection_are_not_taken_for_unanswered() {
+    const CALLS: usize = 400;
+    let place = server_or_skip!(Place::new(Deciding::Server).await);
+    let (proxy, node) = behind_proxy(&place).await;
+    assert!(is_free(&node, JOB).await);
+    proxy.set(Rule::Delay(Direction::ToClient, Duration::from_millis(150)));
+    let began = Instant::now();
+    let calls = (0..CALLS).map(async |number| {
+        let config = LockConfiguration::new(format!("job-{number}"), "10m").expect("legal");
+        let request = AcquireRequest::new(config, node.info().clock().boot());
+        node.acquire(&request).await
+    });
+    for granted in join_all(calls).await {
+        let granted = granted.expect("the server answers");
+        assert!(matches!(granted, Acquisition::Granted(_)), "{granted:?}");
+    }
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(4), "none waited long: {took:?}");
 }
 
 /// How often a node waits for the server: by the clients' clocks, an acquisition first looks.
