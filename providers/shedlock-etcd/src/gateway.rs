@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use shedlock_runtime::LockError;
+use tokio::sync::Semaphore;
 
 use crate::error;
 use crate::login::Login;
@@ -21,6 +22,10 @@ pub(crate) struct Reply<A> {
     pub(crate) is_in_doubt: bool,
 }
 
+/// How many questions are under way at a time; further ones wait for their turn. Each is a connection, and with more of them the members
+/// answer each one later, until all look silent and are asked again.
+const MOST_AT_ONCE: usize = 64;
+
 /// The members of one cluster, and the HTTP clients that ask them.
 pub(crate) struct Gateway {
     members: Vec<Url>,
@@ -31,6 +36,7 @@ pub(crate) struct Gateway {
     login: Option<Login>,
     /// The member that answered last.
     preferred: AtomicUsize,
+    turns: Semaphore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +153,7 @@ impl Gateway {
             fresh,
             login,
             preferred: AtomicUsize::new(0),
+            turns: Semaphore::new(MOST_AT_ONCE),
         }
     }
 
@@ -157,6 +164,8 @@ impl Gateway {
         question: &Question,
         part: Duration,
     ) -> Result<Reply<A>, Failure> {
+        // The semaphore is never closed, so this never fails.
+        let _turn = self.turns.acquire().await;
         let first = self.preferred.load(Ordering::Relaxed);
         let last = self.members.len().max(2) - 1;
         let (mut is_in_doubt, is_sent) = (false, AtomicBool::new(false));
