@@ -132,7 +132,7 @@ fn info() -> ProviderInfo {
 }
 
 fn assemble(info: ProviderInfo, bucket: Bucket, keys: Keys) -> ObjectStoreLockProvider {
-    let objects = Objects { bucket, keys };
+    let objects = Objects::new(bucket, keys);
     ObjectStoreLockProvider {
         locks: RecordLockProvider::new(info, objects),
     }

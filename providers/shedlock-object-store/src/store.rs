@@ -7,6 +7,7 @@ use object_store::{
     UpdateVersion,
 };
 use shedlock_runtime::{LockError, LockRecord, RecordStore, Snapshot, Written, async_trait};
+use tokio::sync::Semaphore;
 
 use crate::ask::{Failure, ask, ask_for_list};
 use crate::error::Request;
@@ -17,11 +18,16 @@ use crate::record::{DELETED_BYTES, Object};
 /// The content of a longer object is not read: no lock's object is as long.
 const LONGEST_BODY: u64 = 1024;
 
+/// How many requests are under way at a time; further ones wait for their turn. Each is a connection, and with more of them a store answers
+/// each one later, until all look silent and are sent again.
+const MOST_AT_ONCE: usize = 64;
+
 /// The store of a provider.
 #[derive(Debug)]
 pub(crate) struct Objects {
     pub(crate) bucket: Bucket,
     pub(crate) keys: Keys,
+    turns: Semaphore,
 }
 
 /// What is known of an object.
@@ -31,6 +37,14 @@ pub(crate) struct Found {
 }
 
 impl Objects {
+    pub(crate) fn new(bucket: Bucket, keys: Keys) -> Self {
+        Self {
+            bucket,
+            keys,
+            turns: Semaphore::new(MOST_AT_ONCE),
+        }
+    }
+
     /// Writes an object, if the stored object has the version `expected`, or, if `expected` is `None`, if there is no object.
     pub(crate) async fn put(
         &self,
@@ -39,6 +53,8 @@ impl Objects {
         expected: Option<&UpdateVersion>,
     ) -> Result<Written<UpdateVersion>, LockError> {
         let mode = expected.map_or(PutMode::Create, |version| PutMode::Update(version.clone()));
+        // The semaphore is never closed, so this never fails.
+        let _turn = self.turns.acquire().await;
         let put = ask(|| {
             let options = PutOptions {
                 mode: mode.clone(),
@@ -61,6 +77,7 @@ impl Objects {
 
     /// The object with this key, without its content; `None` if there is no such object.
     pub(crate) async fn get(&self, key: &Path) -> Result<Option<Found>, LockError> {
+        let _turn = self.turns.acquire().await;
         let client = &*self.bucket.client;
         let got = ask(|| async move {
             // Not HEAD, whose answer does not tell a missing object from a missing bucket.
