@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use shedlock_runtime::LockError;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use crate::error;
@@ -21,8 +22,17 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const MOST_ASKED: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How many questions are under way at a time; further ones wait for their turn. Each is a connection, and with more of them DynamoDB
+/// answers each one later, until all look silent and are asked again.
+const MOST_AT_ONCE: usize = 64;
+
 /// The way to DynamoDB.
-pub(crate) enum Connection {
+pub(crate) struct Connection {
+    origin: Origin,
+    turns: Semaphore,
+}
+
+enum Origin {
     Given(Client),
     #[cfg(feature = "connect")]
     Own(Box<Own>),
@@ -39,24 +49,37 @@ impl Connection {
     pub(crate) fn given(client: &Client) -> Self {
         let config = client.config().to_builder();
         let config = config.retry_config(RetryConfig::disabled()).build();
-        Self::Given(Client::from_conf(config))
+        Self::to(Origin::Given(Client::from_conf(config)))
+    }
+
+    /// A client of our own.
+    #[cfg(feature = "connect")]
+    pub(crate) fn own(own: Own) -> Self {
+        Self::to(Origin::Own(Box::new(own)))
+    }
+
+    fn to(origin: Origin) -> Self {
+        Self {
+            origin,
+            turns: Semaphore::new(MOST_AT_ONCE),
+        }
     }
 
     pub(crate) async fn client(&self) -> Result<Client, LockError> {
-        match self {
-            Self::Given(client) => Ok(client.clone()),
+        match &self.origin {
+            Origin::Given(client) => Ok(client.clone()),
             #[cfg(feature = "connect")]
-            Self::Own(own) => own.client().await,
+            Origin::Own(own) => own.client().await,
         }
     }
 
     /// No answer came: what is left of the client's connections may be as dead as this one was.
     fn is_silent(&self) {
-        match self {
+        match &self.origin {
             // The next question gets another connection of the program's client.
-            Self::Given(_) => {}
+            Origin::Given(_) => {}
             #[cfg(feature = "connect")]
-            Self::Own(own) => own.replace(),
+            Origin::Own(own) => own.replace(),
         }
     }
 
@@ -69,6 +92,8 @@ impl Connection {
         F: Future<Output = Result<T, SdkError<E>>> + Send,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
+        // The semaphore is never closed, so this never fails.
+        let _turn = self.turns.acquire().await;
         let (mut is_repeated, mut asked) = (false, 0);
         loop {
             asked += 1;
@@ -100,10 +125,10 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Given(_) => f.write_str("Given(..)"),
+        match &self.origin {
+            Origin::Given(_) => f.write_str("Given(..)"),
             #[cfg(feature = "connect")]
-            Self::Own(own) => own.fmt(f),
+            Origin::Own(own) => own.fmt(f),
         }
     }
 }

@@ -212,7 +212,7 @@ impl DynamoDbLockProviderBuilder {
             self.layout.is_observed |= target.is_observed;
             let table = self.table.take().or_else(|| target.table.clone());
             let own = Own::new(target, self.credentials.take());
-            return self.checked(table, Connection::Own(Box::new(own)));
+            return self.checked(table, Connection::own(own));
         }
         let table = self.table.take();
         match &self.origin {
