@@ -39,6 +39,7 @@ mod memory;
 pub mod mongo;
 pub mod nats;
 pub mod pgbouncer;
+mod ports;
 pub mod postgres;
 mod process_tree;
 pub mod redis;

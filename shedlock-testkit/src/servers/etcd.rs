@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::cache::cached;
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, ports, tools};
 
 #[cfg(feature = "certificates")]
 mod tls;
@@ -116,7 +116,7 @@ impl Standalone for EtcdKind {
             found.ok_or_else(|| missing(program))
         };
         let (server, client) = (find("etcd")?, find("etcdctl")?);
-        let peer_port = tools::free_port().map_err(|error| Self::unavailable(error.to_string()))?;
+        let peer_port = ports::free_port().map_err(|error| Self::unavailable(error.to_string()))?;
         Ok(Self {
             server,
             client,
@@ -214,7 +214,7 @@ impl EtcdCluster {
     pub async fn start() -> Result<Self, Unavailable> {
         super::blocking(|| {
             let kind = EtcdKind::locate()?;
-            let ports = [0; 3].map(|_| tools::free_port());
+            let ports = [0; 3].map(|_| ports::free_port());
             let ports = ports.into_iter().collect::<io::Result<Vec<_>>>();
             let ports = ports.map_err(|error| EtcdKind::unavailable(error.to_string()))?;
             let name = |port: &u16| (format!("member-{port}"), *port);

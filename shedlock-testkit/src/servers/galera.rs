@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::mariadb::{MariaDb, MariaDbKind};
-use super::{Server, Site, Standalone as _, Unavailable, tools};
+use super::{Server, Site, Standalone as _, Unavailable, ports, tools};
 
 /// A Galera cluster of three MariaDB servers. A transaction that one node has committed is committed on all nodes. Two nodes suffice.
 ///
@@ -87,7 +87,7 @@ impl Galera {
             return Err(unavailable("there is no `rsync`".to_owned()));
         }
         let kind = MariaDbKind::locate()?;
-        let ports = (0..3 * NODES).map(|_| tools::free_port());
+        let ports = (0..3 * NODES).map(|_| ports::free_port());
         let ports = ports.collect::<io::Result<Vec<u16>>>();
         let ports = ports.map_err(|error| unavailable(error.to_string()))?;
         let group = [ports[0], ports[1], ports[2]];

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::cache::cached;
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, ports, tools};
 
 /// A NATS server with JetStream. A client without a user name has all permissions.
 pub type Nats = Server<NatsKind>;
@@ -192,7 +192,7 @@ impl NatsCluster {
     /// [`Unavailable`] if the program is missing or does not work. The error names the cause and the command that installs the program.
     pub async fn start() -> Result<Self, Unavailable> {
         super::blocking(|| {
-            let ports = [0; 3].map(|_| tools::free_port());
+            let ports = [0; 3].map(|_| ports::free_port());
             let ports = ports.into_iter().collect::<io::Result<Vec<_>>>();
             let ports = ports.map_err(|error| NatsKind::unavailable(error.to_string()))?;
             let servers = ports.iter().map(|port| {

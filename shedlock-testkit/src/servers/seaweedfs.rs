@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::cache::cached;
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, http, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, http, ports, tools};
 
 /// A `SeaweedFS` server. Requests without a signature may do everything; so may [`ACCESS_KEY`] with [`SECRET_KEY`], while [`READER`] with
 /// the same secret may only read and list.
@@ -138,7 +138,7 @@ impl Standalone for SeaweedFsKind {
         let program = program.ok_or_else(|| Self::unavailable("there is no `weed`".to_owned()))?;
         let mut ports = [0; PORT_OPTIONS.len()];
         for port in &mut ports {
-            *port = tools::free_port().map_err(|error| Self::unavailable(error.to_string()))?;
+            *port = ports::free_port().map_err(|error| Self::unavailable(error.to_string()))?;
         }
         Ok(Self { program, ports })
     }

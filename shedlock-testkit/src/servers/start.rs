@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::account::Account;
 use super::keeper::Keeper;
 use super::kind::{Kind, Site, Standalone};
-use super::{Server, SmallDisk, blocking, memory, tools};
+use super::{Server, SmallDisk, blocking, memory, ports, tools};
 use crate::unavailable::Unavailable;
 
 /// The longest time that a server may take from its start to its first answer.
@@ -125,7 +125,7 @@ impl<K: Kind> Server<K> {
         if let Some(account) = &account {
             account.own(directory.path())?;
         }
-        let port = tools::free_port()?;
+        let port = ports::free_port()?;
         let site = Site {
             directory: directory.path().to_owned(),
             port,

@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -37,20 +36,6 @@ pub(super) fn find(program: &str, directories: &[&str]) -> Option<PathBuf> {
         .chain(env::split_paths(&on_path))
         .map(|directory| directory.join(program))
         .find(|file| file.is_file())
-}
-
-/// Returns a free port outside the range of ports for outgoing connections, so that a stopped server finds its port free when it restarts.
-pub(super) fn free_port() -> io::Result<u16> {
-    for _ in 0..100 {
-        let port = fastrand::u16(15_000..32_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::AddrInUse,
-        "no free port found",
-    ))
 }
 
 /// Returns the last lines of a log, for a message.

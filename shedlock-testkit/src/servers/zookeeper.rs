@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{Kind, Server, Signal, Site, Standalone, Unavailable, tools};
+use super::{Kind, Server, Signal, Site, Standalone, Unavailable, ports, tools};
 
 /// A ZooKeeper server without users, on which a client without credentials may do everything that the ACLs of the nodes allow.
 pub type ZooKeeper = Server<ZooKeeperKind>;
@@ -156,7 +156,7 @@ impl ZooKeeperEnsemble {
     pub async fn start() -> Result<Self, Unavailable> {
         super::blocking(|| {
             let lines = (1..=3).map(|id| {
-                let (peers, election) = (tools::free_port()?, tools::free_port()?);
+                let (peers, election) = (ports::free_port()?, ports::free_port()?);
                 Ok(format!("server.{id}=127.0.0.1:{peers}:{election}\n"))
             });
             let lines = lines.collect::<io::Result<String>>();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::{Etcd, EtcdKind};
 use crate::Certificates;
-use crate::servers::{Kind as _, Server, Standalone as _, Unavailable, blocking, tools};
+use crate::servers::{Kind as _, Server, Standalone as _, Unavailable, blocking, ports};
 
 /// A second port for clients, with TLS.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Server<EtcdKind> {
         let certificates = certificates.clone();
         blocking(move || {
             let mut kind = EtcdKind::locate()?;
-            let port = tools::free_port();
+            let port = ports::free_port();
             let port = port.map_err(|error| EtcdKind::unavailable(error.to_string()))?;
             kind.tls = Some(Tls { port, certificates });
             Etcd::start_as(kind, Vec::new(), Vec::new())

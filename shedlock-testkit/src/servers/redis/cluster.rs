@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::super::{Standalone as _, Unavailable, blocking, tools};
+use super::super::{Standalone as _, Unavailable, blocking, ports};
 use super::{Kind as _, Redis, RedisKind};
 
 /// How long the servers may take to agree on the cluster.
@@ -127,7 +127,7 @@ impl RedisCluster {
 
 /// A server that may become part of a cluster, and the port on which the members talk.
 fn member(kind: &RedisKind) -> Result<(Redis, u16), Unavailable> {
-    let bus = tools::free_port().map_err(|error| RedisKind::unavailable(error.to_string()))?;
+    let bus = ports::free_port().map_err(|error| RedisKind::unavailable(error.to_string()))?;
     let bus_port = bus.to_string();
     let settings = [
         "--cluster-enabled",
