@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use shedlock_runtime::{LockProvider, LockProviderExt as _, Ownership};
 
+use tokio::task::JoinSet;
+
 use crate::Proxy;
 use crate::proxy::{Direction, Ending, Rule, Trigger};
 use crate::requests::{config, extended, in_time, is_free, request, taken, until_free};
@@ -188,6 +190,43 @@ pub async fn must_release_what_a_late_acquisition_takes<P: LockProvider + Clone>
     assert_eq!(released.expect("the store answers"), Ownership::Ours);
     in_time(late.deliver()).await;
     until_free(holder, name).await;
+}
+
+/// Many jobs at one tick: their calls share some connections, so that the store is not asked by all of them at a time.
+///
+/// # Panics
+///
+/// If a call fails, or if at any time most of the 120 calls had a connection of their own.
+///
+/// # Cancel safety
+///
+/// If the call is dropped, locks may stay taken until their leases end, and the proxy may go on delaying replies.
+pub async fn must_share_connections<P: LockProvider + Clone>(proxy: &Proxy, provider: &P) {
+    const CALLS: u64 = 120;
+    // So that all are under way together.
+    proxy.set(Rule::Delay(Direction::ToClient, Duration::from_millis(20)));
+    let mut calls = JoinSet::new();
+    for number in 0..CALLS {
+        let provider = provider.clone();
+        calls.spawn(async move { is_free(&provider, &format!("job-{number}")).await });
+    }
+    let most_open = async {
+        let mut most = 0;
+        while !calls.is_empty() {
+            most = most.max(proxy.counters().open);
+            let next = tokio::time::timeout(Duration::from_millis(2), calls.join_next()).await;
+            if let Ok(Some(granted)) = next {
+                assert!(granted.expect("the store answers"), "a lock was not free");
+            }
+        }
+        most
+    };
+    let most = in_time(most_open).await;
+    proxy.set(Rule::Pass);
+    assert!(
+        most <= CALLS * 3 / 4,
+        "{most} connections for {CALLS} calls"
+    );
 }
 
 /// Whoever owns a runtime may end it: the provider goes on working in the next runtime. For a test that has no runtime of its own.

@@ -1,11 +1,7 @@
 //! What happens when the network loses connections and replies.
 
-use std::time::Duration;
-
-use futures_util::future::join_all;
 use shedlock_dynamodb::DynamoDbLockProvider;
-use shedlock_testkit::proxy::{Direction, Rule, Trigger};
-use shedlock_testkit::requests::is_free;
+use shedlock_testkit::proxy::Trigger;
 use shedlock_testkit::{Proxy, RoundTrips, network, server_or_skip};
 
 use super::place::{Place, Server, Which, client_of};
@@ -56,16 +52,9 @@ async fn what_a_late_acquisition_takes_is_released(place: Place) {
 /// Many jobs at one tick: with a connection for each, a server answers all of them so late that all are sent again.
 #[tokio::test]
 async fn many_calls_at_once_share_some_connections() {
-    const CALLS: u64 = 120;
     let place = server_or_skip!(Place::alone(Which::Dynalite).await);
     let (proxy, node) = behind_proxy(&place).await;
-    // So that all are under way together.
-    proxy.set(Rule::Delay(Direction::ToClient, Duration::from_millis(20)));
-    let calls = (0..CALLS).map(async |number| is_free(&node, &format!("job-{number}")).await);
-    let granted = join_all(calls).await;
-    assert!(granted.iter().all(|granted| *granted));
-    let connections = proxy.counters().connections;
-    assert!(connections <= CALLS * 2 / 3, "{connections}");
+    network::must_share_connections(&proxy, &node).await;
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use shedlock_etcd::EtcdLockProvider;
 use shedlock_runtime::{LockConfiguration, LockProvider as _, LockProviderExt as _, Ownership};
 use shedlock_testkit::proxy::{Direction, Rule, Trigger};
@@ -36,16 +35,9 @@ async fn a_lost_connection_is_replaced_within_the_call() {
 /// Many jobs at one tick: with a connection for each, a member answers all of them so late that all are asked again.
 #[tokio::test]
 async fn many_calls_at_once_share_some_connections() {
-    const CALLS: u64 = 200;
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    // So that all are under way together.
-    proxy.set(Rule::Delay(Direction::ToClient, Duration::from_millis(20)));
-    let calls = (0..CALLS).map(async |number| is_free(&node, &format!("job-{number}")).await);
-    let granted = join_all(calls).await;
-    assert!(granted.iter().all(|granted| *granted));
-    let connections = proxy.counters().connections;
-    assert!(connections <= CALLS / 2, "{connections}");
+    network::must_share_connections(&proxy, &node).await;
 }
 
 /// A connection that was idle is not trusted, so nobody waits for it.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use shedlock_object_store::ObjectStoreLockProvider;
 use shedlock_runtime::{LockAdmin as _, LockProvider as _, LockProviderExt as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, is_free, request, taken};
-use shedlock_testkit::{Proxy, server_or_skip};
+use shedlock_testkit::requests::{config, request, taken};
+use shedlock_testkit::{Proxy, network, server_or_skip};
 use tokio::time::sleep;
 
 use crate::place::Place;
@@ -35,16 +34,9 @@ async fn a_dead_connection_is_replaced_in_the_same_call() {
 /// Many jobs at one tick: with a connection for each, a store answers all of them so late that all are sent again.
 #[tokio::test]
 async fn many_calls_at_once_share_some_connections() {
-    const CALLS: u64 = 200;
     let place = Place::gcs().await;
-    let (proxy, provider) = behind_proxy(&place).await;
-    // So that all are under way together.
-    proxy.set(Rule::Delay(Direction::ToClient, Duration::from_millis(20)));
-    let calls = (0..CALLS).map(async |number| is_free(&provider, &format!("job-{number}")).await);
-    let granted = join_all(calls).await;
-    assert!(granted.iter().all(|granted| *granted));
-    let connections = proxy.counters().connections;
-    assert!(connections <= CALLS / 2, "{connections}");
+    let (proxy, node) = behind_proxy(&place).await;
+    network::must_share_connections(&proxy, &node).await;
 }
 
 /// The reply to a write is lost. The write is sent again, and the owner in the record tells that it has been done.
