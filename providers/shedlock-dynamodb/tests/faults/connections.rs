@@ -51,10 +51,10 @@ async fn what_a_late_acquisition_takes_is_released(place: Place) {
 
 /// Many jobs at one tick: with a connection for each, a server answers all of them so late that all are sent again.
 #[tokio::test]
-async fn many_calls_at_once_share_some_connections() {
+async fn many_calls_at_once_take_turns() {
     let place = server_or_skip!(Place::alone(Which::Dynalite).await);
     let (proxy, node) = behind_proxy(&place).await;
-    network::must_share_connections(&proxy, &node).await;
+    network::must_take_turns(&proxy, &node).await;
 }
 
 #[test]

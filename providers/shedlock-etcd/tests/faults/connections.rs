@@ -34,10 +34,10 @@ async fn a_lost_connection_is_replaced_within_the_call() {
 
 /// Many jobs at one tick: with a connection for each, a member answers all of them so late that all are asked again.
 #[tokio::test]
-async fn many_calls_at_once_share_some_connections() {
+async fn many_calls_at_once_take_turns() {
     let server = server_or_skip!(Etcd::start().await);
     let (proxy, node) = behind_proxy(&server).await;
-    network::must_share_connections(&proxy, &node).await;
+    network::must_take_turns(&proxy, &node).await;
 }
 
 /// A connection that was idle is not trusted, so nobody waits for it.

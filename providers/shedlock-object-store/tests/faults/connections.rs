@@ -33,10 +33,10 @@ async fn a_dead_connection_is_replaced_in_the_same_call() {
 
 /// Many jobs at one tick: with a connection for each, a store answers all of them so late that all are sent again.
 #[tokio::test]
-async fn many_calls_at_once_share_some_connections() {
+async fn many_calls_at_once_take_turns() {
     let place = Place::gcs().await;
     let (proxy, node) = behind_proxy(&place).await;
-    network::must_share_connections(&proxy, &node).await;
+    network::must_take_turns(&proxy, &node).await;
 }
 
 /// The reply to a write is lost. The write is sent again, and the owner in the record tells that it has been done.
