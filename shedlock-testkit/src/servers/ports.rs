@@ -1,4 +1,4 @@
-//! Ports for servers: each for one server of one process, among all processes with tests on this machine.
+//! Ports for servers: each for one server of one process, among all processes of a user with tests.
 
 use std::fs::{self, File};
 use std::io;
@@ -26,8 +26,8 @@ struct Taken {
     left: Range<u16>,
 }
 
-/// Returns a port that no server uses, and that no other call returns in any process that runs now. Between this call and the server's start,
-/// seconds may pass, in which others look for ports as well.
+/// Returns a port that no server uses, and that no other call returns in any process of this user that runs now. Between this call and the
+/// server's start, seconds may pass, in which others look for ports as well.
 pub(super) fn free_port() -> io::Result<u16> {
     let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in PORTS {
@@ -48,22 +48,19 @@ pub(super) fn free_port() -> io::Result<u16> {
 
 /// Locks the file of a block that no process has locked.
 fn take_block() -> io::Result<(File, Range<u16>)> {
-    let folder = std::env::temp_dir().join("shedlock-testkit-ports");
+    // Nobody may write into the folder of another user.
+    let user = rustix::process::getuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("shedlock-testkit-ports-{user}"));
     fs::create_dir_all(&folder)?;
     let blocks = (PORTS.end - PORTS.start) / BLOCK;
     let first = fastrand::u16(..blocks);
     for number in (first..blocks).chain(0..first) {
         let start = PORTS.start + number * BLOCK;
-        let mut options = File::options();
-        // The file of another user is a block of another user.
-        let Ok(file) = options
+        let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(folder.join(start.to_string()))
-        else {
-            continue;
-        };
+            .open(folder.join(start.to_string()))?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             return Ok((file, start..start + BLOCK));
         }
