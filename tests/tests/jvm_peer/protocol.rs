@@ -15,7 +15,7 @@ use crate::fleet::Fleet;
 /// Longer than any test here takes.
 const LONG: Duration = Duration::from_mins(10);
 /// What a test waits for.
-const SHORT: Duration = Duration::from_millis(600);
+const SHORT: Duration = Duration::from_millis(1_500);
 const NONE: Duration = Duration::ZERO;
 /// JVM nodes cut instants to milliseconds.
 const ROUNDING: Duration = Duration::from_millis(2);
