@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use shedlock_runtime::{LockProvider as _, LockProviderExt as _};
+use shedlock_runtime::{LockProvider, LockProviderExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -79,14 +79,8 @@ pub(crate) async fn torture(options: &Torture, store: &StoreOptions) -> Result<E
     let began = Instant::now();
     let plan = Plan::new(&prefix, options.locks, lease, began + options.length)?;
     let seen = Shared::default();
-    let mut contenders = JoinSet::new();
-    for store in stores {
-        contenders.spawn(contender::compete(
-            store.to_shared(),
-            plan.clone(),
-            Arc::clone(&seen),
-        ));
-    }
+    let stores = stores.iter().map(LockProviderExt::to_shared);
+    let mut contenders = compete(stores, &plan, &seen);
     let mut interrupted = Interrupted::listen()?;
     let took = tokio::select! {
         () = ended(&mut contenders) => began.elapsed(),
@@ -108,6 +102,17 @@ pub(crate) async fn torture(options: &Torture, store: &StoreOptions) -> Result<E
     }
     let info = first.info();
     report(options, seen, took, lease, (info.name(), info.node_name()))
+}
+
+/// Lets one contender for each of the stores begin.
+fn compete(
+    stores: impl Iterator<Item = Arc<dyn LockProvider>>,
+    plan: &Plan,
+    seen: &Shared,
+) -> JoinSet<()> {
+    stores
+        .map(|store| contender::compete(store, plan.clone(), Arc::clone(seen)))
+        .collect()
 }
 
 async fn ended(contenders: &mut JoinSet<()>) {
@@ -237,15 +242,8 @@ mod tests {
         let end = Instant::now() + Duration::from_millis(300);
         let plan = Plan::new("x-", 1, Duration::from_millis(100), end).unwrap();
         let seen = Shared::default();
-        let mut contenders = JoinSet::new();
-        for store in stores {
-            contenders.spawn(contender::compete(
-                store.to_shared(),
-                plan.clone(),
-                Arc::clone(&seen),
-            ));
-        }
-        ended(&mut contenders).await;
+        let stores = stores.iter().map(LockProviderExt::to_shared);
+        ended(&mut compete(stores, &plan, &seen)).await;
         let seen = lock(&seen);
         assert!(seen.acquired.count() > 0, "{seen:?}");
         seen.judge.verdict()
