@@ -214,13 +214,14 @@ pub async fn must_take_turns<P: LockProvider + Clone>(proxy: &Proxy, provider: &
         calls.spawn(async move { is_free(&provider, &format!("job-{number}")).await });
     }
     let mut most = 0;
-    while began.elapsed() < HELD_FOR {
+    loop {
         let connections = proxy.connections();
+        if began.elapsed() >= HELD_FOR {
+            break;
+        }
         // A client may open more connections than it uses.
         let asking = connections.iter().filter(|it| it.client_messages > 0);
-        if began.elapsed() < HELD_FOR {
-            most = most.max(asking.count());
-        }
+        most = most.max(asking.count());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     proxy.set(Rule::Pass);
