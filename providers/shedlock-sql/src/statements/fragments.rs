@@ -118,17 +118,21 @@ fn begins_with_owner(dialect: Dialect, by: &str) -> String {
 /// a JVM node is none of these, and is taken as before.
 fn unreleased(dialect: Dialect, row: &str) -> String {
     let by = match dialect {
-        Dialect::Postgres => format!("CAST({row}{{locked_by}} AS text)"),
+        Dialect::Postgres => bytewise(dialect, &format!("{row}{{locked_by}}")),
         Dialect::MySql | Dialect::Sqlite => format!("{row}{{locked_by}}"),
     };
-    let from_end = |at: u32| match dialect {
-        Dialect::Postgres | Dialect::MySql => format!("left(right({by}, {at}), 1)"),
-        Dialect::Sqlite => format!("substr({by}, -{at}, 1)"),
+    // PostgreSQL prepares each function of a statement anew each time, so a pattern is cheaper there.
+    let is_hash = |digits: usize| match dialect {
+        Dialect::Postgres => format!("{by} LIKE '%#{}'", "_".repeat(digits)),
+        Dialect::MySql => format!("left(right({by}, {}), 1) = '#'", digits + 1),
+        Dialect::Sqlite => format!("substr({by}, -{}, 1) = '#'", digits + 1),
     };
-    let (first, later, last) = (from_end(33), from_end(45), from_end(1));
-    format!(
-        "({first} = '#' OR {later} = '#' AND {last} IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))"
-    )
+    let last = match dialect {
+        Dialect::Postgres | Dialect::MySql => format!("right({by}, 1)"),
+        Dialect::Sqlite => format!("substr({by}, -1, 1)"),
+    };
+    let (first, later) = (is_hash(32), is_hash(44));
+    format!("({first} OR {later} AND {last} IN ('0', '2', '4', '6', '8', 'a', 'c', 'e'))")
 }
 
 /// Whether a column of owners contains an operator's pause. The comparison respects case, as a node may be called `Paused: x`.
