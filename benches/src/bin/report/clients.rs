@@ -99,6 +99,11 @@ impl Names {
     }
 }
 
+/// The lock of one subject, which the others leave alone: a statement is up to a tenth faster on a row that a shorter one wrote last.
+pub(crate) fn own(subject: &str, name: &str) -> String {
+    format!("{name}-{subject}")
+}
+
 /// The name of one lock of many.
 fn many(which: u32) -> String {
     format!("name-{which}")

@@ -7,6 +7,7 @@
     reason = "the tables are what this program is for"
 )]
 
+mod awake;
 mod build;
 mod clients;
 mod command;
@@ -15,6 +16,8 @@ mod postgres;
 mod redis;
 mod sqlite;
 
+use anyhow::Context as _;
+use awake::Awake;
 use clap::{Parser, ValueEnum};
 use shedlock_benches::table::Table;
 
@@ -72,6 +75,7 @@ fn main() -> anyhow::Result<()> {
         parts.push(Part::Build);
     }
     println!("{}", load());
+    let _awake = Awake::start().context("`chrt` of util-linux keeps the cores awake")?;
     for part in parts {
         for table in part.measure()? {
             print!("{table}");

@@ -1,5 +1,6 @@
 //! The floors: the statements on tokio-postgres, and ours on a pool of sqlx.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -22,7 +23,7 @@ const GIVE_BACK: &str = "UPDATE shedlock SET lock_until = timezone('utc', clock_
 
 /// Two prepared statements on a connection of tokio-postgres.
 pub(super) struct Bare {
-    client: tokio_postgres::Client,
+    client: Arc<tokio_postgres::Client>,
     take: Statement,
     give_back: Statement,
     name: String,
@@ -31,8 +32,7 @@ pub(super) struct Bare {
 
 impl Bare {
     pub(super) async fn connect(url: &str, name: &str) -> anyhow::Result<Self> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        drop(tokio::spawn(connection));
+        let client = connect(url).await?;
         let take = client.prepare(TAKE).await?;
         let give_back = client.prepare(GIVE_BACK).await?;
         Ok(Self {
@@ -98,16 +98,23 @@ impl ToSql for Interval {
 
 /// Our statements on a connection of tokio-postgres: what is lost here is lost in the server.
 pub(super) struct OurStatements {
-    client: tokio_postgres::Client,
+    client: Arc<tokio_postgres::Client>,
     acquire: (Statement, Vec<Param>),
     release: (Statement, Vec<Param>),
     name: String,
 }
 
 impl OurStatements {
+    /// On a connection of their own.
     pub(super) async fn connect(url: &str, name: &str) -> anyhow::Result<Self> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        drop(tokio::spawn(connection));
+        Self::on(connect(url).await?, name).await
+    }
+
+    /// On a connection that others use too.
+    pub(super) async fn on(
+        client: Arc<tokio_postgres::Client>,
+        name: &str,
+    ) -> anyhow::Result<Self> {
         let ours = Statements::new(&Names::shedlock(DIALECT), LockClock::Database, Session::Own);
         let prepare = async |statement: &shedlock_sql::Statement| {
             let types: Vec<Type> = statement.params().iter().copied().map(type_of).collect();
@@ -152,6 +159,13 @@ impl OurStatements {
         let rows = self.client.query(statement, &params).await?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
+}
+
+/// A connection of tokio-postgres with nothing around it.
+pub(super) async fn connect(url: &str) -> anyhow::Result<Arc<tokio_postgres::Client>> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    drop(tokio::spawn(connection));
+    Ok(Arc::new(client))
 }
 
 impl Client for OurStatements {

@@ -1,4 +1,7 @@
-//! How fast: the provider over tokio-postgres, whose tasks share one connection, against the same statements on as many connections.
+//! How fast: the provider over tokio-postgres, whose tasks share one connection, against the same statements on as many connections, and on
+//! one that is shared in the same way.
+
+use std::sync::Arc;
 
 use shedlock::LockProviderExt as _;
 use shedlock_benches::rounds::{LEAST, Subject, interleave};
@@ -6,8 +9,8 @@ use shedlock_benches::table::{Goal, Table, Unit};
 use shedlock_postgres::PostgresLockProvider;
 use tokio::runtime::Runtime;
 
-use super::bare::{Bare, OurStatements};
-use crate::clients::{Names, Ours, Work, configuration, rate, runtime_for};
+use super::bare::{self, Bare, OurStatements};
+use crate::clients::{Names, Ours, Work, configuration, own, rate, runtime_for};
 
 /// As many tasks, and for the floors as many connections.
 const TASKS: [usize; 3] = [1, 8, 64];
@@ -15,24 +18,31 @@ const TASKS: [usize; 3] = [1, 8, 64];
 struct Clients {
     bare: Vec<Bare>,
     floor: Vec<OurStatements>,
+    shared: Vec<OurStatements>,
     connected: Vec<Ours<PostgresLockProvider>>,
 }
 
 impl Clients {
     async fn connect(url: &str, names: &[String]) -> anyhow::Result<Self> {
         let provider = PostgresLockProvider::connect(url).await?;
+        let shared = bare::connect(url).await?;
         let mut clients = Self {
             bare: Vec::new(),
             floor: Vec::new(),
+            shared: Vec::new(),
             connected: Vec::new(),
         };
         for name in names {
+            let updated = own("bare", name);
             // The UPDATE of the bare client needs a row.
-            drop(provider.try_lock(configuration(name)).await?);
-            clients.bare.push(Bare::connect(url, name).await?);
-            clients.floor.push(OurStatements::connect(url, name).await?);
-            let ours = Ours::new(provider.clone(), Names::one(name));
-            clients.connected.push(ours);
+            drop(provider.try_lock(configuration(&updated)).await?);
+            clients.bare.push(Bare::connect(url, &updated).await?);
+            let alone = OurStatements::connect(url, &own("floor", name)).await?;
+            clients.floor.push(alone);
+            let on_one = OurStatements::on(Arc::clone(&shared), &own("shared", name)).await?;
+            clients.shared.push(on_one);
+            let names = Names::one(&own("connected", name));
+            clients.connected.push(Ours::new(provider.clone(), names));
         }
         Ok(clients)
     }
@@ -53,11 +63,14 @@ fn cycles(runtime: &Runtime, url: &str, tasks: usize, table: &mut Table) -> anyh
     let subjects = [
         Subject::new("bare", || rate(runtime, &mut clients.bare, Work::Cycles)),
         Subject::new("floor", || rate(runtime, &mut clients.floor, Work::Cycles)),
+        Subject::new("shared", || {
+            rate(runtime, &mut clients.shared, Work::Cycles)
+        }),
         Subject::new("connect(url)", || {
             rate(runtime, &mut clients.connected, Work::Cycles)
         }),
     ];
-    let [bare, floor, connected] = interleave(LEAST + 4, subjects)?;
+    let [bare, floor, shared, connected] = interleave(LEAST + 4, subjects)?;
     let (who, goal) = match tasks {
         1 => ("one task".to_owned(), 0.90),
         _ => (format!("{tasks} tasks"), 1.0),
@@ -73,6 +86,12 @@ fn cycles(runtime: &Runtime, url: &str, tasks: usize, table: &mut Table) -> anyh
         Unit::Ratio,
         connected.ratio_to(&floor),
         Goal::AtLeast(goal),
+    );
+    table.row(
+        format!("{who}, connect(url), of the same texts on one connection"),
+        Unit::Ratio,
+        connected.ratio_to(&shared),
+        Goal::None,
     );
     table.row(
         format!("{who}, connect(url), of two bare UPDATEs on as many connections"),

@@ -1,6 +1,7 @@
 //! How fast: our provider against the bare statements, and over a pool against the same statements on that pool.
 
-use shedlock::LockProviderExt as _;
+use anyhow::Context as _;
+use shedlock::{Lock, LockProviderExt as _};
 use shedlock_benches::rounds::{LEAST, Series, Subject, interleave};
 use shedlock_benches::table::{Goal, Table, Unit};
 use shedlock_sqlx::PostgresLockProvider;
@@ -9,10 +10,12 @@ use shedlock_sqlx::sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 
 use super::bare::{Bare, OnPool, OurStatements};
-use crate::clients::{Client, Names, Ours, Work, configuration, rate};
+use crate::clients::{Client, Names, Ours, Work, configuration, own, rate};
 
 /// So many clients use so many connections of the floor and of the pool.
 struct Clients {
+    /// The locks that they ask for.
+    locks: Vec<Lock>,
     bare: Vec<Bare>,
     ours: Vec<OurStatements>,
     connected: Vec<Ours<PostgresLockProvider>>,
@@ -32,6 +35,7 @@ impl Clients {
             .await?;
         let over_pool = PostgresLockProvider::new(pool.clone());
         let mut clients = Self {
+            locks: Vec::new(),
             bare: Vec::new(),
             ours: Vec::new(),
             connected: Vec::new(),
@@ -39,13 +43,22 @@ impl Clients {
             over_pool: Vec::new(),
         };
         for name in names {
-            clients.bare.push(Bare::connect(url, name).await?);
-            clients.ours.push(OurStatements::connect(url, name).await?);
-            let of =
-                |provider: &PostgresLockProvider| Ours::new(provider.clone(), Names::one(name));
-            clients.connected.push(of(&provider));
-            clients.on_pool.push(OnPool::new(pool.clone(), name));
-            clients.over_pool.push(of(&over_pool));
+            let [bare, ours, connected, on_pool, over_pool_name] =
+                ["bare", "ours", "connected", "on_pool", "over_pool"].map(|who| own(who, name));
+            for name in [&bare, &ours, &connected, &on_pool, &over_pool_name] {
+                let lock = provider.try_lock(configuration(name)).await?;
+                clients
+                    .locks
+                    .push(lock.context("nobody else asks for this lock")?);
+            }
+            let of = |provider: &PostgresLockProvider, name| {
+                Ours::new(provider.clone(), Names::one(name))
+            };
+            clients.bare.push(Bare::connect(url, &bare).await?);
+            clients.ours.push(OurStatements::connect(url, &ours).await?);
+            clients.connected.push(of(&provider, &connected));
+            clients.on_pool.push(OnPool::new(pool.clone(), &on_pool));
+            clients.over_pool.push(of(&over_pool, &over_pool_name));
         }
         Ok(clients)
     }
@@ -69,12 +82,12 @@ pub(super) fn measure(url: &str) -> anyhow::Result<Table> {
 fn cycles(runtime: &Runtime, url: &str, count: usize, table: &mut Table) -> anyhow::Result<()> {
     let names: Vec<_> = (0..count).map(|n| format!("cycle-{count}-{n}")).collect();
     let mut clients = runtime.block_on(async {
-        // The floor's UPDATE needs rows.
-        let provider = PostgresLockProvider::connect(url).await?;
-        for name in &names {
-            drop(provider.try_lock(configuration(name)).await?);
+        let mut clients = Clients::connect(url, &names).await?;
+        // The floor's UPDATE needs the rows, and a cycle needs them free.
+        for lock in clients.locks.drain(..) {
+            lock.unlock().await?;
         }
-        Clients::connect(url, &names).await
+        anyhow::Ok(clients)
     })?;
     let [bare, ours, connected, on_pool, over_pool] = rounds(runtime, &mut clients, Work::Cycles)?;
     let who = if count == 1 {
@@ -116,12 +129,7 @@ fn cycles(runtime: &Runtime, url: &str, count: usize, table: &mut Table) -> anyh
 }
 
 fn refusals(runtime: &Runtime, url: &str, table: &mut Table) -> anyhow::Result<()> {
-    let (holder, mut clients) = runtime.block_on(async {
-        let provider = PostgresLockProvider::connect(url).await?;
-        let holder = provider.try_lock(configuration("refusal")).await?;
-        let clients = Clients::connect(url, &["refusal".to_owned()]).await?;
-        anyhow::Ok((holder, clients))
-    })?;
+    let mut clients = runtime.block_on(Clients::connect(url, &["refusal".to_owned()]))?;
     let [bare, ours, connected, on_pool, over_pool] =
         rounds(runtime, &mut clients, Work::Refusals)?;
     table.row(
@@ -148,7 +156,7 @@ fn refusals(runtime: &Runtime, url: &str, table: &mut Table) -> anyhow::Result<(
         over_pool.ratio_to(&on_pool),
         Goal::AtLeast(0.95),
     );
-    runtime.block_on(async move { drop(holder) });
+    runtime.block_on(async move { drop(clients) });
     Ok(())
 }
 
