@@ -37,6 +37,7 @@ pub use seam::predecessor::Predecessor;
 pub use seam::provider::LockProvider;
 pub use seam::records::{LockRecords, Overrule, Selection};
 pub use seam::request::AcquireRequest;
+pub use seam::runtime_watch::RuntimeWatch;
 pub use stores::memory::InMemoryLockProvider;
 pub use stores::record::{
     LockRecord, NameEncoding, RecordLockProvider, RecordStore, Snapshot, Written,

@@ -10,4 +10,5 @@ pub(crate) mod predecessor;
 pub(crate) mod provider;
 pub(crate) mod records;
 pub(crate) mod request;
+pub(crate) mod runtime_watch;
 pub(crate) mod trail;

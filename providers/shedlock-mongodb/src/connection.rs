@@ -1,7 +1,7 @@
 //! One question to MongoDB until there is an answer, and the client of a provider that has none of the user's.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
@@ -10,9 +10,8 @@ use mongodb::options::{
     SelectionCriteria, WriteConcern,
 };
 use mongodb::{Client, Collection, Database};
-use shedlock_runtime::{ErrorKind, LockError};
+use shedlock_runtime::{ErrorKind, LockError, RuntimeWatch};
 use tokio::sync::{Mutex, Semaphore};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::error;
@@ -58,15 +57,14 @@ struct Own {
 /// A client of our own. The driver's tasks end with the runtime that the client was made in, and then the client is of no use.
 struct Open {
     database: Database,
-    /// Ends with the runtime, too.
-    witness: JoinHandle<()>,
+    runtime: RuntimeWatch,
 }
 
 impl Own {
     /// The database, of a client that is made if there is none. Whoever asks meanwhile waits for the same client.
     async fn database(&self) -> Result<Database, LockError> {
         let mut open = self.open.lock().await;
-        if let Some(open) = open.as_ref().filter(|open| !open.witness.is_finished()) {
+        if let Some(open) = open.as_ref().filter(|open| !open.runtime.has_ended()) {
             return Ok(open.database.clone());
         }
         let options = ClientOptions::parse(self.url.clone()).await;
@@ -78,15 +76,9 @@ impl Own {
             .database(&self.database);
         *open = Some(Open {
             database: database.clone(),
-            witness: tokio::spawn(pending()),
+            runtime: RuntimeWatch::current(),
         });
         Ok(database)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.witness.abort();
     }
 }
 

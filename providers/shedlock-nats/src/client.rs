@@ -1,12 +1,11 @@
 //! The client that all calls share: one of the program, or one that the provider has made and can replace.
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::sync::Arc;
 
 use async_nats::Client;
-use shedlock_runtime::LockError;
+use shedlock_runtime::{LockError, RuntimeWatch};
 use tokio::sync::OnceCell;
-use tokio::task::JoinHandle;
 
 /// A client, once there is one. Clones share the client.
 #[derive(Clone, Default)]
@@ -14,14 +13,14 @@ pub(crate) struct SharedClient(Arc<OnceCell<Open>>);
 
 struct Open {
     client: Client,
-    /// Ends with the runtime on which the client's own task runs. `None` for a client of the program.
-    witness: Option<JoinHandle<()>>,
+    /// The runtime on which the client's own task runs. `None` for a client of the program.
+    runtime: Option<RuntimeWatch>,
 }
 
 impl SharedClient {
     pub(crate) fn given(client: Client) -> Self {
-        let witness = None;
-        let open = Open { client, witness };
+        let runtime = None;
+        let open = Open { client, runtime };
         Self(Arc::new(OnceCell::new_with(Some(open))))
     }
 
@@ -35,8 +34,8 @@ impl SharedClient {
     {
         let open = async || {
             let client = connect().await?;
-            let witness = Some(tokio::spawn(pending()));
-            Ok::<_, LockError>(Open { client, witness })
+            let runtime = Some(RuntimeWatch::current());
+            Ok::<_, LockError>(Open { client, runtime })
         };
         let open = match self.0.get() {
             Some(open) => open,
@@ -48,19 +47,11 @@ impl SharedClient {
 
     /// Whether the runtime has ended on which the provider made the client. Nobody reads the client's connection then.
     pub(crate) fn has_ended(&self) -> bool {
-        let witness = self.0.get().and_then(|open| open.witness.as_ref());
-        witness.is_some_and(JoinHandle::is_finished)
+        let runtime = self.0.get().and_then(|open| open.runtime.as_ref());
+        runtime.is_some_and(RuntimeWatch::has_ended)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        if let Some(witness) = &self.witness {
-            witness.abort();
-        }
     }
 }
