@@ -212,7 +212,7 @@ fn allowed<'a>(
     let token = token.unwrap_or_default();
     site.operators.who(token).ok_or_else(|| {
         let (lock, deed) = (printable(&request.name), request.deed.word());
-        warn!(target: "shedlock", event = "dashboard.refused", %lock, deed, "somebody without the token of an operator asked to {deed} `{lock}`");
+        warn!(target: "shedlock", event = "dashboard.refused", lock.name = %lock, deed, "somebody without the token of an operator asked to {deed} `{lock}`");
         Refused::new(StatusCode::UNAUTHORIZED, "this is the token of no operator")
     })
 }
@@ -256,7 +256,7 @@ async fn do_and_tell(site: Arc<Site>, who: String, request: Request) -> Result<A
     };
     // The event of the store has who and why as its reason; that of a resumed lock has no reason, so this line has both.
     let (lock, why) = (printable(&name), printable(why));
-    info!(target: "shedlock", event = "dashboard.deed", %lock, done, who, %why, "{who}: `{lock}` {}: {why}", done.replace('_', " "));
+    info!(target: "shedlock", event = "dashboard.deed", lock.name = %lock, done, who, %why, "{who}: `{lock}` {}: {why}", done.replace('_', " "));
     Ok(Answer {
         name,
         changed,
