@@ -49,7 +49,7 @@ pub(crate) struct Run {
     /// Release the lock when the command itself ends, even if processes that it has started are left
     #[arg(long, env = "SHEDLOCK_LEAVE_PROCESSES")]
     pub(crate) leave_processes: bool,
-    /// At most one run in each slot of this length
+    /// At most one run in each slot of this length: `1d` is from noon to noon UTC, `1h` from half past to half past
     #[arg(long, value_name = "PERIOD", value_parser = duration, group = "position", env = "SHEDLOCK_ONCE_PER")]
     pub(crate) once_per: Option<Duration>,
     /// At most one run for this time (RFC 3339), or for this text, such as the id of a message
