@@ -31,25 +31,25 @@ async fn main() -> Result<(), LockError> {
     // `unlock` consumes the guard and tells whether the lock was still ours; dropping it releases in the background.
     println!("{:?}", lock.unlock().await?);
 
-    // Once a day at most: after a success nobody shall try again, so the lock is left to run out.
-    let day = LockConfiguration::new("newsletter", "1day")?;
-    if let Some(mut lock) = provider.try_lock(day.clone()).await? {
-        match send_newsletter(&["ada", "grace"]) {
+    // The device goes on by itself, for up to ten minutes, so the lock is left to run out. The next holder is told of it as of a crash.
+    let update = LockConfiguration::new("update-of-device-7", "10m")?;
+    if let Some(mut lock) = provider.try_lock(update.clone()).await? {
+        match start_update(7) {
             Ok(()) => lock.release_on_drop(false),
             Err(error) => println!("free for the next attempt: {error}"),
         }
     }
     println!(
-        "the newsletter can be sent again today: {}",
-        provider.try_lock(day).await?.is_some()
+        "another update can begin at once: {}",
+        provider.try_lock(update).await?.is_some()
     );
     Ok(())
 }
 
-fn send_newsletter(readers: &[&str]) -> Result<(), &'static str> {
-    if readers.is_empty() {
-        return Err("nobody reads it");
+fn start_update(device: u32) -> Result<(), &'static str> {
+    if device == 0 {
+        return Err("there is no such device");
     }
-    println!("sent the newsletter to {}", readers.join(" and "));
+    println!("device {device} updates itself");
     Ok(())
 }
