@@ -16,6 +16,7 @@ use crate::values::backoff::backoff;
 use crate::values::config::LockConfiguration;
 use crate::values::error::{ErrorKind, LockError, Operation};
 use crate::values::name::LockName;
+use crate::values::outcome::SkipReason;
 
 /// Asks the store for a lock. If the configuration has a `wait`, the request is repeated until `wait` is over.
 ///
@@ -54,6 +55,7 @@ async fn acquire_within(
     let info = provider.as_ref().info();
     let clock = info.clock();
     let until = clock.boot().saturating_add(wait);
+    let mut without_answer = None;
     for pause in backoff(Duration::from_millis(25), Duration::from_secs(1)) {
         // Each request has an owner of its own, so that its `InFlightAcquisition` can release a lock whose grant got lost on the way.
         let answer = acquire_once(provider, config, outer.clone()).await;
@@ -63,14 +65,27 @@ async fn acquire_within(
         }
         match &answer {
             Ok(Err(refusal)) if refusal.reason.may_pass() => {}
+            Ok(Err(refusal)) if refusal.reason != SkipReason::Gap => {
+                return without_answer.map_or(answer, |error| Err(may_have_begun(error)));
+            }
             Err(error) if error.is_transient() => {
                 events::asking_again(&Subject::new(config, info), error, left);
+                if error.kind().is_ambiguous() {
+                    without_answer = Some(error.clone());
+                }
             }
             _ => return answer,
         }
         tokio::time::sleep(pause.min(left)).await;
     }
     unreachable!("the pauses have no end")
+}
+
+/// The error of a call whose slot, instant or step has begun, perhaps by a request of this very call that got no answer: then nobody runs.
+fn may_have_begun(error: LockError) -> LockError {
+    error.with_remedy(
+        "the request without an answer may have begun the slot, instant or step: if nobody has run it, run it by hand",
+    )
 }
 
 async fn acquire_once(

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::testing::{FaultyProvider, ManualClock};
+use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockConfiguration, LockError, LockProviderExt as _,
-    LockingTaskExecutor, Operation, Outcome, ProviderInfo, RecordLockProvider, SkipReason,
-    testing::InMemoryRecordStore,
+    Capabilities, ErrorKind, InMemoryLockProvider, LockConfiguration, LockError,
+    LockProviderExt as _, LockingTaskExecutor, Operation, Outcome, ProviderInfo,
+    RecordLockProvider, SkipReason, testing::InMemoryRecordStore,
 };
 use tokio::time::Instant;
 
@@ -28,6 +28,21 @@ async fn a_wait_is_not_for_a_run_that_is_over() {
     }
     assert_eq!(counted.calls(Operation::Acquire), 3);
     assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_a_lost_answer_has_begun_is_an_error_and_no_skip() {
+    let can = Capabilities::new().with_positions();
+    let info = ProviderInfo::new("records").with_capabilities(can);
+    let records = RecordLockProvider::new(info, InMemoryRecordStore::new());
+    let faulty = FaultyProvider::new(records);
+    let executor = LockingTaskExecutor::new(faulty.clone());
+    let slot = config().with_once_per("1h").unwrap();
+    faulty.next(Operation::Acquire, Fault::LoseReply);
+    let waiting = executor.execute(slot.with_wait("10s").unwrap(), async {});
+    let error = waiting.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Indeterminate);
+    assert!(error.to_string().contains("run it by hand"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
