@@ -97,8 +97,7 @@ pub trait ErrorValue: Sized {
     ///
     /// # Panics
     ///
-    /// If the type cannot carry an error and the error is a mistake in the program: no provider is registered, or the configuration is
-    /// wrong.
+    /// If the type cannot carry an error and the error is a mistake in the program: no provider is registered.
     fn error_value(error: LockError) -> Self;
 }
 
@@ -134,15 +133,10 @@ impl<T> ErrorValue for Outcome<T> {
 ///
 /// # Panics
 ///
-/// If the error is a mistake in the program and not a failure of the store: nobody might notice a log line about such a mistake.
+/// If no provider is registered: nobody might notice a log line about such a mistake in the program. A configuration may be wrong because
+/// of a value in a message or a setting of the database, which is no reason to end a consumer's task.
 pub fn report(error: &LockError) {
-    assert!(
-        !matches!(
-            error.kind(),
-            ErrorKind::NoProvider | ErrorKind::Configuration
-        ),
-        "{error}"
-    );
+    assert!(error.kind() != ErrorKind::NoProvider, "{error}");
     // The error of a cancelled body is not logged: an event has already reported the loss or the shutdown.
     if error.operation() != Some(Operation::Run) {
         events::failed(error);

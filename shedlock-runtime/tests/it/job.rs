@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use shedlock_runtime::__private::{Job, error_value, install, skip_value};
+use shedlock_runtime::__private::{
+    GivenInstant, IsText as _, Job, error_value, install, skip_value,
+};
 use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockConfiguration, LockError, LockProviderExt as _, Operation,
@@ -20,6 +22,18 @@ async fn call<R: shedlock_runtime::SkipValue + shedlock_runtime::ErrorValue>(
 
 fn job() -> Job {
     Job::named("job").at_most(Duration::from_secs(60))
+}
+
+#[tokio::test]
+async fn bad_data_in_a_message_does_not_end_the_task_that_reads_it() {
+    let message = || job().instant(GivenInstant(String::new()).into_instant());
+    with_provider(InMemoryLockProvider::new(), async {
+        call::<()>(message(), async { panic!("the text is empty") }).await;
+        assert_eq!(call::<Option<u8>>(message(), async { Some(1) }).await, None);
+        let result = call::<Result<(), LockError>>(message(), async { panic!() }).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Configuration);
+    })
+    .await;
 }
 
 #[tokio::test]
