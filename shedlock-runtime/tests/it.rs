@@ -13,6 +13,7 @@ mod it {
     mod interleaving;
     mod job;
     mod keep_alive;
+    mod keep_alive_guard;
     mod messages;
     mod panics;
     mod positions;

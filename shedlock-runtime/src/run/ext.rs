@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::hold::acquire::acquire;
 use crate::hold::guard::Lock;
+use crate::run::context;
 use crate::seam::answer::Refusal;
 use crate::seam::provider::LockProvider;
 use crate::values::config::LockConfiguration;
@@ -106,7 +107,7 @@ impl<P: LockProvider + Clone> LockProviderExt for P {
     }
 
     async fn lock(&self, config: LockConfiguration) -> Result<Result<Lock, Refusal>, LockError> {
-        let answer = acquire(&self.to_shared(), &config, None).await?;
+        let answer = acquire(&self.to_shared(), &config, context::innermost()).await?;
         if let Ok(lock) = &answer {
             lock.state().register();
         }

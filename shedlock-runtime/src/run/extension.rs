@@ -22,7 +22,8 @@ type PendingExtension = Pin<Box<dyn Future<Output = Result<(), LockError>> + Sen
 /// Extends a lease by `at_most` every `period`.
 pub(crate) struct Extension {
     period: Duration,
-    /// The earliest start of the next extension: the time of the store's last answer, plus a pause if the answer was a failure.
+    /// The earliest start of the next extension: the time of the store's last answer, plus a pause if the answer was a failure. Before
+    /// the first answer, the time at which the extensions begin.
     not_before: BootInstant,
     pending: Option<PendingExtension>,
     /// The pauses between the attempts of an extension that has failed.
@@ -34,7 +35,7 @@ impl Extension {
         Self {
             // At most four fifths of the lease, so that a failed extension can be retried before the lease ends.
             period: period.min(state.at_most() / 5 * 4),
-            not_before: state.deadline().saturating_sub(state.at_most()),
+            not_before: state.now(),
             pending: None,
             backoff: None,
         }

@@ -36,6 +36,8 @@ pub(crate) struct Gate<'b, F: Future, E: ErrorOf<F::Output>> {
     period: Option<Duration>,
     /// Whether the lease was granted a moment ago, so that the first poll needs no check.
     just_granted: bool,
+    /// Whether the body is the whole run, and not a part of the work under a guard.
+    is_run: bool,
     /// `Some` once a poll of the body has returned `Pending`.
     watch: Option<Box<Watch>>,
 }
@@ -55,13 +57,16 @@ impl<'b, F: Future, E: ErrorOf<F::Output>> Gate<'b, F, E> {
             on_lost,
             period,
             just_granted: true,
+            is_run: true,
             watch: None,
         }
     }
 
-    /// Makes the gate check the lease before the first poll as well: the lock was not taken just now, and may be lost already.
-    pub(crate) fn recheck_before_first_poll(mut self) -> Self {
+    /// For a part of the work under a guard. The lock was not taken just now and may be lost already, so the lease is checked before the
+    /// first poll as well. The end of the part is not the end of the run: the guard says when and how that ends.
+    pub(crate) fn for_part_of_run(mut self) -> Self {
         self.just_granted = false;
+        self.is_run = false;
         self
     }
 
@@ -80,6 +85,9 @@ impl<'b, F: Future, E: ErrorOf<F::Output>> Gate<'b, F, E> {
             watch.end(self.state);
         }
         self.state.end_body();
+        if !self.is_run && matches!(outcome, RunOutcome::Completed | RunOutcome::Dropped) {
+            return;
+        }
         if outcome == RunOutcome::Completed {
             self.state.note_done();
         }

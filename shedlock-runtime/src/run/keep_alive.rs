@@ -17,6 +17,9 @@ impl Lock {
     /// While `work` runs, `work` holds the lock as a locked function does: `lock_assert!` passes inside `work`, and
     /// [`lock::lost`](crate::lock::lost) resolves when the lock is lost. When the call returns `Ok`, the guard still holds the lock.
     ///
+    /// The end of `work` is not the end of the run: [`complete`](Self::complete) marks a slot, instant or step as done, and
+    /// [`unlock`](Self::unlock) does not.
+    ///
     /// The extensions are part of the task that awaits this call, so no extension outlives that task. If the guard or the future is
     /// forgotten, nothing extends the lease, and the store frees the lock when the lease ends.
     ///
@@ -66,7 +69,7 @@ impl Lock {
                 OnLost::Cancel,
                 period.period(at_most),
             )
-            .recheck_before_first_poll()
+            .for_part_of_run()
             .await
         }
     }

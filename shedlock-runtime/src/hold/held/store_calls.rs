@@ -59,7 +59,11 @@ impl LockState {
         at_least: Duration,
         ExtendAttempt { limit, late }: ExtendAttempt,
     ) -> Result<(), LockError> {
-        let _one_at_a_time = self.store_call.lock().await;
+        let patience = limit.min(self.remaining().unwrap_or_default());
+        // Without that answer the end of the lease is not known, so an extension does not go on without it, as a release does.
+        let Some(_one_at_a_time) = self.wait_for_previous_call(patience).await else {
+            return Err(self.not_extended(self.previous_call_hangs()));
+        };
         let Some(left) = self.remaining() else {
             return Err(self.not_extended(lost()));
         };
@@ -95,23 +99,35 @@ impl LockState {
         Err(self.not_extended(error))
     }
 
-    /// Waits until the previous call to the store has its answer; `None` if that takes too long.
-    async fn wait_for_previous_call(&self) -> Option<MutexGuard<'_, ()>> {
+    /// Waits until the previous call to the store has its answer; `None` if that takes longer than `limit`. The future of that call may be
+    /// polled by nobody: the body may have left it for something else.
+    async fn wait_for_previous_call(&self, limit: Duration) -> Option<MutexGuard<'_, ()>> {
         if let Ok(guard) = self.store_call.try_lock() {
             return Some(guard);
         }
+        // On the heap, because waiting is rare: inside the future, the timer would make every call larger.
+        Box::pin(timeout(limit, self.store_call.lock())).await.ok()
+    }
+
+    fn previous_call_hangs(&self) -> LockError {
+        if self.remaining().is_none() {
+            return lost();
+        }
+        LockError::new(
+            ErrorKind::Timeout,
+            "another extension of this lock has no answer yet",
+        )
+        .with_remedy("await each `extend` to its end before anything else")
+    }
+
+    /// Sends one release to the store, unless the lock has been released already.
+    pub(crate) async fn release_once(&self) -> Result<Ownership, LockError> {
         let limit = if self.snapshot().is_shut_down() {
             self.timeout.min(MAX_WAIT_IN_SHUTDOWN)
         } else {
             self.timeout
         };
-        // On the heap, because waiting is rare: inside the future, the timer would make every release larger.
-        Box::pin(timeout(limit, self.store_call.lock())).await.ok()
-    }
-
-    /// Sends one release to the store, unless the lock has been released already.
-    pub(crate) async fn release_once(&self) -> Result<Ownership, LockError> {
-        let _one_at_a_time = self.wait_for_previous_call().await;
+        let _one_at_a_time = self.wait_for_previous_call(limit).await;
         if self.is_given_back() {
             return Ok(Ownership::Ours);
         }
