@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::fmt::Display;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -59,6 +59,8 @@ pub(crate) struct LockState {
     /// Locked during each call to the store, so that the deadline is the deadline of the last confirmed extension, and no
     /// extension follows the release.
     store_call: tokio::sync::Mutex<()>,
+    /// How many releases were sent, whether or not they got an answer.
+    releases_sent: AtomicU32,
     /// Counts the lock in the gauge of held locks.
     holding: Holding,
     /// Set once a shutdown can find the lock.
@@ -97,6 +99,7 @@ impl LockState {
             lost_signal: Notify::new(),
             gate: AtomicWaker::new(),
             store_call: tokio::sync::Mutex::new(()),
+            releases_sent: AtomicU32::new(0),
             registration: OnceLock::new(),
             ticket,
             is_in_history: AtomicBool::new(false),

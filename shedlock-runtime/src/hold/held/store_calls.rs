@@ -137,6 +137,7 @@ impl LockState {
         let longest = self.provider().info().capabilities().longest_lease();
         let keep_for = lease.at_least_left(clock).min(longest);
         let question = self.question(Operation::Release, None);
+        self.releases_sent.fetch_add(1, Ordering::AcqRel);
         let answer = question
             .ask(self.timeout, self.provider().release(&lease, keep_for))
             .await;
@@ -144,7 +145,8 @@ impl LockState {
             Ok(Ownership::Ours) => {
                 events::released(self, || lease.at_least_left(clock));
             }
-            Ok(Ownership::Lost) => {
+            // An earlier release may have been carried out without an answer, and then the lock was not lost.
+            Ok(Ownership::Lost) if self.releases_sent.load(Ordering::Acquire) == 1 => {
                 let (reason, why) = if self.remaining().is_some() {
                     (LossReason::Stolen, "it was gone when it was to be released")
                 } else {
@@ -155,7 +157,7 @@ impl LockState {
                 };
                 self.lose(reason, why);
             }
-            Err(_) => {}
+            Ok(Ownership::Lost) | Err(_) => {}
         }
         if answer.is_ok() {
             self.ticket.done();

@@ -1,10 +1,13 @@
 //! Lines about locks that are lost, and about releases that fail.
 
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     InMemoryLockProvider, LockProviderExt as _, OnLost, Operation, Ownership, host_node_name, lock,
 };
+use tokio::time::timeout;
 use tracing::Level;
 
 use super::super::capture::{line, names, start};
@@ -93,6 +96,23 @@ async fn a_guard_that_is_late_was_not_robbed() {
     let lost = line("late-guard", "lock.lost");
     assert_eq!(lost.field("reason"), "deadline");
     says(&lost, &["its lease had ended when it was to be released"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_given_back_by_a_cancelled_call_was_not_robbed() {
+    start();
+    let (store, _records) = store();
+    let lock = store.try_lock(config("cancelled", "10m")).await;
+    store.next(Operation::Release, Fault::HangAfter);
+    // What the background asks comes after the next holder.
+    store.next(Operation::Release, Fault::Delay(Duration::from_secs(2)));
+    let unlock = timeout(Duration::from_secs(1), lock.unwrap().unwrap().unlock());
+    unlock.await.unwrap_err();
+    let next = store.try_lock(config("cancelled", "10m")).await.unwrap();
+    let next = next.expect("the store has carried out the release");
+    seconds(60).await;
+    assert_eq!(names("cancelled"), ["lock.acquired", "lock.acquired"]);
+    next.unlock().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
