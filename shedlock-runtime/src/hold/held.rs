@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt;
 use std::fmt::Display;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -15,9 +14,8 @@ use tokio::sync::Notify;
 
 use crate::hold::history;
 use crate::hold::running::{Registration, ShutdownTicket};
-use crate::hold::state::{AtomicState, State, Transition};
-use crate::observe::event::LossReason;
-use crate::observe::events::{self, HeldLock as _, Holding, Subject};
+use crate::hold::state::{AtomicState, State};
+use crate::observe::events::{HeldLock as _, Holding, Subject};
 use crate::seam::history::RunRecord;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
@@ -28,6 +26,7 @@ use crate::values::options::{KeepAlive, OnLost};
 use crate::values::outcome::RunOutcome;
 use crate::values::position::Position;
 
+mod end;
 mod facts;
 mod shutdown;
 mod store_calls;
@@ -155,41 +154,9 @@ impl LockState {
         self.deadline().saturating_sub(self.at_most / 5)
     }
 
-    /// Moves the deadline to `end` if `end` is earlier, and wakes the tasks that wait for the deadline.
-    fn shorten(&self, end: BootInstant) {
-        let end = end.as_nanos();
-        if self.deadline.fetch_min(end, Ordering::AcqRel) > end {
-            self.lost_signal.notify_waiters();
-            self.gate.wake();
-        }
-    }
-
     /// The current state of the lock.
     pub(crate) fn snapshot(&self) -> State {
         self.state.load()
-    }
-
-    /// Records the loss of the lock. The first loss is reported as an event.
-    pub(crate) fn lose(&self, reason: LossReason, why: &str) {
-        if self.announce_end(self.state.lose(reason)) {
-            self.gate.wake();
-            events::lost(self, reason, why);
-        }
-    }
-
-    /// Records that the release was sent to the store. The gate is not woken, because a lock is released after its body has ended.
-    fn note_release(&self) {
-        self.announce_end(self.state.release());
-    }
-
-    /// If `transition` has ended the lease, wakes the tasks that wait for the end of the lease.
-    fn announce_end(&self, transition: Transition) -> bool {
-        let ended = transition.ended_lease();
-        if ended {
-            self.holding.end();
-            self.lost_signal.notify_waiters();
-        }
-        ended
     }
 
     /// Records that the run under the lock has succeeded, so that the release marks the position in the record as done.
@@ -266,17 +233,6 @@ impl LockState {
     /// Whether the lock has been released, or need not be released.
     pub(crate) fn is_given_back(&self) -> bool {
         self.ticket.is_done()
-    }
-
-    /// Waits until the lease has ended, because the deadline has passed or because the store said that the lock was taken away.
-    pub(crate) async fn lost(&self) {
-        loop {
-            let mut signal = pin!(self.lost_signal.notified());
-            // Registered before the lease is checked, so that a loss in between is not missed.
-            signal.as_mut().enable();
-            let Some(left) = self.remaining() else { return };
-            let _ = tokio::time::timeout(left, signal).await;
-        }
     }
 
     pub(crate) fn outer(&self) -> Option<&Arc<LockState>> {

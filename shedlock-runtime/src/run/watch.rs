@@ -75,12 +75,12 @@ impl Watch {
             None => state.almost_over(),
         };
         self.due = Some(due);
-        let at = Instant::now() + due.saturating_since(state.now());
-        // Timers count milliseconds. A smaller difference comes from the rounding of the two clocks, so the timer is left as set.
-        let set_for = self.timer.deadline();
-        let moved = at.max(set_for).duration_since(at.min(set_for));
-        if moved > Duration::from_millis(1) || self.timer.is_elapsed() {
-            self.timer.as_mut().reset(at);
+        let (now, left) = (Instant::now(), due.saturating_since(state.now()));
+        // Timers count milliseconds. A smaller difference comes from the rounding of the two clocks.
+        let is_late = self.timer.deadline() > now + left + Duration::from_millis(1);
+        if is_late || self.timer.is_elapsed() {
+            let nap = left.min(state.longest_nap());
+            self.timer.as_mut().reset(now + nap);
         }
         if self.timer.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use shedlock_runtime::__private::{Job, error_value, skip_value};
-use shedlock_runtime::testing::{Fault, FaultyProvider, with_provider};
+use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock, with_provider};
 use shedlock_runtime::{
     ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError, LockProvider,
     LockProviderExt as _, LockingTaskExecutor, Operation, SkipReason, lock,
@@ -42,6 +42,43 @@ async fn a_body_far_longer_than_its_lease_keeps_the_lock() {
         3600 / 5,
         "one extension every half lease"
     );
+}
+
+/// Timers stand still while the system is suspended, and the clock of a lease does not.
+#[tokio::test(start_paused = true)]
+async fn a_suspended_system_extends_soon_after_it_wakes_up() {
+    let clock = ManualClock::new();
+    let provider = FaultyProvider::new(InMemoryLockProvider::with_clock(clock.clone()));
+    let ten_minutes = || Job::named("job").at_most(Duration::from_secs(600));
+    let suspend = |by: u64| {
+        let clock = clock.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            clock.advance(Duration::from_secs(by));
+        })
+    };
+
+    let body = async {
+        suspend(400);
+        let provider = provider.clone();
+        // In another task: whatever wakes this one shows it the clock.
+        let count = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(151)).await;
+            provider.calls(Operation::Extend)
+        });
+        count.await.unwrap()
+    };
+    let extended = call(provider.clone(), ten_minutes().keep_alive(), body).await;
+    assert_eq!(extended.unwrap(), Some(1), "after a quarter of the lease");
+
+    let body = async {
+        suspend(601);
+        let begun = tokio::time::Instant::now();
+        lock::lost().await;
+        begun.elapsed()
+    };
+    let told = call(provider.clone(), ten_minutes().on_lost_notify(), body).await;
+    assert!(told.unwrap().unwrap() <= Duration::from_secs(151));
 }
 
 #[tokio::test(start_paused = true)]
