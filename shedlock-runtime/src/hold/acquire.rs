@@ -84,7 +84,8 @@ async fn acquire_within(
 /// The error of a call whose slot, instant or step has begun, perhaps by a request of this very call that got no answer: then nobody runs.
 fn may_have_begun(error: LockError) -> LockError {
     error.with_remedy(
-        "the request without an answer may have begun the slot, instant or step: if nobody has run it, run it by hand",
+        "the request without an answer may have begun the slot, instant or step: run it by hand if nobody has; with `attempts = 2` \
+         the next call runs it",
     )
 }
 

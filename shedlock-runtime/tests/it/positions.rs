@@ -42,7 +42,7 @@ async fn a_slot_that_a_lost_answer_has_begun_is_an_error_and_no_skip() {
     let waiting = executor.execute(slot.with_wait("10s").unwrap(), async {});
     let error = waiting.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Indeterminate);
-    assert!(error.to_string().contains("run it by hand"), "{error}");
+    assert!(error.to_string().contains("with `attempts = 2`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

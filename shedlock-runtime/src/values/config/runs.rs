@@ -16,7 +16,8 @@ impl LockConfiguration {
     /// slot. A node whose clock is late therefore does not repeat a short task that another node has completed.
     ///
     /// A call in a slot whose run has begun before is skipped with [`SkipReason::AlreadyRan`](crate::SkipReason::AlreadyRan), even if that
-    /// run failed or crashed, unless [`with_attempts`](Self::with_attempts) allows another attempt. `with_once_per`, `with_instant` and
+    /// run failed or crashed, unless [`with_attempts`](Self::with_attempts) allows another attempt. A run has begun when the store grants the
+    /// lock, even if the answer is lost on the way or comes to a process that shuts down, and no task runs. `with_once_per`, `with_instant` and
     /// `with_step` replace each other: the last call counts.
     ///
     /// # Errors
