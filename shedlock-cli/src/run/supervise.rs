@@ -13,7 +13,7 @@ use super::guard::Guard;
 use super::launch;
 use super::signals::{Event, Signals};
 use super::terminal;
-use super::tree::Tree;
+use super::tree::{Inherited, Tree};
 use crate::exit::Exit;
 use crate::output::{self, Level};
 
@@ -92,6 +92,7 @@ struct Supervision<'a> {
 /// Runs the command to its end, or until the lock is lost.
 pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     let adopts = Tree::adopt_orphans();
+    let inherited = Inherited::note();
     let started = launch::start(job);
     let child = match started {
         Ok(child) => child,
@@ -104,25 +105,22 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     };
     // Not reaped by this handle: one place alone reaps all children.
     let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    let mut tree = Tree {
+        group,
+        guard: None,
+        inherited,
+        adopts,
+    };
     let guard = match Guard::start(group, job.kill_after) {
         Ok(guard) => guard,
         Err(failure) => {
-            Tree {
-                group,
-                guard: None,
-                adopts,
-            }
-            .signal_all(Signal::SIGKILL);
+            tree.signal_all(Signal::SIGKILL);
             return Ended {
                 exit: failure.report(),
             };
         }
     };
-    let tree = Tree {
-        group,
-        guard: guard.id(),
-        adopts,
-    };
+    tree.guard = guard.id();
     let mut supervision = Supervision::new(job, tree);
     let exit = supervision.until_the_end(&mut signals).await;
     terminal::take_back_from(group);

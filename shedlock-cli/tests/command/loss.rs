@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Site, is_alive, number_in, send, until};
 
 /// An operator frees the lock, and another node takes it.
-fn take_away(site: &Site) {
+pub(crate) fn take_away(site: &Site) {
     let released = site.run(["release", "a", "--force", "--reason", "test"]);
     assert_eq!(released.code, 0, "{released:?}");
 }

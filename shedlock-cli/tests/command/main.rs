@@ -7,6 +7,7 @@ mod crontab;
 #[cfg(feature = "tls")]
 mod encrypted;
 mod exit_codes;
+mod inherited;
 mod loss;
 mod operators;
 #[cfg(feature = "ping")]
