@@ -79,6 +79,7 @@ enum Phase {
 struct Supervision<'a> {
     job: &'a Job,
     tree: Tree,
+    guard: Guard,
     phase: Phase,
     /// The end of the lease, as it was known last.
     lease_ends: Instant,
@@ -111,7 +112,9 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
         inherited,
         adopts,
     };
-    let guard = match Guard::start(group, job.kill_after) {
+    let left = lock::remaining().filter(|_| job.is_locked);
+    let left = left.map(|left| left.saturating_sub(job.lead));
+    let guard = match Guard::start(group, job.kill_after, left) {
         Ok(guard) => guard,
         Err(failure) => {
             tree.signal_all(Signal::SIGKILL);
@@ -121,18 +124,19 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
         }
     };
     tree.guard = guard.id();
-    let mut supervision = Supervision::new(job, tree);
+    let mut supervision = Supervision::new(job, tree, guard);
     let exit = supervision.until_the_end(&mut signals).await;
     terminal::take_back_from(group);
-    guard.dismiss();
+    supervision.guard.dismiss();
     Ended { exit }
 }
 
 impl<'a> Supervision<'a> {
-    fn new(job: &'a Job, tree: Tree) -> Self {
+    fn new(job: &'a Job, tree: Tree, guard: Guard) -> Self {
         Self {
             job,
             tree,
+            guard,
             phase: Phase::Running,
             lease_ends: Instant::now(),
             ended: None,
@@ -184,6 +188,7 @@ impl<'a> Supervision<'a> {
             Phase::Running if self.job.is_locked => {
                 if let Some(left) = lock::remaining() {
                     self.lease_ends = Instant::now() + left;
+                    self.guard.limit(Some(left.saturating_sub(self.job.lead)));
                 }
                 let last_moment = self
                     .lease_ends
@@ -219,6 +224,7 @@ impl<'a> Supervision<'a> {
         }
         if !self.job.ends_on_loss {
             self.phase = Phase::Unlocked;
+            self.guard.limit(None);
             self.warn("the lock is lost, and the command goes on, as `--on-lost warn` says");
             return;
         }

@@ -1,7 +1,7 @@
 //! A lock that is lost while the command runs; I4, I6.
 
 use nix::sys::signal::Signal;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::{Site, is_alive, number_in, send, until};
 
@@ -9,6 +9,20 @@ use crate::support::{Site, is_alive, number_in, send, until};
 pub(crate) fn take_away(site: &Site) {
     let released = site.run(["release", "a", "--force", "--reason", "test"]);
     assert_eq!(released.code, 0, "{released:?}");
+}
+
+/// A time in what `get --json` shows.
+pub(crate) fn time_in(shown: &str, field: &str) -> SystemTime {
+    let line = shown.lines().find(|line| line.contains(field));
+    let text = line.and_then(|line| line.split('"').nth(3));
+    humantime::parse_rfc3339(text.expect("a field with a text")).expect("a time")
+}
+
+/// The last time that a command has noted, in nanoseconds.
+pub(crate) fn last_step(site: &Site) -> SystemTime {
+    let steps = site.read("steps");
+    let last = steps.lines().last().and_then(|last| last.parse().ok());
+    UNIX_EPOCH + Duration::from_nanos(last.expect("a step"))
 }
 
 #[test]
@@ -56,15 +70,8 @@ fn without_extension_the_command_is_gone_before_the_lease_ends() {
     );
     // The store's own dates: the release is after the last step, and before the end that the store had promised.
     let shown = site.run(["get", "a", "--json"]).out;
-    let time = |field: &str| {
-        let line = shown.lines().find(|line| line.contains(field)).unwrap();
-        let text = line.split('"').nth(3).unwrap();
-        humantime::parse_rfc3339(text).unwrap()
-    };
-    let last = site.read("steps").lines().last().unwrap().parse().unwrap();
-    let last = std::time::UNIX_EPOCH + Duration::from_nanos(last);
     assert!(
-        last < time("since") + Duration::from_secs(4),
+        last_step(&site) < time_in(&shown, "since") + Duration::from_secs(4),
         "a step after the lease: {shown}"
     );
 }

@@ -1,5 +1,7 @@
 //! The program itself is killed; I5, A7.
 
+use std::time::{Duration, SystemTime};
+
 use nix::sys::signal::Signal;
 
 use crate::support::{Site, is_alive, number_in, until};
@@ -33,6 +35,27 @@ fn when_the_program_is_killed_not_even_what_ignores_term_is_left() {
     until("all have ended", || {
         !is_alive(child) && !is_alive(grandchild)
     });
+}
+
+#[test]
+fn when_the_program_is_killed_late_the_command_is_gone_before_the_lease_ends() {
+    let site = Site::new();
+    // Ignores TERM, and notes as long as it lives. It gets TERM three seconds before the end, and its guard has to do the rest.
+    let script = "trap 'echo TERM >>heard' TERM; echo $$ >id; while :; do date +%s%N >>steps; sleep 0.02; done";
+    let options = ["--no-keep-alive", "--at-most", "15s"];
+    let running = site.start("a", &options, script);
+    let child = number_in(&site, "id");
+    until("TERM is heard", || !site.read("heard").is_empty());
+    let shown = site.run(["get", "a", "--json"]).out;
+    let ends = crate::loss::time_in(&shown, "since") + Duration::from_secs(15);
+    until("half of the time between TERM and KILL is over", || {
+        ends < SystemTime::now() + Duration::from_millis(1_500)
+    });
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.wait().code, -9);
+    until("the command has ended", || !is_alive(child));
+    let last = crate::loss::last_step(&site);
+    assert!(last < ends, "a step after the lease: {shown}");
 }
 
 #[test]
@@ -73,9 +96,7 @@ fn the_command_is_told_of_its_lock() {
         "{first:?} {second:?}"
     );
     let deadline = humantime::parse_rfc3339(words[3]).unwrap();
-    let left = deadline
-        .duration_since(std::time::SystemTime::now())
-        .unwrap();
+    let left = deadline.duration_since(SystemTime::now()).unwrap();
     assert!((30..=60).contains(&left.as_secs()), "{left:?}");
 }
 
