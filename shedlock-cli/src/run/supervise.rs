@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::guard::Guard;
 use super::launch;
 use super::signals::{Event, Signals};
-use super::terminal;
+use super::terminal::Terminal;
 use super::tree::{Inherited, Tree};
 use crate::exit::Exit;
 use crate::output::{self, Level};
@@ -86,6 +86,7 @@ struct Supervision<'a> {
     /// The exit code of the command itself.
     ended: Option<Exit>,
     interrupts: u32,
+    terminal: Terminal,
     has_terminal: bool,
     has_told_of_rest: bool,
 }
@@ -126,7 +127,7 @@ pub(super) async fn supervise(job: &Job, mut signals: Signals) -> Ended {
     tree.guard = guard.id();
     let mut supervision = Supervision::new(job, tree, guard);
     let exit = supervision.until_the_end(&mut signals).await;
-    terminal::take_back_from(group);
+    supervision.terminal.take_back_from(group);
     supervision.guard.dismiss();
     Ended { exit }
 }
@@ -141,6 +142,7 @@ impl<'a> Supervision<'a> {
             lease_ends: Instant::now(),
             ended: None,
             interrupts: 0,
+            terminal: Terminal::open(),
             has_terminal: false,
             has_told_of_rest: false,
         }
@@ -283,7 +285,7 @@ impl<'a> Supervision<'a> {
             return;
         }
         if self.has_terminal {
-            terminal::give_to(self.tree.group);
+            self.terminal.give_to(self.tree.group);
         }
         self.tree.signal_group(Signal::SIGCONT);
     }

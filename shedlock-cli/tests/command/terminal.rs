@@ -38,6 +38,32 @@ fn a_command_that_reads_from_the_terminal_gets_it() {
 }
 
 #[test]
+fn a_command_whose_stdin_is_elsewhere_gets_the_terminal_as_well() {
+    let site = Site::new();
+    // As `ssh` asks for a password, and `less` for keys.
+    let script = "echo piped | shedlock run --name a -- sh -c \"read line </dev/tty; echo got \\$line \\$(cat) >answer\"; read more; echo then $more >>answer";
+    let mut command = on_a_terminal(&site, script);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(b"first\n").unwrap();
+    until("the command has read", || {
+        site.read("answer").contains("got first piped")
+    });
+    // The terminal is the shell's again.
+    keyboard.write_all(b"second\n").unwrap();
+    until("the shell has read", || {
+        site.read("answer").contains("then second")
+    });
+    drop(keyboard);
+    child.wait().unwrap();
+    assert!(site.is_free("a"));
+}
+
+#[test]
 fn the_interrupt_key_ends_the_command() {
     let site = Site::new();
     let script =

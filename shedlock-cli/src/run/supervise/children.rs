@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::getpid;
 
-use super::{Supervision, terminal};
+use super::Supervision;
 use crate::exit::Exit;
 
 impl Supervision<'_> {
@@ -31,7 +31,7 @@ impl Supervision<'_> {
     fn command_stopped(&mut self, signal: Signal) {
         match signal {
             Signal::SIGTTIN | Signal::SIGTTOU => {
-                if terminal::give_to(self.tree.group) {
+                if self.terminal.give_to(self.tree.group) {
                     self.has_terminal = true;
                     self.tree.signal_group(Signal::SIGCONT);
                 } else {
@@ -40,7 +40,7 @@ impl Supervision<'_> {
             }
             // The terminal's own key, which reaches only the group that has the terminal.
             Signal::SIGTSTP if self.has_terminal => {
-                terminal::take_back_from(self.tree.group);
+                self.terminal.take_back_from(self.tree.group);
                 stop();
             }
             _ => {}
