@@ -149,21 +149,26 @@ async fn without_lock(
 /// Says why the command did not run.
 fn skipped(options: &Run, name: &str, reason: SkipReason, refusal: Option<Refusal>) -> Exit {
     let is_busy = Exit::of_skip(reason) == Exit::BUSY;
-    let exit = match reason {
-        _ if !is_busy => Exit::of_skip(reason),
-        SkipReason::Held | SkipReason::Contended
-            if options.wait.is_some_and(|wait| !wait.is_zero()) =>
-        {
-            Exit::WAITED
-        }
-        _ => Exit(options.busy_exit),
-    };
     // What is given up is never passed over in silence.
     if reason == SkipReason::Exhausted || !(options.quiet || is_busy && options.quiet_busy) {
         let text = format!("skipped `{}`: {}", printable(name), told(reason, refusal));
         output::say_of(Level::Info, name, &text);
     }
-    exit
+    exit_of_skip(options, reason)
+}
+
+/// The exit code of a run that does not get its lock.
+fn exit_of_skip(options: &Run, reason: SkipReason) -> Exit {
+    let exit = Exit::of_skip(reason);
+    if exit != Exit::BUSY {
+        return exit;
+    }
+    let has_waited = options.wait.is_some_and(|wait| !wait.is_zero());
+    match (options.busy_exit, reason) {
+        (Some(chosen), _) => Exit(chosen),
+        (None, SkipReason::Held | SkipReason::Contended) if has_waited => Exit::WAITED,
+        (None, _) => exit,
+    }
 }
 
 fn configuration(options: &Run) -> Result<LockConfiguration, Failure> {

@@ -18,7 +18,7 @@ Exit codes:
   79   the lock was lost and the command ended
   80   done already for this slot, instant or step
   81   given up for this slot, instant or step: all attempts have failed
-  124  the time to wait is over and the lock is still held
+  124  the time to wait is over and the lock is still held (`run --busy-exit` changes it)
   125  an error of shedlock itself
   126  the command cannot be executed
   127  the command does not exist

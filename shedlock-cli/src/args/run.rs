@@ -71,14 +71,9 @@ pub(crate) struct Run {
         env = "SHEDLOCK_ATTEMPTS"
     )]
     pub(crate) attempts: Option<u32>,
-    /// The exit code if another node holds the lock
-    #[arg(
-        long,
-        value_name = "CODE",
-        default_value_t = 75,
-        env = "SHEDLOCK_BUSY_EXIT"
-    )]
-    pub(crate) busy_exit: u8,
+    /// The exit code if another node holds the lock, also when `--wait` is over [default: 75, and 124 when `--wait` is over]
+    #[arg(long, value_name = "CODE", env = "SHEDLOCK_BUSY_EXIT")]
+    pub(crate) busy_exit: Option<u8>,
     /// Say nothing if another node holds the lock
     #[arg(long, env = "SHEDLOCK_QUIET_BUSY")]
     pub(crate) quiet_busy: bool,

@@ -103,23 +103,16 @@ fn refused(
 }
 
 fn would_skip(reason: SkipReason, options: &Run) -> (String, Exit) {
-    if reason == SkipReason::Held
-        && let Some(wait) = options.wait.filter(|wait| !wait.is_zero())
-    {
-        let wait = format_duration(wait);
-        let exit = Exit(options.busy_exit);
-        return (
-            format!("the lock would be waited for, {wait} at most"),
-            exit,
-        );
-    }
-    let exit = match Exit::of_skip(reason) {
-        Exit::BUSY => Exit(options.busy_exit),
-        other => other,
-    };
+    let exit = super::exit_of_skip(options, reason);
     let code = exit.0;
-    (
-        format!("the command would be skipped, exit code {code}: {reason}"),
-        exit,
-    )
+    let text = match options.wait.filter(|wait| !wait.is_zero()) {
+        Some(wait) if reason == SkipReason::Held => {
+            let wait = format_duration(wait);
+            format!(
+                "the lock would be waited for, {wait} at most, exit code {code} if it is still held then"
+            )
+        }
+        _ => format!("the command would be skipped, exit code {code}: {reason}"),
+    };
+    (text, exit)
 }

@@ -239,6 +239,35 @@ fn a_wait_that_is_over_is_124() {
 }
 
 #[test]
+fn a_wait_that_is_over_is_busy_exit_where_that_was_chosen() {
+    let site = Site::new();
+    assert_eq!(site.run(["lock", "a", "--at-most", "10m"]).code, 0);
+    let ended = |more: &[&str], variable: Option<&str>| {
+        let options = ["run", "--name", "a", "--wait", "100ms"];
+        let mut command = site.command(options.iter().chain(more));
+        command.args(["--", "true"]);
+        if let Some(variable) = variable {
+            command.env("SHEDLOCK_BUSY_EXIT", variable);
+        }
+        ended(&mut command).code
+    };
+    for (chosen, variable, code) in [
+        (&["--busy-exit", "0"][..], None, 0),
+        (&["--busy-exit", "75"], None, 75),
+        (&[], Some("3"), 3),
+        (&[], None, 124),
+    ] {
+        assert_eq!(ended(chosen, variable), code, "{chosen:?}");
+        let rehearsed = [chosen, &["--dry-run"]].concat();
+        assert_eq!(ended(&rehearsed, variable), code, "{rehearsed:?}");
+    }
+    let file = site.path("config.toml");
+    std::fs::write(&file, "[run]\nbusy_exit = 4\n").unwrap();
+    let file = ["--config", file.to_str().unwrap()];
+    assert_eq!(ended(&file, None), 4, "the file");
+}
+
+#[test]
 fn a_wait_that_succeeds_runs_the_command() {
     let site = Site::new();
     let holder = site.start(

@@ -45,7 +45,8 @@ fn a_rehearsal_ends_as_a_skipped_run_would() {
     );
     assert_eq!(rehearse(&site, &["--busy-exit", "3"]).0, 3);
     let (_, shown) = rehearse(&site, &["--wait", "30s"]);
-    assert!(shown.contains("waited for, 30s at most"), "{shown}");
+    let told = "waited for, 30s at most, exit code 124 if it is still held then";
+    assert!(shown.contains(told), "{shown}");
 
     let freed = site.run(["release", "a", "--force", "--reason", "test"]);
     assert_eq!(freed.code, 0);
