@@ -4,6 +4,7 @@
 //! locks in the name of an operator.
 
 mod api;
+mod body;
 mod dashboard;
 mod deed;
 mod deeds;

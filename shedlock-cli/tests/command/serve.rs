@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on is to fail")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
@@ -153,6 +153,43 @@ fn only_its_own_hosts_are_answered_on_loopback() {
     ] {
         let answer = served.ask("GET /healthz", &format!("host: {host}\r\n"), "");
         assert!(answer.contains(status), "{host}: {answer}");
+    }
+}
+
+#[test]
+fn a_body_that_does_not_come_ends_the_request() {
+    let site = Site::new();
+    let served = Served::start(&mut serve(&site, &[]));
+    let json = "application/json";
+    let form = "application/x-www-form-urlencoded";
+    let mut sockets = [
+        ("/api/v1/lock/resume", json),
+        ("/lock?name=a", form),
+        ("/api/v1/lock/pause", json),
+    ]
+    .map(|(path, kind)| {
+        let mut socket = TcpStream::connect(served.address).unwrap();
+        let limit = Some(Duration::from_secs(30));
+        socket.set_read_timeout(limit).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: 1000\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        socket
+    });
+    // A body that comes drop by drop is no better.
+    let mut slow = sockets[2].try_clone().unwrap();
+    std::thread::spawn(move || {
+        while slow.write_all(b" ").is_ok() {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    });
+    for socket in &mut sockets {
+        let mut answer = Vec::new();
+        let ended = socket.read_to_end(&mut answer);
+        let is_late = ended.is_err_and(|error| error.kind() != ErrorKind::ConnectionReset);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 408") && !is_late, "{answer}");
     }
 }
 

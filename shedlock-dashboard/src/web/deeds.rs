@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use shedlock_runtime::{ErrorKind, LockError, ToDuration as _, printable};
 use tracing::{info, warn};
 
+use super::body::InTime;
 use super::deed::Deed;
 use super::query::{LockQuery, encoded_name};
 use super::site::Site;
-use super::{api, guard, page};
+use super::{api, body, guard, page};
 
 /// The fields of a form of the page.
 #[derive(Debug, Deserialize)]
@@ -96,11 +97,12 @@ pub(super) async fn from_form(
     State(site): State<Arc<Site>>,
     Query(query): Query<LockQuery>,
     headers: HeaderMap,
-    form: Result<Form<DeedForm>, FormRejection>,
+    InTime(form): InTime<Result<Form<DeedForm>, FormRejection>>,
 ) -> Response {
     let form = match form {
-        Ok(Form(form)) => form,
-        Err(error) => return (error.status(), error.body_text()).into_response(),
+        Some(Ok(Form(form))) => form,
+        Some(Err(error)) => return (error.status(), error.body_text()).into_response(),
+        None => return body::LATE.into_response(),
     };
     let request = Request {
         deed: form.deed,
@@ -130,7 +132,7 @@ pub(super) async fn from_form(
     }
 }
 
-type Body = Result<Json<DeedBody>, JsonRejection>;
+type Body = InTime<Result<Json<DeedBody>, JsonRejection>>;
 
 pub(super) async fn pause(
     State(site): State<Arc<Site>>,
@@ -157,9 +159,13 @@ pub(super) async fn release(
 }
 
 async fn from_program(site: &Arc<Site>, deed: Deed, headers: &HeaderMap, body: Body) -> Response {
-    let body = match body {
-        Ok(Json(body)) => body,
-        Err(error) => return api::failed(error.status(), &error.body_text()),
+    let body = match body.0 {
+        Some(Ok(Json(body))) => body,
+        Some(Err(error)) => return api::failed(error.status(), &error.body_text()),
+        None => {
+            let (status, text) = body::LATE;
+            return api::failed(status, text);
+        }
     };
     let request = Request {
         deed,
