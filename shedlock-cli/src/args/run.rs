@@ -37,7 +37,7 @@ pub(crate) struct Run {
     /// How often the lease is extended while the command runs [default: every half `--at-most`]
     #[arg(long, value_name = "PERIOD", value_parser = duration, conflicts_with = "no_keep_alive", env = "SHEDLOCK_KEEP_ALIVE")]
     pub(crate) keep_alive: Option<Duration>,
-    /// Do not extend the lease: the command has `--at-most` to run, and is ended then
+    /// Do not extend the lease: a command that still runs gets TERM a little more than `--kill-after` before the lease ends, then KILL, and the exit code is 79
     #[arg(long, env = "SHEDLOCK_NO_KEEP_ALIVE")]
     pub(crate) no_keep_alive: bool,
     /// What happens to a command whose lock is lost

@@ -29,7 +29,7 @@ pub(super) async fn rehearse(
         ("lock", printable(&job.name).into_owned()),
         ("store", place),
         ("node", printable(store.info().node_name()).into_owned()),
-        ("lease", lease(options)),
+        ("lease", lease(options, job)),
         ("at least", format_duration(config.at_least()).to_string()),
         ("command", command(job)),
         ("now", state(record.as_ref())),
@@ -48,10 +48,15 @@ pub(super) async fn rehearse(
     Ok(exit)
 }
 
-fn lease(options: &Run) -> String {
+fn lease(options: &Run, job: &Job) -> String {
     let at_most = format_duration(options.at_most);
     if options.no_keep_alive && options.keep_alive.is_none() {
-        return format!("{at_most}, after which the command is ended");
+        if !job.ends_on_loss {
+            return format!("{at_most}, not extended: the command goes on without the lock then");
+        }
+        let margin = job.kill_after + job.lead;
+        let term = format_duration(options.at_most.saturating_sub(margin));
+        return format!("{at_most}, not extended: the command gets TERM after {term}");
     }
     let period = options.keep_alive.unwrap_or(options.at_most / 2);
     let period = format_duration(period);

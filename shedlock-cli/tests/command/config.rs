@@ -107,7 +107,9 @@ fn an_argument_ends_what_the_file_says_otherwise() {
         "true",
     ]);
     assert!(
-        shown.out.contains("after which the command is ended"),
+        shown
+            .out
+            .contains("not extended: the command gets TERM after"),
         "{shown:?}"
     );
 }

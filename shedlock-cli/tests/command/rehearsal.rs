@@ -30,6 +30,21 @@ fn a_rehearsal_takes_nothing_and_runs_nothing() {
 }
 
 #[test]
+fn a_rehearsal_tells_when_a_lease_that_is_not_extended_ends_the_command() {
+    let site = Site::new();
+    let told = |more: &[&str]| {
+        let lease = ["--no-keep-alive", "--at-most", "1m"];
+        rehearse(&site, &[&lease, more].concat()).1
+    };
+    let shown = told(&["--kill-after", "9900ms"]);
+    let term = "lease     1m, not extended: the command gets TERM after 50s\n";
+    assert!(shown.contains(term), "{shown}");
+    let shown = told(&["--on-lost", "warn"]);
+    let goes_on = "lease     1m, not extended: the command goes on without the lock then\n";
+    assert!(shown.contains(goes_on), "{shown}");
+}
+
+#[test]
 fn a_rehearsal_ends_as_a_skipped_run_would() {
     let site = Site::new();
     assert_eq!(

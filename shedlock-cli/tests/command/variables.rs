@@ -77,7 +77,7 @@ fn scripts_have_the_same_variables() {
 fn flags_are_switched_on_and_off() {
     let site = Site::new();
     configure(&site, "[run]\nno_keep_alive = true\n");
-    let ended = "after which the command is ended";
+    let ended = "not extended: the command gets TERM after";
     assert!(rehearsed(&site, &[], &[]).contains(ended));
     for off in ["false", "0", "no", "off"] {
         let shown = rehearsed(&site, &[], &[("SHEDLOCK_NO_KEEP_ALIVE", off)]);
