@@ -159,6 +159,8 @@ impl Refusal {
         let mut refusal = Self::held().with_holder(stored_owner, Duration::ZERO);
         refusal.reason = reason;
         refusal.remaining = None;
+        // The run is over: the lock has no holder who could be stuck.
+        refusal.holder = None;
         refusal
     }
 

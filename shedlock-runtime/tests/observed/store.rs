@@ -65,7 +65,11 @@ pub(crate) fn store() -> (Store, Records) {
     let info = ProviderInfo::new("records")
         .with_clock(TokioClock)
         // Times are kept as they are.
-        .with_capabilities(Capabilities::new().with_grain(Duration::from_nanos(1)));
+        .with_capabilities(
+            Capabilities::new()
+                .with_grain(Duration::from_nanos(1))
+                .with_positions(),
+        );
     let records = Records::default();
     let provider = RecordLockProvider::new(info, records.clone());
     (FaultyProvider::new(provider), records)

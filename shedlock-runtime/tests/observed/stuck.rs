@@ -64,3 +64,25 @@ async fn a_lock_that_is_kept_for_its_at_least_is_not_stuck() {
     let loud = ask(&store, &job, 600, 19 * 3600).await;
     assert_eq!(loud.len(), 0, "{loud:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_over_and_not_due_again_is_not_stuck() {
+    start();
+    let (store, _records) = store();
+    let job = config("message", "10m").with_instant_text("order-17");
+    let job = job.unwrap();
+    run(&store, job.clone(), seconds(60)).await.unwrap();
+    let loud = ask(&store, &job, 600, 5 * 3600).await;
+    assert_eq!(loud.len(), 0, "{loud:?}");
+    let mut skips = lines(job.name().as_str());
+    skips.retain(|line| line.name == "lock.skipped");
+    assert_eq!(skips.len(), 30);
+    assert_eq!(skips[29].field("lock.outcome"), "already_ran");
+    assert_eq!(skips[29].field("lock.node"), &*host_node_name());
+    let message = format!(
+        "skipped `{}`: it ran already by {}",
+        job.name(),
+        host_node_name()
+    );
+    assert_eq!(skips[29].message(), message);
+}
