@@ -41,6 +41,8 @@ static SEARCHES: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct InFlightAcquisition<'p> {
     provider: &'p Arc<dyn LockProvider>,
     request: AcquireRequest,
+    /// The runtime on which the lock is asked for. The value may be dropped on a thread that has none.
+    runtime: Option<Handle>,
     /// `None` once the acquisition is answered or taken back.
     ticket: Option<ShutdownTicket>,
 }
@@ -54,6 +56,7 @@ impl<'p> InFlightAcquisition<'p> {
         Self {
             provider,
             request,
+            runtime: Handle::try_current().ok(),
             ticket: Some(ticket),
         }
     }
@@ -135,7 +138,9 @@ impl InFlightAcquisition<'_> {
             }
         };
         let given_up = |why: &str| events::abandoned(&subject, why, left);
-        hand_over(Handle::try_current().ok().as_ref(), given_up, clearing);
+        let here = Handle::try_current().ok();
+        let runtime = here.as_ref().or(self.runtime.as_ref());
+        hand_over(runtime, given_up, clearing);
     }
 }
 

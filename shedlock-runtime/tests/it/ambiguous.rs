@@ -77,6 +77,21 @@ async fn a_caller_that_is_cancelled_while_asking_leaves_no_orphan() {
     assert!(free_after(&records).await < Duration::from_secs(1));
 }
 
+#[tokio::test]
+async fn an_acquisition_that_a_thread_without_a_runtime_drops_leaves_no_orphan() {
+    let (faulty, records) = store();
+    faulty.next(Operation::Acquire, Fault::HangAfter);
+    let mut asking = Box::pin(async move { faulty.try_lock(config()).await });
+    while records.store().all().is_empty() {
+        std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx).is_ready())).await;
+        tokio::task::yield_now().await;
+    }
+    let elsewhere = std::thread::spawn(move || drop(asking));
+    elsewhere.join().unwrap();
+    let free = tokio::time::timeout(Duration::from_secs(20), free_after(&records));
+    free.await.expect("the runtime on which it began lives");
+}
+
 /// Refuses each request after a request without an answer, and keeps the request, so that the test delivers that request late.
 #[derive(Debug)]
 struct Doubtful {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use tracing::field::Empty;
@@ -49,9 +50,11 @@ impl Question<'_> {
         if level < LevelFilter::DEBUG {
             return limited(limit, call).await;
         }
-        let span = self.span();
         let began = self.info.clock().boot();
-        let answer = limited(limit, call).instrument(span.clone()).await;
+        // The span lies in the call alone: a second handle would make every call's future larger.
+        let mut traced = pin!(limited(limit, call).instrument(self.span()));
+        let answer = traced.as_mut().await;
+        let span = traced.span();
         let failure = match &answer {
             Ok(answer) => answer.failure(self.operation),
             Err(error) => Some(error.kind()),
