@@ -16,6 +16,8 @@ use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+#[path = "shutdown/ended.rs"]
+mod ended;
 #[path = "shutdown/guards.rs"]
 mod guards;
 

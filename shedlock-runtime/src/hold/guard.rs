@@ -112,6 +112,7 @@ impl Lock {
     /// If the call is dropped, the release continues in the background.
     pub async fn unlock(self) -> Result<Ownership, LockError> {
         self.0.set_release_on_drop(true);
+        self.0.give_up();
         self.0.enter_in_history(RunOutcome::Completed, None);
         self.0.release_once().await
     }
@@ -194,6 +195,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if self.0.snapshot().releases_on_drop() && !self.0.is_given_back() {
+            self.0.give_up();
             self.0.enter_in_history(RunOutcome::Dropped, None);
             release::in_background(Arc::clone(&self.0));
         }

@@ -230,6 +230,11 @@ impl LockState {
         self.state.set_release_on_drop(release);
     }
 
+    /// Records that nobody goes on with the guard: once no body runs, all that remains is the release.
+    pub(crate) fn give_up(&self) {
+        self.state.give_up();
+    }
+
     /// Whether the lock has been released, or need not be released.
     pub(crate) fn is_given_back(&self) -> bool {
         self.ticket.is_done()

@@ -26,7 +26,8 @@ pub(crate) trait ShutdownTarget: Send + Sync {
     /// Whether a shutdown has to wait for the release of the lock.
     fn is_awaited(&self) -> bool;
 
-    /// Ends the body that runs under the lock. False if a shutdown has already ended the body, or must leave the lock alone.
+    /// Ends the body that runs under the lock. False if a shutdown has already ended the body, if only the release remained, or if a
+    /// shutdown must leave the lock alone.
     fn shut_down(&self) -> bool;
 
     /// Releases the lock in place of its holder. `None` if a body runs under the lock, or if a shutdown must leave the lock alone.
@@ -158,8 +159,8 @@ pub(crate) fn close() {
     let _was = MODE.compare_exchange(OPEN, CLOSED, Ordering::SeqCst, Ordering::SeqCst);
 }
 
-/// Ends every registered lock, and makes each lock that is registered later end at once. Returns how many locks were ended by
-/// this call.
+/// Ends every registered lock, and makes each lock that is registered later end at once. Returns how many bodies and holders of guards
+/// this call has ended.
 pub(crate) fn cancel() -> usize {
     MODE.store(CANCELLING, Ordering::SeqCst);
     let targets = awaited();

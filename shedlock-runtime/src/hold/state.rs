@@ -1,7 +1,7 @@
 //! The state of a held lock: one state machine in one atomic byte.
 //!
-//! A state has three parts: the lease, the body that runs under the lock, and the guard. They lie in one byte because a
-//! shutdown decides by all three at the same instant.
+//! A state has four parts: the lease, the body that runs under the lock, the guard, and its holder. They lie in one byte because a
+//! shutdown decides by all four at the same instant.
 //!
 //! Transitions of the lease. The first ending is final, except that a shutdown also ends what continues after another ending:
 //! the body of a lost lock, and the retries of a release.
@@ -30,6 +30,12 @@
 //! |---|---|---|---|
 //! | any | `ReleaseOnDrop(true)` | `true` | `Lock::release_on_drop` and `Lock::unlock` |
 //! | any | `ReleaseOnDrop(false)` | `false` | `Lock::release_on_drop` |
+//!
+//! Transitions of the holder: whether somebody would go on without a body if the lock were released now.
+//!
+//! | from | event | to | raised by |
+//! |---|---|---|---|
+//! | any | `GiveUp` | `false` | the executor, before the body begins; `Lock::unlock` and dropping the guard, before the release |
 //!
 //! Every other event leaves its part unchanged. `ShutDown` also leaves the lease unchanged if no body runs and dropping the guard
 //! does not release the lock: a shutdown leaves such a lock alone.
@@ -61,6 +67,8 @@ pub(crate) struct State {
     /// What a loss does to the body that runs under the lock; `None` while no body runs.
     body: Option<OnLost>,
     releases_on_drop: bool,
+    /// Whether somebody goes on with the guard, whether or not a body runs.
+    has_holder: bool,
 }
 
 /// What can happen to a held lock.
@@ -72,6 +80,7 @@ enum Event {
     BeginBody(OnLost),
     EndBody,
     ReleaseOnDrop(bool),
+    GiveUp,
 }
 
 impl State {
@@ -80,6 +89,7 @@ impl State {
         lease: LeaseState::Live,
         body: None,
         releases_on_drop: true,
+        has_holder: true,
     };
 
     pub(crate) fn has_ended(self) -> bool {
@@ -112,6 +122,12 @@ impl State {
         self.body.is_none() && !self.releases_on_drop
     }
 
+    /// Whether something goes on under the lock that a shutdown would end: a body, or the holder of a guard. Nothing does once all that
+    /// remains is the release.
+    pub(crate) fn goes_on(self) -> bool {
+        self.body.is_some() || self.has_holder
+    }
+
     /// The state after `event`: the tables of this module.
     fn after(mut self, event: Event) -> Self {
         match event {
@@ -125,6 +141,7 @@ impl State {
             Event::BeginBody(on_lost) => self.body = Some(on_lost),
             Event::EndBody => self.body = None,
             Event::ReleaseOnDrop(releases) => self.releases_on_drop = releases,
+            Event::GiveUp => self.has_holder = false,
         }
         self
     }
@@ -135,7 +152,7 @@ impl State {
         }
     }
 
-    /// The state in one byte: three bits for the lease, two for the body, one for the guard.
+    /// The state in one byte: three bits for the lease, two for the body, one each for the guard and its holder.
     fn to_bits(self) -> u8 {
         let lease = match self.lease {
             LeaseState::Live => 0,
@@ -150,7 +167,8 @@ impl State {
             Some(OnLost::Notify) => 1,
             Some(OnLost::Cancel) => 2,
         };
-        lease | (body << 3) | (u8::from(self.releases_on_drop) << 5)
+        let guard = u8::from(self.releases_on_drop) | (u8::from(self.has_holder) << 1);
+        lease | (body << 3) | (guard << 5)
     }
 
     fn from_bits(bits: u8) -> Self {
@@ -168,7 +186,8 @@ impl State {
                 1 => Some(OnLost::Notify),
                 _ => Some(OnLost::Cancel),
             },
-            releases_on_drop: bits >> 5 != 0,
+            releases_on_drop: bits & (1 << 5) != 0,
+            has_holder: bits & (1 << 6) != 0,
         }
     }
 }
@@ -224,6 +243,10 @@ impl AtomicState {
         self.raise(Event::ReleaseOnDrop(releases));
     }
 
+    pub(crate) fn give_up(&self) {
+        self.raise(Event::GiveUp);
+    }
+
     fn raise(&self, event: Event) -> Transition {
         let mut from = self.0.load(Ordering::Acquire);
         loop {
@@ -261,25 +284,33 @@ mod tests {
         let mut states = Vec::new();
         for lease in leases {
             for body in [None, Some(OnLost::Cancel), Some(OnLost::Notify)] {
-                states.extend([false, true].map(|releases_on_drop| State {
-                    lease,
-                    body,
-                    releases_on_drop,
-                }));
+                for releases_on_drop in [false, true] {
+                    states.extend([false, true].map(|has_holder| State {
+                        lease,
+                        body,
+                        releases_on_drop,
+                        has_holder,
+                    }));
+                }
             }
         }
         states
     }
 
     fn events() -> Vec<Event> {
-        let mut events = vec![Event::Release, Event::ShutDown, Event::EndBody];
+        let mut events = vec![
+            Event::Release,
+            Event::ShutDown,
+            Event::EndBody,
+            Event::GiveUp,
+        ];
         events.extend(REASONS.map(Event::Lose));
         events.extend(BODIES.map(Event::BeginBody));
         events.extend([false, true].map(Event::ReleaseOnDrop));
         events
     }
 
-    /// The cells `from`, `event` and `to` of the three tables in the module's documentation.
+    /// The cells `from`, `event` and `to` of the four tables in the module's documentation.
     fn documented() -> Vec<[String; 3]> {
         let lines = include_str!("state.rs").lines();
         let rows = lines.filter_map(|line| line.strip_prefix("//! |"));
@@ -308,7 +339,8 @@ mod tests {
     fn every_event_in_every_state_does_what_the_tables_say() {
         let tables = documented();
         let (lease_rows, others) = tables.split_at(7);
-        let (body_rows, guard_rows) = others.split_at(3);
+        let (body_rows, others) = others.split_at(3);
+        let (guard_rows, holder_rows) = others.split_at(2);
         let mut used = vec![false; tables.len()];
         for state in states() {
             for event in events() {
@@ -321,10 +353,12 @@ mod tests {
                 let (lease, in_lease) = part_after(&state.lease, event, lease_rows);
                 let (body, in_body) = part_after(&state.body, event, body_rows);
                 let (guard, in_guard) = part_after(&state.releases_on_drop, event, guard_rows);
+                let (holder, in_holder) = part_after(&state.has_holder, event, holder_rows);
                 let rows = [
                     in_lease,
                     in_body.map(|row| row + 7),
                     in_guard.map(|row| row + 10),
+                    in_holder.map(|row| row + 12),
                 ];
                 for row in rows.into_iter().flatten() {
                     used[row] = true;
@@ -333,8 +367,13 @@ mod tests {
                     format!("{:?}", after.lease),
                     format!("{:?}", after.body),
                     format!("{:?}", after.releases_on_drop),
+                    format!("{:?}", after.has_holder),
                 ];
-                assert_eq!(shown, [lease, body, guard], "{event:?} in {state:?}");
+                assert_eq!(
+                    shown,
+                    [lease, body, guard, holder],
+                    "{event:?} in {state:?}"
+                );
             }
         }
         let unused = tables.iter().zip(used).find(|(_, used)| !used);

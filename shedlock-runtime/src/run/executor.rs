@@ -186,6 +186,8 @@ pub(crate) async fn run<F: Future>(
             }
         };
         let state = lock.state();
+        // The guard is in nobody's hands: when the body has ended, the lock is released.
+        state.give_up();
         if !span.is_disabled() {
             span.record("lock.node", &*state.node());
             span.record("lock.fencing_token", state.fencing_token());

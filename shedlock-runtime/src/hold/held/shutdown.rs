@@ -38,7 +38,7 @@ impl ShutdownTarget for LockState {
         self.announce_end(shut_down);
         // Even if the lease had ended before: a body that continues without its lock must end as well.
         self.gate.wake();
-        !shut_down.from.is_shut_down()
+        !shut_down.from.is_shut_down() && shut_down.from.goes_on()
     }
 
     fn release(self: Arc<Self>) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
