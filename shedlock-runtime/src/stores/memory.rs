@@ -181,6 +181,7 @@ impl LockProvider for InMemoryLockProvider {
         let mut granted = Record {
             lock_until: now.saturating_add(request.at_most()),
             locked_at: now,
+            not_free_before: now,
             token,
             mark: None,
             is_released: false,
@@ -243,6 +244,11 @@ impl LockProvider for InMemoryLockProvider {
             Some(record) => {
                 record.lock_until = lock_until;
                 record.is_released = true;
+                if record.position.is_some() {
+                    // How long a position is kept counts from the end of its run. `lock_until` stays the earliest instant, because a request
+                    // that was made before this moment and arrives after it finds the lock free.
+                    record.not_free_before = self.now();
+                }
                 if let Some(position) = &mut record.position {
                     position.is_done |= lease.is_done();
                 }

@@ -7,9 +7,9 @@ use shedlock_runtime::__private::{
 };
 use shedlock_runtime::testing::{Fault, FaultyProvider, InMemoryRecordStore, with_provider};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockAdmin as _, LockConfiguration, LockError, LockProvider,
-    LockProviderExt as _, LockingTaskExecutor, NamespacedLockProvider, Operation, ProviderInfo,
-    RecordLockProvider, SkipReason,
+    AcquireRequest, Acquisition, ErrorKind, InMemoryLockProvider, LockAdmin as _,
+    LockConfiguration, LockError, LockProvider, LockProviderExt as _, LockingTaskExecutor,
+    NamespacedLockProvider, Operation, ProviderInfo, RecordLockProvider, SkipReason,
 };
 use tokio::time::{advance, sleep};
 
@@ -111,6 +111,44 @@ async fn an_old_claim_is_forgotten_and_a_young_one_is_not() {
     let refused = provider.prune_claims("mail@", MINUTE / 2).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Configuration);
     assert_eq!(provider.prune_claims("mail@", MINUTE).await.unwrap(), 1);
+}
+
+/// Longer than claims are kept, and the claim is still there when the message is delivered again.
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_kept_from_the_end_of_its_run() {
+    let provider = InMemoryLockProvider::new();
+    let order = || claim("order-17").with_keep_alive().unwrap();
+    let executor = LockingTaskExecutor::new(provider.clone());
+    let ran = executor.execute(order(), sleep(2 * MINUTE)).await.unwrap();
+    assert!(ran.was_executed());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(skip(&provider, order()).await, Some(SkipReason::AlreadyRan));
+    let claim = provider.get("mail@=order-17").await.unwrap().unwrap();
+    assert!(claim.to_string().contains(": free since "), "{claim}");
+    let ran_for = claim.until.unwrap().duration_since(claim.since.unwrap());
+    assert!(ran_for.unwrap() >= 2 * MINUTE, "{claim}");
+    sleep(MINUTE).await;
+    assert_eq!(provider.prune_claims("mail", MINUTE).await.unwrap(), 1);
+}
+
+/// A request that was made just before the lock was released, and arrives just after.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_released_is_free_for_a_request_from_before() {
+    let provider = InMemoryLockProvider::new();
+    let held = provider.try_lock(claim("a")).await.unwrap().unwrap();
+    advance(Duration::from_secs(1)).await;
+    let early = AcquireRequest::new(claim("a"), provider.info().clock().boot());
+    advance(Duration::from_millis(1)).await;
+    held.complete().await.unwrap();
+    match provider.acquire(&early).await.unwrap() {
+        Acquisition::Refused(refusal) => assert_eq!(refusal.reason, SkipReason::AlreadyRan),
+        Acquisition::Granted(lease) => panic!("it has run: {lease:?}"),
+    }
+    let now = AcquireRequest::new(claim("a"), provider.info().clock().boot());
+    assert!(matches!(
+        provider.acquire(&now).await.unwrap(),
+        Acquisition::Refused(refusal) if refusal.reason == SkipReason::AlreadyRan
+    ));
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,6 +43,8 @@ impl Locks {
 pub(super) struct Record {
     pub(super) lock_until: BootInstant,
     pub(super) locked_at: BootInstant,
+    /// No time before this one counts as time in which the lock was free.
+    pub(super) not_free_before: BootInstant,
     // The token also identifies the owner, because no two acquisitions have the same token.
     pub(super) token: u64,
     pub(super) mark: Option<Box<OperatorMark>>,
@@ -51,9 +53,10 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// When the lock became free. Not before `locked_at`, because a release without `at_least` sets `lock_until` without reading the clock.
+    /// When the lock became free. Where nothing is kept of the run, a release without `at_least` sets `lock_until` without reading the
+    /// clock, and this is when the lock was taken.
     pub(super) fn free_since(&self) -> BootInstant {
-        self.lock_until.max(self.locked_at)
+        self.lock_until.max(self.not_free_before)
     }
 
     pub(super) fn is_paused(&self) -> bool {

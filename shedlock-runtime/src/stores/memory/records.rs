@@ -59,6 +59,7 @@ impl InMemoryLockProvider {
         let paused = Record {
             lock_until: now.saturating_add(length),
             locked_at: now,
+            not_free_before: now,
             token,
             mark: Some(Box::new(mark.clone())),
             is_released: false,
