@@ -5,6 +5,7 @@ mod it {
     mod ambiguous;
     mod assert;
     mod claims;
+    mod clean_ups;
     mod executor;
     pub(crate) mod expansion;
     mod gate;

@@ -221,4 +221,8 @@ impl RecordStore for Items {
             from = next;
         }
     }
+
+    fn lists_contents(&self) -> bool {
+        true
+    }
 }

@@ -215,4 +215,8 @@ impl RecordStore for Documents {
         }
         Ok(all)
     }
+
+    fn lists_contents(&self) -> bool {
+        true
+    }
 }

@@ -119,6 +119,10 @@ impl RecordStore for Tree {
         Ok(found.map(|(name, entry)| (name, snapshot(entry))).collect())
     }
 
+    fn lists_contents(&self) -> bool {
+        true
+    }
+
     /// The id of the transaction that wrote the lock's node last.
     fn revision(&self, version: &Version) -> Option<u64> {
         version.lock.and_then(|lock| u64::try_from(lock.zxid).ok())

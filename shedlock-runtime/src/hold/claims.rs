@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use once_cell::sync::Lazy;
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
 
 use crate::observe::events::{self, Subject};
 use crate::seam::provider::LockProvider;
@@ -13,10 +14,13 @@ use crate::values::error::Operation;
 use crate::values::limit::limited;
 use crate::values::rate_limit::RateLimiter;
 
+/// How long one request may take, and how long after the first one another one is sent. The last one has ended when the next clean-up is
+/// due.
 const LIMIT: Duration = Duration::from_secs(30);
+/// Between two requests, so that others get at the store.
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often a node deletes the old claims of one lock, by provider and beginning of the names. Each time is one request, and deletes a
-/// bounded number.
+/// How often a node deletes the old claims of one lock, by provider and beginning of the names.
 static CLEAN_UPS: Lazy<RateLimiter> = Lazy::new(RateLimiter::default);
 
 /// Deletes claims that belong together with the claim of `subject` and have been free for `kept_for`, in the background, if that is due.
@@ -35,10 +39,17 @@ pub(crate) fn clean_up(
     }
     let (provider, subject, prefix) = (Arc::clone(provider), subject.clone(), prefix.to_owned());
     drop(runtime.spawn(async move {
-        let deleted = limited(LIMIT, provider.forget_claims(&prefix, kept_for)).await;
-        if let Err(error) = deleted {
-            let error = error.with_context(Operation::Prune, subject.provider, None);
-            events::clean_up_failed(&subject, &error);
+        let began = Instant::now();
+        // One request deletes a bounded number. More texts than that may come in a minute.
+        loop {
+            match limited(LIMIT, provider.forget_claims(&prefix, kept_for)).await {
+                Ok(deleted) if deleted > 0 && began.elapsed() < LIMIT => sleep(PAUSE).await,
+                Ok(_) => return,
+                Err(error) => {
+                    let error = error.with_context(Operation::Prune, subject.provider, None);
+                    return events::clean_up_failed(&subject, &error);
+                }
+            }
         }
     }));
 }

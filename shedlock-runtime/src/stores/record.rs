@@ -22,7 +22,7 @@ mod time;
 pub use encoding::NameEncoding;
 pub use provider::RecordLockProvider;
 
-/// How many records are read or deleted at the same time.
+/// How many records are read or deleted at the same time, by one call.
 const AT_ONCE: usize = 16;
 
 /// A store that can read a record, write or delete it on condition that it is unchanged, and list names.
@@ -152,16 +152,20 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
         let names = self.names(prefix).await?;
         stream::iter(names)
             .map(|name| async move {
-                // One record that cannot be read must not hide all others.
-                let snapshot = match self.read(&name).await {
-                    Err(error) if !error.is_transient() => Snapshot::unreadable(error.to_string()),
-                    read => read?,
-                };
+                let snapshot = read_among_others(self, &name).await?;
                 Ok((name, snapshot))
             })
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
+    }
+
+    /// Whether [`list`](Self::list) is overridden, and costs less than reading each record. By default it is not.
+    ///
+    /// Old records are then deleted from what one list has read. Otherwise each record is read when it is its turn, and deleted before further
+    /// ones are read: in a store that is slow or has many records, a call that takes too long has deleted some, and the next one goes on.
+    fn lists_contents(&self) -> bool {
+        false
     }
 
     /// The number in `version`, for a store whose versions are numbers that always grow, also when a record is deleted and created anew.
@@ -171,6 +175,17 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
     /// may declare [`Fencing::Always`](crate::Fencing::Always) as long as the clocks of its nodes agree.
     fn revision(&self, _version: &Self::Version) -> Option<u64> {
         None
+    }
+}
+
+/// Reads one of many records: one that cannot be read must not hide all others.
+async fn read_among_others<S: RecordStore + ?Sized>(
+    store: &S,
+    name: &str,
+) -> Result<Snapshot<S::Version>, LockError> {
+    match store.read(name).await {
+        Err(error) if !error.is_transient() => Ok(Snapshot::unreadable(error.to_string())),
+        read => read,
     }
 }
 

@@ -1,5 +1,8 @@
 //! Reads and changes records for operators, in a store that compares and swaps.
 
+use std::future::ready;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -8,7 +11,10 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::change::{MOST_RACES, raced, unreadable};
 use super::provider::next_token;
 use super::time::{rounded_down, rounded_up};
-use super::{AT_ONCE, Found, LockRecord, RecordLockProvider, RecordStore, Snapshot, Written};
+use super::{
+    AT_ONCE, Found, LockRecord, RecordLockProvider, RecordStore, Snapshot, Written,
+    read_among_others,
+};
 use crate::seam::lock_info::LockInfo;
 use crate::seam::records::{LockRecords, Overrule, Selection};
 use crate::values::error::LockError;
@@ -32,6 +38,35 @@ impl<S: RecordStore> RecordLockProvider<S> {
                 Some(info.with_position(record.position))
             }
         }
+    }
+}
+
+impl<S: RecordStore> RecordLockProvider<S> {
+    /// Deletes the record of `name` if it has been free for `unused_for`, and counts that down from `left` unless that is zero. The record
+    /// is read unless it is in `listed`.
+    async fn forget_one(
+        &self,
+        name: String,
+        listed: Option<Snapshot<S::Version>>,
+        unused_for: Duration,
+        left: &AtomicUsize,
+    ) -> Result<bool, LockError> {
+        let snapshot = match listed {
+            Some(snapshot) => snapshot,
+            None => read_among_others(&*self.store, &name).await?,
+        };
+        let now = snapshot.now(&self.info);
+        let Found::Record(record, version) = snapshot.found else {
+            return Ok(false);
+        };
+        let free_for = now.duration_since(record.lock_until);
+        let is_old = free_for.is_ok_and(|free_for| free_for >= unused_for);
+        let one_less = |left: usize| left.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        if !is_old || left.fetch_update(relaxed, relaxed, one_less).is_err() {
+            return Ok(false);
+        }
+        Ok(self.store.delete(&name, &version).await? == Written::Done(()))
     }
 }
 
@@ -116,26 +151,22 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
     }
 
     async fn forget(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
-        let is_old = |(_, snapshot): &(String, Snapshot<S::Version>)| match &snapshot.found {
-            Found::Record(record, _) => {
-                let free_for = snapshot.now(&self.info).duration_since(record.lock_until);
-                free_for.is_ok_and(|free_for| free_for >= unused_for)
-            }
-            _ => false,
+        let mut names = if self.store.lists_contents() {
+            let listed = self.store.list(prefix).await?.into_iter();
+            listed.map(|(name, found)| (name, Some(found))).collect()
+        } else {
+            let names = self.store.names(prefix).await?.into_iter();
+            names.map(|name| (name, None)).collect::<Vec<_>>()
         };
-        let all = self.store.list(prefix).await?;
-        let old = all.into_iter().filter(is_old).take(MOST_FORGOTTEN);
-        let deleted = stream::iter(old).map(|(name, snapshot)| async move {
-            match snapshot.found {
-                Found::Record(_, version) => self.store.delete(&name, &version).await,
-                _ => Ok(Written::Conflict),
-            }
-        });
-        let deleted: Vec<_> = deleted.buffer_unordered(AT_ONCE).try_collect().await?;
-        let forgotten = deleted
-            .iter()
-            .filter(|it| **it == Written::Done(()))
-            .count();
-        Ok(forgotten as u64)
+        // Each call begins elsewhere: if it is cut off among young records, the next one must not be cut off among the same.
+        let first = RandomState::new().hash_one(()) % names.len().max(1) as u64;
+        names.rotate_left(usize::try_from(first).unwrap_or_default());
+        let left = &AtomicUsize::new(MOST_FORGOTTEN);
+        stream::iter(names)
+            .take_while(|_| ready(left.load(Ordering::Relaxed) > 0))
+            .map(|(name, listed)| self.forget_one(name, listed, unused_for, left))
+            .buffer_unordered(AT_ONCE)
+            .try_fold(0, |sum, deleted| ready(Ok(sum + u64::from(deleted))))
+            .await
     }
 }

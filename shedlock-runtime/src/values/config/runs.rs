@@ -94,7 +94,7 @@ impl LockConfiguration {
     /// Sets how long the claim of a [text](Self::with_instant_text) is kept after its run. The default is a week.
     ///
     /// Give a longer time than a message may be delivered again. Old claims are deleted in the background by nodes that end a run of the same
-    /// lock, at most once a minute and a bounded number at a time, or by an operator:
+    /// lock, at most once a minute and for half a minute or so, or by an operator:
     /// [`LockAdmin::prune_claims`](crate::LockAdmin::prune_claims).
     ///
     /// # Errors
