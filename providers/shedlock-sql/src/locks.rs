@@ -13,6 +13,7 @@ mod operators;
 mod options;
 mod set_up;
 mod table;
+mod user_transaction;
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -33,9 +34,10 @@ use history::History;
 use operations::{Acquire, AcquirePosition, Extend, Holder, Operation, Release};
 use table::Table;
 
-pub use held_row::{HeldRow, UserTransaction};
+pub use held_row::HeldRow;
 pub(crate) use once::Context;
 pub use options::SqlOptions;
+pub use user_transaction::UserTransaction;
 
 /// The time limit of an extension or a release, as long as the runtime waits for one.
 const LIMIT: Duration = Duration::from_secs(5);

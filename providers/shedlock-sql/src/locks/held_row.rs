@@ -1,81 +1,16 @@
 //! The row of a held lock, for statements in a transaction of the user.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
-use shedlock_runtime::{
-    AcquireRequest, ErrorKind, LockError, LockName, Owner, OwnerWrite, ProviderInfo,
-};
+use shedlock_runtime::{AcquireRequest, ErrorKind, LockError, LockName, Owner, ProviderInfo};
 
 use super::once::now;
 use super::table::Table;
-use crate::dialect::Dialect;
+use super::user_transaction::{UserTransaction, undo};
 use crate::driver::BoundStatement;
 use crate::fault::Fault;
-use crate::names::Names;
 use crate::statements::{LockClock, Statement, TransactionStatements, Values};
-
-/// A transaction of the user, in which a statement about a held lock runs.
-///
-/// # Examples
-///
-/// ```
-/// use shedlock_runtime::LockError;
-/// use shedlock_sql::{BoundStatement, Dialect, Fault, Names, UserTransaction, explain};
-///
-/// /// A transaction in a database that has no row of any lock.
-/// struct Elsewhere;
-///
-/// impl UserTransaction for Elsewhere {
-///     type Error = std::io::Error;
-///     const DIALECT: Dialect = Dialect::Postgres;
-///
-///     async fn count(&mut self, _statement: &BoundStatement<'_>) -> Result<u64, std::io::Error> {
-///         Ok(0)
-///     }
-///     async fn execute(&mut self, _statement: &BoundStatement<'_>) -> Result<u64, std::io::Error> {
-///         Ok(0)
-///     }
-///     async fn run(&mut self, _text: &'static str) -> Result<(), std::io::Error> {
-///         Ok(())
-///     }
-///     fn fault(_error: &std::io::Error) -> Option<Fault> {
-///         None
-///     }
-///     fn failed(_names: &Names, error: std::io::Error) -> LockError {
-///         explain::broken().with_source(error)
-///     }
-/// }
-/// ```
-pub trait UserTransaction: Send {
-    /// The error of a failed statement.
-    type Error: Send;
-
-    /// The SQL dialect of the server.
-    const DIALECT: Dialect;
-
-    /// Runs a query, unprepared and in one message where the protocol allows that, and returns the number of its rows.
-    fn count(
-        &mut self,
-        statement: &BoundStatement<'_>,
-    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
-
-    /// Runs a statement in the same way, and returns how many rows its condition matched.
-    fn execute(
-        &mut self,
-        statement: &BoundStatement<'_>,
-    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
-
-    /// Runs an SQL text without values.
-    fn run(&mut self, text: &'static str) -> impl Future<Output = Result<(), Self::Error>> + Send;
-
-    /// The meaning of `error`, if the database itself reported it.
-    fn fault(error: &Self::Error) -> Option<Fault>;
-
-    /// Converts the error of a failed statement.
-    fn failed(names: &Names, error: Self::Error) -> LockError;
-}
 
 /// The row of a held lock. [`SqlLocks`](crate::SqlLocks) keeps it with each lease, and a provider crate finds it by
 /// [`Lock::noted`](shedlock_runtime::Lock::noted).
@@ -173,12 +108,16 @@ impl HeldRow {
             )
             .with_remedy("give the lock `once_per`, `instant` or `step`, or call `fence_in`"));
         }
-        let write = self.owner.next_write();
-        let values = self.values(&write);
+        let writes = Writes::of(&self.owner);
+        let values = self.values(&writes);
         let complete = bound(&self.statements().complete, &values);
-        let done = transaction.execute(&complete).await;
-        let done = done.map_err(|error| self.failed::<T>(error))?;
-        self.judge(transaction, done).await
+        match transaction.execute(&complete).await {
+            Ok(done) => self.judge(transaction, done).await,
+            Err(error) => {
+                undo(transaction).await;
+                Err(self.failed::<T>(error))
+            }
+        }
     }
 
     fn check_dialect<T: UserTransaction>(&self) -> Result<(), LockError> {
@@ -198,10 +137,15 @@ impl HeldRow {
         transaction: &mut T,
         statement: &Statement,
     ) -> Result<u64, LockError> {
-        let write = self.owner.next_write();
-        let values = self.values(&write);
-        let counted = transaction.count(&bound(statement, &values)).await;
-        counted.map_err(|error| self.failed::<T>(error))
+        let writes = Writes::of(&self.owner);
+        let values = self.values(&writes);
+        match transaction.count(&bound(statement, &values)).await {
+            Ok(count) => Ok(count),
+            Err(error) => {
+                undo(transaction).await;
+                Err(self.failed::<T>(error))
+            }
+        }
     }
 
     /// Accepts one row. Otherwise the user's work is undone, even if the program ignores the error and commits.
@@ -214,10 +158,7 @@ impl HeldRow {
             return Ok(());
         }
         let is_here = self.count(transaction, &self.statements().row).await? > 0;
-        for text in undo(T::DIALECT) {
-            // PostgreSQL's answer is an error, which aborts the transaction. A connection that breaks commits nothing either.
-            drop(transaction.run(text).await);
-        }
+        undo(transaction).await;
         Err(if is_here {
             LockError::new(
                 ErrorKind::Lost,
@@ -247,13 +188,30 @@ impl HeldRow {
         &self.table.statements(false).transaction
     }
 
-    /// The values of a condition that every write of this acquisition so far meets.
-    fn values<'v>(&'v self, write: &'v OwnerWrite) -> Values<'v> {
+    /// The values of a condition that every write of this acquisition meets, also one that is on its way: the runtime may extend the lease
+    /// meanwhile.
+    fn values<'v>(&'v self, writes: &'v Writes) -> Values<'v> {
         Values {
-            first: write.first(),
-            owner: write.stored(),
+            first: &writes.first,
+            owner: &writes.last,
             now: now(self.clock, &self.provider),
             ..Values::named(self.lock.as_str())
+        }
+    }
+}
+
+/// The owner as the first and the last write of an acquisition store it.
+struct Writes {
+    first: String,
+    last: String,
+}
+
+impl Writes {
+    fn of(owner: &Owner) -> Self {
+        let first = owner.stored();
+        Self {
+            last: format!("{first}ffffffffffff"),
+            first,
         }
     }
 }
@@ -270,21 +228,70 @@ const fn bound<'s>(statement: &'s Statement, values: &'s Values<'s>) -> BoundSta
 const SAME_DATABASE: &str =
     "begin the transaction in the database in which the lock provider keeps its locks";
 
-/// What undoes the work of a transaction, so that a program which ignores the error commits nothing.
-const fn undo(dialect: Dialect) -> &'static [&'static str] {
-    match dialect {
-        // An error aborts the transaction: each later statement fails, and a commit rolls back.
-        Dialect::Postgres => &["SELECT 1 / 0"],
-        // The driver goes on to believe in the transaction, so it gets an empty one.
-        Dialect::MySql | Dialect::Sqlite => &["ROLLBACK", "BEGIN"],
-    }
-}
-
 impl fmt::Debug for HeldRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeldRow")
             .field("lock", &self.lock)
             .field("table", &self.table.names.table())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use shedlock_runtime::{LockConfiguration, TokioClock};
+
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::driver::BoundStatement;
+    use crate::explain;
+    use crate::names::Names;
+
+    /// A transaction whose statement arrives after the runtime has extended the lease.
+    struct Overtaken(Owner);
+
+    impl UserTransaction for Overtaken {
+        type Error = std::io::Error;
+
+        const DIALECT: Dialect = Dialect::Postgres;
+
+        async fn count(&mut self, bound: &BoundStatement<'_>) -> Result<u64, std::io::Error> {
+            self.execute(bound).await
+        }
+
+        async fn execute(&mut self, bound: &BoundStatement<'_>) -> Result<u64, std::io::Error> {
+            let extended = self.0.next_write();
+            let ours = bound.values.first..=bound.values.owner;
+            Ok(u64::from(ours.contains(&extended.stored())))
+        }
+
+        async fn run(&mut self, _text: &'static str) -> Result<(), std::io::Error> {
+            Ok(())
+        }
+
+        fn fault(_error: &std::io::Error) -> Option<Fault> {
+            None
+        }
+
+        fn failed(_names: &Names, error: std::io::Error) -> LockError {
+            explain::broken().with_source(error)
+        }
+    }
+
+    #[tokio::test]
+    async fn an_extension_that_comes_first_is_no_loss() {
+        let info = ProviderInfo::new("postgres").with_clock(TokioClock);
+        let config = LockConfiguration::new("job", Duration::from_secs(60)).unwrap();
+        let config = config.with_step(1).unwrap();
+        let request = AcquireRequest::new(config, info.clock().boot());
+        let owner = request.owner(&info).unwrap().clone();
+        let table = Table::unknown(Names::shedlock(Dialect::Postgres), LockClock::Database);
+        let row = HeldRow::of(&request, &info, LockClock::Database, Arc::new(table)).unwrap();
+        row.complete_in(&mut Overtaken(owner.clone()))
+            .await
+            .unwrap();
+        row.fence_in(&mut Overtaken(owner)).await.unwrap();
     }
 }

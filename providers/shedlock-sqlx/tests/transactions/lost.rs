@@ -71,6 +71,54 @@ async fn a_holder_whose_lock_was_taken_commits_nothing<DB: TestStore>(place: Pla
     assert_eq!(reason(&rival, step(1, LONG)).await, SkipReason::Held);
 }
 
+/// SQLite has no transaction that cannot write, so a program must not go on after the error there.
+async fn what_a_holder_does_after_its_loss_is_not_committed<DB: TestStore>(place: Place<DB>) {
+    with_work(&place).await;
+    let provider = place.provider(Via::Url);
+    let lock = begin(&provider, step(1, SHORT)).await;
+    let mut transaction = place.pool.begin().await.expect("a transaction begins");
+    until_ended(&provider).await;
+    let error = lock.fence_in(&mut transaction).await;
+    assert_eq!(kind(error), Some(ErrorKind::Lost));
+    drop(DB::run_in(&mut transaction, "INSERT INTO work VALUES (1)").await);
+    drop(transaction.commit().await);
+    assert_eq!(committed(&place).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_holder_does_after_its_loss_is_not_committed_in_postgres() {
+    let place: Place<Postgres> = server_or_skip!(Place::empty().await);
+    what_a_holder_does_after_its_loss_is_not_committed(place).await;
+}
+
+#[tokio::test]
+async fn what_a_holder_does_after_its_loss_is_not_committed_in_mariadb() {
+    let place: Place<MySql> = server_or_skip!(Place::empty().await);
+    what_a_holder_does_after_its_loss_is_not_committed(place).await;
+}
+
+/// The server undoes the statement alone that waited in vain for a row, and not its transaction.
+#[tokio::test]
+async fn a_check_that_fails_undoes_the_work_too_in_mariadb() {
+    let place: Place<MySql> = server_or_skip!(Place::empty().await);
+    with_work(&place).await;
+    let (provider, rival) = (place.provider(Via::Url), place.provider(Via::Url));
+    let lock = begin(&provider, step(1, SHORT)).await;
+    until_ended(&provider).await;
+    let taken = begin(&rival, step(1, LONG)).await;
+    let mut first = place.pool.begin().await.expect("a transaction begins");
+    taken.complete_in(&mut first).await.expect("it is held");
+
+    let mut late = work(&place).await;
+    let soon = "SET innodb_lock_wait_timeout = 1";
+    MySql::run_in(&mut late, soon).await.expect("a setting");
+    let error = lock.complete_in(&mut late).await;
+    assert_ne!(kind(error), None);
+    drop(late.commit().await);
+    first.commit().await.expect("it can be committed");
+    assert_eq!(committed(&place).await, 0);
+}
+
 async fn nobody_takes_the_lock_before_the_transaction_ends<DB: TestStore>(place: Place<DB>) {
     with_work(&place).await;
     let (provider, rival) = (place.provider(Via::Url), place.provider(Via::Url));
