@@ -35,6 +35,26 @@ async fn the_work_and_its_mark_are_committed_together<DB: TestStore>(place: Plac
     drop(begin(&provider, step(2, LONG)).await);
 }
 
+/// As a server makes the first column of type TIMESTAMP where `explicit_defaults_for_timestamp` is off.
+#[tokio::test]
+async fn a_column_that_the_server_updates_keeps_the_end_of_the_lease() {
+    let place: Place<MySql> = server_or_skip!(Place::empty().await);
+    with_work(&place).await;
+    let by_itself =
+        "TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3)";
+    let change = format!("ALTER TABLE shedlock MODIFY lock_until {by_itself}");
+    place.execute(&change).await;
+    let provider = place.provider(Via::Url);
+    let lock = begin(&provider, step(1, LONG)).await;
+    let mut transaction = work(&place).await;
+    lock.complete_in(&mut transaction)
+        .await
+        .expect("it is held");
+    transaction.commit().await.expect("it can be committed");
+    assert_eq!(reason(&provider, step(2, LONG)).await, SkipReason::Held);
+    assert!(lock.unlock().await.is_ok());
+}
+
 async fn a_rollback_leaves_the_run_to_be_tried_again<DB: TestStore>(place: Place<DB>) {
     with_work(&place).await;
     let provider = place.provider(Via::Url);
