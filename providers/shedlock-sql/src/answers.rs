@@ -231,6 +231,21 @@ pub(crate) async fn holder<D: Driver>(
     Ok(found?.and_then(AcquireAnswer::if_held))
 }
 
+/// Why a pause has written no row: its end has passed, or SQLite's collation has found the row of another lock.
+async fn not_paused<D: Driver>(
+    connection: &mut D::Connection,
+    context: &Context<'_>,
+    values: &Values<'_>,
+) -> Result<PauseAnswer, D::Error> {
+    if D::DIALECT == Dialect::Sqlite {
+        let found = sqlite::holder::<D>(connection, context, values).await?;
+        if let Some(AcquireAnswer::Unusable(row)) = found {
+            return Ok(PauseAnswer::Unusable(row));
+        }
+    }
+    Ok(PauseAnswer::EndHasPassed)
+}
+
 /// Pauses a lock.
 pub(crate) async fn pause<D: Driver>(
     connection: &mut D::Connection,
@@ -243,8 +258,7 @@ pub(crate) async fn pause<D: Driver>(
     let statement = context.statements.admin.pause(context.column);
     let done = context.execute::<D>(connection, statement, values).await?;
     Ok(match done.rows {
-        // A statement that writes no row has found that the end has passed.
-        0 => PauseAnswer::EndHasPassed,
+        0 => not_paused::<D>(connection, context, values).await?,
         _ => PauseAnswer::Paused,
     })
 }

@@ -2,4 +2,4 @@
 -- too: text is greater than any number here.
 UPDATE {table}
 SET {lock_until} = {=now}, {locked_by} = {:owner}
-WHERE {name} = {:name} AND ({lock_until} > {=now} OR {lock_until} IS NULL)
+WHERE {name} = {:name} AND {name} COLLATE BINARY = {:name} AND ({lock_until} > {=now} OR {lock_until} IS NULL)

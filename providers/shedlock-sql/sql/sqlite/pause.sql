@@ -1,5 +1,5 @@
--- Writes nothing if the end has passed by now. The fencing token stays; a new row's is as an acquisition makes it.
-INSERT INTO {table} (
+-- Writes nothing if the end has passed by now, or if the column's collation takes the name for that of another lock. The fencing token stays; a new row's is as an acquisition makes it.
+INSERT INTO {table} AS l (
     {name}, {lock_until}, {locked_at}, {locked_by}
     {?token}, {fencing_token}{/token}
 )
@@ -12,3 +12,4 @@ ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = excluded.{lock_until},
     {locked_at} = excluded.{locked_at},
     {locked_by} = excluded.{locked_by}
+WHERE l.{name} COLLATE BINARY = {:name}

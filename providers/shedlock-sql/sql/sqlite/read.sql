@@ -9,4 +9,4 @@ SELECT
     typeof({lock_until})
     {?position}, {position}, {position_done}, {position_tries}{/position}
 FROM {table}
-{?one}WHERE {name} = {:name}{/one}
+{?one}WHERE {name} = {:name} AND {name} COLLATE BINARY = {:name}{/one}

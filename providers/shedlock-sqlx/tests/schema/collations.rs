@@ -1,5 +1,8 @@
 //! Names that a table takes for one another.
 
+use std::time::{Duration, SystemTime};
+
+use shedlock_runtime::{ErrorKind, LockAdmin as _};
 use shedlock_testkit::server_or_skip;
 use sqlx::{Postgres, Sqlite};
 
@@ -18,6 +21,27 @@ async fn tells_apart<DB: SqlDatabase>(
     let is_free = is_free(provider, other).await.unwrap_or(false);
     held.unlock().await.expect("locks can be released");
     is_free
+}
+
+#[tokio::test]
+async fn sqlite_operators_leave_the_lock_of_another_name_alone() {
+    let place: Place<Sqlite> = server_or_skip!(Place::empty().await);
+    let table = "CREATE TABLE shedlock (name TEXT COLLATE NOCASE PRIMARY KEY, lock_until INTEGER NOT NULL, \
+                 locked_at INTEGER NOT NULL, locked_by TEXT NOT NULL, fencing_token INTEGER NOT NULL DEFAULT 0)";
+    place.execute(table).await;
+    let provider = on(&place, "shedlock");
+    let config = LockConfiguration::new("job", "10m").expect("a legal configuration");
+    let lock = provider.try_lock(config).await.expect("it can be taken");
+    let mut lock = lock.expect("it is free");
+    let is_released = provider.force_release("Job", "by hand").await;
+    assert!(!is_released.expect("the rows can be read"));
+    let until = SystemTime::now() + Duration::from_hours(1);
+    let paused = provider.pause("Job", until, "by hand").await;
+    assert_eq!(paused.expect_err("another lock").kind(), ErrorKind::Schema);
+    assert!(!provider.resume("Job").await.expect("the rows can be read"));
+    let found = provider.get("Job").await.expect("the rows can be read");
+    assert!(found.is_none(), "{found:?}");
+    lock.extend("10m", "0s").await.expect("it is held");
 }
 
 #[tokio::test]
