@@ -153,6 +153,11 @@ async fn lock(node: &PostgresLockProvider, config: LockConfiguration) -> Option<
     asked.expect("the database answers")
 }
 
+/// Waits until a lease has ended by each clock: a node on the JVM cuts its own to milliseconds.
+async fn until_over(place: &Place, name: &str) {
+    until("it is over", async || place.left_of(name).await < -1).await;
+}
+
 /// On ShedLock's own table and on ours, with each clock of the JVM.
 async fn on_both_tables(test: impl AsyncFn(&Place, &Jvm, &PostgresLockProvider)) {
     for table in [Table::ShedLocks, Table::Ours] {
@@ -244,7 +249,7 @@ async fn each_respects_what_the_other_keeps() {
         assert!(place.left_of("n2").await > 0, "`lockAtLeastFor`");
         assert_eq!(refused(node, "n2").await.reason, SkipReason::Held);
         for name in ["n1", "n2"] {
-            until("it is over", async || place.left_of(name).await <= 0).await;
+            until_over(place, name).await;
         }
         assert!(jvm.lock("n1", MINUTE, Duration::ZERO).await.is_some());
         assert!(
@@ -261,7 +266,7 @@ async fn each_takes_over_what_the_other_let_run_out() {
     on_both_tables(async |place, jvm, node| {
         let theirs = jvm.lock("n1", SHORT, Duration::ZERO).await;
         let theirs = theirs.expect("it is free");
-        until("it is over", async || place.left_of("n1").await <= 0).await;
+        until_over(place, "n1").await;
         let mut ours = lock(node, config("n1", SHORT, Duration::ZERO)).await;
         let ours = ours.take().expect("it is free");
         // What is late on the JVM finds another owner.
@@ -270,7 +275,7 @@ async fn each_takes_over_what_the_other_let_run_out() {
         jvm.unlock(&theirs).await;
         assert_eq!(place.peek("n1").await, before);
 
-        until("it is over", async || place.left_of("n1").await <= 0).await;
+        until_over(place, "n1").await;
         let next = jvm.lock("n1", MINUTE, Duration::ZERO).await;
         assert!(next.is_some(), "it is free");
         let before = place.peek("n1").await;
