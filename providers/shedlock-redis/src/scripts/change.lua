@@ -11,10 +11,10 @@ local is_release = ARGV[4] ~= 'extend'
 local found = redis.call('GET', KEYS[1])
 -- As numbers: the order of texts depends on the server's locale.
 local number = tonumber(string.sub(stored, 1 + #first), 16) or 0
--- The lease has ended, and nobody of ours had the lock since: the next holder is not told of a crash. Under a number of its own, or this
--- release, asked again, would look as if it had been carried out.
+-- The lease has ended, and nobody of ours had the lock since: the next holder is not told of a crash. Under the number of a release, which is
+-- odd, but one that no release ever has: whoever asks to release once more must not find its own write, as if it had been carried out.
 if not found and is_release and fence[1] and string.sub(fence[1], 1, #first) == first then
-  redis.pcall('HSET', KEYS[2], 'last', first .. string.format('%012x', number + 2))
+  redis.pcall('HSET', KEYS[2], 'last', first .. 'ffffffffffff')
 end
 if not found or string.sub(found, 1, 6) ~= 'ADDED:' or string.sub(found, 32, 31 + #first) ~= first then
   return 0

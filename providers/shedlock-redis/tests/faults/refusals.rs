@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use shedlock_redis::RedisLockProvider;
-use shedlock_runtime::{ErrorKind, LockAdmin as _, LockError, LockProviderExt as _, Ownership};
-use shedlock_testkit::requests::is_free;
+use shedlock_runtime::{
+    ErrorKind, LockAdmin as _, LockError, LockProvider as _, LockProviderExt as _, Ownership,
+    TrackingLockProvider,
+};
+use shedlock_testkit::requests::{is_free, take, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Redis;
 
@@ -133,4 +136,29 @@ async fn what_others_keep_under_our_keys_is_left_alone() {
     ask(&server, &["SET", FENCE, "precious"]).await;
     assert_eq!(error(&node).await.kind(), ErrorKind::Schema);
     assert_eq!(ask(&server, &["GET", FENCE]).await, "precious");
+}
+
+/// What the first late release leaves in the fence is not taken for the next release, carried out.
+#[tokio::test]
+async fn a_lock_that_was_deleted_is_lost_to_every_release() {
+    let server = server_or_skip!(Redis::start().await);
+    let node = node(&server.url());
+    let lease = take(&node, "a").await;
+    ask(&server, &["DEL", KEY]).await;
+    for time in 1..=3 {
+        let released = node.release(&lease, Duration::ZERO).await;
+        assert_eq!(released.expect("is answered"), Ownership::Lost, "{time}");
+    }
+    let next = take(&node, "a").await;
+    assert_eq!(next.predecessor(), None, "the holder has released");
+    let released = node.release(&next, Duration::ZERO).await;
+    assert_eq!(released.expect("is answered"), Ownership::Ours);
+
+    // As a program does that gives its locks back while a task still holds one.
+    let tracking = TrackingLockProvider::new(node);
+    let lock = taken(&tracking, "a").await;
+    ask(&server, &["DEL", KEY]).await;
+    assert_eq!(tracking.release_all().await.lost, 1);
+    let released = lock.unlock().await.expect("is answered");
+    assert_eq!(released, Ownership::Lost);
 }
