@@ -14,6 +14,13 @@ local function mark()
     redis.call('HSET', KEYS[2], 'last', string.sub(ARGV[2], 32))
   end
 end
+-- A lock with a position counts as free since the pause or the holder was ended, not since its last run: a chain that was paused for long
+-- must not be forgotten when the pause ends.
+local function taken_until(millis)
+  if redis.pcall('HMGET', KEYS[2], 'number')[1] then
+    redis.call('HSET', KEYS[2], 'until', millis)
+  end
+end
 if ARGV[1] == 'pause' then
   local left = ARGV[3] - now
   if left <= 0 then
@@ -21,6 +28,7 @@ if ARGV[1] == 'pause' then
   end
   redis.call('SET', KEYS[1], ARGV[2], 'PX', string.format('%.0f', left))
   mark()
+  taken_until(ARGV[3])
   return {1, now}
 end
 if not found or ARGV[1] == 'resume' and string.sub(found, 32, 39) ~= 'paused: ' then
@@ -30,4 +38,5 @@ redis.call('DEL', KEYS[1])
 if ARGV[1] == 'release' then
   mark()
 end
+taken_until(now)
 return {1, now}

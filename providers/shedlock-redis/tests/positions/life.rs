@@ -1,14 +1,15 @@
 //! How long a position lives, and what ends it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_redis::RedisLockProvider;
 use shedlock_runtime::{
     LockAdmin as _, LockConfiguration, LockProviderExt as _, Ownership, SkipReason,
 };
+use shedlock_testkit::requests::until;
 use shedlock_testkit::server_or_skip;
 
-use super::{DAY, FENCE, Place, legal, plain, slot, step};
+use super::{DAY, FENCE, KEY, Place, legal, plain, slot, step};
 
 const DAYS_30: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How exact a time to live is judged: a command may be carried out late.
@@ -93,13 +94,62 @@ async fn a_chain_has_no_end_until_an_operator_prunes_it() {
     place.run(step(1)).await;
 }
 
+/// A chain counts as free since an operator ended its pause or its run, and not since its last run.
+#[tokio::test]
+async fn a_chain_that_was_paused_for_long_is_not_forgotten_after_it() {
+    let place = server_or_skip!(Place::new().await);
+    place.run(step(1)).await;
+    let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).expect("after 1970");
+    let long_ago = since_1970(place.now().await - DAY * 40).as_millis();
+    let age = async || {
+        let long_ago = long_ago.to_string();
+        place.ask(&["HSET", FENCE, "until", &long_ago]).await;
+    };
+    let prune = async || place.node.prune(DAYS_30).await.expect("is answered");
+    let pause = async |length: Duration| {
+        let until = place.now().await + length;
+        let paused = place.node.pause("a", until, "").await;
+        paused.expect("is answered");
+        assert_eq!(prune().await, 0, "it is paused");
+    };
+
+    age().await;
+    pause(Duration::from_secs(2)).await;
+    let is_over = async || place.ask(&["EXISTS", KEY]).await == "0";
+    until("the pause is over", is_over).await;
+    assert_eq!(prune().await, 0, "a pause that ended by itself");
+
+    pause(DAY).await;
+    age().await;
+    assert!(place.node.resume("a").await.expect("is answered"));
+    assert_eq!(prune().await, 0, "a pause that was ended");
+
+    let held = place.try_lock(step(2)).await.expect("it is due");
+    age().await;
+    let freed = place.node.force_release("a", "").await;
+    assert!(freed.expect("is answered"));
+    assert_eq!(prune().await, 0, "a run that was ended");
+    assert_eq!(held.complete().await.expect("is answered"), Ownership::Lost);
+
+    // Also where the lease would have gone on.
+    let _held = place.try_lock(step(2)).await.expect("it is not done");
+    let freed = place.node.force_release("a", "").await;
+    assert!(freed.expect("is answered"));
+    let pruned = place.node.prune(Duration::ZERO).await;
+    assert_eq!(pruned.expect("is answered"), 1);
+    // The fence of a lock without a position ends by itself.
+    place.run(plain()).await;
+    pause(DAY).await;
+    assert_eq!(place.ask(&["HEXISTS", FENCE, "until"]).await, "0");
+}
+
 /// A lease that ended is lost, also if nobody has taken the lock since: its run is not done.
 #[tokio::test]
 async fn a_run_that_outlives_its_lease_is_not_done() {
     let place = server_or_skip!(Place::new().await);
     let short = legal(legal(LockConfiguration::new("a", "1s")).with_step(1));
     let lock = place.try_lock(short).await.expect("it is free");
-    while place.ask(&["EXISTS", "job-lock:default:a"]).await != "0" {
+    while place.ask(&["EXISTS", KEY]).await != "0" {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let completed = lock.complete().await.expect("the server answers");

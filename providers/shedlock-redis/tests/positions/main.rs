@@ -12,6 +12,7 @@ use shedlock_runtime::{
 use shedlock_testkit::Unavailable;
 use shedlock_testkit::servers::Redis;
 
+pub(crate) const KEY: &str = "job-lock:default:a";
 pub(crate) const FENCE: &str = "shedlock-fence:{job-lock:default:a}";
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A server with nothing in it, and a node.
