@@ -175,7 +175,7 @@ fn login() -> LockError {
 
 fn no_right() -> LockError {
     LockError::new(ErrorKind::Permission, "the server's user lacks a right").with_remedy(format!(
-        "run `ACL SETUSER <user> {RIGHTS}`, with the prefix of your locks; operators need `+scan +info` too"
+        "run `ACL SETUSER <user> {RIGHTS}`, with the prefix of your locks; operators need `+scan +info` too, and a primary behind sentinels `+role`"
     ))
 }
 

@@ -2,7 +2,10 @@
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, RedisResult,
+    ServerErrorKind, Value,
+};
 
 /// The sentinels that watch over one primary.
 pub(crate) struct Sentinels {
@@ -15,7 +18,7 @@ pub(crate) struct Sentinels {
 
 impl Sentinels {
     /// Opens a connection to the server that is the primary now. All sentinels are asked at once, and each answer is followed: neither a
-    /// sentinel that stands still nor one that has not heard of a failover hinders the others.
+    /// sentinel that stands still nor one that has not heard of a failover hinders the others, however near it is.
     pub(crate) async fn open(
         &self,
         config: &AsyncConnectionConfig,
@@ -35,7 +38,8 @@ impl Sentinels {
         Err(failed.unwrap_or_else(unknown))
     }
 
-    /// Opens a connection to the server that this sentinel names; `None` if the sentinel does not know the primary.
+    /// Opens a connection to the server that this sentinel names, if that server is a primary; `None` if the sentinel does not know the
+    /// primary.
     async fn open_by(
         &self,
         sentinel: &Client,
@@ -52,7 +56,29 @@ impl Sentinels {
         };
         let primary = at(&self.primary, host, port)?;
         let connection = primary.get_multiplexed_async_connection_with_config(config);
-        connection.await.map(Some)
+        let mut connection = connection.await?;
+        must_be_primary(&mut connection).await?;
+        Ok(Some(connection))
+    }
+}
+
+/// Asks the server itself, because a sentinel that has not heard of a failover names the old primary.
+///
+/// # Errors
+///
+/// The error with which a replica refuses writes, if the server says that it is no primary.
+async fn must_be_primary(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    let role = redis::cmd("ROLE").query_async(connection).await;
+    // Not read as `redis::Role`, which has no room for the offset -1 of a replica that has lost its primary.
+    match role.map(|told: Vec<Value>| told.into_iter().next()) {
+        Ok(Some(Value::BulkString(role))) if role == b"master" => Ok(()),
+        Ok(_other) => {
+            let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+            Err((kind, "the server that a sentinel names is no primary").into())
+        }
+        // A user without this right is let in, as the sentinel says: a replica refuses the first write.
+        Err(error) if error.code() == Some("NOPERM") => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

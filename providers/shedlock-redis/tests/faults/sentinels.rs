@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use shedlock_runtime::{ErrorKind, Ownership};
+use shedlock_testkit::proxy::{Direction, Rule};
 use shedlock_testkit::requests::{TEST_TIMEOUT, extended, is_free, taken};
-use shedlock_testkit::server_or_skip;
-use shedlock_testkit::servers::RedisSentinels;
+use shedlock_testkit::servers::redis::Sentinel;
+use shedlock_testkit::servers::{Redis, RedisSentinels};
+use shedlock_testkit::{Proxy, server_or_skip};
 
 use super::{KEY, ask, config, node, until_answered, until_replicated};
 
@@ -114,6 +116,62 @@ async fn sentinels_that_are_away_or_stand_still_hinder_nobody() {
     second.kill().await.expect("the sentinel runs");
     let error = super::error(&node(&watched.url())).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+}
+
+/// Has a sentinel name the replica as the primary, as one does that has not heard of a failover. The quorum keeps it from doing more.
+async fn mislead(sentinel: &Sentinel, replica: &Redis) {
+    let client = redis::Client::open(format!("redis://{}", sentinel.address()));
+    let client = client.expect("a valid URL");
+    let connection = client.get_multiplexed_async_connection().await;
+    let mut connection = connection.expect("the sentinel answers");
+    let port = replica.port().to_string();
+    let remove = ["REMOVE", "cache"];
+    let monitor = ["MONITOR", "cache", "127.0.0.1", &port, "9"];
+    for arguments in [&remove[..], &monitor] {
+        let mut command = redis::cmd("SENTINEL");
+        command.arg(arguments);
+        let done: String = command.query_async(&mut connection).await.expect("is done");
+        assert_eq!(done, "OK");
+    }
+}
+
+/// The sentinel that names a replica is the nearest: the others answer through a slow network.
+#[tokio::test]
+async fn a_sentinel_that_has_not_heard_of_a_failover_hinders_nobody() {
+    let watched = server_or_skip!(RedisSentinels::start().await);
+    let [stale, second, third] = watched.sentinels() else {
+        panic!("three sentinels");
+    };
+    let (primary, replica) = (watched.primary(), watched.replica());
+    mislead(stale, replica).await;
+    let mut url = watched.url();
+    let mut network = Vec::new();
+    for sentinel in [second, third] {
+        let slow = Proxy::start(sentinel.address()).await;
+        let slow = slow.expect("a port can be had");
+        slow.set(Rule::Delay(Direction::Both, Duration::from_millis(200)));
+        url = slow.url(&url);
+        network.push(slow);
+    }
+    let misled = node(&url);
+    let mut lock = taken(&misled, "a").await;
+    assert_eq!(extended(&mut lock).await, Ownership::Ours);
+    assert_eq!(lock.unlock().await.expect("is answered"), Ownership::Ours);
+
+    // Nobody else to ask, and then a user that may not ask for the role: what the sentinel says is taken for true.
+    let alone = format!("redis+sentinel://{}/cache", stale.address());
+    let error = super::error(&node(&alone)).await;
+    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error:?}");
+    let user = ["ACL", "SETUSER", "jobs", "on", ">s3cret", "~*", "+@all"];
+    for server in [primary, replica] {
+        let set = ask(server, &[&user[..], &["-role"]].concat()).await;
+        assert_eq!(set, "OK");
+    }
+    let as_user = |url: &str| node(&url.replace("://", "://jobs:s3cret@"));
+    let third = format!("redis+sentinel://{}/cache", third.address());
+    assert!(is_free(&as_user(&third), "a").await);
+    let error = super::error(&as_user(&alone)).await;
+    assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error:?}");
 }
 
 #[tokio::test]
