@@ -79,8 +79,10 @@ impl Entry {
     /// Whether the node of the lock stands for no lock.
     pub(crate) fn is_absent(&self) -> bool {
         self.lock.as_ref().is_none_or(|node| {
-            // JVM nodes leave the parents that they make empty, and no lock of theirs has ever been there.
-            let is_empty_parent = node.data.is_empty() && node.stat.num_children > 0;
+            // JVM nodes leave the parents that they make empty, and no lock of theirs has ever been there. A parent stays when its last child
+            // has been deleted. An empty node that never had a child may be a lock that is held: of a ShedLock before 2.5.
+            let had_children = node.stat.num_children > 0 || node.stat.cversion != 0;
+            let is_empty_parent = node.data.is_empty() && had_children;
             node.stat.ephemeral_owner == 0 && (is_empty_parent || node.data == NO_RECORD.as_bytes())
         })
     }
@@ -139,6 +141,7 @@ impl Entry {
 mod tests {
     use super::*;
 
+    /// A node that has as many children as it ever had.
     fn node(data: &str, version: i32, mzxid: i64, num_children: i32) -> Node {
         let stat = Stat {
             czxid: 1,
@@ -147,7 +150,7 @@ mod tests {
             ctime: 0,
             mtime: 1_700_000_000_000,
             version,
-            cversion: 0,
+            cversion: num_children,
             aversion: 0,
             ephemeral_owner: 0,
             data_length: 0,
@@ -187,6 +190,10 @@ mod tests {
         for parent in [node(NO_RECORD, 0, 9, 0), node("", 0, 9, 1)] {
             assert_eq!(said(parent, None), "absent");
         }
+        // After the creation and the deletion of its only child.
+        let mut bereft = node("", 0, 9, 0);
+        bereft.stat.cversion = 2;
+        assert_eq!(said(bereft, None), "absent");
         assert!(said(node("", 0, 9, 0), None).contains("unreadable"));
     }
 

@@ -1,16 +1,16 @@
 //! What happens when nodes are deleted by hand, full, or not permitted.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::{ErrorKind, LockAdmin as _, Ownership};
-use shedlock_testkit::requests::{problem, taken};
+use shedlock_testkit::requests::{is_free, problem, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_zookeeper::ZooKeeperLockProvider;
 use shedlock_zookeeper::zookeeper_client::{Acl, Acls, AuthId, Client, CreateMode, Permission};
 use tokio::time::sleep;
 
-use super::place::{OPEN, Place};
+use super::place::{OPEN, Place, data};
 
 #[tokio::test]
 async fn a_tree_that_is_deleted_under_a_held_lock_is_made_anew() {
@@ -95,6 +95,30 @@ async fn an_acl_that_cannot_be_is_told() {
     let error = problem(&place.builder().acl(acl).build().expect("valid"), "mail").await;
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("the ACL"), "{error}");
+}
+
+/// A parent that a JVM node has made is an empty node, and stays one when a clean-up has deleted the last lock below it.
+#[tokio::test]
+async fn an_empty_parent_can_be_a_lock_after_its_last_child_was_pruned() {
+    let place = Place::new(server_or_skip!(ZooKeeper::shared().await)).await;
+    let provider = place.provider();
+    let ended = data(SystemTime::now() - Duration::from_secs(60));
+    assert!(place.create("a/b", &ended).await);
+    let pruned = provider.prune(Duration::ZERO).await;
+    assert_eq!(pruned.expect("ZooKeeper answers"), 1);
+    let parent = place.get("a").await.expect("it stays");
+    assert_eq!((&*parent.data, parent.stat.num_children), ("", 0));
+    assert_eq!(provider.list().await.expect("ZooKeeper answers"), []);
+
+    let lock = taken(&provider, "a").await;
+    let node = place.get("a").await.expect("a node");
+    assert!(node.lock_until() > SystemTime::now());
+    assert_eq!(node.stat.version, parent.stat.version + 1);
+    assert!(!is_free(&provider, "a").await);
+    assert_eq!(
+        lock.unlock().await.expect("ZooKeeper answers"),
+        Ownership::Ours
+    );
 }
 
 #[tokio::test]
