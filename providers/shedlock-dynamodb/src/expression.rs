@@ -159,13 +159,17 @@ pub(crate) fn swap(
     length: Duration,
     seen: Option<&LockRecord>,
 ) -> Update {
-    let set = "SET #until = :until, #at = :at, #by = :by, #fence = :fence";
+    let set = "SET #until = :until, #at = :at, #by = :by";
     let mut update = Update::of(layout, name, set);
+    // An item without a token stays without: with one of zero, the next acquisition would count from there and not from the time of day.
+    if record.fencing_token > 0 {
+        update.set("#fence = :fence");
+        update.value(":fence", number(record.fencing_token));
+    }
     update.value(":at", crate::layout::Ends::Text.write(record.locked_at));
     update.text(":by", &record.locked_by);
     let until = record.lock_until;
     update.keep(layout, Term { until, length });
-    update.value(":fence", number(record.fencing_token));
     update.end_of_item(layout, record.lock_until, record.position.is_none());
     update.condition = match seen {
         Some(seen) => update.unchanged(layout, seen),

@@ -100,6 +100,11 @@ async fn dynalock_and_rust_honour_each_other(place: Place) {
         tokio::time::sleep(wait).await;
     }
     assert!(try_lock(&node, config("30s")).await.is_none());
+    // An operator frees the lock of Dynalock, whose item has no token.
+    let released = node.force_release(JOB, "its host is gone").await;
+    assert!(released.expect("the server answers"));
+    let lock = try_lock(&node, config("30s")).await.expect("was released");
+    assert!(lock.fencing_token() > first, "{:?}", lock.fencing_token());
 }
 
 async fn a_table_of_dynalock_keeps_no_positions(place: Place) {

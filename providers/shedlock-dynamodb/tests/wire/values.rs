@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_dynamodb::aws_sdk_dynamodb::types::AttributeValue;
-use shedlock_runtime::{LockAdmin as _, LockProviderExt as _, SkipReason, parse_timestamp};
+use shedlock_runtime::{
+    LockAdmin as _, LockProviderExt as _, SkipReason, format_timestamp, parse_timestamp,
+};
 
-use super::place::{Item, Place, Server, number, string_in, text};
-use super::{JOB, config, try_lock};
+use super::place::{Item, Place, Server, item, number, string_in, text};
+use super::{HOST, JOB, config, try_lock};
 
 each_server! {
     new:
     an_item_has_the_attributes_of_jvm_nodes_and_a_token
     tokens_grow_by_one_and_over_a_deletion
+    an_operator_gives_no_token_to_an_item_without_one
     a_position_is_begun_tried_again_and_done
     a_table_with_a_sort_key_is_made_and_used_as_jvm_nodes_do
     items_are_deleted_by_an_attribute_if_they_may_be
@@ -63,6 +66,37 @@ async fn tokens_grow_by_one_and_over_a_deletion(place: Place) {
     assert_eq!(token().await, first + 1);
     place.delete(JOB).await;
     assert!(token().await > first + 1);
+}
+
+/// A lock that a JVM node has written anew has no token. Whatever an operator does to it, a resource that has seen tokens takes the next one.
+async fn an_operator_gives_no_token_to_an_item_without_one(place: Place) {
+    let node = place.node();
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH);
+    for is_paused in [false, true] {
+        let at = SystemTime::now();
+        let until = at + Duration::from_mins(10);
+        let by_a_jvm_node = item([
+            ("_id", text(JOB)),
+            ("lockUntil", text(&format_timestamp(until))),
+            ("lockedAt", text(&format_timestamp(at))),
+            ("lockedBy", text(HOST)),
+        ]);
+        place.put(by_a_jvm_node).await;
+        if is_paused {
+            node.pause(JOB, until, "").await.expect("can be paused");
+            assert!(node.resume(JOB).await.expect("the server answers"));
+        } else {
+            let released = node.force_release(JOB, "it hangs").await;
+            assert!(released.expect("the server answers"));
+        }
+        let found = place.get(JOB).await.expect("an item");
+        assert_eq!(found.get("fencingToken"), None);
+        let before = now().expect("after 1970").as_micros();
+        let lock = try_lock(&node, config("1m")).await.expect("is free");
+        let token = lock.fencing_token().expect("a token");
+        assert!(u128::from(token) >= before, "{token} at {before}");
+        lock.unlock().await.expect("the server answers");
+    }
 }
 
 /// A position is in attributes of its own, and a run that is tried again is counted.
