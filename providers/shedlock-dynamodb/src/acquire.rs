@@ -19,6 +19,9 @@ use crate::time::ClientTime;
 /// How often an update is made anew if others keep changing the item.
 const MOST_RACES: u32 = 4;
 
+/// The lock's item has a position, or gets one, and must not be deleted by Time to Live. A note.
+pub(crate) struct KeepsItem;
+
 /// What an acquisition that was refused means.
 enum Verdict {
     Answer(Acquisition),
@@ -133,6 +136,10 @@ impl DynamoDbLockProvider {
         request.note(info, time);
         request.note(info, Deadline::of_request(request));
         let rule = request.position_rule();
+        if rule.is_some() {
+            // Before the request is sent: if its answer is lost, the release knows of the position by this note.
+            request.note(info, KeepsItem);
+        }
         let name = request.name().as_str();
         let observer = self.items().observer.as_ref();
         let acquire = Acquire {
@@ -143,6 +150,7 @@ impl DynamoDbLockProvider {
             term: time.lease_end(request.at_most())?,
             ended: observer.and_then(|observer| observer.ended(name)),
             token_before: time.micros(),
+            may_be_forgotten: request.noted::<KeepsItem>(info).is_none(),
         };
         let (update, position) = match seen {
             Some((record, Some(position))) if position.tries > 1 => {
@@ -164,6 +172,9 @@ impl DynamoDbLockProvider {
                 found.map_err(|error| doubted(error, decided.is_repeated))?
             }
         };
+        if found.as_ref().is_some_and(|item| self.has_position(item)) {
+            request.note(info, KeepsItem);
+        }
         let verdict = match found {
             Some(item) => self.verdict(request, &acquire, &item),
             None => Ok(absent(rule, &acquire)),

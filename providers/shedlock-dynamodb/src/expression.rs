@@ -34,6 +34,8 @@ pub(crate) struct Acquire<'a> {
     pub(crate) ended: Option<State>,
     /// The number before the first fencing token of an item that has none.
     pub(crate) token_before: u64,
+    /// Whether DynamoDB may delete the item later: this node knows of no position.
+    pub(crate) may_be_forgotten: bool,
 }
 
 impl Acquire<'_> {
@@ -108,7 +110,7 @@ impl Acquire<'_> {
         update.keep(layout, self.term);
         update.value(":zeroth", number(self.token_before));
         update.value(":one", number(1_u32));
-        update.end_of_item(layout, self.term.until, self.rule.is_none());
+        update.end_of_item(layout, self.term.until, self.may_be_forgotten);
         update
     }
 }
@@ -258,6 +260,11 @@ impl Update {
         self.value(":tries", number(position.tries));
     }
 
+    /// Whether DynamoDB may delete the item after the update.
+    pub(crate) fn lets_item_end(&self) -> bool {
+        self.values.contains_key(":ttl")
+    }
+
     /// When DynamoDB may delete the item. An item with a position stays.
     fn end_of_item(&mut self, layout: &Layout, lock_until: SystemTime, may_be_forgotten: bool) {
         let Some(ttl) = &layout.ttl else {
@@ -302,6 +309,10 @@ impl Update {
 
     /// Adds the names for which the placeholders stand: DynamoDB refuses names that are not used.
     fn named(mut self, layout: &Layout) -> Self {
+        if self.lets_item_end() {
+            // Whoever asks may not know that the item has a position, which must not be deleted with it.
+            self.condition = format!("({}) AND attribute_not_exists(#position)", self.condition);
+        }
         let is_used = |name: &str| self.expression.contains(name) || self.condition.contains(name);
         let used = layout.placeholders().filter(|(name, _)| is_used(name));
         self.names = used

@@ -10,8 +10,9 @@ use shedlock_runtime::{
     Selection, Standing,
 };
 
+use crate::acquire::KeepsItem;
 use crate::expression::{self, Update};
-use crate::layout::Layout;
+use crate::layout::{Item, Layout};
 use crate::observe::Deadline;
 use crate::options::{self, DynamoDbLockProviderBuilder};
 use crate::store::{Decided, Items};
@@ -96,28 +97,38 @@ impl DynamoDbLockProvider {
         self.layout().ends.grain()
     }
 
-    /// Carries out a write of the lease's owner.
+    /// Carries out a write of the lease's owner: the update that `update` makes, which is told whether the item may be deleted later.
     async fn change(
         &self,
         lease: &Lease,
         write: &OwnerWrite,
-        update: &Update,
+        update: impl Fn(bool) -> Update,
     ) -> Result<Ownership, LockError> {
-        let found = match self.items().update(update).await?.value {
-            Decided::Made(_) => return Ok(Ownership::Ours),
-            Decided::Refused(Some(item)) => Some(item),
-            Decided::Refused(None) => self.items().find(lease.name().as_str()).await?,
-        };
-        let owner = found
-            .as_ref()
-            .and_then(|item| self.layout().get(item, "#by")?.as_s().ok());
-        // An earlier attempt of this same request has written the item.
-        let is_done = owner.is_some_and(|owner| write.standing(owner) == Standing::Same);
-        Ok(if is_done {
-            Ownership::Ours
-        } else {
-            Ownership::Lost
-        })
+        loop {
+            let update = update(lease.noted::<KeepsItem>(self.info()).is_none());
+            let found = match self.items().update(&update).await?.value {
+                Decided::Made(_) => return Ok(Ownership::Ours),
+                Decided::Refused(Some(item)) => Some(item),
+                Decided::Refused(None) => self.items().find(lease.name().as_str()).await?,
+            };
+            let item = found.unwrap_or_default();
+            let owner = self.layout().get(&item, "#by");
+            let owner = owner.and_then(|owner| owner.as_s().ok());
+            match owner.map_or(Standing::Foreign, |owner| write.standing(owner)) {
+                // An earlier attempt of this same request has written the item.
+                Standing::Same => return Ok(Ownership::Ours),
+                // Another process has acquired the lease, and this one did not know of the position.
+                Standing::Earlier if update.lets_item_end() && self.has_position(&item) => {
+                    lease.note(self.info(), KeepsItem);
+                }
+                _ => return Ok(Ownership::Lost),
+            }
+        }
+    }
+
+    /// Whether something stands where a position does. What is no position is another program's, and no less to be kept.
+    pub(crate) fn has_position(&self, item: &Item) -> bool {
+        self.layout().get(item, "#position").is_some()
     }
 
     /// The time now, in the light of the time at which the lease was granted.
@@ -152,15 +163,12 @@ impl LockProvider for DynamoDbLockProvider {
         if self.layout().is_observed && has_ended(lease, self.info(), asked) {
             return Ok(Ownership::Lost);
         }
-        let update = expression::extend(
-            self.layout(),
-            lease.name().as_str(),
-            &write,
-            time.early(self.grain()),
-            time.lease_end(at_most)?,
-            lease.position().is_none(),
-        );
-        let extended = self.change(lease, &write, &update).await?;
+        let (now, term) = (time.early(self.grain()), time.lease_end(at_most)?);
+        let (layout, name) = (self.layout(), lease.name().as_str());
+        let update = |may_be_forgotten| {
+            expression::extend(layout, name, &write, now, term, may_be_forgotten)
+        };
+        let extended = self.change(lease, &write, update).await?;
         if extended == Ownership::Ours {
             lease.note(self.info(), Deadline::of(asked, at_most));
         }
@@ -169,15 +177,13 @@ impl LockProvider for DynamoDbLockProvider {
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let (write, time) = (lease.release_write()?, self.time_of(lease));
-        let update = expression::release(
-            self.layout(),
-            lease.name().as_str(),
-            &write,
-            time.released_end(keep_for, self.grain())?,
-            lease.position().is_none(),
-            lease.position().is_some() && lease.is_done(),
-        );
-        self.change(lease, &write, &update).await
+        let term = time.released_end(keep_for, self.grain())?;
+        let (layout, name) = (self.layout(), lease.name().as_str());
+        let is_done = lease.position().is_some() && lease.is_done();
+        let update = |may_be_forgotten| {
+            expression::release(layout, name, &write, term, may_be_forgotten, is_done)
+        };
+        self.change(lease, &write, update).await
     }
 
     async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {

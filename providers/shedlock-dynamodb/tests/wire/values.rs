@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_dynamodb::aws_sdk_dynamodb::types::AttributeValue;
 use shedlock_runtime::{
-    LockAdmin as _, LockProviderExt as _, SkipReason, format_timestamp, parse_timestamp,
+    AcquireRequest, Acquisition, LockAdmin as _, LockProvider as _, LockProviderExt as _,
+    Ownership, SkipReason, format_timestamp, parse_timestamp,
 };
 
 use super::place::{Item, Place, Server, item, number, string_in, text};
@@ -19,7 +20,10 @@ each_server! {
     a_position_is_begun_tried_again_and_done
     a_table_with_a_sort_key_is_made_and_used_as_jvm_nodes_do
     items_are_deleted_by_an_attribute_if_they_may_be
+    an_item_with_a_position_is_deleted_by_no_attribute
 }
+
+const HOUR: Duration = Duration::from_hours(1);
 
 fn names(item: &Item) -> BTreeSet<&str> {
     item.keys().map(String::as_str).collect()
@@ -226,4 +230,59 @@ async fn items_are_deleted_by_an_attribute_if_they_may_be(place: Place) {
         .builder()
         .with_ttl("deleteAfter", Duration::from_mins(1));
     assert!(short.build().is_err());
+}
+
+/// A position is lost with its item, so no write gives the item the attribute, whether its writer has asked for the position or not.
+async fn an_item_with_a_position_is_deleted_by_no_attribute(place: Place) {
+    let node = place.builder().with_ttl("deleteAfter", 7 * 24 * HOUR);
+    let node = node.build().expect("valid");
+    let stays = async || {
+        let found = place.get(JOB).await.expect("an item");
+        found.contains_key("position") && !found.contains_key("deleteAfter")
+    };
+    let step = |number| config("1m").with_step(number).expect("a legal step");
+    let lock = try_lock(&node, step(1)).await.expect("is due");
+    lock.complete().await.expect("the server answers");
+
+    // The answer to an acquisition was lost: who gives the lock back knows its request alone.
+    let request = AcquireRequest::new(step(2), node.info().clock().boot());
+    let taken = node.acquire(&request).await.expect("the server answers");
+    assert!(matches!(taken, Acquisition::Granted(_)), "{taken:?}");
+    let orphan = request.grant(None);
+    let released = node.release(&orphan, Duration::ZERO).await;
+    assert_eq!(released.expect("the server answers"), Ownership::Ours);
+    assert!(stays().await, "after a lost answer");
+
+    let mut lock = try_lock(&node, config("1m")).await.expect("is free");
+    assert!(
+        stays().await,
+        "while a run has it that asks for no position"
+    );
+    lock.extend("2m", "0s").await.expect("is held");
+    assert!(stays().await, "after its extension");
+    lock.unlock().await.expect("the server answers");
+    assert!(stays().await, "after its release");
+
+    // Another process that has the lock's token.
+    let mut lock = try_lock(&node, step(2)).await.expect("is due");
+    lock.release_on_drop(false);
+    let stored = string_in(&place.get(JOB).await.expect("an item"), "lockedBy");
+    let now = node.info().clock().boot();
+    let resumed = AcquireRequest::resumed(config("1m"), now, &stored);
+    let resumed = resumed.expect("an owner").grant(None);
+    let extended = node.extend(&resumed, Duration::from_mins(2)).await;
+    assert_eq!(extended.expect("the server answers"), Ownership::Ours);
+    assert!(stays().await, "after its extension");
+    let released = node.release(&resumed, Duration::ZERO).await;
+    assert_eq!(released.expect("the server answers"), Ownership::Ours);
+    assert!(stays().await, "after its release");
+
+    let soon = SystemTime::now() + HOUR;
+    node.pause(JOB, soon, "").await.expect("can be paused");
+    assert!(stays().await, "while it is paused");
+    node.resume(JOB).await.expect("can be resumed");
+    assert!(stays().await, "after a pause");
+    let refusal = node.lock(step(1)).await.expect("the server answers");
+    let refusal = refusal.expect_err("was done");
+    assert_eq!(refusal.reason, SkipReason::AlreadyRan);
 }
