@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shedlock_runtime::{
-    AcquireRequest, Acquisition, LockError, LockValue, Position, PositionRule, Predecessor,
-    Refusal, first_attempt_limit,
+    AcquireRequest, Acquisition, LockError, LockValue, PositionRule, Predecessor, Refusal,
+    first_attempt_limit,
 };
 
 use crate::error;
 use crate::messages::{Entry, Outcome, Status};
-use crate::position::StoredPosition;
+use crate::position::{Beside, StoredPosition};
 use crate::provider::{EtcdLockProvider, GRAIN};
 use crate::store::lease_id;
 use crate::transaction::Transaction;
@@ -66,21 +66,18 @@ impl Claim {
     }
 }
 
-/// The position that the acquisition has begun. A note.
-pub(crate) struct Begun(pub(crate) Position);
-
 /// The acquisition was granted. A note.
 struct Won;
 
 /// The keys of one lock as etcd has them.
-struct Seen {
-    lock: Option<Entry>,
-    position: Option<Entry>,
+pub(crate) struct Seen {
+    pub(crate) lock: Option<Entry>,
+    pub(crate) position: Option<Entry>,
 }
 
 impl Seen {
     /// From a transaction whose first operation read the lock, and whose second one, if there was one, read the position.
-    fn from_outcome(mut outcome: Outcome) -> Self {
+    pub(crate) fn from_outcome(mut outcome: Outcome) -> Self {
         Self {
             lock: outcome.entry(0),
             position: outcome.entry(1),
@@ -152,7 +149,7 @@ impl EtcdLockProvider {
                 .otherwise_read(&lock_key);
             let mut begun = None;
             if let Some(rule) = rule {
-                let next = match self.next(rule, &position_key, seen.position.as_ref())? {
+                let next = match self.next(request, rule, seen.position.as_ref())? {
                     Ok(next) => next,
                     Err(refusal) => return Ok(Acquisition::Refused(refusal)),
                 };
@@ -161,7 +158,7 @@ impl EtcdLockProvider {
                     .if_unchanged(&position_key, revision)
                     .then_put(&position_key, &next.format(), 0)
                     .otherwise_read(&position_key);
-                begun = Some(next.position());
+                begun = Some(Beside::of(next, true));
             }
             if race == 0 {
                 claim.add_lease(lease);
@@ -177,9 +174,12 @@ impl EtcdLockProvider {
                 Err(failure) => return Err(failure.into()),
             };
             if outcome.succeeded {
-                self.note_won(request, begun);
+                let found = outcome.entry(2);
+                let found = found.and_then(|entry| StoredPosition::parse(&entry.value));
+                let dead = dead_holder(&mut outcome, found.as_ref());
+                let beside = begun.or_else(|| found.map(|found| Beside::of(found, false)));
+                self.note_won(request, beside);
                 let lease = request.grant(outcome.revision());
-                let dead = dead_holder(&mut outcome);
                 return Ok(Acquisition::Granted(lease.taken_over_from(dead)));
             }
             seen = Seen::from_outcome(outcome);
@@ -189,7 +189,7 @@ impl EtcdLockProvider {
     }
 
     /// Reads the lock, and the position where that is asked for. etcd reads a single key also when it takes no transactions any more.
-    async fn look(
+    pub(crate) async fn look(
         &self,
         lock_key: &str,
         position_key: Option<&str>,
@@ -211,15 +211,20 @@ impl EtcdLockProvider {
     /// The position that a run by `rule` begins, or why it may not begin.
     fn next(
         &self,
+        request: &AcquireRequest,
         rule: PositionRule,
-        key: &str,
         entry: Option<&Entry>,
     ) -> Result<Result<StoredPosition, Refusal>, LockError> {
-        let stored = entry.map(|entry| parsed(key, entry)).transpose()?;
+        let stored = entry.map(|entry| self.position_in(request, entry));
+        let stored = stored.transpose()?;
         let now = self.now();
         let next = rule.next(stored.as_ref().map(StoredPosition::position), now);
         Ok(match next {
-            Ok(next) => Ok(StoredPosition::new(next, self.info.node_name(), now)),
+            Ok(next) => {
+                // If nobody extends or releases the lease.
+                let free_at = self.after(request.at_most());
+                Ok(StoredPosition::new(next, self.info.node_name(), free_at))
+            }
             Err(reason) => {
                 let node = stored.map(|stored| stored.node).unwrap_or_default();
                 Err(Refusal::of_position(reason, &node))
@@ -244,40 +249,43 @@ impl EtcdLockProvider {
         let mut answer = request.answer_from_record(&self.info, stored.owner, GRAIN, token)?;
         match &mut answer {
             Acquisition::Granted(_) => {
-                let key = self.keys.position(request.name().as_str());
-                let begun = position.map(|entry| parsed(&key, entry)).transpose()?;
-                let begun = begun.map(|begun| begun.position());
-                self.note_won(request, begun);
+                let begun = position.map(|entry| self.position_in(request, entry));
+                let begun = begun.transpose()?;
+                self.note_won(request, begun.map(|begun| Beside::of(begun, true)));
             }
             Acquisition::Refused(refusal) => refusal.remaining = None,
         }
         Ok(answer)
     }
 
-    fn note_won(&self, request: &AcquireRequest, begun: Option<Position>) {
-        if let Some(position) = begun {
-            request.note(&self.info, Begun(position));
+    fn note_won(&self, request: &AcquireRequest, beside: Option<Beside>) {
+        if let Some(beside) = beside {
+            request.note(&self.info, beside);
         }
         request.note(&self.info, Won);
+    }
+
+    /// The position in an entry that stands under the key of the lock's position.
+    fn position_in(
+        &self,
+        request: &AcquireRequest,
+        entry: &Entry,
+    ) -> Result<StoredPosition, LockError> {
+        let foreign = || error::foreign(&self.keys.position(request.name().as_str()));
+        StoredPosition::parse(&entry.value).ok_or_else(foreign)
     }
 }
 
 /// The holder that has not released the lock, from the transaction that took the lock: its second operation replaced the key of the holder
-/// before, and its third one read the position.
-fn dead_holder(outcome: &mut Outcome) -> Option<Predecessor> {
+/// before, and its third one `found` the position.
+fn dead_holder(outcome: &mut Outcome, found: Option<&StoredPosition>) -> Option<Predecessor> {
     let holder = outcome.replaced(1)?;
     let stored = LockValue::parse(&holder.value)?;
     let dead = Predecessor::from_record(stored.owner, stored.since, None)?;
-    let position = outcome.entry(2);
-    let position = position.and_then(|entry| StoredPosition::parse(&entry.value));
     // The holder's key was written in the transaction that created the lock's key.
     let token = u64::try_from(holder.mod_revision).ok();
     Some(
         dead.with_fencing_token(token)
-            .with_position(position.map(|position| position.position())),
+            .with_position(found.map(StoredPosition::position)),
     )
-}
-
-fn parsed(key: &str, entry: &Entry) -> Result<StoredPosition, LockError> {
-    StoredPosition::parse(&entry.value).ok_or_else(|| error::foreign(key))
 }

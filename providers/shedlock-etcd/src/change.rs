@@ -1,12 +1,12 @@
 //! Extending and releasing a lock: one transaction, with a lease before it and the end of a lease behind it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use shedlock_runtime::{Lease, LockError, LockValue, OwnerWrite, Ownership, Position, Standing};
+use shedlock_runtime::{Lease, LockError, LockValue, OwnerWrite, Ownership, Standing};
 
 use crate::acquire::Claim;
-use crate::position::StoredPosition;
+use crate::position::{Beside, StoredPosition};
 use crate::provider::{EtcdLockProvider, PART};
 use crate::store::lease_id;
 use crate::transaction::Transaction;
@@ -17,8 +17,8 @@ pub(crate) struct Change {
     /// How long the lock stays taken from now; zero frees it.
     taken_for: Duration,
     is_release: bool,
-    /// The position that the change marks as done.
-    done: Option<Position>,
+    /// Whether the change marks the position that the lease has begun as done.
+    is_done: bool,
 }
 
 impl Change {
@@ -27,17 +27,32 @@ impl Change {
             write,
             taken_for: at_most,
             is_release: false,
-            done: None,
+            is_done: false,
         }
     }
 
-    pub(crate) fn release(write: OwnerWrite, keep_for: Duration, done: Option<Position>) -> Self {
+    pub(crate) fn release(write: OwnerWrite, keep_for: Duration, is_done: bool) -> Self {
         Self {
             write,
             taken_for: keep_for,
             is_release: true,
-            done,
+            is_done,
         }
+    }
+
+    /// The position of the lock after the change.
+    fn position(&self, before: &Beside, free_at: SystemTime) -> StoredPosition {
+        let position = before.stored.clone().free_at(free_at);
+        if self.is_done && before.is_begun {
+            position.done()
+        } else {
+            position
+        }
+    }
+
+    /// Whether all that needs room in the database is the time in a position. The release of a lock is worth more.
+    fn can_do_without(&self, position: &Beside) -> bool {
+        self.taken_for.is_zero() && !(self.is_done && position.is_begun)
     }
 }
 
@@ -48,10 +63,10 @@ impl EtcdLockProvider {
         lease: &Lease,
         what: &Change,
     ) -> Result<Ownership, LockError> {
-        let claim = match lease.noted::<Claim>(&self.info) {
-            Some(claim) => claim,
-            None => match self.claim_from_key(lease, &what.write).await? {
-                Some(claim) => Arc::new(claim),
+        let (claim, beside) = match lease.noted::<Claim>(&self.info) {
+            Some(claim) => (claim, lease.noted::<Beside>(&self.info)),
+            None => match self.claim_from_keys(lease, &what.write).await? {
+                Some((claim, beside)) => (Arc::new(claim), beside.map(Arc::new)),
                 None => return Ok(Ownership::Lost),
             },
         };
@@ -75,11 +90,19 @@ impl EtcdLockProvider {
         if what.is_release {
             change = change.then_delete(&self.keys.holder(name));
         }
-        if let Some(position) = what.done {
-            let stored = StoredPosition::new(position, self.info.node_name(), self.now());
-            change = change.then_put(&self.keys.position(name), &stored.format(), 0);
-        }
         change = change.otherwise_read(&key);
+        let mut without_position = None;
+        if let Some(beside) = &beside {
+            if what.can_do_without(beside) {
+                without_position = Some(change.clone());
+            }
+            let position_key = self.keys.position(name);
+            let position = what.position(beside, self.after(what.taken_for));
+            change = change.then_put(&position_key, &position.format(), 0);
+            if let Some(revision) = beside.revision {
+                change = change.if_unchanged(&position_key, revision);
+            }
+        }
 
         if let Some(next) = next {
             claim.add_lease(next);
@@ -87,7 +110,10 @@ impl EtcdLockProvider {
             self.gateway.grant(next, seconds, part).await?;
         }
         // After a lost answer nothing is revoked: the lock may be under the new lease.
-        let reply = self.gateway.transact(&change, part).await?;
+        let reply = match &without_position {
+            Some(without) => self.gateway.transact_or(&change, without, part).await?,
+            None => self.gateway.transact(&change, part).await?,
+        };
         let (mut outcome, is_in_doubt) = (reply.answer, reply.is_in_doubt);
         let found = outcome.entry(0);
         let stored = found
@@ -133,15 +159,24 @@ impl EtcdLockProvider {
         }
     }
 
-    /// The claim of a lease that another process has acquired; `None` if the lock's key is no longer the lease's.
-    async fn claim_from_key(
+    /// The claim of a lease that another process has acquired, and the position of its lock; `None` if the lock's key is no longer the
+    /// lease's.
+    async fn claim_from_keys(
         &self,
         lease: &Lease,
         write: &OwnerWrite,
-    ) -> Result<Option<Claim>, LockError> {
-        let key = self.keys.lock(lease.name().as_str());
-        let entry = self.gateway.entry(&key, PART).await?;
-        let claim = entry.and_then(|entry| {
+    ) -> Result<Option<(Claim, Option<Beside>)>, LockError> {
+        let name = lease.name().as_str();
+        let (key, position_key) = (self.keys.lock(name), self.keys.position(name));
+        let seen = self.look(&key, Some(&position_key), PART).await?;
+        let beside = seen.position.and_then(|entry| {
+            let stored = StoredPosition::parse(&entry.value)?;
+            Some(Beside {
+                revision: Some(entry.mod_revision),
+                ..Beside::of(stored, false)
+            })
+        });
+        let claim = seen.lock.and_then(|entry| {
             let text = std::str::from_utf8(&entry.value).ok()?;
             let owner = LockValue::parse(&entry.value)?.owner;
             let is_ours = write.standing(owner) != Standing::Foreign;
@@ -150,7 +185,7 @@ impl EtcdLockProvider {
             claim.add_lease(entry.lease);
             Some(claim)
         });
-        Ok(claim)
+        Ok(claim.map(|claim| (claim, beside)))
     }
 
     /// Deletes the key of the holder that `claim` is about, after a release that came too late. The next acquisition then reports no takeover.

@@ -81,7 +81,7 @@ fn refused(status: &Status) -> LockError {
         7 => LockError::new(ErrorKind::Permission, "the user of etcd lacks a right").with_remedy(
             "run `etcdctl role grant-permission <role> --prefix=true readwrite shedlock`, with the prefix of your locks",
         ),
-        8 if status.says("space exceeded") => {
+        8 if status.is_out_of_space() => {
             unavailable("the database of etcd has reached its quota, and takes no new locks")
                 .with_remedy("compact and defragment etcd, then run `etcdctl alarm disarm`; or raise `--quota-backend-bytes`")
         }

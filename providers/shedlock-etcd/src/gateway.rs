@@ -89,6 +89,7 @@ impl Status {
     const CANCELLED: u32 = 1;
     const DEADLINE_EXCEEDED: u32 = 4;
     const NOT_FOUND: u32 = 5;
+    const RESOURCE_EXHAUSTED: u32 = 8;
     const FAILED_PRECONDITION: u32 = 9;
     const UNAVAILABLE: u32 = 14;
     const UNAUTHENTICATED: u32 = 16;
@@ -109,6 +110,10 @@ impl Status {
 
     pub(crate) fn is_lease_there_already(&self) -> bool {
         self.code == Self::FAILED_PRECONDITION && self.says("lease already exists")
+    }
+
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        self.code == Self::RESOURCE_EXHAUSTED && self.says("space exceeded")
     }
 
     pub(crate) fn says(&self, words: &str) -> bool {

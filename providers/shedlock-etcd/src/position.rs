@@ -13,20 +13,53 @@ pub(crate) struct StoredPosition {
     tries: u32,
     /// The node on which the last run began.
     pub(crate) node: String,
-    /// When the value was written, by the clock of that node, in milliseconds since 1970 (UTC).
+    /// When the lock is free of the run, of its `at_least` or of an operator's pause, by the clock of the node that has written it, in
+    /// milliseconds since 1970 (UTC).
     at: u64,
 }
 
-impl StoredPosition {
-    pub(crate) fn new(position: Position, node: &str, now: SystemTime) -> Self {
-        let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+/// The position of a lock that an acquisition has taken. Nobody else changes it while the lock is taken. A note.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub(crate) stored: StoredPosition,
+    /// Whether the acquisition has begun it. One that asks for no position leaves the lock's as it is.
+    pub(crate) is_begun: bool,
+    /// The revision of the key, where the acquisition was made by another process, which may change the position as well.
+    pub(crate) revision: Option<i64>,
+}
+
+impl Beside {
+    pub(crate) const fn of(stored: StoredPosition, is_begun: bool) -> Self {
         Self {
+            stored,
+            is_begun,
+            revision: None,
+        }
+    }
+}
+
+impl StoredPosition {
+    pub(crate) fn new(position: Position, node: &str, free_at: SystemTime) -> Self {
+        let begun = Self {
             number: position.number,
             done: position.is_done,
             tries: position.tries,
             node: node.to_owned(),
-            at: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        }
+            at: 0,
+        };
+        begun.free_at(free_at)
+    }
+
+    /// The same position of a lock that is free at another time.
+    pub(crate) fn free_at(self, free_at: SystemTime) -> Self {
+        let since_1970 = free_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        Self { at, ..self }
+    }
+
+    /// The same position after its run has ended well.
+    pub(crate) fn done(self) -> Self {
+        Self { done: true, ..self }
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -47,7 +80,7 @@ impl StoredPosition {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// When the value was written, by the clock of the node that wrote it; `None` if no clock can tell that time.
+    /// When the lock is free, by the clock of the node that has written it; `None` if no clock can tell that time.
     pub(crate) fn at(&self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_millis(self.at))
     }
@@ -74,6 +107,14 @@ mod tests {
         let read = StoredPosition::parse(value.as_bytes()).unwrap();
         assert_eq!(read.position(), position);
         assert_eq!(read.at(), Some(now));
+        let hour = Duration::from_secs(3600);
+        let done = read.done().free_at(now + hour);
+        assert_eq!(done.at(), Some(now + hour));
+        let expected = Position {
+            is_done: true,
+            ..position
+        };
+        assert_eq!((done.position(), &*done.node), (expected, "web-2"));
         assert_eq!(StoredPosition::parse(b"7"), None);
     }
 }

@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use reqwest::Client;
 use shedlock_runtime::{
     AcquireRequest, Acquisition, Capabilities, Expiry, Fencing, Lease, LockError, LockProvider,
-    LockRecords, Ownership, Position, ProviderInfo,
+    LockRecords, Ownership, ProviderInfo,
 };
 
-use crate::acquire::Begun;
 use crate::change::Change;
 use crate::gateway::Gateway;
 use crate::keys::Keys;
 use crate::options::EtcdLockProviderBuilder;
+use crate::position::Beside;
 
 /// The step in which etcd counts leases, and the shortest lease that etcd grants with its usual election timeout.
 pub(crate) const GRAIN: Duration = Duration::from_secs(1);
@@ -114,6 +114,12 @@ impl EtcdLockProvider {
     pub(crate) fn now(&self) -> SystemTime {
         self.info.clock().utc()
     }
+
+    /// The time at which `length` from now is over.
+    pub(crate) fn after(&self, length: Duration) -> SystemTime {
+        let now = self.now();
+        now.checked_add(length).unwrap_or(now)
+    }
 }
 
 #[async_trait]
@@ -124,8 +130,9 @@ impl LockProvider for EtcdLockProvider {
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
         let begun = |lease: &Lease| {
-            let begun = lease.noted::<Begun>(&self.info);
-            begun.map(|begun| begun.0)
+            let beside = lease.noted::<Beside>(&self.info);
+            let begun = beside.filter(|beside| beside.is_begun);
+            begun.map(|begun| begun.stored.position())
         };
         Ok(match self.take(request).await? {
             Acquisition::Granted(lease) => {
@@ -142,12 +149,7 @@ impl LockProvider for EtcdLockProvider {
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let begun = lease.noted::<Begun>(&self.info).filter(|_| lease.is_done());
-        let done = begun.map(|begun| Position {
-            is_done: true,
-            ..begun.0
-        });
-        let release = Change::release(lease.release_write()?, keep_for, done);
+        let release = Change::release(lease.release_write()?, keep_for, lease.is_done());
         self.change(lease, &release).await
     }
 

@@ -9,7 +9,7 @@ use shedlock_runtime::{
     LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Selection,
 };
 
-use crate::acquire::MOST_RACES;
+use crate::acquire::{MOST_RACES, Seen};
 use crate::error;
 use crate::messages::Entry;
 use crate::position::StoredPosition;
@@ -59,14 +59,15 @@ impl EtcdLockProvider {
         Ok(Some(info.with_fencing_token(token).with_position(position)))
     }
 
-    /// What `overrule` does to the key of the lock `name` as found; `None` if `overrule` does not apply.
+    /// What `overrule` does to the keys of the lock `name` as seen; `None` if `overrule` does not apply.
     fn plan(
         &self,
         name: &LockName,
-        found: Option<&Entry>,
+        seen: &Seen,
         overrule: &Overrule<'_>,
     ) -> Result<Option<Plan>, LockError> {
         let key = &self.keys.lock(name.as_str());
+        let found = seen.lock.as_ref();
         let stored =
             found.map(|entry| LockValue::parse(&entry.value).ok_or_else(|| error::foreign(key)));
         let stored = stored.transpose()?;
@@ -78,8 +79,10 @@ impl EtcdLockProvider {
         let unchanged = Transaction::default().if_unchanged(key, revision);
         // The operator has ended the hold, so the next acquisition reports no takeover.
         let overruled = |change: Transaction| change.then_delete(&self.keys.holder(name.as_str()));
+        let mut free_at = self.now();
         let (transaction, lease) = match overrule {
             Overrule::Pause { mark, until } => {
+                free_at = *until;
                 let now = self.now();
                 let length = Overrule::pause_length(*until, now)?;
                 let value = LockValue::format(now, &mark.to_string());
@@ -97,14 +100,30 @@ impl EtcdLockProvider {
             Overrule::Release { .. } | Overrule::Resume => return Ok(None),
             _ => return Err(error::unknown(overrule)),
         };
-        let transaction = transaction.otherwise_read(key);
-        Ok(Some(Plan { transaction, lease }))
+        let position_key = &self.keys.position(name.as_str());
+        let transaction = transaction.otherwise_read(key).otherwise_read(position_key);
+        let position = seen.position.as_ref();
+        let stored = position.and_then(|entry| StoredPosition::parse(&entry.value));
+        let with_position = position.zip(stored).map(|(entry, stored)| {
+            // A run may have begun and ended since, and the key of the lock be absent as before.
+            let unchanged = transaction
+                .clone()
+                .if_unchanged(position_key, entry.mod_revision);
+            unchanged.then_put(position_key, &stored.free_at(free_at).format(), 0)
+        });
+        Ok(Some(Plan {
+            transaction,
+            with_position,
+            lease,
+        }))
     }
 }
 
 /// One attempt to overrule a lock.
 struct Plan {
     transaction: Transaction,
+    /// The same, and the position of the lock with the time at which the lock is free; `None` if the lock has no position.
+    with_position: Option<Transaction>,
     /// The lease of the key that the transaction puts, with its seconds; `None` if the transaction deletes the key.
     lease: Option<(i64, u64)>,
 }
@@ -129,26 +148,32 @@ impl LockRecords for EtcdLockProvider {
 
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let key = self.keys.lock(name.as_str());
-        let mut found = self.gateway.entry(&key, PART).await?;
+        let position_key = self.keys.position(name.as_str());
+        let mut found = self.look(&key, Some(&position_key), PART).await?;
         for _ in 0..MOST_RACES {
-            let Some(plan) = self.plan(name, found.as_ref(), overrule)? else {
+            let Some(plan) = self.plan(name, &found, overrule)? else {
                 return Ok(false);
             };
             if let Some((lease, seconds)) = plan.lease {
                 self.gateway.grant(lease, seconds, PART).await?;
             }
-            let mut outcome = self.gateway.transact(&plan.transaction, PART).await?.answer;
+            let (gateway, least) = (&self.gateway, &plan.transaction);
+            let reply = match &plan.with_position {
+                Some(whole) => gateway.transact_or(whole, least, PART).await?,
+                None => gateway.transact(least, PART).await?,
+            };
+            let outcome = reply.answer;
             let put = plan.lease.map_or(0, |(lease, _)| lease);
             if outcome.succeeded {
                 // The lease of the holder, which holds nothing any more.
-                if let Some(old) = found.filter(|entry| entry.lease != 0) {
+                if let Some(old) = found.lock.filter(|entry| entry.lease != 0) {
                     self.gateway.tidy(old.lease, PART).await;
                 }
                 return Ok(true);
             }
-            let seen = outcome.entry(0);
+            let seen = Seen::from_outcome(outcome);
             // An earlier attempt of this question was carried out, or somebody else has freed the lock since it was found taken.
-            if seen.as_ref().map_or(0, |entry| entry.lease) == put {
+            if seen.lock.as_ref().map_or(0, |entry| entry.lease) == put {
                 return Ok(true);
             }
             if put != 0 {

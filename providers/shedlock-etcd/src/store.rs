@@ -66,6 +66,31 @@ impl Gateway {
         self.ask(&transaction.question(), part).await
     }
 
+    /// Carries out `whole`, or `least` if the database is full: etcd then takes deletions alone.
+    pub(crate) async fn transact_or(
+        &self,
+        whole: &Transaction,
+        least: &Transaction,
+        part: Duration,
+    ) -> Result<Reply<Outcome>, Failure> {
+        let failure = match self.transact(whole, part).await {
+            Err(failure) if failure.status().is_some_and(Status::is_out_of_space) => failure,
+            answer => return answer,
+        };
+        // An earlier attempt may have been carried out before the database was full.
+        let in_doubt = failure.is_in_doubt;
+        match self.transact(least, part).await {
+            Ok(reply) => Ok(Reply {
+                is_in_doubt: reply.is_in_doubt || in_doubt,
+                ..reply
+            }),
+            Err(failure) => Err(Failure {
+                is_in_doubt: failure.is_in_doubt || in_doubt,
+                ..failure
+            }),
+        }
+    }
+
     pub(crate) async fn entry(
         &self,
         key: &str,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::messages::Question;
 
 /// A transaction: if all comparisons hold, etcd carries out the operations of `then`, and otherwise those of `or_else`, in one step.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Transaction {
     conditions: Vec<Value>,
     then: Vec<Value>,
