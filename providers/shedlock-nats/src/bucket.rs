@@ -118,5 +118,10 @@ fn warnings(config: &Config) -> Vec<String> {
             config.max_age
         ));
     }
+    if config.deny_purge {
+        warnings.push(
+            "the bucket denies purges: `prune` and the clean-up of claims delete nothing, and the bucket grows".to_owned(),
+        );
+    }
     warnings
 }

@@ -76,13 +76,6 @@ pub(crate) fn headers(record: &LockRecord) -> HeaderMap {
     headers
 }
 
-/// The headers of the marker that takes the place of a deleted entry.
-pub(crate) fn headers_of_deletion() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(OPERATION, "DEL");
-    headers
-}
-
 /// A position as a header, such as `3,done,1`.
 fn written_position(position: Position) -> String {
     let state = if position.is_done { DONE } else { BEGUN };

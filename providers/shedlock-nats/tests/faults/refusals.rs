@@ -62,6 +62,15 @@ async fn rights_that_are_missing_are_named() {
         error.to_string().contains("$JS.API.STREAM.CREATE.KV_"),
         "{error}"
     );
+    let free = taken(&place.provider(), "mail").await;
+    free.unlock().await.expect("may be written");
+    sleep(Duration::from_millis(5)).await;
+    let error = reader.prune(Duration::ZERO).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Permission);
+    assert!(
+        error.to_string().contains("$JS.API.STREAM.PURGE.KV_"),
+        "{error}"
+    );
 }
 
 /// The rights that the README lists are enough.
@@ -72,7 +81,7 @@ async fn the_least_rights_are_enough() {
         authorization { users: [
             { user: admin, password: "correct-horse" }
             { user: locks, password: "correct-horse", permissions: {
-                publish: ["$KV.shedlock-locks.>", "$JS.API.STREAM.MSG.GET.KV_shedlock-locks", "$JS.API.STREAM.INFO.KV_shedlock-locks"]
+                publish: ["$KV.shedlock-locks.>", "$JS.API.STREAM.MSG.GET.KV_shedlock-locks", "$JS.API.STREAM.INFO.KV_shedlock-locks", "$JS.API.STREAM.PURGE.KV_shedlock-locks"]
                 subscribe: "_INBOX.>"
             } }
         ] }

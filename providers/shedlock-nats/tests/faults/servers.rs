@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use shedlock_runtime::{AcquireRequest, Acquisition, LockProvider as _, LockProviderExt as _};
+use shedlock_runtime::{
+    AcquireRequest, Acquisition, LockAdmin as _, LockProvider as _, LockProviderExt as _,
+};
 use shedlock_testkit::requests::{TEST_TIMEOUT, config, problem, taken, until_answered};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Nats, NatsCluster};
@@ -30,6 +32,27 @@ async fn held_locks_outlive_a_kill_of_the_server() {
         .await
         .expect("was released");
     assert!(next.fencing_token() > token);
+}
+
+/// The bucket is empty after the deletion, and the server finds in its files all the same how far it has counted.
+#[tokio::test]
+async fn tokens_grow_over_a_deletion_and_a_kill_of_the_server() {
+    let server = server_or_skip!(Nats::start().await);
+    let place = Place::new(&server).await;
+    let provider = place.provider();
+    let mut last = None;
+    for _ in 0..3 {
+        let lock = until_answered(&provider, config("mail")).await;
+        let lock = lock.expect("is free");
+        assert!(lock.fencing_token() > last, "{last:?}");
+        last = lock.fencing_token();
+        lock.unlock().await.expect("NATS answers");
+        sleep(Duration::from_millis(5)).await;
+        let pruned = provider.prune(Duration::ZERO).await;
+        assert_eq!(pruned.expect("NATS answers"), 1);
+        server.kill().await.expect("signals can be sent");
+        server.restart().await.expect("it comes back");
+    }
 }
 
 #[tokio::test]
