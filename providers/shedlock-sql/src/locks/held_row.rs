@@ -111,13 +111,9 @@ impl HeldRow {
         let writes = Writes::of(&self.owner);
         let values = self.values(&writes);
         let complete = bound(&self.statements().complete, &values);
-        match transaction.execute(&complete).await {
-            Ok(done) => self.judge(transaction, done).await,
-            Err(error) => {
-                undo(transaction).await;
-                Err(self.failed::<T>(error))
-            }
-        }
+        let done = transaction.execute(&complete).await;
+        let done = self.or_undone(transaction, done).await?;
+        self.judge(transaction, done).await
     }
 
     fn check_dialect<T: UserTransaction>(&self) -> Result<(), LockError> {
@@ -139,8 +135,18 @@ impl HeldRow {
     ) -> Result<u64, LockError> {
         let writes = Writes::of(&self.owner);
         let values = self.values(&writes);
-        match transaction.count(&bound(statement, &values)).await {
-            Ok(count) => Ok(count),
+        let count = transaction.count(&bound(statement, &values)).await;
+        self.or_undone(transaction, count).await
+    }
+
+    /// Undoes the user's work if a statement has failed: the database may have undone that statement alone.
+    async fn or_undone<T: UserTransaction>(
+        &self,
+        transaction: &mut T,
+        answer: Result<u64, T::Error>,
+    ) -> Result<u64, LockError> {
+        match answer {
+            Ok(rows) => Ok(rows),
             Err(error) => {
                 undo(transaction).await;
                 Err(self.failed::<T>(error))
