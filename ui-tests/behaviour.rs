@@ -318,8 +318,12 @@ mod failing {
     }
 }
 
+/// Held by a test that runs the functions of `failing`: each listener hears of the runs of all tests.
+static FAILING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn a_result_says_whether_the_run_has_failed() {
+    let _alone = FAILING.lock().await;
     let (tell, told) = std::sync::mpsc::channel();
     let listening = SchedulerLock::listen(move |event: &LockEvent| {
         if event.lock.as_str() == "fails"
@@ -352,6 +356,7 @@ async fn a_result_says_whether_the_run_has_failed() {
 
 #[tokio::test]
 async fn the_text_of_an_error_is_in_the_history() {
+    let _alone = FAILING.lock().await;
     let memory = InMemoryLockProvider::new().with_history(HistoryOptions::new());
     with_provider(memory.clone(), async {
         failing::plain().await.unwrap_err();

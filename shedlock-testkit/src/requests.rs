@@ -1,7 +1,7 @@
 //! Requests to a provider as the runtime makes them, and waits with a limit, for tests of a provider beside the conformance suite.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::{
     AcquireRequest, Acquisition, ErrorKind, Lease, Lock, LockConfiguration, LockError,
@@ -47,6 +47,16 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     };
     let waited = tokio::time::timeout(TEST_TIMEOUT / 4, holds).await;
     assert!(waited.is_ok(), "it is not so after a while: {what}");
+}
+
+/// The time of day as a JVM node takes it, in whole milliseconds and rounded down (`ClockProvider.now()` of ShedLock).
+///
+/// A lock that a JVM node has released is free at once for this reason: the end of its lease is never later than its release.
+#[must_use]
+pub fn jvm_now() -> SystemTime {
+    let now = SystemTime::now();
+    let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    now - Duration::from_nanos(u64::from(since_1970.subsec_nanos() % 1_000_000))
 }
 
 /// The configuration of the lock `name` with a lease of ten minutes.

@@ -9,6 +9,7 @@ use shedlock_runtime::{
     ErrorKind, Lock, LockAdmin as _, LockConfiguration, LockProviderExt as _, LockRecord,
     Ownership, SkipReason,
 };
+use shedlock_testkit::requests::jvm_now;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_zookeeper::ZooKeeperLockProvider;
@@ -45,7 +46,7 @@ impl<'a> Peer<'a> {
         at_most: u64,
         at_least: u64,
     ) -> Option<Self> {
-        let now = SystemTime::now();
+        let now = jvm_now();
         let until = data(now + Duration::from_millis(at_most));
         let taken = match place.get(name).await {
             None => place.create(name, &until).await,
@@ -63,7 +64,7 @@ impl<'a> Peer<'a> {
     }
 
     async fn unlock(self) {
-        let end = self.at_least.max(SystemTime::now());
+        let end = self.at_least.max(jvm_now());
         assert!(self.place.set(self.name, &data(end), None).await);
     }
 }

@@ -20,17 +20,21 @@ fn types_to_both(script: &str, got: &str) {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
-        .unwrap();
-    let mut keyboard = child.stdin.take().unwrap();
-    keyboard.write_all(b"first\n").unwrap();
+        .expect("`script` is there");
+    let mut keyboard = child.stdin.take().expect("stdin is a pipe");
+    keyboard
+        .write_all(b"first\n")
+        .expect("the terminal takes it");
     until("the command has read", || site.read("answer").contains(got));
     // The terminal is the shell's again.
-    keyboard.write_all(b"second\n").unwrap();
+    keyboard
+        .write_all(b"second\n")
+        .expect("the terminal takes it");
     until("the shell has read", || {
         site.read("answer").contains("then second")
     });
     drop(keyboard);
-    child.wait().unwrap();
+    child.wait().expect("`script` ends");
     assert!(site.is_free("a"));
 }
 

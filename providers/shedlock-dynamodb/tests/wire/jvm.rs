@@ -6,6 +6,7 @@ use shedlock_dynamodb::aws_sdk_dynamodb::types::ReturnValue;
 use shedlock_runtime::{
     ErrorKind, LockAdmin as _, LockProviderExt as _, SkipReason, format_timestamp,
 };
+use shedlock_testkit::requests::jvm_now;
 use tokio::time::sleep;
 
 use super::place::{Place, item, string_in, text};
@@ -34,7 +35,7 @@ impl Jvm {
         at_most: Duration,
         at_least: Duration,
     ) -> Option<Self> {
-        let now = SystemTime::now();
+        let now = jvm_now();
         let sent = place
             .client
             .update_item()
@@ -66,7 +67,7 @@ impl Jvm {
 
     /// On no condition.
     pub(crate) async fn unlock(self) {
-        let end = (self.locked_at + self.at_least).max(SystemTime::now());
+        let end = (self.locked_at + self.at_least).max(jvm_now());
         let update = self.place.client.update_item();
         let sent = update
             .table_name(&self.place.table)

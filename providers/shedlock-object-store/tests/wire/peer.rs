@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_object_store::object_store::{GetOptions, PutMode, UpdateVersion};
 use shedlock_runtime::parse_timestamp;
+use shedlock_testkit::requests::jvm_now;
 
 use crate::instant;
 use crate::place::Place;
@@ -50,7 +51,7 @@ impl<'a> Peer<'a> {
         at_most: Duration,
         at_least: Duration,
     ) -> Option<Self> {
-        let now = SystemTime::now();
+        let now = jvm_now();
         let peer = Self {
             place,
             lock,
@@ -67,7 +68,7 @@ impl<'a> Peer<'a> {
 
     /// Whether the lock is still this host's.
     pub(crate) async fn extend(&mut self, at_most: Duration) -> bool {
-        let now = SystemTime::now();
+        let now = jvm_now();
         let Some(_exists) = head(self.place, self.lock).await else {
             return false;
         };
@@ -89,7 +90,7 @@ impl<'a> Peer<'a> {
         let Some(head) = head(self.place, self.lock).await else {
             return false;
         };
-        let until = self.at_least.max(SystemTime::now());
+        let until = self.at_least.max(jvm_now());
         let mode = PutMode::Update(head.version);
         self.put(until, &head.locked_at, &head.locked_by, mode)
             .await
