@@ -201,6 +201,19 @@ fn about_connection(names: &Names, fault: Fault, message: &str) -> Explained {
             format!("a pooler gives statements to other connections than they were prepared on: {message}"),
             Some("build the provider with `persistent_statements(false)`".to_owned()),
         ),
+        Fault::OtherZone => (
+            ErrorKind::Configuration,
+            format!(
+                "the session, or the server, is in another time zone than when the table `{}` was first used, and times in the \
+                 table depend on the zone: {message}",
+                names.table()
+            ),
+            Some(format!(
+                "let nothing set another zone in a transaction or in a session that goes back to its pool, restart all \
+                 programs after the server's zone was changed, or make the times of a type without a zone: {}",
+                names.alter_times()
+            )),
+        ),
         // The statement may have been executed before the server ended the session.
         Fault::Goodbye => (
             ErrorKind::Indeterminate,

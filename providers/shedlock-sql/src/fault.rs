@@ -6,6 +6,12 @@ use crate::dialect::Dialect;
 /// fails with an error that has no other cause.
 pub(crate) const INSIDE_A_TRANSACTION: &str = "shedlock.inside_a_transaction_of_others";
 
+/// The same for a statement that runs in another time zone than the one in which the table's times are read.
+pub(crate) const IN_ANOTHER_ZONE: &str = "shedlock.in_another_time_zone";
+
+/// The number that overflows in MySQL in a statement that runs in another time zone. No other statement has this number.
+pub(crate) const ZONE_OVERFLOW: &str = "9223372036854775806";
+
 /// The meaning of an error that the database reported. [`cure`](Self::cure) returns what helps after it.
 ///
 /// # Examples
@@ -61,6 +67,9 @@ pub enum Fault {
     /// The connection is inside a transaction of other code, or its session has autocommit off. Statements for a
     /// [`Session::Shared`](crate::Session::Shared) detect that before they read or write.
     ForeignTransaction,
+    /// The session is in another time zone than the one in which the table's times are read. Only statements on a table with such
+    /// times detect that, before they read or write.
+    OtherZone,
     /// A statement prepared by name is missing, or its name is already in use: a pooler sends each message on any of its connections to
     /// the server.
     Pooler,
@@ -138,6 +147,7 @@ impl Fault {
             | Self::Goodbye
             | Self::Outdated
             | Self::ForeignTransaction
+            | Self::OtherZone
             | Self::Pooler => Cure::NewConnection,
             Self::MissingTable
             | Self::MissingColumn
@@ -174,6 +184,7 @@ fn postgres(code: &str, message: &str) -> Fault {
         "3D000" => Fault::Login,
         // The statement detected the transaction itself; or the transaction was aborted before.
         "42704" if message.contains(INSIDE_A_TRANSACTION) => Fault::ForeignTransaction,
+        "42704" if message.contains(IN_ANOTHER_ZONE) => Fault::OtherZone,
         "25P02" | "25001" => Fault::ForeignTransaction,
         // Prepared statement: already exists, does not exist.
         "42P05" | "26000" => Fault::Pooler,
@@ -213,7 +224,8 @@ fn mysql(code: u16, message: &str) -> Fault {
         // Access denied to the user, unknown database, an unknown way to log in.
         1045 | 1049 | 1698 | 1251 => Fault::Login,
         1046 => Fault::NoDatabase,
-        // The statement detected that autocommit is off; or the session refused to begin.
+        // The statement detected the zone, or that autocommit is off; or the session refused to begin.
+        1690 if message.contains(ZONE_OVERFLOW) => Fault::OtherZone,
         1690 if message.contains("autocommit") => Fault::ForeignTransaction,
         1568 => Fault::ForeignTransaction,
         // Unknown prepared statement; prepared statement must be prepared again.

@@ -216,6 +216,17 @@ impl Statements {
     /// Builds the statements on the table of these `names`, by this `clock`, for sessions of this kind.
     #[must_use]
     pub fn new(names: &Names, clock: LockClock, session: Session) -> Self {
+        Self::in_zone(names, clock, session, &[])
+    }
+
+    /// As [`new`](Self::new), on a table whose times depend on the session's time zone, which has these `zones` as its names, in lower
+    /// case. In a session of another zone each statement fails with [`Fault::OtherZone`](crate::Fault::OtherZone).
+    pub(crate) fn in_zone(
+        names: &Names,
+        clock: LockClock,
+        session: Session,
+        zones: &[String],
+    ) -> Self {
         macro_rules! files {
             ($dialect:literal) => {
                 [
@@ -239,6 +250,7 @@ impl Statements {
                 dialect,
                 clock,
                 session,
+                zones,
             },
         };
         let with_token = Variant::on(TokenColumn::Present);

@@ -1,17 +1,18 @@
 //! Statements that were prepared for a table as it was.
 
 use shedlock_postgres::PostgresLockProvider;
-use shedlock_runtime::{Acquisition, LockAdmin as _};
+use shedlock_runtime::{Acquisition, LockAdmin as _, SkipReason};
 
-use crate::asking::{WORKS, ask, in_time, later, once};
+use crate::asking::{WORKS, ask, in_time, later, once, refused, take};
 use crate::connections::warm_up;
-use crate::place::{Place, Table, Via};
+use crate::place::{Place, Table, Via, pool};
 
 tests! {
     a_column_of_another_type
     a_table_made_anew
     a_column_added_later
     times_with_a_zone
+    a_session_that_the_program_has_set_to_another_zone
 }
 
 /// Nodes that have prepared all their statements, with each source of connections.
@@ -98,11 +99,29 @@ async fn a_column_added_later(place: Place) {
     }
 }
 
+const ZONED: &str = "ALTER TABLE shedlock ALTER COLUMN lock_until TYPE timestamptz, \
+     ALTER COLUMN locked_at TYPE timestamptz";
+
+/// A session that goes back to its pool, in a zone in which the end of each lease seems to be hours ago.
+async fn a_session_that_the_program_has_set_to_another_zone(place: Place) {
+    place.execute(ZONED).await;
+    let pool = pool(&place.url, 1);
+    let (one, two) = (
+        PostgresLockProvider::new(pool.clone()),
+        place.provider_past_proxy(),
+    );
+    assert_eq!(once(&one, "warm").await, WORKS);
+    let _theirs = take(&two, "theirs").await;
+    let session = in_time(pool.get()).await.expect("there is one");
+    let set = session.batch_execute("SET TIME ZONE 'America/Los_Angeles'");
+    set.await.expect("there is such a zone");
+    drop(session);
+    assert_eq!(refused(&one, "theirs").await.reason, SkipReason::Held);
+}
+
 /// The provider's own sessions are in UTC, as those of nodes on the JVM have to be.
 async fn times_with_a_zone(place: Place) {
-    let zoned = "ALTER TABLE shedlock ALTER COLUMN lock_until TYPE timestamptz, \
-         ALTER COLUMN locked_at TYPE timestamptz";
-    place.execute(zoned).await;
+    place.execute(ZONED).await;
     let (_, database) = place.direct.rsplit_once('/').expect("a database");
     let elsewhere = format!("ALTER DATABASE {database} SET timezone = 'America/New_York'");
     place.server.execute(&place.direct, &elsewhere).await;

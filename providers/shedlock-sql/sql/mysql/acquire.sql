@@ -11,7 +11,7 @@ SELECT
     {?position}, {=number}, FALSE, 1{/position}
 FROM DUAL
 -- A refusal ends here, before anything is written. Under READ COMMITTED it waits for no row either.
-WHERE {=alone} AND NOT EXISTS (
+WHERE {=usable} AND NOT EXISTS (
     SELECT 1
     FROM {table} AS h
     WHERE h.{name} = {:name}

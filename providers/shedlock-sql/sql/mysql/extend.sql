@@ -2,4 +2,4 @@
 -- their left.
 UPDATE {table}
 SET {lock_until} = IF({=this_write}, {lock_until}, TIMESTAMPADD(MICROSECOND, {:lease}, {=now})), {locked_by} = {:owner}
-WHERE {=alone} AND {name} = {:name} AND {=ours_up_to_this} AND {lock_until} > {=now}
+WHERE {=usable} AND {name} = {:name} AND {=ours_up_to_this} AND {lock_until} > {=now}

@@ -2,4 +2,4 @@
 -- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
 UPDATE {table}
 SET {lock_until} = TIMESTAMPADD(MICROSECOND, -(MICROSECOND({=now}) MOD 1000), {=now}), {locked_by} = {:owner}
-WHERE {=alone} AND {name} = {:name} AND {=same} AND ({lock_until} > {=now} OR {lock_until} IS NULL)
+WHERE {=usable} AND {name} = {:name} AND {=same} AND ({lock_until} > {=now} OR {lock_until} IS NULL)

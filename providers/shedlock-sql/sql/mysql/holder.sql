@@ -8,4 +8,4 @@ SELECT
     {?token}{fencing_token}{/token}{?no_token}NULL{/no_token}
     {?position}, {position}, {position_done}, {position_tries}, {=millis}{/position}
 FROM {table}
-WHERE {=alone} AND {name} = {:name}
+WHERE {=usable} AND {name} = {:name}

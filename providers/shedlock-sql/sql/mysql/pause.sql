@@ -7,7 +7,7 @@ SELECT
     {:name}, {=until}, {=now}, IF(LAST_INSERT_ID({=answer_pause_written}) = 0, '', {:owner})
     {?token}, {=clock}{/token}
 FROM DUAL
-WHERE {=alone} AND {=until} > {=now}
+WHERE {=usable} AND {=until} > {=now}
 -- The fencing token stays.
 ON DUPLICATE KEY UPDATE
     {locked_at} = IF({=same}, {=now}, {locked_at}),

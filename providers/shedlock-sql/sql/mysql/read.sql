@@ -9,7 +9,7 @@ SELECT
     'null'
     {?position}, {position}, {position_done}, {position_tries}{/position}
 FROM {table}
-WHERE {=alone}
+WHERE {=usable}
     {?one}AND {name} = {:name} AND {=same} LIMIT 1{/one}
     -- A session may have a limit of its own, and a list must not be cut without a word.
     {?all}LIMIT 18446744073709551615{/all}

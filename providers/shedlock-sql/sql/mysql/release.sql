@@ -6,4 +6,4 @@ UPDATE {table}
 SET
     {lock_until} = IF({=this_write}, {lock_until}, TIMESTAMPADD(MICROSECOND, {:lease} - MICROSECOND({=now}) MOD 1000, {=now})),
     {locked_by} = {:owner}{?done}, {position_done} = TRUE{/done}
-WHERE {=alone} AND {name} = {:name} AND {=ours_up_to_this}
+WHERE {=usable} AND {name} = {:name} AND {=ours_up_to_this}

@@ -11,7 +11,7 @@ SELECT
     {?token}, CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint){/token}
     {?position}, {=number}, FALSE, 1{/position}
 -- A plain upsert locks the row and writes WAL even when its own condition refuses. The CASE asks for a transaction first.
-WHERE CASE WHEN {=alone} THEN NOT EXISTS (
+WHERE CASE WHEN {=usable} THEN NOT EXISTS (
     SELECT 1
     FROM {table} AS h
     WHERE h.{name} = {:name} AND {?position}({/position}h.{lock_until} > {=now} AND ({=h.paused}) IS NOT TRUE

@@ -3,4 +3,4 @@ SELECT
     CAST({locked_by} AS text), date_part('epoch', CAST({lock_until} AS timestamp)) - date_part('epoch', {=now})
     {?position}, CAST({position} AS bigint), {position_done}, CAST({position_tries} AS bigint), {=millis}{/position}
 FROM {table}
-WHERE {=alone} AND {name} = {:name} {?no_position}AND {lock_until} > {=now}{/no_position}
+WHERE {=usable} AND {name} = {:name} {?no_position}AND {lock_until} > {=now}{/no_position}

@@ -6,7 +6,7 @@ INSERT INTO {table} (
 SELECT
     {:name}, {=until}, {=now}, {:owner}
     {?token}, CAST(date_part('epoch', clock_timestamp()) * 1000000 AS bigint){/token}
-WHERE {=alone} AND {=until} > {=now}
+WHERE {=usable} AND {=until} > {=now}
 ON CONFLICT ({name}) DO UPDATE SET
     {lock_until} = EXCLUDED.{lock_until},
     {locked_at} = EXCLUDED.{locked_at},

@@ -1,7 +1,7 @@
 -- A row that somebody has locked is in use. The array is made once, and the rows in it can change no more.
 -- Prefixes are compared byte by byte, whatever the column's type and collation.
 DELETE FROM {table}
-WHERE {=alone} AND {name} = ANY(ARRAY(
+WHERE {=usable} AND {name} = ANY(ARRAY(
     SELECT {name}
     FROM {table}
     WHERE {lock_until} <= {=now} - {:lease} AND starts_with(CAST({name} AS text) COLLATE "C", {:prefix})

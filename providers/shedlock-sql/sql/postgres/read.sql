@@ -10,5 +10,5 @@ SELECT
     'null'
     {?position}, CAST({position} AS bigint), {position_done}, CAST({position_tries} AS bigint){/position}
 FROM {table}
-WHERE {=alone}
+WHERE {=usable}
     {?one}AND {name} = {:name}{/one}

@@ -4,4 +4,4 @@
 -- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
 UPDATE {table}
 SET {lock_until} = CASE WHEN {=this_write} THEN {lock_until} ELSE date_trunc('milliseconds', {=now}) + {:lease} END, {locked_by} = {:owner}{?done}, {position_done} = TRUE{/done}
-WHERE {=alone} AND {name} = {:name} AND {=ours_up_to_this}
+WHERE {=usable} AND {name} = {:name} AND {=ours_up_to_this}

@@ -1,4 +1,4 @@
 -- Cut to milliseconds, because a column of that precision rounds, and the lock would be free later than now.
 UPDATE {table}
 SET {lock_until} = date_trunc('milliseconds', {=now})
-WHERE {=alone} AND {name} = {:name} AND {lock_until} > {=now} AND {=paused}
+WHERE {=usable} AND {name} = {:name} AND {lock_until} > {=now} AND {=paused}

@@ -92,6 +92,7 @@ impl<D: Driver> SqlLocks<D> {
                 }
                 let reach = match fault {
                     Some(Fault::ReadOnly | Fault::Unavailable | Fault::Login) => Reach::Server,
+                    Some(Fault::OtherZone) => Reach::One,
                     _ => Reach::All,
                 };
                 let is_last = self.replace(connection, effort, reach);

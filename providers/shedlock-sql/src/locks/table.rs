@@ -1,6 +1,6 @@
 //! The known facts about the table, and the diagnosis after an error about the table.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use shedlock_runtime::{ErrorKind, InvalidDuration, LockError};
@@ -42,12 +42,14 @@ pub(super) struct Table {
 }
 
 /// The facts about a table that are needed before locks are stored in it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct TableFacts {
     /// Whether the column of ends stores times up to 2038 only.
     ends_in_2038: bool,
     /// By how much the column of ends may shorten a lease.
     grain: Duration,
+    /// The names of the time zone in which the times are read and written; empty if the times do not depend on a zone.
+    zones: Arc<[String]>,
 }
 
 /// The end of the lease that an operation writes.
@@ -80,7 +82,8 @@ impl Table {
 
     /// By how much a lease is lengthened, so that the column of ends does not shorten it.
     pub(super) fn grain(&self) -> Duration {
-        self.facts.map_or(Duration::ZERO, |facts| facts.grain)
+        let facts = self.facts.as_ref();
+        facts.map_or(Duration::ZERO, |facts| facts.grain)
     }
 
     /// The statements for a shared connection, or for one of the provider's own.
@@ -90,7 +93,8 @@ impl Table {
         } else {
             (&self.own, Session::Own)
         };
-        built.get_or_init(|| Statements::new(&self.names, self.clock, session))
+        let zones = self.facts.as_ref().map_or(&[][..], |facts| &facts.zones);
+        built.get_or_init(|| Statements::in_zone(&self.names, self.clock, session, zones))
     }
 
     /// The statements about the table of `runs`, for a shared connection, or for one of the provider's own.
@@ -143,7 +147,7 @@ impl<D: Driver> SqlLocks<D> {
                     is_found,
                     statements_tell,
                     column: table.column,
-                    facts: table.facts,
+                    facts: table.facts.clone(),
                     ..Table::unknown(names.clone(), self.clock)
                 });
                 Ok(())
@@ -182,8 +186,13 @@ impl<D: Driver> SqlLocks<D> {
         let facts = TableFacts {
             ends_in_2038: description.ends_in_2038(&table.names),
             grain: description.grain(&table.names),
+            zones: description.zones(&table.names).into(),
         };
-        self.change_table(|table| table.facts = Some(facts));
+        self.change_table(|table| {
+            table.facts = Some(facts.clone());
+            // Statements that were built before do not check the zone.
+            (table.own, table.shared) = (OnceLock::new(), OnceLock::new());
+        });
         Ok(())
     }
 
@@ -195,7 +204,10 @@ impl<D: Driver> SqlLocks<D> {
         end: LeaseEnd,
     ) -> Result<(), OnceError<D::Error>> {
         self.inspect_table_once(connection).await?;
-        let ends_in_2038 = |table: &Table| table.facts.is_some_and(|facts| facts.ends_in_2038);
+        let ends_in_2038 = |table: &Table| {
+            let facts = table.facts.as_ref();
+            facts.is_some_and(|facts| facts.ends_in_2038)
+        };
         if ends_in_2038(&self.table.load()) && self.since_1970(end) > UNTIL_2038 {
             let beyond = InvalidDuration::TooFar { limit: END_OF_2038 };
             return Err(OnceError::Refused(beyond.into()));

@@ -5,17 +5,19 @@ use shedlock_runtime::{OperatorMark, RunRecord};
 use super::{AdminStatements, HistoryStatements, LockClock, Session};
 use crate::answers::mysql as answer;
 use crate::dialect::Dialect;
-use crate::fault::INSIDE_A_TRANSACTION;
+use crate::fault::{IN_ANOTHER_ZONE, INSIDE_A_TRANSACTION, ZONE_OVERFLOW};
 
 /// The settings on which the expressions depend.
 #[derive(Clone, Copy)]
-pub(super) struct Setting {
+pub(super) struct Setting<'a> {
     pub(super) dialect: Dialect,
     pub(super) clock: LockClock,
     pub(super) session: Session,
+    /// The names, in lower case, of the time zone that the session must have; empty if no time in the table depends on it.
+    pub(super) zones: &'a [String],
 }
 
-impl Setting {
+impl Setting<'_> {
     /// The expression of this name. The name `h.name` applies the expression to the row with the alias `h`.
     pub(super) fn fragment(self, name: &str) -> Option<String> {
         let (row, name) = match name.split_once('.') {
@@ -31,7 +33,13 @@ impl Setting {
             "paused" => paused(dialect, &owner),
             "unreleased" => unreleased(dialect, &row),
             "same" => same_name(&row),
-            "alone" => alone(dialect, self.session),
+            "usable" if self.zones.is_empty() => alone(dialect, self.session),
+            "usable" => format!(
+                "{} AND {}",
+                alone(dialect, self.session),
+                in_zone(dialect, self.zones)
+            ),
+            "in_zone" => in_zone(dialect, self.zones),
             "briefly" => briefly(dialect, self.session).to_owned(),
             "until" => instant(dialect, "until"),
             "began" => instant(dialect, "began"),
@@ -209,6 +217,32 @@ fn alone(dialect: Dialect, session: Session) -> String {
             "(9223372036854775807 + IF(@@autocommit = 1 /*M!100202 AND @@in_transaction = 0 */, 0, 1)) > 0".to_owned()
         }
         _ => "TRUE".to_owned(),
+    }
+}
+
+/// Whether the session is in the time zone of these names. In another zone the statement fails before it reads or writes, because its
+/// times would be other instants for other sessions. MySQL's server must be in the zone, too: other sessions follow it.
+fn in_zone(dialect: Dialect, zones: &[String]) -> String {
+    if zones.is_empty() {
+        return "TRUE".to_owned();
+    }
+    let names: Vec<_> = zones.iter().map(|zone| dialect.literal(zone)).collect();
+    let names = names.join(", ");
+    match dialect {
+        Dialect::Postgres => format!(
+            "(CASE WHEN lower(current_setting('TimeZone')) IN ({names}) THEN TRUE \
+             ELSE current_setting('{IN_ANOTHER_ZONE}') IS NULL END)"
+        ),
+        Dialect::MySql => {
+            let is_in = |scope| {
+                format!(
+                    "LOWER(IF(@@{scope}.time_zone = 'SYSTEM', @@system_time_zone, @@{scope}.time_zone)) IN ({names})"
+                )
+            };
+            let (session, server) = (is_in("session"), is_in("global"));
+            format!("({ZONE_OVERFLOW} + IF({session} AND {server}, 0, 2)) > 0")
+        }
+        Dialect::Sqlite => "TRUE".to_owned(),
     }
 }
 

@@ -66,6 +66,8 @@ impl HistoryStatements {
                 // A node whose clock is wrong must not delete the runs of the others.
                 clock: LockClock::Database,
                 session,
+                // The times of runs are no leases.
+                zones: &[],
             },
         };
         let build = |file| builder.build(file, Variant::on(TokenColumn::Present));

@@ -26,6 +26,15 @@ fn texts(dialect: Dialect) -> String {
             );
         }
     }
+    let zones = ["utc".to_owned(), "gmt".to_owned()];
+    let with_zones = Statements::in_zone(&names, LockClock::Database, Session::Shared, &zones);
+    for (name, statement) in [
+        ("release", &with_zones.release),
+        ("fence", &with_zones.transaction.fence),
+    ] {
+        let text = statement.text();
+        let _ = writeln!(texts, "## Times that depend on the zone: {name}\n{text}\n");
+    }
     let runs = Names::history(dialect, DEFAULT_HISTORY_TABLE).unwrap();
     for session in [Session::Own, Session::Shared] {
         let statements = HistoryStatements::new(&runs, session);

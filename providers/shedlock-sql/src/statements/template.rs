@@ -84,7 +84,7 @@ impl Variant {
 #[derive(Clone, Copy)]
 pub(super) struct Builder<'a> {
     pub(super) names: &'a Names,
-    pub(super) setting: Setting,
+    pub(super) setting: Setting<'a>,
 }
 
 impl Builder<'_> {

@@ -25,3 +25,4 @@ mod tables;
 mod transactions;
 mod triggers;
 mod words;
+mod zones;

@@ -81,6 +81,28 @@ async fn a_lock_that_no_database_keeps_is_refused<DB: TestStore>(place: Place<DB
     assert_eq!(kind(error), Some(ErrorKind::Configuration));
 }
 
+/// In that zone the lease seems to last for hours yet, so that a holder whose lease has ended would commit.
+#[tokio::test]
+async fn a_transaction_in_another_zone_is_refused_where_times_depend_on_it() {
+    let place: Place<Postgres> = server_or_skip!(Place::empty().await);
+    with_work(&place).await;
+    let zoned = "ALTER TABLE shedlock ALTER COLUMN lock_until TYPE timestamptz, \
+         ALTER COLUMN locked_at TYPE timestamptz";
+    place.execute(zoned).await;
+    let lock = begin(&place.provider(Via::Url), step(1, LONG)).await;
+    place
+        .execute("UPDATE shedlock SET lock_until = clock_timestamp()")
+        .await;
+    let mut transaction = work(&place).await;
+    Postgres::run_in(&mut transaction, "SET LOCAL TIME ZONE 'Asia/Tokyo'")
+        .await
+        .expect("there is such a zone");
+    let error = lock.complete_in(&mut transaction).await;
+    assert_eq!(kind(error), Some(ErrorKind::Configuration));
+    drop(transaction.commit().await);
+    assert_eq!(committed(&place).await, 0);
+}
+
 #[tokio::test]
 async fn a_transaction_of_another_kind_of_database_is_refused() {
     let postgres: Place<Postgres> = server_or_skip!(Place::empty().await);

@@ -8,4 +8,4 @@ SELECT
     {:name}, {=began}, {:node}, {=ended}, {:outcome},
     {:token}, {:position}, {:done}, {:tries}, {:error}
 FROM DUAL
-WHERE {=alone}
+WHERE {=usable}

@@ -1,2 +1,2 @@
 -- The keys of the runs follow, so rows are locked in the order of the primary key.
-DELETE FROM {table} WHERE {=alone} AND
+DELETE FROM {table} WHERE {=usable} AND

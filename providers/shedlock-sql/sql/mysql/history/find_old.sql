@@ -2,6 +2,6 @@
 -- them, and two deletions that look for different ones would deadlock.
 SELECT CAST({name} AS CHAR), CAST(began AS CHAR), CAST(node AS CHAR)
 FROM {table}
-WHERE {=alone} AND ended < TIMESTAMPADD(MICROSECOND, -{:lease}, UTC_TIMESTAMP(6))
+WHERE {=usable} AND ended < TIMESTAMPADD(MICROSECOND, -{:lease}, UTC_TIMESTAMP(6))
 ORDER BY ended
 LIMIT {=deleted_at_once}

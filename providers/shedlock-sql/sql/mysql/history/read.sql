@@ -8,6 +8,6 @@ SELECT
     CAST(error AS CHAR),
     {position}, {position_done}, {position_tries}
 FROM {table}
-WHERE {=alone} AND {name} = {:name} AND {=same} AND began >= {=began} AND began < {=ended}
+WHERE {=usable} AND {name} = {:name} AND {=same} AND began >= {=began} AND began < {=ended}
 ORDER BY began DESC, node DESC
 LIMIT {=most_read}

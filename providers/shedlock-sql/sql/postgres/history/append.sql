@@ -6,5 +6,5 @@ INSERT INTO {table} (
 SELECT
     {:name}, {=began}, {:node}, {=ended}, {:outcome},
     CAST({:token} AS bigint), CAST({:position} AS bigint), CAST({:done} AS bigint) = 1, CAST({:tries} AS bigint), {:error}
-WHERE {=alone}
+WHERE {=usable}
 ON CONFLICT DO NOTHING

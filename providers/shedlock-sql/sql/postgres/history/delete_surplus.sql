@@ -1,6 +1,6 @@
 -- All but the last runs of one lock. See `delete_old.sql`.
 DELETE FROM {table}
-WHERE {=alone} AND ctid = ANY(ARRAY(
+WHERE {=usable} AND ctid = ANY(ARRAY(
     SELECT ctid
     FROM {table}
     WHERE {name} = {:name}

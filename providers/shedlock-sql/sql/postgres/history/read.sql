@@ -8,6 +8,6 @@ SELECT
     CAST(error AS text),
     CAST({position} AS bigint), {position_done}, CAST({position_tries} AS bigint)
 FROM {table}
-WHERE {=alone} AND {name} = {:name} AND began >= {=began} AND began < {=ended}
+WHERE {=usable} AND {name} = {:name} AND began >= {=began} AND began < {=ended}
 ORDER BY began DESC, node DESC
 LIMIT {=most_read}
