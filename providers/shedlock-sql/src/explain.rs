@@ -214,6 +214,12 @@ fn about_connection(names: &Names, fault: Fault, message: &str) -> Explained {
                 names.alter_times()
             )),
         ),
+        Fault::StatementLog => (
+            ErrorKind::Configuration,
+            "the server logs statements for its replicas (`binlog_format = STATEMENT`), and locks cannot be replicated so"
+                .to_owned(),
+            Some("set `binlog_format` to `MIXED` or `ROW` on the server, and open new connections".to_owned()),
+        ),
         // The statement may have been executed before the server ended the session.
         Fault::Goodbye => (
             ErrorKind::Indeterminate,

@@ -70,6 +70,8 @@ pub enum Fault {
     /// The session is in another time zone than the one in which the table's times are read. Only statements on a table with such
     /// times detect that, before they read or write.
     OtherZone,
+    /// The server logs statements for its replicas, not rows. Locks cannot be replicated so.
+    StatementLog,
     /// A statement prepared by name is missing, or its name is already in use: a pooler sends each message on any of its connections to
     /// the server.
     Pooler,
@@ -148,6 +150,7 @@ impl Fault {
             | Self::Outdated
             | Self::ForeignTransaction
             | Self::OtherZone
+            | Self::StatementLog
             | Self::Pooler => Cure::NewConnection,
             Self::MissingTable
             | Self::MissingColumn
@@ -228,6 +231,8 @@ fn mysql(code: u16, message: &str) -> Fault {
         1690 if message.contains(ZONE_OVERFLOW) => Fault::OtherZone,
         1690 if message.contains("autocommit") => Fault::ForeignTransaction,
         1568 => Fault::ForeignTransaction,
+        // Statements cannot be logged under READ COMMITTED.
+        1665 => Fault::StatementLog,
         // Unknown prepared statement; prepared statement must be prepared again.
         1243 | 1615 => Fault::Outdated,
         // The node of a Galera cluster is not ready. Shutting down, killed, aborted, unreadable packets; the session was idle for

@@ -151,11 +151,11 @@ impl<D: Driver> SqlLocks<D> {
         mut connection: D::Connection,
         effort: &mut Effort,
     ) -> Option<AskError> {
-        let look = errors::is_autocommit_off::<D>(&mut connection);
-        let off = tokio::time::timeout(effort.left(), look).await;
+        let look = errors::of_settings::<D>(&mut connection, &self.names);
+        let refused = tokio::time::timeout(effort.left(), look).await;
         let is_last = self.replace(connection, effort, Reach::One);
-        if matches!(off, Ok(Ok(true))) {
-            return Some(AskError::Failed(errors::autocommit_off()));
+        if let Ok(Ok(Some(refused))) = refused {
+            return Some(AskError::Failed(refused));
         }
         let is_over = is_last || effort.left().is_zero();
         is_over.then(|| AskError::Failed(errors::inside_transaction()))

@@ -6,6 +6,8 @@ use shedlock_runtime::{ErrorKind, LockError};
 
 use crate::dialect::Dialect;
 use crate::driver::{Connection as _, Driver, NoConnection, Row as _};
+use crate::explain;
+use crate::fault::Fault;
 use crate::names::Names;
 
 /// The error for a call without a connection: nothing was sent. `began` is the call's start by the system's clock, not tokio's.
@@ -70,20 +72,29 @@ pub(super) fn inside_transaction() -> LockError {
     )
 }
 
-/// Whether the session has autocommit off.
-pub(super) async fn is_autocommit_off<D: Driver>(
+/// The error for the session's settings, if they are why a statement was refused that would also be refused inside a transaction.
+pub(super) async fn of_settings<D: Driver>(
     connection: &mut D::Connection,
-) -> Result<bool, D::Error> {
+    names: &Names,
+) -> Result<Option<LockError>, D::Error> {
     if D::DIALECT != Dialect::MySql {
-        return Ok(false);
+        return Ok(None);
     }
-    let rows = connection.query("SELECT @@autocommit".to_owned()).await?;
-    let is_on = rows.first().map(|row| row.integer(0)).transpose()?;
-    Ok(is_on.flatten() == Some(0))
+    let look = "SELECT @@autocommit, \
+        0 /*M!100202 + (@@log_bin = 1 AND @@binlog_format = 'STATEMENT') */";
+    let rows = connection.query(look.to_owned()).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(match (row.integer(0)?, row.integer(1)?) {
+        (Some(0), _) => Some(autocommit_off()),
+        (_, Some(1)) => Some(explain::reported(names, Fault::StatementLog, "")),
+        _ => None,
+    })
 }
 
 /// The error for a session with autocommit off: nothing would commit the lock.
-pub(super) fn autocommit_off() -> LockError {
+fn autocommit_off() -> LockError {
     LockError::new(
         ErrorKind::Configuration,
         "autocommit is off in the pool's sessions, so a lock would not be committed",

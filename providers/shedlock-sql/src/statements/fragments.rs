@@ -212,9 +212,12 @@ fn alone(dialect: Dialect, session: Session) -> String {
              OR now() = (SELECT p.creation_time FROM pg_catalog.pg_cursor() AS p WHERE p.name = '') \
              THEN TRUE ELSE current_setting('{INSIDE_A_TRANSACTION}') IS NULL END)"
         ),
-        // An overflow, because it fails in every SQL mode. MySQL has no variable that shows whether there is a transaction.
+        // An overflow, because it fails in every SQL mode. MySQL has no variable that shows whether there is a transaction. A replica of
+        // MariaDB that runs the logged statement is inside a transaction, so the statement would stop replication.
         (Dialect::MySql, Session::Shared) => {
-            "(9223372036854775807 + IF(@@autocommit = 1 /*M!100202 AND @@in_transaction = 0 */, 0, 1)) > 0".to_owned()
+            "(9223372036854775807 + IF(@@autocommit = 1 /*M!100202 AND @@in_transaction = 0 \
+             AND (@@log_bin = 0 OR @@binlog_format <> 'STATEMENT') */, 0, 1)) > 0"
+                .to_owned()
         }
         _ => "TRUE".to_owned(),
     }

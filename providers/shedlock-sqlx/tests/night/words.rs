@@ -65,6 +65,38 @@ async fn a_time_that_the_zone_skips() {
     assert_ne!(error.kind(), ErrorKind::InvalidDuration, "{said}");
 }
 
+/// A replica that runs a logged statement is inside a transaction, where the statement fails, so that nothing is replicated any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mariadb_that_logs_statements_is_refused() {
+    let logging = [
+        "--log-bin=log",
+        "--binlog-format=STATEMENT",
+        "--server-id=1",
+    ];
+    let server = server_or_skip!(MariaDb::start_with(&logging).await);
+    let url = server.fresh_database().await;
+    let pool = sqlx::MySqlPool::connect(&url).await.expect("it is there");
+    MySql::run(&pool, MySql::SHEDLOCKS_TABLE)
+        .await
+        .expect("made");
+    let own = MySqlLockProvider::connect(&url).await.expect("there");
+    let nodes = [own, MySqlLockProvider::new(pool)];
+    for node in &nodes {
+        let error = must_fail(node).await;
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("set `binlog_format` to `MIXED` or `ROW`"),
+            "{said}"
+        );
+    }
+    let set = "SET GLOBAL binlog_format = 'MIXED'";
+    server.execute(&server.admin_url(), set).await;
+    for node in &nodes {
+        assert_eq!(once(node, "a").await, WORKS);
+    }
+}
+
 /// SQLite has no primary: the words are about the file, and who may write it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_may_not_be_written() {
