@@ -128,10 +128,12 @@ pub trait Backend: Database + HasStatementCache {
 pub struct Home(pub(crate) u64, pub(crate) u64);
 
 /// A row of sqlx.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[expect(unnameable_types, reason = "nobody outside is to implement or call it")]
 #[derive(Debug)]
 pub struct SqlxRow<R>(pub(crate) R);
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 impl<R> SqlxRow<R> {
     /// Wraps sqlx's rows. The vector is not copied.
     pub(crate) fn from_rows(rows: Vec<R>) -> Vec<Self> {
