@@ -191,6 +191,11 @@ fn about_connection(names: &Names, fault: Fault, message: &str) -> Explained {
             format!("the database takes no writes at present: {message}"),
             Some("point the provider at the primary".to_owned()),
         ),
+        Fault::NoDatabase if names.dialect() == Dialect::Sqlite => (
+            ErrorKind::Configuration,
+            format!("the file is no SQLite database, or is encrypted: {message}"),
+            Some("name the database's file in the connection URL".to_owned()),
+        ),
         Fault::NoDatabase => (
             ErrorKind::Configuration,
             format!("the session has no database, so `{}` names no table", names.table()),

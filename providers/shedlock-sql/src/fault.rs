@@ -52,7 +52,8 @@ pub enum Fault {
     Unavailable,
     /// The user, the password or the database's name is wrong.
     Login,
-    /// The session of MySQL or MariaDB has no current database, so an unqualified table name cannot be resolved.
+    /// The session of MySQL or MariaDB has no current database, so an unqualified table name cannot be resolved; or SQLite's file is no
+    /// database.
     NoDatabase,
     /// The time is outside the column's range, or is skipped in the session's time zone when daylight saving time begins.
     OutOfRange,
@@ -255,8 +256,9 @@ fn sqlite(code: u32, message: &str) -> Fault {
         (5 | 6, _) => Fault::Contention,
         (8, _) => Fault::ReadOnly,
         (3 | 23, _) => Fault::Permission,
-        // I/O error, corrupt, full, cannot open, locking protocol, not a database: a replaced file can cause each of them.
-        (10 | 11 | 13 | 14 | 15 | 26, _) => Fault::Unavailable,
+        // I/O error, corrupt, full, cannot open, locking protocol: a replaced file can cause each of them.
+        (10 | 11 | 13 | 14 | 15, _) => Fault::Unavailable,
+        (26, _) => Fault::NoDatabase,
         (19, _) => Fault::Shape,
         (1, _) if message.contains("no such table") || message.contains("unknown database") => {
             Fault::MissingTable

@@ -271,3 +271,22 @@ async fn a_shared_database_in_memory_works() {
     let (granted, errors) = race(&place.provider(Via::Pool)).await;
     assert_eq!(granted, 1, "{errors:?}");
 }
+
+/// Restored badly, or named by mistake.
+#[tokio::test]
+async fn a_file_that_is_no_database_is_told() {
+    let file = File::new(false).await;
+    std::fs::write(
+        &file.path,
+        "These are the minutes of a meeting.\n".repeat(99),
+    )
+    .expect("written");
+    let pool = SqlitePool::connect_lazy(&file.url).expect("a valid URL");
+    let own = SqliteLockProvider::builder_from_url(&file.url).build();
+    for node in [SqliteLockProvider::new(pool), own.expect("valid options")] {
+        let error = ask(&node, "a").await.expect_err("it keeps no locks");
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        let told = "name the database's file in the connection URL";
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
