@@ -153,7 +153,7 @@ impl DynamoDbLockProvider {
             may_be_forgotten: request.noted::<KeepsItem>(info).is_none(),
         };
         let (update, position) = match seen {
-            Some((record, Some(position))) if position.tries > 1 => {
+            Some((record, Some(position))) if is_again(record, *position) => {
                 (acquire.again(self.layout(), record, *position), *position)
             }
             _ => (acquire.first(self.layout()), first_run(rule, &acquire)),
@@ -181,6 +181,12 @@ impl DynamoDbLockProvider {
         };
         Ok((verdict?, decided.is_repeated))
     }
+}
+
+/// Whether a run that begins `position` is another one for the position in `record`.
+fn is_again(record: &LockRecord, position: Position) -> bool {
+    let stored = record.position;
+    stored.is_some_and(|stored| stored.number == position.number)
 }
 
 /// The position that a first run begins.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use shedlock_runtime::{LockRecord, OwnerWrite, Position, PositionRule, WantedPosition};
+use shedlock_runtime::{Lease, LockRecord, OwnerWrite, Position, PositionRule, WantedPosition};
 
 use crate::layout::{Item, Layout, millis, number, seconds};
 use crate::observe::State;
@@ -115,6 +115,15 @@ impl Acquire<'_> {
     }
 }
 
+/// What this node knows of the item of its lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// Whether DynamoDB may delete the item later: this node knows of no position.
+    pub(crate) may_be_forgotten: bool,
+    /// Whether a release of the lease was carried out before, and its answer was lost.
+    pub(crate) is_released: bool,
+}
+
 /// Moves the end of a lease that is live at `now`. If leases end by observation, the holder alone knows whether its lease is live, and the item
 /// whether it was released.
 pub(crate) fn extend(
@@ -123,9 +132,9 @@ pub(crate) fn extend(
     write: &OwnerWrite,
     now: SystemTime,
     term: Term,
-    may_be_forgotten: bool,
+    known: Known,
 ) -> Update {
-    let mut update = of_owner(layout, name, write, term, may_be_forgotten);
+    let mut update = of_owner(layout, name, write, term, known);
     if layout.is_observed {
         update.condition += " AND #lease > :zero";
         update.value(":zero", number(0_u32));
@@ -142,11 +151,16 @@ pub(crate) fn release(
     name: &str,
     write: &OwnerWrite,
     term: Term,
-    may_be_forgotten: bool,
-    is_done: bool,
+    known: Known,
+    lease: &Lease,
 ) -> Update {
-    let mut update = of_owner(layout, name, write, term, may_be_forgotten);
-    if is_done {
+    let mut update = of_owner(layout, name, write, term, known);
+    if lease.is_unused() && !known.is_released {
+        update.set("#tries = #tries - :one");
+        update.value(":one", number(1_u32));
+        // An earlier release of the same grant, whose answer was lost, has taken the try off.
+        "#by = :first".clone_into(&mut update.condition);
+    } else if lease.position().is_some() && lease.is_done() {
         update.set("#done = :done");
         update.value(":done", AttributeValue::Bool(true));
     }
@@ -188,18 +202,12 @@ pub(crate) fn deletion(layout: &Layout, name: &str, seen: &LockRecord) -> Update
 }
 
 /// A write of an owner: made if the item bears the owner with a smaller number.
-fn of_owner(
-    layout: &Layout,
-    name: &str,
-    write: &OwnerWrite,
-    term: Term,
-    may_be_forgotten: bool,
-) -> Update {
+fn of_owner(layout: &Layout, name: &str, write: &OwnerWrite, term: Term, known: Known) -> Update {
     let mut update = Update::of(layout, name, "SET #until = :until, #by = :by");
     update.keep(layout, term);
     update.text(":by", write.stored());
     update.text(":first", write.first());
-    update.end_of_item(layout, term.until, may_be_forgotten);
+    update.end_of_item(layout, term.until, known.may_be_forgotten);
     "#by >= :first AND #by < :by".clone_into(&mut update.condition);
     update
 }

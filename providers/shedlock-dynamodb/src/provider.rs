@@ -11,7 +11,7 @@ use shedlock_runtime::{
 };
 
 use crate::acquire::KeepsItem;
-use crate::expression::{self, Update};
+use crate::expression::{self, Known, Update};
 use crate::layout::{Item, Layout};
 use crate::observe::Deadline;
 use crate::options::{self, DynamoDbLockProviderBuilder};
@@ -102,10 +102,14 @@ impl DynamoDbLockProvider {
         &self,
         lease: &Lease,
         write: &OwnerWrite,
-        update: impl Fn(bool) -> Update,
+        update: impl Fn(Known) -> Update,
     ) -> Result<Ownership, LockError> {
+        let mut is_released = false;
         loop {
-            let update = update(lease.noted::<KeepsItem>(self.info()).is_none());
+            let update = update(Known {
+                may_be_forgotten: lease.noted::<KeepsItem>(self.info()).is_none(),
+                is_released,
+            });
             let found = match self.items().update(&update).await?.value {
                 Decided::Made(_) => return Ok(Ownership::Ours),
                 Decided::Refused(Some(item)) => Some(item),
@@ -121,6 +125,7 @@ impl DynamoDbLockProvider {
                 Standing::Earlier if update.lets_item_end() && self.has_position(&item) => {
                     lease.note(self.info(), KeepsItem);
                 }
+                Standing::Earlier if lease.is_unused() && !is_released => is_released = true,
                 _ => return Ok(Ownership::Lost),
             }
         }
@@ -165,9 +170,7 @@ impl LockProvider for DynamoDbLockProvider {
         }
         let (now, term) = (time.early(self.grain()), time.lease_end(at_most)?);
         let (layout, name) = (self.layout(), lease.name().as_str());
-        let update = |may_be_forgotten| {
-            expression::extend(layout, name, &write, now, term, may_be_forgotten)
-        };
+        let update = |known| expression::extend(layout, name, &write, now, term, known);
         let extended = self.change(lease, &write, update).await?;
         if extended == Ownership::Ours {
             lease.note(self.info(), Deadline::of(asked, at_most));
@@ -179,10 +182,7 @@ impl LockProvider for DynamoDbLockProvider {
         let (write, time) = (lease.release_write()?, self.time_of(lease));
         let term = time.released_end(keep_for, self.grain())?;
         let (layout, name) = (self.layout(), lease.name().as_str());
-        let is_done = lease.position().is_some() && lease.is_done();
-        let update = |may_be_forgotten| {
-            expression::release(layout, name, &write, term, may_be_forgotten, is_done)
-        };
+        let update = |known| expression::release(layout, name, &write, term, known, lease);
         self.change(lease, &write, update).await
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Change {
     is_release: bool,
     /// Whether the change marks the position that the lease has begun as done.
     is_done: bool,
+    /// Whether the change takes the try off the position that the lease has begun.
+    is_unused: bool,
 }
 
 impl Change {
@@ -28,15 +30,18 @@ impl Change {
             taken_for: at_most,
             is_release: false,
             is_done: false,
+            is_unused: false,
         }
     }
 
-    pub(crate) fn release(write: OwnerWrite, keep_for: Duration, is_done: bool) -> Self {
+    /// The release of `lease` by this write.
+    pub(crate) fn release(lease: &Lease, write: OwnerWrite, keep_for: Duration) -> Self {
         Self {
             write,
             taken_for: keep_for,
             is_release: true,
-            is_done,
+            is_done: lease.is_done(),
+            is_unused: lease.is_unused(),
         }
     }
 
@@ -45,6 +50,8 @@ impl Change {
         let position = before.stored.clone().free_at(free_at);
         if self.is_done && before.is_begun {
             position.done()
+        } else if self.is_unused {
+            position.unused()
         } else {
             position
         }
@@ -52,7 +59,7 @@ impl Change {
 
     /// Whether all that needs room in the database is the time in a position. The release of a lock is worth more.
     fn can_do_without(&self, position: &Beside) -> bool {
-        self.taken_for.is_zero() && !(self.is_done && position.is_begun)
+        self.taken_for.is_zero() && !(self.is_done && position.is_begun) && !self.is_unused
     }
 }
 
@@ -64,7 +71,17 @@ impl EtcdLockProvider {
         what: &Change,
     ) -> Result<Ownership, LockError> {
         let (claim, beside) = match lease.noted::<Claim>(&self.info) {
-            Some(claim) => (claim, lease.noted::<Beside>(&self.info)),
+            Some(claim) => {
+                let beside = match lease.noted::<Beside>(&self.info) {
+                    // The answer that would have told the position was lost.
+                    None if what.is_unused => {
+                        let found = self.claim_from_keys(lease, &what.write).await?;
+                        found.and_then(|(_claim, beside)| beside).map(Arc::new)
+                    }
+                    noted => noted,
+                };
+                (claim, beside)
+            }
             None => match self.claim_from_keys(lease, &what.write).await? {
                 Some((claim, beside)) => (Arc::new(claim), beside.map(Arc::new)),
                 None => return Ok(Ownership::Lost),

@@ -62,6 +62,12 @@ impl StoredPosition {
         Self { done: true, ..self }
     }
 
+    /// The same position with one try less, because no run has begun.
+    pub(crate) fn unused(self) -> Self {
+        let tries = self.tries.saturating_sub(1);
+        Self { tries, ..self }
+    }
+
     pub(crate) fn position(&self) -> Position {
         Position {
             number: self.number,

@@ -149,7 +149,7 @@ impl LockProvider for EtcdLockProvider {
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let release = Change::release(lease.release_write()?, keep_for, lease.is_done());
+        let release = Change::release(lease, lease.release_write()?, keep_for);
         self.change(lease, &release).await
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mongodb::bson::{Bson, DateTime, Document, doc};
-use shedlock_runtime::{OwnerWrite, PositionRule, WantedPosition};
+use shedlock_runtime::{Lease, OwnerWrite, PositionRule, WantedPosition};
 
 use crate::document::{long, millis};
 use crate::fields::{FENCING_TOKEN, Fields, IS_DONE, NOW, NUMBER, POSITION, PREVIOUS, TRIES};
@@ -108,7 +108,7 @@ pub(crate) fn release(
     name: &str,
     write: &OwnerWrite,
     keep_for: Duration,
-    is_done: bool,
+    of: &Lease,
 ) -> Command {
     let kept = if keep_for.is_zero() {
         0
@@ -116,10 +116,21 @@ pub(crate) fn release(
         lease(keep_for)
     };
     let mut changes = vec![doc! { &fields.lock_until: { "$add": [SERVER_TIME, kept] } }.into()];
-    if is_done {
+    let settled = if of.is_done() {
+        Some(doc! { IS_DONE: true })
+    } else if of.is_unused() {
+        let tries = field(&format!("{POSITION}.{TRIES}"));
+        // An earlier release of the same grant has taken the try off.
+        let is_first = doc! { "$eq": [field(&fields.locked_by), literal(write.first())] };
+        let fewer = doc! { "$max": [{ "$subtract": [tries.clone(), 1] }, 0] };
+        Some(doc! { TRIES: condition(is_first, fewer, tries) })
+    } else {
+        None
+    };
+    if let Some(settled) = settled {
         let has_position = doc! { "$gte": [or(field(&format!("{POSITION}.{NUMBER}")), -1), 0] };
-        let done = doc! { POSITION: { "$mergeObjects": [field(POSITION), { IS_DONE: true }] } };
-        changes.push(condition(has_position, done, doc! {}));
+        let settled = doc! { POSITION: { "$mergeObjects": [field(POSITION), settled] } };
+        changes.push(condition(has_position, settled, doc! {}));
     }
     of_owner(fields, name, write, &[], &changes)
 }
@@ -186,7 +197,9 @@ fn position(rule: PositionRule) -> (Document, Document) {
     let is_same = doc! { "$eq": [wanted.clone(), last.clone()] };
     let may_try = match rule.attempts() {
         Some(attempts) => doc! { "$lt": [tries.clone(), attempts] }.into(),
-        None => Bson::from(is_step),
+        None if is_step => Bson::from(true),
+        // A grant that was given back before its run began.
+        None => doc! { "$lt": [tries.clone(), 1] }.into(),
     };
     let again = doc! { "$and": [is_same.clone(), { "$not": [is_done.clone()] }, may_try] };
     let next = if is_step {

@@ -224,7 +224,7 @@ impl LockProvider for MongoLockProvider {
         }
         let (write, fields) = (lease.release_write()?, &self.documents().fields);
         let name = lease.name().as_str();
-        let command = pipeline::release(fields, name, &write, keep_for, lease.is_done());
+        let command = pipeline::release(fields, name, &write, keep_for, lease);
         self.change(&command, write.stored()).await
     }
 

@@ -236,7 +236,13 @@ impl LockProvider for RedisLockProvider {
     }
 
     async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
-        let what = if lease.is_done() { "done" } else { "release" };
+        let what = if lease.is_done() {
+            "done"
+        } else if lease.is_unused() {
+            "unused"
+        } else {
+            "release"
+        };
         let write = lease.release_write()?;
         self.change(lease, &write, keep_for, what).await
     }

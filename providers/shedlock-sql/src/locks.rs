@@ -193,10 +193,9 @@ impl<D: Driver> SqlLocks<D> {
     /// The release of a dropped call may still be executed later.
     pub async fn release(&self, lease: &Lease, keep_for: Duration) -> Result<Ownership, LockError> {
         let release = Release {
-            lock: lease.name(),
+            lease,
             write: &lease.release_write()?,
             keep_for,
-            is_done: lease.is_done(),
         };
         self.change(&release).await
     }

@@ -16,7 +16,7 @@ use shedlock_runtime::AcquireRequest;
 use crate::dialect::Dialect;
 use crate::names::Names;
 use fragments::Setting;
-use template::{Builder, Variant};
+use template::{Builder, Settling, Variant};
 
 pub use admin::AdminStatements;
 pub(crate) use history::{Deletion, HistoryStatements, any_of};
@@ -183,6 +183,8 @@ pub struct Statements {
     pub release: Statement,
     /// [`release`](Self::release) after a run that succeeded: also marks the position as done.
     pub release_done: Statement,
+    /// [`release`](Self::release) of a grant with which no run has begun: also takes the try off the position.
+    pub release_unused: Statement,
     /// Fails if the column for fencing tokens is missing; never returns a row.
     pub probe: Statement,
     /// Returns the name of a lock whose end is NULL or whose start is in the future, if there is one: signs of a manual edit, or of a
@@ -268,9 +270,12 @@ impl Statements {
             };
             builder(clock).build(text, variant)
         };
-        let done = Variant {
-            done: true,
-            ..with_token
+        let releasing = |settling| {
+            let variant = Variant {
+                settling,
+                ..with_token
+            };
+            builder(clock).build(release, variant)
         };
         Self {
             acquire: TokenColumn::BOTH
@@ -282,7 +287,8 @@ impl Statements {
             holder: TokenColumn::BOTH.map(holding),
             extend: build(extend),
             release: build(release),
-            release_done: builder(clock).build(release, done),
+            release_done: releasing(Settling::Done),
+            release_unused: releasing(Settling::Unused),
             probe: build("SELECT {fencing_token} FROM {table} WHERE 1 = 0"),
             suspicious_row: builder(LockClock::Database).build(suspicious_row, with_token),
             admin: AdminStatements::new(builder(clock)),

@@ -60,14 +60,16 @@ async fn acquire_within(
         // Each request has an owner of its own, so that its `InFlightAcquisition` can release a lock whose grant got lost on the way.
         let answer = acquire_once(provider, config, outer.clone()).await;
         let left = until.saturating_since(clock.boot());
-        if left.is_zero() || running::is_closed() {
-            return answer;
-        }
+        let is_over = left.is_zero() || running::is_closed();
         match &answer {
+            Ok(Err(refusal)) if is_about_the_position(refusal) => match without_answer {
+                None => return answer,
+                Some(error) if is_over => return Err(may_have_begun(error)),
+                // The request without an answer is being taken back, and its position with it.
+                Some(_) => {}
+            },
+            _ if is_over => return answer,
             Ok(Err(refusal)) if refusal.reason.may_pass() => {}
-            Ok(Err(refusal)) if refusal.reason != SkipReason::Gap => {
-                return without_answer.map_or(answer, |error| Err(may_have_begun(error)));
-            }
             Err(error) if error.is_transient() => {
                 events::asking_again(&Subject::new(config, info), error, left);
                 if error.kind().is_ambiguous() {
@@ -81,11 +83,19 @@ async fn acquire_within(
     unreachable!("the pauses have no end")
 }
 
+/// Whether another run for the slot, instant or step is the reason.
+fn is_about_the_position(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.reason,
+        SkipReason::AlreadyRan | SkipReason::Exhausted
+    )
+}
+
 /// The error of a call whose slot, instant or step has begun, perhaps by a request of this very call that got no answer: then nobody runs.
 fn may_have_begun(error: LockError) -> LockError {
     error.with_remedy(
-        "the request without an answer may have begun the slot, instant or step: run it by hand if nobody has; with `attempts = 2` \
-         the next call runs it",
+        "the request without an answer may have begun the slot, instant or step, and is taken back in the background: call again; \
+         if the store cannot be reached until the lease ends, run the job by hand",
     )
 }
 
@@ -140,6 +150,7 @@ async fn acquire_once(
             if running::is_closed() {
                 // The shutdown began while the request was on its way: this is no run.
                 lock.state().leave_out_of_history();
+                lock.state().note_unused();
                 lock.release_after_task().await;
                 return Ok(Err(Refusal::shutting_down()));
             }

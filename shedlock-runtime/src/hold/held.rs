@@ -167,6 +167,13 @@ impl LockState {
         }
     }
 
+    /// Records that no run begins under the lock, so that the release frees the lock and gives its position back.
+    pub(crate) fn note_unused(&self) {
+        let mut lease = self.lease();
+        lease.note_unused();
+        lease.waive_at_least();
+    }
+
     /// The note of type `T` that the lock's provider kept with the lease.
     pub(crate) fn noted<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         self.lease().note_of_type()

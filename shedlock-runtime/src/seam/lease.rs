@@ -41,6 +41,8 @@ pub struct Lease {
     pub(super) acquired: BootInstant,
     pub(super) at_least: Duration,
     pub(super) valid_for: Duration,
+    /// Whether the acquisition has asked for a slot, instant or step.
+    pub(super) asked_position: bool,
     pub(super) predecessor: Option<Arc<Predecessor>>,
 }
 
@@ -68,6 +70,49 @@ impl Lease {
     pub fn is_done(&self) -> bool {
         let trail = self.trail.get();
         trail.is_some_and(|trail| trail.is_done.load(Ordering::Acquire))
+    }
+
+    /// Records that no run has begun under this lease, and none will: nobody has heard of the grant, or the process shuts down.
+    ///
+    /// The runtime calls this method for its own releases. A wrapper calls it before it releases a lease that it was granted and does not
+    /// pass on.
+    pub fn note_unused(&self) {
+        let trail = self.trail.get_or_init(Arc::default);
+        trail.is_unused.store(true, Ordering::Release);
+    }
+
+    /// Whether the slot, instant or step of this lease was begun, and no run with it: a release then takes the try off the record's
+    /// [`Position`](crate::Position) again, as [`settle`](Self::settle) does. Always false for a lock that was taken without a position.
+    #[must_use]
+    pub fn is_unused(&self) -> bool {
+        let trail = self.trail.get();
+        self.asked_position && trail.is_some_and(|trail| trail.is_unused.load(Ordering::Acquire))
+    }
+
+    /// Changes the `position` in the record of this lease as a release does: the position is done if the run has ended well, and has one try
+    /// less if no run has begun.
+    ///
+    /// `is_released` says whether the record bears a release of this lease already. Its try was taken off then, and only the answer was lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{AcquireRequest, LockConfiguration, Position, ProviderInfo};
+    ///
+    /// let info = ProviderInfo::new("toy");
+    /// let config = LockConfiguration::new("chain", "5m")?.with_step(3)?;
+    /// let lease = AcquireRequest::new(config, info.clock().boot()).grant(None);
+    /// let mut position = Position { number: 3, is_done: false, tries: 1 };
+    /// lease.note_unused();
+    /// lease.settle(&mut position, false);
+    /// assert_eq!((position.is_done, position.tries), (false, 0));
+    /// # Ok::<(), shedlock_runtime::LockError>(())
+    /// ```
+    pub fn settle(&self, position: &mut Position, is_released: bool) {
+        position.is_done |= self.is_done();
+        if self.is_unused() && !is_released {
+            position.tries = position.tries.saturating_sub(1);
+        }
     }
 
     /// Keeps `value` for the provider that `info` describes, in place of an earlier note of type `T` of that provider on this lease or on its
@@ -296,6 +341,11 @@ impl Lease {
             }
             _ => false,
         }
+    }
+
+    /// Frees the lock with its release: `at_least` is about a run, and there is none.
+    pub(crate) fn waive_at_least(&mut self) {
+        self.at_least = Duration::ZERO;
     }
 
     pub(crate) fn valid_for(&self) -> Duration {

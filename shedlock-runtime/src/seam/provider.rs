@@ -34,6 +34,7 @@ use crate::values::error::LockError;
 /// - A release stores the lease's [`release_write`](Lease::release_write), so that the next acquisition can tell a lock that was released
 ///   from one whose lease ended. A provider that declares [`with_takeovers`](crate::Capabilities::with_takeovers) tells the latter by
 ///   [`Lease::taken_over_from`].
+/// - A release changes the position in the record, if there is one, as [`Lease::settle`] does.
 /// - "Somebody else holds the lock" is an answer. An error means that the store could not tell.
 ///
 /// # Cancel safety

@@ -299,6 +299,7 @@ impl AcquireRequest {
             acquired: self.requested_at,
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
+            asked_position: self.position_rule().is_some(),
             predecessor: None,
         }
     }
@@ -306,10 +307,10 @@ impl AcquireRequest {
     /// The lease that a lost or late answer may have granted; `None` if the request reached no store.
     pub(crate) fn orphan(&self) -> Option<Lease> {
         self.known_owner()?;
-        Some(Lease {
-            at_least: Duration::ZERO,
-            ..self.grant(None)
-        })
+        let mut lease = self.grant(None);
+        lease.waive_at_least();
+        lease.note_unused();
+        Some(lease)
     }
 
     fn trail(&self) -> &Arc<Trail> {

@@ -19,6 +19,8 @@ pub(crate) struct Trail {
     pub(crate) position: OnceCell<Position>,
     /// Whether the run under the lease has ended well.
     pub(crate) is_done: AtomicBool,
+    /// Whether no run has begun under the lease.
+    pub(crate) is_unused: AtomicBool,
 }
 
 impl Trail {
@@ -32,6 +34,7 @@ impl Trail {
             notes: self.notes.clone(),
             position: self.position.clone(),
             is_done: AtomicBool::new(self.is_done.load(Ordering::Acquire)),
+            is_unused: AtomicBool::new(self.is_unused.load(Ordering::Acquire)),
         }
     }
 }

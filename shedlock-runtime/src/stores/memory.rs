@@ -243,14 +243,14 @@ impl LockProvider for InMemoryLockProvider {
         match self.locks().own(lease) {
             Some(record) => {
                 record.lock_until = lock_until;
-                record.is_released = true;
+                let was_released = std::mem::replace(&mut record.is_released, true);
                 if record.position.is_some() {
                     // How long a position is kept counts from the end of its run. `lock_until` stays the earliest instant, because a request
                     // that was made before this moment and arrives after it finds the lock free.
                     record.not_free_before = self.now();
                 }
                 if let Some(position) = &mut record.position {
-                    position.is_done |= lease.is_done();
+                    lease.settle(position, was_released);
                 }
                 Ok(Ownership::Ours)
             }

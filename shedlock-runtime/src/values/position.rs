@@ -25,7 +25,7 @@ pub struct Position {
     pub number: u64,
     /// Whether a run for this slot, instant or step has succeeded.
     pub is_done: bool,
-    /// How many runs have begun for this slot, instant or step.
+    /// How many runs have begun for this slot, instant or step. Zero if the only grant was given back before its run began.
     pub tries: u32,
 }
 
@@ -198,7 +198,7 @@ impl PositionRule {
     /// |---|---|---|---|
     /// | less | any | | `AlreadyRan` |
     /// | equal | done | | `AlreadyRan` |
-    /// | equal | not done | a slot or an instant, without `attempts` | `AlreadyRan` |
+    /// | equal | not done, with tries | a slot or an instant, without `attempts` | `AlreadyRan` |
     /// | equal | not done | stored tries >= `attempts` | `Exhausted` |
     /// | equal | not done | otherwise | run again: same number, not done, one more try |
     /// | greater | any | a slot or an instant | run: the wanted number, not done, one try |
@@ -232,11 +232,11 @@ impl PositionRule {
         }
     }
 
-    /// The position of one more run after a run that has not succeeded. Without `attempts`, there is one run for a slot or an instant, and
-    /// any number of runs for a step.
+    /// The position of one more run after a run that has not succeeded, or after a grant that was given back unused. Without `attempts`, there
+    /// is one run for a slot or an instant, and any number of runs for a step.
     fn again(&self, last: Position, is_step: bool) -> Result<Position, SkipReason> {
         match self.attempts {
-            None if !is_step => Err(SkipReason::AlreadyRan),
+            None if !is_step && last.tries > 0 => Err(SkipReason::AlreadyRan),
             Some(attempts) if last.tries >= attempts => Err(SkipReason::Exhausted),
             _ => Ok(Position {
                 tries: last.tries.saturating_add(1),

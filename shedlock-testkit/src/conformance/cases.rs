@@ -130,6 +130,9 @@ macro_rules! __conformance_cases {
                 steps_run_in_order
                 attempts_are_counted
                 a_repeated_request_is_one_attempt
+                an_unused_grant_is_no_run
+                an_answer_that_is_lost_begins_no_run
+                an_unused_grant_is_given_back_once
                 a_failure_is_not_done
                 an_operator_leaves_the_position
                 one_of_many_runs

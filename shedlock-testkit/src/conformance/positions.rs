@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::join_all;
 use shedlock_runtime::{
-    ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _, LockingTaskExecutor, Outcome,
-    Position, SkipReason,
+    AcquireRequest, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _,
+    LockingTaskExecutor, Outcome, Ownership, Position, SkipReason,
 };
 
 use super::node::{Held, Node};
@@ -187,6 +187,92 @@ pub async fn a_repeated_request_is_one_attempt(subject: &Subject) {
     released.await.expect("the store answers");
     let second = begin(&one, attempt()).await;
     one.release(&second).await;
+    must_be_skipped(&one, attempt(), SkipReason::Exhausted).await;
+}
+
+/// A grant that nobody has heard of is given back: it counts as no run, and the slot, instant or step can be begun again.
+pub async fn an_unused_grant_is_no_run(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let (one, two) = subject.two_nodes().await;
+    let (lock, chain) = (fresh("unused"), fresh("unused-chain"));
+    let noon = SystemTime::now();
+    for config in [
+        instant(&lock, noon),
+        legal(instant(&lock, noon + DAY).with_attempts(1)),
+        step(&chain, 1),
+    ] {
+        for _ in 0..2 {
+            let unused = begin(&one, config.clone()).await;
+            must_be_skipped(&two, config.clone(), SkipReason::Held).await;
+            unused.lease.note_unused();
+            one.release(&unused).await;
+        }
+        let begun = begin(&two, config.clone()).await;
+        let position = begun.lease.position();
+        assert_eq!(position.map(|position| position.tries), Some(1));
+        two.release(&begun).await;
+        if chain != config.name().as_str() {
+            assert!(one.try_seize(config).await.is_err(), "it was run");
+        }
+    }
+    must_be_skipped(&one, step(&chain, 2), SkipReason::Gap).await;
+    run(&one, step(&chain, 1)).await;
+    run(&two, step(&chain, 2)).await;
+    // A lock without a position leaves that of others as it is.
+    let unused = begin(&one, config(&chain, LONG, Duration::ZERO)).await;
+    unused.lease.note_unused();
+    one.release(&unused).await;
+    must_be_skipped(&two, step(&chain, 2), SkipReason::AlreadyRan).await;
+}
+
+/// The release of a request without an answer, which knows nothing but the owner, gives back what the request has begun.
+pub async fn an_answer_that_is_lost_begins_no_run(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    if subject.harness().answers_at_once() {
+        return subject.not_applicable("no reply can be lost");
+    }
+    let (one, two) = subject.two_nodes().await;
+    let lock = fresh("unheard");
+    let config = instant(&lock, SystemTime::now());
+    let request = one.request(config.clone());
+    let answer = one.provider().acquire(&request).await;
+    assert!(answer.is_ok_and(|answer| answer.granted().is_some()));
+    let info = one.provider().info();
+    let owner = request.owner(info).expect("it was sent").stored();
+    let unheard = AcquireRequest::resumed(config.clone(), info.clock().boot(), &owner);
+    let lease = unheard.expect("an owner").grant(None);
+    lease.note_unused();
+    let released = one.provider().release(&lease, Duration::ZERO).await;
+    assert_eq!(released.expect("the store answers"), Ownership::Ours);
+    run(&two, config.clone()).await;
+    must_be_skipped(&one, config, SkipReason::AlreadyRan).await;
+}
+
+/// A second release of an unused grant, after the answer to the first one was lost, does not take off the try of another run.
+pub async fn an_unused_grant_is_given_back_once(subject: &Subject) {
+    if !subject.keeps_positions() {
+        return;
+    }
+    let one = subject.node("one").await;
+    let lock = fresh("unused-twice");
+    let now = SystemTime::now();
+    let attempt = || legal(instant(&lock, now).with_attempts(2));
+    let failed = begin(&one, attempt()).await;
+    one.release(&failed).await;
+    let unused = begin(&one, attempt()).await;
+    unused.lease.note_unused();
+    for _ in 0..2 {
+        let released = one.provider().release(&unused.lease, Duration::ZERO).await;
+        released.expect("the store answers");
+    }
+    let last = begin(&one, attempt()).await;
+    let position = last.lease.position();
+    assert_eq!(position.map(|position| position.tries), Some(2));
+    one.release(&last).await;
     must_be_skipped(&one, attempt(), SkipReason::Exhausted).await;
 }
 

@@ -29,10 +29,10 @@ if kind then
   stays = stays + math.max(number - now, 0)
   local is_again = number == last_number and not is_done
   local refused
-  if number < last_number or number == last_number and is_done or is_again and most == 0 and kind ~= 'step' then
+  local tried = tonumber(fence[5] or 0) or 0
+  if number < last_number or number == last_number and is_done or is_again and tried > 0 and most == 0 and kind ~= 'step' then
     refused = 3
   elseif is_again then
-    local tried = tonumber(fence[5] or 0) or 0
     if most > 0 and tried >= most then
       refused = 5
     end

@@ -1,5 +1,5 @@
 -- KEYS: the lock, its fence. ARGV: the owner's first write, this write, the milliseconds for which the lock stays taken, and `extend`,
--- `release` or, for a run that has ended well, `done`.
+-- `release` or, for a run that has ended well, `done`, or, for a grant with which no run has begun, `unused`.
 -- Answers 1 if the lock is the owner's, and 0 if it is not.
 local first, stored = ARGV[1], ARGV[2]
 local fence = redis.call('HMGET', KEYS[2], 'last', 'number')
@@ -40,6 +40,9 @@ if fence[2] then
   redis.call('HSET', KEYS[2], 'until', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3]))
   if ARGV[4] == 'done' then
     redis.call('HSET', KEYS[2], 'done', '1')
+  -- Unless an earlier release of the same grant has taken the try off.
+  elseif ARGV[4] == 'unused' and before == 0 then
+    redis.call('HINCRBY', KEYS[2], 'tries', -1)
   end
 end
 return 1

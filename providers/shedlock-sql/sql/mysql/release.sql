@@ -5,5 +5,6 @@
 UPDATE {table}
 SET
     {lock_until} = IF({=this_write}, {lock_until}, TIMESTAMPADD(MICROSECOND, {:lease} - MICROSECOND({=now}) MOD 1000, {=now})),
+    {?unused}{position_tries} = IF({=first_write}, GREATEST({position_tries} - 1, 0), {position_tries}),{/unused}
     {locked_by} = {:owner}{?done}, {position_done} = TRUE{/done}
 WHERE {=usable} AND {name} = {:name} AND {=ours_up_to_this}

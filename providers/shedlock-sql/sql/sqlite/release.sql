@@ -2,5 +2,5 @@
 -- No condition on `lock_until`: a late release of a lock that nobody took is harmless, and keeps `at_least`. The same request,
 -- asked again, finds its own number and changes nothing.
 UPDATE {table}
-SET {lock_until} = CASE WHEN {=this_write} THEN {lock_until} ELSE {=now} + ({:lease} + 999) / 1000 END, {locked_by} = {:owner}{?done}, {position_done} = TRUE{/done}
+SET {lock_until} = CASE WHEN {=this_write} THEN {lock_until} ELSE {=now} + ({:lease} + 999) / 1000 END, {locked_by} = {:owner}{?done}, {position_done} = TRUE{/done}{?unused}, {position_tries} = CASE WHEN {=first_write} THEN MAX({position_tries} - 1, 0) ELSE {position_tries} END{/unused}
 WHERE {name} = {:name} AND {=ours_up_to_this}

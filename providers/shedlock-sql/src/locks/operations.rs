@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use shedlock_runtime::{AcquireRequest, LockName, OwnerWrite, PositionRule};
+use shedlock_runtime::{AcquireRequest, Lease, LockName, OwnerWrite, PositionRule};
 
 use super::SqlLocks;
 use super::ask::OnceError;
@@ -242,11 +242,10 @@ impl Operation for Extend<'_> {
 
 /// Releases a held lock.
 pub(super) struct Release<'a> {
-    pub(super) lock: &'a LockName,
+    /// The lease tells what becomes of its position.
+    pub(super) lease: &'a Lease,
     pub(super) write: &'a OwnerWrite,
     pub(super) keep_for: Duration,
-    /// Whether the run has succeeded, so that its position is marked as done.
-    pub(super) is_done: bool,
 }
 
 impl Operation for Release<'_> {
@@ -264,9 +263,11 @@ impl Operation for Release<'_> {
         context: &Context<'_>,
         connection: &mut D::Connection,
     ) -> Result<u64, OnceError<D::Error>> {
-        let values = context.values_of_holder(self.lock, self.write, self.keep_for);
-        let statement = if self.is_done {
+        let values = context.values_of_holder(self.lease.name(), self.write, self.keep_for);
+        let statement = if self.lease.is_done() {
             &context.statements.release_done
+        } else if self.lease.is_unused() {
+            &context.statements.release_unused
         } else {
             &context.statements.release
         };

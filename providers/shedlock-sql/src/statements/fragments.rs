@@ -29,6 +29,7 @@ impl Setting<'_> {
         Some(match name {
             "ours" => begins_with_owner(dialect, &owner),
             "ours_up_to_this" => format!("{owner} BETWEEN {{:first}} AND {{:owner}}"),
+            "first_write" => format!("{owner} = {{:first}}"),
             "this_write" => format!("{owner} = {{:owner}}"),
             "paused" => paused(dialect, &owner),
             "unreleased" => unreleased(dialect, &row),

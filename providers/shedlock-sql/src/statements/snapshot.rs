@@ -69,7 +69,7 @@ fn texts(dialect: Dialect) -> String {
     texts
 }
 
-fn labelled(all: &Statements) -> [(&'static str, &Statement); 31] {
+fn labelled(all: &Statements) -> [(&'static str, &Statement); 32] {
     let admin = &all.admin;
     [
         (
@@ -112,6 +112,7 @@ fn labelled(all: &Statements) -> [(&'static str, &Statement); 31] {
         ("extend", &all.extend),
         ("release", &all.release),
         ("release, done", &all.release_done),
+        ("release, unused", &all.release_unused),
         ("complete, in a transaction", &all.transaction.complete),
         ("fence, in a transaction", &all.transaction.fence),
         ("row, in a transaction", &all.transaction.row),

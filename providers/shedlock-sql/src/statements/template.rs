@@ -34,6 +34,16 @@ pub(super) enum Rows {
     All,
 }
 
+/// What a release does to the position of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settling {
+    AsItIs,
+    /// The run has succeeded.
+    Done,
+    /// No run has begun.
+    Unused,
+}
+
 /// Which of the statements of a file to build.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variant {
@@ -42,8 +52,7 @@ pub(super) struct Variant {
     pub(super) rows: Rows,
     /// Which kind of position the statement asks for, if any.
     pub(super) position: Option<PositionKind>,
-    /// Whether the statement marks the position as done.
-    pub(super) done: bool,
+    pub(super) settling: Settling,
 }
 
 impl Variant {
@@ -54,7 +63,7 @@ impl Variant {
             sending: Sending::Repeated,
             rows: Rows::One,
             position: None,
-            done: false,
+            settling: Settling::AsItIs,
         }
     }
 
@@ -74,7 +83,8 @@ impl Variant {
             "no_slot" => self.position != Some(PositionKind::Slot),
             "step" => self.position == Some(PositionKind::Step),
             "no_step" => self.position != Some(PositionKind::Step),
-            "done" => self.done,
+            "done" => self.settling == Settling::Done,
+            "unused" => self.settling == Settling::Unused,
             _ => false,
         }
     }

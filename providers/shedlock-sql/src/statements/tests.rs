@@ -55,6 +55,7 @@ fn nothing_is_left_to_fill_in_and_names_stay_as_they_are() {
                 all.acquire_position(PositionKind::Step, Sending::Repeated),
                 &all.position,
                 &all.release_done,
+                &all.release_unused,
                 &all.extend,
                 &all.release,
                 all.holder(TokenColumn::Present),

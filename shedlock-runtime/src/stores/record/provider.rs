@@ -199,8 +199,9 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
         let write = lease.release_write()?;
         let released = self.change_own(lease, &write, |record, time| {
             record.lock_until = released_end(time, keep_for, self.grain())?;
+            let is_released = Owner::is_release(&record.locked_by);
             if let Some(position) = &mut record.position {
-                position.is_done |= lease.is_done();
+                lease.settle(position, is_released);
             }
             Ok(true)
         });

@@ -68,6 +68,11 @@ fn an_instant_is_run_once_unless_attempts_are_left() {
         Err(SkipReason::AlreadyRan)
     );
     assert!(rule(at(6), None).next(Some(begun(number, 2)), now).is_ok());
+    // A grant that was given back before its run began.
+    assert_eq!(
+        rule(at(5), None).next(Some(begun(number, 0)), now),
+        Ok(begun(number, 1))
+    );
 }
 
 #[test]
