@@ -41,8 +41,6 @@ pub struct Lease {
     pub(super) acquired: BootInstant,
     pub(super) at_least: Duration,
     pub(super) valid_for: Duration,
-    /// Whether the acquisition has asked for a slot, instant or step.
-    pub(super) asked_position: bool,
     pub(super) predecessor: Option<Arc<Predecessor>>,
 }
 
@@ -85,8 +83,8 @@ impl Lease {
     /// [`Position`](crate::Position) again, as [`settle`](Self::settle) does. Always false for a lock that was taken without a position.
     #[must_use]
     pub fn is_unused(&self) -> bool {
-        let trail = self.trail.get();
-        self.asked_position && trail.is_some_and(|trail| trail.is_unused.load(Ordering::Acquire))
+        let trail = self.trail.get().filter(|trail| trail.asked_position);
+        trail.is_some_and(|trail| trail.is_unused.load(Ordering::Acquire))
     }
 
     /// Changes the `position` in the record of this lease as a release does: the position is done if the run has ended well, and has one try

@@ -291,6 +291,10 @@ impl AcquireRequest {
     /// The lease of a provider that grants this request, with the fencing token of the acquisition if the store keeps fencing tokens.
     #[must_use]
     pub fn grant(&self, fencing_token: Option<u64>) -> Lease {
+        if self.position_rule().is_some() {
+            // The lease must know.
+            self.trail();
+        }
         Lease {
             name: self.config.name().clone(),
             trail: self.trail.clone(),
@@ -299,7 +303,6 @@ impl AcquireRequest {
             acquired: self.requested_at,
             at_least: self.config.at_least(),
             valid_for: self.config.at_most(),
-            asked_position: self.position_rule().is_some(),
             predecessor: None,
         }
     }
@@ -314,7 +317,12 @@ impl AcquireRequest {
     }
 
     fn trail(&self) -> &Arc<Trail> {
-        self.trail.get_or_init(Arc::default)
+        self.trail.get_or_init(|| {
+            Arc::new(Trail {
+                asked_position: self.position_rule().is_some(),
+                ..Trail::default()
+            })
+        })
     }
 
     fn known_owner(&self) -> Option<&Owner> {

@@ -15,6 +15,8 @@ use crate::values::position::Position;
 pub(crate) struct Trail {
     pub(crate) owner: OnceCell<Owner>,
     pub(crate) notes: Notes,
+    /// Whether the request asks for a slot, instant or step.
+    pub(crate) asked_position: bool,
     /// The slot, instant or step that the acquisition has begun.
     pub(crate) position: OnceCell<Position>,
     /// Whether the run under the lease has ended well.
@@ -32,6 +34,7 @@ impl Trail {
                 .get()
                 .map_or_else(OnceCell::new, |owner| OnceCell::with_value(owner.replica())),
             notes: self.notes.clone(),
+            asked_position: self.asked_position,
             position: self.position.clone(),
             is_done: AtomicBool::new(self.is_done.load(Ordering::Acquire)),
             is_unused: AtomicBool::new(self.is_unused.load(Ordering::Acquire)),
