@@ -73,6 +73,8 @@ impl Kind for ZooKeeperKind {
                 // The tests kill processes, and not the machine.
                 "-Dzookeeper.forceSync=no",
                 "-Dzookeeper.preAllocSize=1024",
+                // A server that looks for others asks after ever longer pauses, by default of up to a minute.
+                "-Dzookeeper.fastleader.maxNotificationInterval=1000",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             ]
             .map(OsString::from),
