@@ -246,9 +246,12 @@ async fn an_acquisition_that_is_answered_during_the_shutdown_runs_nothing() {
         Fault::DelayReply(Duration::from_millis(200)),
     );
     let executor = LockingTaskExecutor::new(provider.clone());
+    let slot = config("late").with_at_least("5m").unwrap();
+    let slot = slot.with_once_per("1d").unwrap();
+    let late = slot.clone();
     let call = tokio::spawn(async move {
         executor
-            .execute(config("late"), async { panic!("the process is ending") })
+            .execute(late, async { panic!("the process is ending") })
             .await
     });
     while provider.calls(Operation::Acquire) == 0 {
@@ -259,6 +262,10 @@ async fn an_acquisition_that_is_answered_during_the_shutdown_runs_nothing() {
     assert_eq!(taken(&memory).await, Vec::<String>::new());
     let outcome: Outcome<()> = over(call).await.unwrap();
     assert_eq!(outcome, Outcome::Skipped(SkipReason::ShuttingDown));
+    // `at_least` and the slot are about a run, and there was none: another process runs the job.
+    let builder = SchedulerLock::builder().provider(memory.clone());
+    builder.default_at_most("10m").install().unwrap();
+    assert!(memory.try_lock(slot).await.unwrap().is_some());
 }
 
 #[tokio::test]
