@@ -60,3 +60,13 @@ pub(crate) fn spacing(name: &LockName, doubt: &impl std::fmt::Display) {
         "`{name}`: {doubt}"
     );
 }
+
+pub(crate) fn shared_lock(name: &LockName) {
+    warn!(
+        target: TARGET,
+        event = "job.shared_lock",
+        lock.name = %name,
+        "two jobs share the lock `{name}`: at a tick that both have, one of them does not run; give each a lock of its own, and take the \
+         lock that they share in the jobs themselves, with a `wait`"
+    );
+}

@@ -14,6 +14,7 @@ use crate::error::JobError;
 use crate::events;
 use crate::lock::TickLock;
 use crate::run::{Instants, JobResult, Running, Task};
+use crate::sharing::Ticking;
 use crate::spacing::Ticks;
 use crate::zone::{Schedule, follow};
 
@@ -86,7 +87,7 @@ impl LockedJob {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output: JobResult> + Send + 'static,
     {
-        let lock = (locks.clone(), lock.into(), Running::default());
+        let lock = Lock::of_one_job(locks, lock.into());
         cron(schedule.as_ref(), zone, lock, body)
     }
 
@@ -105,13 +106,32 @@ impl LockedJob {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output: JobResult> + Send + 'static,
     {
-        let lock = (locks.clone(), lock.into(), Running::default());
+        let lock = Lock::of_one_job(locks, lock.into());
         interval(every.to_duration()?, lock, body)
     }
 }
 
-/// The executor that takes the lock of a job, the lock, and the bodies that are stopped together.
-type Lock = (LockingTaskExecutor, TickLock, Running);
+/// The lock of a job.
+pub(crate) struct Lock {
+    /// What takes the lock.
+    pub(crate) locks: LockingTaskExecutor,
+    pub(crate) lock: TickLock,
+    /// The bodies that are stopped together.
+    pub(crate) running: Running,
+    /// Whether the job's scheduler lets no other job have the lock. Two such schedulers are two nodes.
+    pub(crate) is_unique: bool,
+}
+
+impl Lock {
+    fn of_one_job(locks: &LockingTaskExecutor, lock: TickLock) -> Self {
+        Self {
+            locks: locks.clone(),
+            lock,
+            running: Running::default(),
+            is_unique: false,
+        }
+    }
+}
 
 pub(crate) fn cron<Z, F, Fut>(schedule: &str, zone: Z, lock: Lock, body: F) -> Result<Job, JobError>
 where
@@ -177,21 +197,27 @@ where
 }
 
 /// The task that runs the job, with an `at_least` that fits the ticks of the job.
-fn task<F>((locks, lock, running): Lock, ticks: Ticks, body: F) -> Result<Arc<Task<F>>, JobError> {
-    let (mut config, is_repeatable) = (lock.config, lock.is_repeatable);
+fn task<F>(lock: Lock, ticks: Ticks, body: F) -> Result<Arc<Task<F>>, JobError> {
+    let (locks, mut config) = (lock.locks, lock.lock.config);
     if config.at_least().is_zero() {
         config = config.with_at_least(ticks.guard())?;
     } else if let Some(doubt) = ticks.doubt(config.at_least()) {
         events::spacing(config.name(), &doubt);
     }
-    let tells_ticks_apart = !is_repeatable
+    let tells_ticks_apart = !lock.lock.is_repeatable
         && config.position_rule().is_none()
         && locks.info().capabilities().keeps_positions();
+    let is_ticking = tells_ticks_apart && !lock.is_unique && matches!(ticks, Ticks::Shared(_));
+    let ticking = is_ticking.then(|| Ticking::register(locks.info(), config.name()));
+    if ticking.as_ref().is_some_and(Ticking::is_shared) {
+        events::shared_lock(config.name());
+    }
     Ok(Arc::new(Task {
         locks,
         config,
         instants: Instants::new(tells_ticks_apart),
-        running,
+        _ticking: ticking,
+        running: lock.running,
         body,
     }))
 }

@@ -6,6 +6,7 @@ mod job;
 mod lock;
 mod run;
 mod scheduler;
+mod sharing;
 mod spacing;
 mod zone;
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::events;
+use crate::sharing::Ticking;
 
 /// How long a call to a store may continue after a shutdown has cancelled the jobs: half of the time that the shutdown waits for.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -117,6 +118,7 @@ pub(crate) struct Task<F> {
     pub(crate) config: LockConfiguration,
     /// Whether the time of a tick is the instant of its run, so that the tick has at most one run.
     pub(crate) instants: Instants,
+    pub(crate) _ticking: Option<Ticking>,
     pub(crate) running: Running,
     pub(crate) body: F,
 }

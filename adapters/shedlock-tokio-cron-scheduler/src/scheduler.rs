@@ -14,8 +14,8 @@ use tokio_cron_scheduler::job::JobId;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::error::JobError;
-use crate::job;
-use crate::lock::{Defaults, JobLock};
+use crate::job::{self, Lock};
+use crate::lock::{Defaults, JobLock, TickLock};
 use crate::run::{JobResult, Running};
 
 /// How long a cancelled job may take to release its lock. Longer than the time limit of a release in the foreground.
@@ -166,7 +166,7 @@ impl LockedScheduler {
     {
         let lock = lock.lock(self.defaults)?;
         let name = lock.config.name().as_str().to_owned();
-        let lock = (self.locks.clone(), lock, self.running.clone());
+        let lock = self.of_job(lock);
         self.add(name, job::cron(schedule.as_ref(), zone, lock, body)?)
             .await
     }
@@ -193,7 +193,7 @@ impl LockedScheduler {
     {
         let lock = lock.lock(self.defaults)?;
         let name = lock.config.name().as_str().to_owned();
-        let lock = (self.locks.clone(), lock, self.running.clone());
+        let lock = self.of_job(lock);
         self.add(name, job::interval(every.to_duration()?, lock, body)?)
             .await
     }
@@ -211,6 +211,15 @@ impl LockedScheduler {
             self.names().remove(&name);
         }
         Ok(added?)
+    }
+
+    fn of_job(&self, lock: TickLock) -> Lock {
+        Lock {
+            locks: self.locks.clone(),
+            lock,
+            running: self.running.clone(),
+            is_unique: true,
+        }
     }
 
     fn names(&self) -> MutexGuard<'_, HashMap<String, JobId>> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
-    ErrorKind, EventKind, InMemoryLockProvider, LockConfiguration, LockEvent, LockProvider, OnLost,
-    Operation, RunOutcome, SchedulerLock, lock,
+    ErrorKind, EventKind, InMemoryLockProvider, LockConfiguration, LockEvent, LockProvider,
+    LockingTaskExecutor, OnLost, Operation, RunOutcome, SchedulerLock, lock,
 };
-use shedlock_tokio_cron_scheduler::{JobResult, LockedScheduler};
+use shedlock_tokio_cron_scheduler::{JobResult, LockedJob, LockedScheduler, TickLock};
 use tokio::time::{Instant, sleep};
 use tracing::subscriber::DefaultGuard;
 
@@ -289,4 +289,33 @@ async fn an_at_least_longer_than_the_interval_is_warned_about() {
         text.contains("`report`: `at_least` is 14m, but ticks come every 5m"),
         "{text}"
     );
+}
+
+/// Each tick is the instant of the lock, so of two jobs that have a tick in common one would never run.
+#[tokio::test]
+async fn a_second_job_with_the_same_lock_is_warned_about() {
+    let (lines, _listening) = Lines::listen();
+    let locks = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let job = |schedule, name, is_repeatable| {
+        let config = LockConfiguration::new(name, "10m").unwrap();
+        let lock = if is_repeatable {
+            TickLock::repeatable(config)
+        } else {
+            config.into()
+        };
+        LockedJob::cron(schedule, &locks, lock, || async {}).unwrap()
+    };
+    let _hourly = job("0 0 * * * *", "files", false);
+    let _others = [
+        job("0 0 * * * *", "mails", false),
+        job("0 0 * * * *", "files", true),
+    ];
+    drop(job("0 0 * * * *", "gone", false));
+    let _in_its_place = job("0 0 * * * *", "gone", false);
+    assert_eq!(lines.text(), "");
+
+    let _daily = job("0 0 0 * * *", "files", false);
+    let text = lines.text();
+    assert!(text.contains("WARN"), "{text}");
+    assert!(text.contains("two jobs share the lock `files`"), "{text}");
 }

@@ -1,5 +1,7 @@
 //! Two schedulers with the same jobs on one store: each tick is one run.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shedlock_runtime::testing::{Fault, FaultyProvider};
@@ -109,6 +111,50 @@ async fn a_plain_scheduler_takes_a_single_locked_job() {
     each_tick_once(&runs.wait_for(2).await);
     for mut scheduler in nodes {
         scheduler.shutdown().await.unwrap();
+    }
+}
+
+/// As the README says, for two jobs that must not run at the same time, and that have ticks in common.
+#[tokio::test]
+async fn two_jobs_that_take_one_lock_inside_run_at_each_tick_one_after_the_other() {
+    let (_folder, providers) = sqlite().await;
+    let (runs, busy) = (Log::new(), Arc::new(AtomicUsize::new(0)));
+    let mut nodes = Vec::new();
+    for provider in providers {
+        let scheduler = JobScheduler::new().await.unwrap();
+        let locks = LockingTaskExecutor::new(provider);
+        for job in ["export", "import"] {
+            let (runs, busy, inner) = (runs.clone(), Arc::clone(&busy), locks.clone());
+            let body = move || {
+                let (runs, busy, locks) = (runs.clone(), Arc::clone(&busy), inner.clone());
+                async move {
+                    let now = tick();
+                    let files = LockConfiguration::new("files", "1m")?.with_wait("1m")?;
+                    let work = async {
+                        assert_eq!(busy.fetch_add(1, Ordering::SeqCst), 0, "they overlap");
+                        sleep(Duration::from_millis(300)).await;
+                        busy.fetch_sub(1, Ordering::SeqCst);
+                        runs.push((now, job));
+                    };
+                    locks.execute(files, work).await.map(drop)
+                }
+            };
+            let own = LockConfiguration::new(job, "2m").unwrap();
+            let job = LockedJob::cron(format!("*/{EVERY} * * * * *"), &locks, own, body);
+            scheduler.add(job.unwrap()).await.unwrap();
+        }
+        scheduler.start().await.unwrap();
+        nodes.push(scheduler);
+        out_of_step().await;
+    }
+    runs.wait_for(6).await;
+    for mut scheduler in nodes {
+        scheduler.shutdown().await.unwrap();
+    }
+    let runs = runs.entries();
+    for name in ["export", "import"] {
+        let ticks = runs.iter().filter(|(_, job)| *job == name);
+        each_tick_once(&ticks.map(|(tick, _)| *tick).collect::<Vec<_>>());
     }
 }
 
