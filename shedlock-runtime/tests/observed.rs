@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod observed {
+    mod ahead;
     mod capture;
     #[path = "../it/expansion.rs"]
     mod expansion;

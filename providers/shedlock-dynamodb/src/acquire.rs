@@ -100,7 +100,7 @@ impl DynamoDbLockProvider {
         Ok(match next.transpose() {
             Ok(position) => Verdict::Again(record, position),
             Err(reason) => {
-                let refusal = Refusal::of_position(reason, owner);
+                let refusal = Refusal::of_position(reason, owner).with_position(record.position);
                 Verdict::Answer(Acquisition::Refused(refusal))
             }
         })

@@ -226,8 +226,9 @@ impl EtcdLockProvider {
                 Ok(StoredPosition::new(next, self.info.node_name(), free_at))
             }
             Err(reason) => {
+                let position = stored.as_ref().map(StoredPosition::position);
                 let node = stored.map(|stored| stored.node).unwrap_or_default();
-                Err(Refusal::of_position(reason, &node))
+                Err(Refusal::of_position(reason, &node).with_position(position))
             }
         })
     }

@@ -125,7 +125,8 @@ impl MongoLockProvider {
         // The lock is free, and the command did not take it.
         let refused = |rule: PositionRule| rule.next(record.position, now).err();
         if let Some(reason) = request.position_rule().and_then(refused) {
-            return Ok(Acquisition::Refused(Refusal::of_position(reason, owner)));
+            let refusal = Refusal::of_position(reason, owner).with_position(record.position);
+            return Ok(Acquisition::Refused(refusal));
         }
         let free_for = now.duration_since(record.lock_until).unwrap_or_default();
         if free_for > MOMENT {

@@ -215,7 +215,8 @@ impl LockProvider for RedisLockProvider {
             state => {
                 let reason = position::refusal(state).ok_or_else(|| request.too_late())?;
                 let last_owner = String::from_utf8_lossy(&found);
-                return refused(Refusal::of_position(reason, &last_owner));
+                let refusal = Refusal::of_position(reason, &last_owner);
+                return refused(refusal.with_position(position::stored(&last_position)));
             }
         }
         let stored = LockValue::parse(&found).ok_or_else(|| error::foreign(&run.lock_key))?;

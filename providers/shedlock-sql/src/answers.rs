@@ -134,7 +134,7 @@ impl AcquireAnswer {
                 position,
                 now,
             } => match request.position_rule().map(|rule| rule.next(position, now)) {
-                Some(Err(reason)) => Refusal::of_position(reason, &owner),
+                Some(Err(reason)) => Refusal::of_position(reason, &owner).with_position(position),
                 // Another request held the lock until the record was read.
                 Some(Ok(_)) | None => Refusal::contended(),
             },

@@ -16,6 +16,7 @@ use crate::values::error::LockError;
 use crate::values::name::LockName;
 use crate::values::outcome::RunOutcome;
 
+mod ahead;
 mod asking_again;
 mod facts;
 mod format;
@@ -133,6 +134,7 @@ pub(crate) fn skipped(
         &subject,
         refusal,
         stuck_holder::seen_for(config, info, refusal),
+        ahead::instant_ahead(config, info, refusal),
     );
     tell(&subject, || EventKind::Skipped {
         reason: refusal.reason,

@@ -8,6 +8,7 @@ use crate::seam::lease::Lease;
 use crate::values::operator_mark::OperatorMark;
 use crate::values::outcome::SkipReason;
 use crate::values::owner::Owner;
+use crate::values::position::Position;
 use crate::values::printable::printable;
 
 /// The answer to [`LockProvider::acquire`](crate::LockProvider::acquire).
@@ -79,6 +80,8 @@ pub struct Refusal {
     pub node: Option<Box<str>>,
     /// How long the lock stays taken if nobody extends or releases it; `None` if the store does not tell.
     pub remaining: Option<Duration>,
+    /// The position in the record that does not let the run begin; `None` if the position is not the reason, or the store does not tell.
+    pub position: Option<Position>,
     holder: Option<Holder>,
     is_in_doubt: bool,
 }
@@ -109,6 +112,7 @@ impl Refusal {
             reason: SkipReason::Held,
             node: None,
             remaining: None,
+            position: None,
             holder: None,
             is_in_doubt: false,
         }
@@ -124,6 +128,7 @@ impl Refusal {
             reason: SkipReason::Contended,
             node: None,
             remaining: None,
+            position: None,
             holder: None,
             is_in_doubt: false,
         }
@@ -135,6 +140,7 @@ impl Refusal {
             reason: SkipReason::ShuttingDown,
             node: None,
             remaining: None,
+            position: None,
             holder: None,
             is_in_doubt: false,
         }
@@ -147,6 +153,7 @@ impl Refusal {
             reason: SkipReason::Paused,
             node: None,
             remaining: None,
+            position: None,
             holder: None,
             is_in_doubt: false,
         }
@@ -162,6 +169,24 @@ impl Refusal {
         // The run is over: the lock has no holder who could be stuck.
         refusal.holder = None;
         refusal
+    }
+
+    /// Adds the position in the record that does not let the run begin. The runtime warns of one that lies in the future, as a clock that
+    /// was wrong leaves it: no node would run until then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{Position, Refusal, SkipReason};
+    ///
+    /// let stored = Position { number: 1_700_000_000_000, is_done: true, tries: 1 };
+    /// let refusal = Refusal::of_position(SkipReason::AlreadyRan, "web-2").with_position(Some(stored));
+    /// assert_eq!(refusal.position, Some(stored));
+    /// ```
+    #[must_use]
+    pub const fn with_position(mut self, stored: Option<Position>) -> Self {
+        self.position = stored;
+        self
     }
 
     /// Adds how long the lock stays taken, in a store that does not tell the holder.

@@ -203,7 +203,8 @@ impl LockProvider for InMemoryLockProvider {
                 match self.position(request, stored) {
                     Ok(begun) => position = begun,
                     Err(reason) => {
-                        return Ok(Acquisition::Refused(Refusal::of_position(reason, "")));
+                        let refusal = Refusal::of_position(reason, "").with_position(stored);
+                        return Ok(Acquisition::Refused(refusal));
                     }
                 }
                 granted.position = position;

@@ -1,12 +1,12 @@
 //! Cases for positions: which run of a lock may start, so that each slot and each instant has one run, and steps run in order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use shedlock_runtime::{
     AcquireRequest, ErrorKind, LockConfiguration, LockProvider, LockProviderExt as _,
-    LockingTaskExecutor, Outcome, Ownership, Position, SkipReason,
+    LockingTaskExecutor, Outcome, Ownership, Position, Refusal, SkipReason,
 };
 
 use super::node::{Held, Node};
@@ -61,11 +61,14 @@ async fn begin(node: &Node, config: LockConfiguration) -> Held {
     }
 }
 
-async fn must_be_skipped(node: &Node, config: LockConfiguration, expected: SkipReason) {
+async fn must_be_skipped(node: &Node, config: LockConfiguration, expected: SkipReason) -> Refusal {
     let name = config.name().clone();
     match node.try_seize(config).await {
         Ok(_) => panic!("`{name}` must not run: {expected}"),
-        Err(refusal) => assert_eq!(refusal.reason, expected, "{refusal:?}"),
+        Err(refusal) => {
+            assert_eq!(refusal.reason, expected, "{refusal:?}");
+            refusal
+        }
     }
 }
 
@@ -113,7 +116,16 @@ pub async fn an_instant_has_one_run(subject: &Subject) {
     must_be_skipped(&two, instant(&lock, noon), SkipReason::AlreadyRan).await;
     must_be_skipped(&two, instant(&lock, noon - DAY), SkipReason::AlreadyRan).await;
     run(&two, instant(&lock, noon + DAY)).await;
-    must_be_skipped(&one, instant(&lock, noon), SkipReason::AlreadyRan).await;
+    let refusal = must_be_skipped(&one, instant(&lock, noon), SkipReason::AlreadyRan).await;
+    // A node whose clock is ahead leaves an instant that no other node would run for long: the runtime warns of it.
+    let stored = refusal.position.map(|stored| stored.number);
+    let day_later = (noon + DAY).duration_since(UNIX_EPOCH);
+    let day_later = day_later.expect("the clock is right").as_millis();
+    assert_eq!(
+        stored.map(u128::from),
+        Some(day_later),
+        "`Refusal::with_position` tells which instant came before: {refusal:?}"
+    );
 }
 
 /// Steps run in order: each step runs when it is due, and not again after it is done.

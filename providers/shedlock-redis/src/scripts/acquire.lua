@@ -16,6 +16,10 @@ if fence[2] and string.sub(fence[2], 1, #owner) == owner then
   return {2, '', 0, 0, {}, {}}
 end
 local time = redis.call('TIME')
+local last_position = {}
+if fence[3] then
+  last_position = {tonumber(fence[3]) or 0, tonumber(fence[4]) or 0, tonumber(fence[5]) or 0}
+end
 -- A fence without a position counts as number 0, done.
 local kind, number, tries = ARGV[4], tonumber(ARGV[5]), 1
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -41,7 +45,7 @@ if kind then
     refused = 4
   end
   if refused then
-    return {refused, fence[2] or '', 0, 0, {}, {}}
+    return {refused, fence[2] or '', 0, 0, last_position, {}}
   end
 end
 -- The time makes tokens grow where the fence was lost: evicted, flushed, or unknown to the replica that took over.
@@ -64,10 +68,6 @@ if kind then
 end
 if kind or fence[3] then
   redis.call('HSET', KEYS[2], 'until', string.format('%.0f', now + ARGV[2]))
-end
-local last_position = {}
-if fence[3] then
-  last_position = {tonumber(fence[3]) or 0, tonumber(fence[4]) or 0, tonumber(fence[5]) or 0}
 end
 local begun = {}
 if kind then

@@ -2,7 +2,7 @@
 //!
 //! All lines have one target and fixed names. A normal run and a normal skip write nothing at INFO.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, info, trace, warn};
 
@@ -12,6 +12,7 @@ use super::{HeldLock, Subject};
 use crate::observe::event::LossReason;
 use crate::seam::answer::Refusal;
 use crate::values::error::LockError;
+use crate::values::moment::Moment;
 use crate::values::options::OnLost;
 use crate::values::outcome::SkipReason;
 use crate::values::short_duration::short_duration;
@@ -33,10 +34,20 @@ pub(super) fn acquired(lock: &dyn HeldLock) {
     );
 }
 
-/// `seen_for` is how long the same run has been seen to hold the lock, if that is longer than it should be.
-pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Duration>) {
+/// `seen_for` is how long the same run has been seen to hold the lock, if that is longer than it should be. `ahead` is the instant in the
+/// record, if it lies in the future.
+pub(super) fn skipped(
+    subject: &Subject,
+    refusal: &Refusal,
+    seen_for: Option<Duration>,
+    ahead: Option<SystemTime>,
+) {
     let (name, reason) = (&subject.name, refusal.reason);
     let now_what = match reason {
+        _ if ahead.is_some() => {
+            ", which is in the future: some clock was wrong, and nobody runs it until then; correct the clock, and forget the record by \
+             `LockAdmin::prune_prefix`"
+        }
         SkipReason::ShuttingDown | SkipReason::AlreadyRan => "",
         SkipReason::Paused => "; `LockAdmin` says why and can resume it",
         SkipReason::Gap => "; it runs when that step has ended well",
@@ -58,10 +69,11 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
                 lock.node = refusal.node.as_deref(),
                 lock.outcome = reason.as_str(),
                 seen_ms = seen_for.map(millis),
-                "skipped `{name}`: {reason}{}{}{}{now_what}",
+                "skipped `{name}`: {reason}{}{}{}{}{now_what}",
                 Clause(" by ", refusal.node.as_deref()),
                 Clause(" until ", refusal.remaining.map(Until)),
                 Clause(", by the same run for ", seen_for.map(short_duration)),
+                Clause(" for ", ahead.map(Moment)),
             )
         };
     }
@@ -74,8 +86,13 @@ pub(super) fn skipped(subject: &Subject, refusal: &Refusal, seen_for: Option<Dur
         reason == SkipReason::Exhausted
             && rate_limit::check("exhausted", subject.provider_id, name.as_str()).emits()
     };
+    let is_ahead = || {
+        ahead.is_some() && rate_limit::check("ahead", subject.provider_id, name.as_str()).emits()
+    };
     if is_exhausted() {
         line!(error);
+    } else if is_ahead() {
+        line!(warn);
     } else if seen_for.is_some() || is_news() {
         line!(info);
     } else {

@@ -145,7 +145,8 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
                 Some(Ok(position)) => Some(position),
                 Some(Err(reason)) => {
                     let owner = found.as_ref().map(|record| record.locked_by.as_str());
-                    let refusal = Refusal::of_position(reason, owner.unwrap_or_default());
+                    let refusal = Refusal::of_position(reason, owner.unwrap_or_default())
+                        .with_position(stored);
                     return Ok(Acquisition::Refused(refusal));
                 }
             };

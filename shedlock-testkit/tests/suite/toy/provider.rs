@@ -155,7 +155,8 @@ impl Toy {
             Err(_) if self.has(Bug::PositionIsIgnored) => Ok(stored),
             Err(reason) => {
                 let owner = row.map(|row| row.owner.as_str());
-                Err(Ok(Refusal::of_position(reason, owner.unwrap_or_default())))
+                let refusal = Refusal::of_position(reason, owner.unwrap_or_default());
+                Err(Ok(refusal.with_position(stored)))
             }
         }
     }
