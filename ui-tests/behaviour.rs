@@ -173,6 +173,12 @@ async fn on_skip_sees_the_reason_and_the_arguments() {
         })
         .await;
         always_held("both", async { assert_eq!(on_skip::both().await, held) }).await;
+        always_held("alias", async {
+            assert_eq!(on_skip::alias().await.expect("a skip is no error"), 0);
+            let awaited = on_skip::awaited_alias().await;
+            assert_eq!(awaited.expect("a skip is no error"), 0);
+        })
+        .await;
         always_held("argument", async {
             assert_eq!(on_skip::argument(7).await, 7);
         })
@@ -216,6 +222,10 @@ async fn store_errors_are_no_skips() {
         Some("12")
     );
     assert!(unreachable(on_skip::result()).await.is_err());
+    assert!(unreachable(on_skip::alias()).await.is_err());
+    assert!(unreachable(on_skip::awaited_alias()).await.is_err());
+    assert_eq!(unreachable(on_skip::value()).await, on_skip::Answer::Failed);
+    assert_eq!(unreachable(on_skip::perhaps()).await, None);
     assert!(unreachable(return_types::alias()).await.is_err());
     assert!(unreachable(return_types::boxed_error("1")).await.is_err());
     assert_eq!(unreachable(return_types::option()).await, None);
@@ -236,8 +246,14 @@ async fn on_skip_answers_a_store_error_where_the_type_has_no_place_for_it() {
 
 #[tokio::test]
 async fn nothing_registered_is_an_error_where_there_is_a_place_for_it() {
-    let error = on_skip::result().await.expect_err("no provider");
-    assert_eq!(error.kind(), ErrorKind::NoProvider);
+    for called in [
+        on_skip::result().await,
+        on_skip::alias().await,
+        on_skip::awaited_alias().await,
+    ] {
+        let error = called.expect_err("no provider");
+        assert_eq!(error.kind(), ErrorKind::NoProvider);
+    }
 }
 
 #[tokio::test]
@@ -298,7 +314,18 @@ mod failing {
         async { Err(error()) }
     }
 
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn in_an_outcome(fails: bool) -> Outcome<Result<u8, LockError>> {
+        Outcome::Executed(if fails { Err(error()) } else { Ok(1) })
+    }
+
+    #[scheduler_lock(name = "fails")]
+    pub(super) async fn in_an_option(fails: bool) -> Option<Result<u8, Mute>> {
+        fails.then_some(Err(Mute))
+    }
+
     /// An error that cannot be shown to people.
+    #[derive(Debug)]
     pub(super) struct Mute;
 
     impl From<LockError> for Mute {
@@ -339,18 +366,22 @@ async fn a_result_says_whether_the_run_has_failed() {
         failing::generic::<u8, LockError>(None).await.unwrap_err();
         failing::part_unnamed().await.map(drop).unwrap_err();
         failing::future().await.unwrap_err();
+        let in_an_outcome = failing::in_an_outcome(true).await;
+        in_an_outcome.executed().unwrap().unwrap_err();
+        failing::in_an_option(true).await.unwrap().unwrap_err();
         failing::generic::<u8, LockError>(Some(1)).await.unwrap();
+        let in_an_outcome = failing::in_an_outcome(false).await;
+        in_an_outcome.executed().unwrap().unwrap();
+        assert!(failing::in_an_option(false).await.is_none());
         // What stands for a type that is not known there is not looked into.
         failing::of_any_type(Err::<(), ()>(())).await.unwrap_err();
     })
     .await;
     let wait = std::time::Duration::from_secs(10);
-    let found: Vec<_> = (0..7).map(|_| told.recv_timeout(wait).unwrap()).collect();
+    let found: Vec<_> = (0..11).map(|_| told.recv_timeout(wait).unwrap()).collect();
     let (failed, completed) = (RunOutcome::Failed, RunOutcome::Completed);
-    assert_eq!(
-        found,
-        [failed, failed, failed, failed, failed, completed, completed]
-    );
+    assert_eq!(found[..7], [failed; 7]);
+    assert_eq!(found[7..], [completed; 4]);
     drop(listening);
 }
 
@@ -362,6 +393,7 @@ async fn the_text_of_an_error_is_in_the_history() {
         failing::plain().await.unwrap_err();
         failing::by_another_name().await.unwrap_err();
         assert!(failing::without_a_text().await.is_err());
+        assert!(failing::in_an_outcome(true).await.was_executed());
         // What is not known to have a text there has none.
         failing::generic::<u8, LockError>(None).await.unwrap_err();
     })
@@ -369,7 +401,7 @@ async fn the_text_of_an_error_is_in_the_history() {
     let ever = SystemTime::UNIX_EPOCH..SystemTime::now() + Duration::from_hours(24);
     let mut runs = Vec::new();
     // An entry is written in the background.
-    while runs.len() < 4 {
+    while runs.len() < 5 {
         tokio::task::yield_now().await;
         runs = memory.history("fails", ever.clone()).await.unwrap();
     }
@@ -377,5 +409,5 @@ async fn the_text_of_an_error_is_in_the_history() {
     let mut texts: Vec<_> = runs.iter().map(text).collect();
     texts.sort();
     let told = "a failure of the job";
-    assert_eq!(texts, ["", "", told, told]);
+    assert_eq!(texts, ["", "", told, told, told]);
 }

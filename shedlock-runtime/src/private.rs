@@ -1,4 +1,6 @@
 //! Called by the expansions of the macros, and by nothing else. It changes together with the macros.
+//!
+//! An expansion stands among the user's imports. So methods of traits have names here that no trait of a user's has.
 
 pub use core;
 pub use std;
@@ -9,6 +11,7 @@ pub use instant::{GivenInstant, Instant, IsText, IsTime};
 pub use job::Job;
 pub use returned::{IsNoResult, IsResult, IsShownResult, Returned};
 pub use run::{body, run, run_then};
+pub use store_error::{AnswerType, IsErrorValue, IsNoErrorValue, IsResultType, answer_type};
 
 use crate::process::registry::SchedulerLockBuilder;
 use crate::values::error::LockError;
@@ -24,6 +27,8 @@ mod job;
 mod returned;
 #[path = "private/run.rs"]
 mod run;
+#[path = "private/store_error.rs"]
+mod store_error;
 
 /// The skip reason for a failed store, for a function with `on_skip` and without `on_error`.
 #[must_use]

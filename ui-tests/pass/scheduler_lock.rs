@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod async_trait;
+pub mod blanket_traits;
 pub mod bodies;
 pub mod durations;
 pub mod future_bounds;
@@ -16,6 +17,7 @@ pub mod native_trait;
 pub mod on_skip;
 pub mod other_attributes;
 pub mod plain_function;
+pub mod positions;
 pub mod provider;
 pub mod renamed_facade;
 pub mod return_types;

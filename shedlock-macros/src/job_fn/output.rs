@@ -63,29 +63,9 @@ impl Output {
         matches!(self.ty, Type::Infer(_))
     }
 
-    /// Whether the type may be a `Result`, by whatever name.
+    /// Whether the type may be a `Result` or have one in it, by whatever name.
     pub(crate) fn may_be_a_result(&self) -> bool {
-        match bare(&self.ty) {
-            Type::Path(path) => path
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident != "Option" && last.ident != "Outcome"),
-            Type::Macro(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the name of the type says what a store error becomes: an error, or a skip.
-    pub(crate) fn has_place_for_errors(&self) -> bool {
-        match bare(&self.ty) {
-            Type::Tuple(tuple) => tuple.elems.is_empty(),
-            Type::Path(path) => path.path.segments.last().is_some_and(|last| {
-                let name = last.ident.to_string();
-                name.ends_with("Result") || name == "Option" || name == "Outcome"
-            }),
-            _ => false,
-        }
+        matches!(bare(&self.ty), Type::Path(_) | Type::Macro(_))
     }
 }
 

@@ -70,12 +70,15 @@ fn locked(plan: &Plan, span: Span, body: &TokenStream) -> TokenStream {
         on_error,
     } = answers(plan, span, &private);
     let error_of = error_of(plan, &private);
+    let answer_type = (plan.on_skip.is_some() && plan.on_error.is_none())
+        .then(|| quote_spanned!(span=> let answer_type = #private::answer_type(&body);));
     // The job is bound first: what its values borrow for a moment must not live across the await. The body is pinned here,
     // because the future of an async function keeps an argument apart from what is made of it: the body would be in it twice.
     // What is returned is bound, because what else is in a tail expression would be dropped after the job in edition 2021.
     quote_spanned! {span=>
         let job = #job;
         let body = #private::body::<#ty, _>(async move { #body });
+        #answer_type
         let returned = #private::#run(&job, #private::core::pin::pin!(body), #on_skip, #on_error, #error_of).await;
         returned
     }
@@ -131,7 +134,7 @@ fn job(plan: &Plan, private: &TokenStream) -> TokenStream {
     job.extend(match &plan.provider {
         Some(Provider::Named(name)) => quote!(.provider_named(#name)),
         Some(Provider::Expr(expr)) => {
-            let converted = quote_spanned!(hidden(expr.span())=> (#expr).to_provider());
+            let converted = quote_spanned!(hidden(expr.span())=> (#expr).__shedlock_provider());
             quote!(.provider({ use #private::ToProvider as _; #converted }))
         }
         None => TokenStream::new(),
@@ -161,7 +164,7 @@ fn error_of(plan: &Plan, private: &TokenStream) -> TokenStream {
     quote_spanned! {hidden(plan.output.span)=>
         |value| {
             use #private::{IsNoResult as _, IsResult as _, IsShownResult as _};
-            (&&#private::Returned(value)).error()
+            (&&#private::Returned(value)).__shedlock_error()
         }
     }
 }

@@ -88,7 +88,7 @@ impl Position {
             }
             Some(Wanted::Instant(expr)) => {
                 let given = quote_spanned! {hidden(expr.span())=>
-                    #private::GivenInstant(#expr).into_instant()
+                    #private::GivenInstant(#expr).__shedlock_instant()
                 };
                 quote!(.instant({ use #private::{IsText as _, IsTime as _}; #given }))
             }

@@ -36,7 +36,12 @@ where
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
-                |_| ::shedlock::__private::core::option::Option::None,
+                |value| {
+                    use ::shedlock::__private::{
+                        IsNoResult as _, IsResult as _, IsShownResult as _,
+                    };
+                    (&&::shedlock::__private::Returned(value)).__shedlock_error()
+                },
             )
             .await;
         returned

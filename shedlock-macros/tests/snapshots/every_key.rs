@@ -17,7 +17,7 @@ where
         .timeout(::platform::locks::__private::core::time::Duration::new(30, 0))
         .provider({
             use ::platform::locks::__private::ToProvider as _;
-            (&self.locks).to_provider()
+            (&self.locks).__shedlock_provider()
         })
         .keep_alive_every(::platform::locks::__private::core::time::Duration::new(20, 0))
         .on_lost_notify();
@@ -41,7 +41,7 @@ where
                 use ::platform::locks::__private::{
                     IsNoResult as _, IsResult as _, IsShownResult as _,
                 };
-                (&&::platform::locks::__private::Returned(value)).error()
+                (&&::platform::locks::__private::Returned(value)).__shedlock_error()
             },
         )
         .await;

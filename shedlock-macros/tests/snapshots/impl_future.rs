@@ -16,7 +16,12 @@ fn job(count: u32) -> impl Future<Output = Option<u32>> + Send {
                 ::shedlock::__private::core::pin::pin!(body),
                 |reason| ::shedlock::__private::skip_value::<Option<u32>>(reason),
                 |error| ::shedlock::__private::error_value::<Option<u32>>(error),
-                |_| ::shedlock::__private::core::option::Option::None,
+                |value| {
+                    use ::shedlock::__private::{
+                        IsNoResult as _, IsResult as _, IsShownResult as _,
+                    };
+                    (&&::shedlock::__private::Returned(value)).__shedlock_error()
+                },
             )
             .await;
         returned

@@ -11,21 +11,30 @@ async fn report() -> Report {
         }
         Report::done()
     });
+    let answer_type = ::shedlock::__private::answer_type(&body);
     let returned = ::shedlock::__private::run(
             &job,
             ::shedlock::__private::core::pin::pin!(body),
             |#[allow(unused_variables)] reason| Report::skipped(reason),
             |error| {
-                ::shedlock::__private::report_store_error(&error);
-                #[allow(unused_variables)]
-                let reason = &::shedlock::__private::skip_reason(&error);
-                Report::skipped(reason)
+                {
+                    use ::shedlock::__private::{
+                        IsErrorValue as _, IsNoErrorValue as _, IsResultType as _,
+                    };
+                    (&&answer_type).__shedlock_store_error(error)
+                }
+                    .unwrap_or_else(|error| {
+                        ::shedlock::__private::report_store_error(&error);
+                        #[allow(unused_variables)]
+                        let reason = &::shedlock::__private::skip_reason(&error);
+                        Report::skipped(reason)
+                    })
             },
             |value| {
                 use ::shedlock::__private::{
                     IsNoResult as _, IsResult as _, IsShownResult as _,
                 };
-                (&&::shedlock::__private::Returned(value)).error()
+                (&&::shedlock::__private::Returned(value)).__shedlock_error()
             },
         )
         .await;

@@ -9,13 +9,13 @@ pub trait ToProvider {
     /// The provider behind the pointer that a call keeps.
     ///
     /// Types that are not [`Keepable`] have this method, too, so that the compiler's error says what `Keepable` needs.
-    fn to_provider(&self) -> Arc<dyn LockProvider>
+    fn __shedlock_provider(&self) -> Arc<dyn LockProvider>
     where
         Self: Keepable;
 }
 
 impl<P: LockProvider + ?Sized> ToProvider for P {
-    fn to_provider(&self) -> Arc<dyn LockProvider>
+    fn __shedlock_provider(&self) -> Arc<dyn LockProvider>
     where
         Self: Keepable,
     {

@@ -19,11 +19,11 @@ pub enum Instant {
 /// See [`GivenInstant`].
 pub trait IsTime {
     /// The time.
-    fn into_instant(self) -> Instant;
+    fn __shedlock_instant(self) -> Instant;
 }
 
 impl<T: Into<SystemTime>> IsTime for GivenInstant<T> {
-    fn into_instant(self) -> Instant {
+    fn __shedlock_instant(self) -> Instant {
         Instant::Time(self.0.into())
     }
 }
@@ -31,11 +31,11 @@ impl<T: Into<SystemTime>> IsTime for GivenInstant<T> {
 /// See [`GivenInstant`].
 pub trait IsText {
     /// The text.
-    fn into_instant(self) -> Instant;
+    fn __shedlock_instant(self) -> Instant;
 }
 
 impl<T: AsRef<str>> IsText for &GivenInstant<T> {
-    fn into_instant(self) -> Instant {
+    fn __shedlock_instant(self) -> Instant {
         Instant::Text(self.0.as_ref().to_owned())
     }
 }

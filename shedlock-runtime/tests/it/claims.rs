@@ -197,13 +197,13 @@ async fn an_attribute_takes_both() {
     with_provider(provider.clone(), async {
         for (text, ran) in [("a", true), ("b", true), ("a", false)] {
             let job = Job::named("mail").at_most(MINUTE);
-            let job = job.instant(GivenInstant(text.to_owned()).into_instant());
+            let job = job.instant(GivenInstant(text.to_owned()).__shedlock_instant());
             assert_eq!(runs(job).await.unwrap().is_some(), ran, "{text}");
         }
         let noon = SystemTime::now();
         for ran in [true, false] {
             let job = Job::named("tick").at_most(MINUTE);
-            let job = job.instant(GivenInstant(noon).into_instant());
+            let job = job.instant(GivenInstant(noon).__shedlock_instant());
             assert_eq!(runs(job).await.unwrap().is_some(), ran);
         }
     })

@@ -26,7 +26,7 @@ fn job() -> Job {
 
 #[tokio::test]
 async fn bad_data_in_a_message_does_not_end_the_task_that_reads_it() {
-    let message = || job().instant(GivenInstant(String::new()).into_instant());
+    let message = || job().instant(GivenInstant(String::new()).__shedlock_instant());
     with_provider(InMemoryLockProvider::new(), async {
         call::<()>(message(), async { panic!("the text is empty") }).await;
         assert_eq!(call::<Option<u8>>(message(), async { Some(1) }).await, None);

@@ -1,6 +1,6 @@
 //! `on_skip` and `on_error`.
 
-use shedlock::{LockError, SkipReason, scheduler_lock};
+use shedlock::{ErrorValue, LockError, SkipReason, scheduler_lock};
 use std::fmt::Display;
 
 /// A type of the user's without a natural skip value.
@@ -52,6 +52,51 @@ pub async fn result() -> Result<u32, LockError> {
     Ok(1)
 }
 
+/// A `Result` by a name that does not say so.
+pub type Count = Result<u32, LockError>;
+
+/// `on_skip` where the error has a place that the name does not tell.
+#[scheduler_lock(name = "alias", at_most = "1m", on_skip = Ok(0))]
+pub async fn alias() -> Count {
+    Ok(1)
+}
+
+/// The same, where the value is awaited.
+#[scheduler_lock(name = "alias", at_most = "1m", on_skip = Ok(number().await))]
+pub async fn awaited_alias() -> Count {
+    Ok(1)
+}
+
+/// A type of the user's with a value of its own for an error.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The job ran, or did not.
+    Counted(u32),
+    /// The store could not be asked.
+    Failed,
+}
+
+impl ErrorValue for Answer {
+    fn error_value(_error: LockError) -> Self {
+        Self::Failed
+    }
+}
+
+/// The type says what an error is, and `on_skip` what a skip is.
+#[scheduler_lock(name = "value", at_most = "1m", on_skip = Answer::Counted(0))]
+pub async fn value() -> Answer {
+    Answer::Counted(1)
+}
+
+/// An alias of `Option`.
+pub type Perhaps<T> = Option<T>;
+
+/// As `Option` by its name: an error is logged, and no skip.
+#[scheduler_lock(name = "perhaps", at_most = "1m", on_skip = Some(0))]
+pub async fn perhaps() -> Perhaps<u32> {
+    Some(1)
+}
+
 /// Arguments are there as well, as long as the body does not take them.
 #[scheduler_lock(name = "argument", at_most = "1m", on_skip = fallback)]
 pub async fn argument(fallback: u32) -> u32 {
@@ -91,6 +136,11 @@ pub async fn future() -> usize {
 async fn note(name: &str, reason: SkipReason) -> usize {
     tokio::task::yield_now().await;
     name.len() + reason.as_str().len()
+}
+
+async fn number() -> u32 {
+    tokio::task::yield_now().await;
+    0
 }
 
 async fn look_up() -> String {

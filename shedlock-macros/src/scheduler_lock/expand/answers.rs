@@ -28,7 +28,7 @@ pub(super) fn answers(plan: &Plan, span: Span, private: &TokenStream) -> Answers
     Answers {
         run: Ident::new("run", Span::mixed_site()),
         on_skip: on_skip(plan, private),
-        on_error: on_error(plan, private),
+        on_error: on_error(plan, span, private),
     }
 }
 
@@ -43,20 +43,21 @@ fn on_skip(plan: &Plan, private: &TokenStream) -> TokenStream {
 }
 
 /// What a call returns whose store failed.
-fn on_error(plan: &Plan, private: &TokenStream) -> TokenStream {
+fn on_error(plan: &Plan, span: Span, private: &TokenStream) -> TokenStream {
     if let Some(expr) = &plan.on_error {
         let error = users_own("error", expr);
         return quote!(|#[allow(unused_variables)] #error| #expr);
     }
-    if let Some(expr) = stands_for_errors(plan) {
+    if let Some(expr) = &plan.on_skip {
         let reason = users_own("reason", expr);
-        return quote! {
-            |error| {
+        let answered = by_type(plan, private);
+        return quote_spanned! {span=>
+            |error| #answered.unwrap_or_else(|error| {
                 #private::report_store_error(&error);
                 #[allow(unused_variables)]
                 let #reason = &#private::skip_reason(&error);
                 #expr
-            }
+            })
         };
     }
     let ty = &plan.output.ty;
@@ -81,13 +82,21 @@ fn future_on_error(plan: &Plan, span: Span, private: &TokenStream) -> TokenStrea
         let user = users_future("error", &quote_spanned!(span=> error), expr, plan, span);
         return quote_spanned!(span=> |error| #user);
     }
-    if let Some(expr) = stands_for_errors(plan) {
+    if let Some(expr) = &plan.on_skip {
         let user = users_future("reason", &quote_spanned!(span=> &reason), expr, plan, span);
+        let answered = by_type(plan, private);
         return quote_spanned! {span=>
             |error| {
-                #private::report_store_error(&error);
-                let reason = #private::skip_reason(&error);
-                #user
+                let answered = #answered;
+                async move {
+                    let error = match answered {
+                        #private::core::result::Result::Ok(value) => return value,
+                        #private::core::result::Result::Err(error) => error,
+                    };
+                    #private::report_store_error(&error);
+                    let reason = #private::skip_reason(&error);
+                    #user.await
+                }
             }
         };
     }
@@ -116,10 +125,14 @@ fn users_future(
     }
 }
 
-/// `on_skip`, where it also says what a failed store means: such a type has no place for an error, which is logged.
-fn stands_for_errors(plan: &Plan) -> Option<&Expr> {
-    let expr = plan.on_skip.as_ref()?;
-    (!plan.output.has_place_for_errors()).then_some(expr)
+/// The value for a store error of a type that has a place for errors, or the error: then `on_skip` says what the call returns.
+fn by_type(plan: &Plan, private: &TokenStream) -> TokenStream {
+    quote_spanned! {hidden(plan.output.span)=>
+        {
+            use #private::{IsErrorValue as _, IsNoErrorValue as _, IsResultType as _};
+            (&&answer_type).__shedlock_store_error(error)
+        }
+    }
 }
 
 /// A variable that the user's expression sees, although the closure around it is ours.
