@@ -5,6 +5,9 @@
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprAsync, ExprCall, ExprClosure, Item};
 
+/// Its functions that make one. Others, such as `clone`, give locks that there are already.
+const MAKERS: [&str; 3] = ["new", "default", "with_clock"];
+
 /// The call in `expr` that makes locks in memory each time `expr` is evaluated.
 pub(super) fn memory_made_anew(expr: &Expr) -> Option<&ExprCall> {
     let mut made = Made(None);
@@ -17,8 +20,10 @@ struct Made<'ast>(Option<&'ast ExprCall>);
 impl<'ast> Visit<'ast> for Made<'ast> {
     fn visit_expr_call(&mut self, call: &'ast ExprCall) {
         if let Expr::Path(function) = &*call.func
-            && let Some(ty) = function.path.segments.iter().nth_back(1)
+            && let mut segments = function.path.segments.iter().rev()
+            && let (Some(function), Some(ty)) = (segments.next(), segments.next())
             && ty.ident == "InMemoryLockProvider"
+            && MAKERS.iter().any(|maker| function.ident == maker)
         {
             self.0.get_or_insert(call);
         }

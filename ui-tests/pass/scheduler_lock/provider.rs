@@ -42,6 +42,10 @@ pub async fn concrete_answer(memory: InMemoryLockProvider) -> Option<u32> {
     Some(42)
 }
 
+/// By a clone, written as a call of a function.
+#[scheduler_lock(name = "cloned", at_most = "1m", provider = InMemoryLockProvider::clone(memory))]
+pub async fn cloned(memory: &InMemoryLockProvider) {}
+
 /// By a reference to a provider of any type that can be cloned.
 #[scheduler_lock(name = "generic", at_most = "1m", provider = locks)]
 pub async fn generic<P: LockProvider + Clone>(locks: &P) {}
