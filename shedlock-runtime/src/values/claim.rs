@@ -33,7 +33,7 @@ pub(crate) fn claim_name(lock: &LockName, text: &str) -> Result<LockName, LockEr
 
 /// What the names of all claims for `lock` begin with.
 pub(crate) fn prefix(lock: &LockName) -> String {
-    format!("{lock}{SEPARATOR}")
+    format!("{}{SEPARATOR}", lock.as_str())
 }
 
 /// What the names of all claims that belong together with the claim `name` begin with; `None` if `name` is no claim.
@@ -78,6 +78,8 @@ mod tests {
             ("mail", "a%0Ab"),
             ("mail@=", "b"),
             ("mail", "=b"),
+            // Is escaped where a name is shown.
+            ("mail\u{3000}box", "b"),
         ];
         let names: std::collections::BTreeSet<_> =
             pairs.iter().map(|(lock, text)| claim(lock, text)).collect();
