@@ -8,6 +8,7 @@ use super::check_part;
 use crate::seam::capabilities::Capabilities;
 use crate::seam::info::ProviderInfo;
 use crate::seam::provider::LockProvider;
+use crate::values::claim::lock_of;
 use crate::values::error::{ErrorKind, LockError};
 use crate::values::name::LockName;
 
@@ -30,8 +31,10 @@ type Make = dyn Fn(&str) -> Result<Arc<dyn LockProvider>, LockError> + Send + Sy
 /// # Notes
 ///
 /// - The tenant must follow from the name alone, because a task that holds a lock runs a nested call with the same name without asking again.
+/// - The text of an [instant](crate::LockConfiguration::with_instant_text) is no part of the name for this: `key` gets a name without its last
+///   `@=` and what follows.
 /// - Tenants can be added and removed while the program runs. A lease stays with the provider that granted it, also if the tenant has another
-///   provider by then, or none.
+///   provider by then, or none. The entry of the run in a [history](crate::RunHistory) goes to the provider that the tenant has when the run ends.
 /// - A lock of an unknown tenant fails with [`ErrorKind::NoProvider`]. An annotated function whose return type cannot carry the error panics.
 /// - All tenants must use the router's clock, because leases contain readings of that clock. By default it is the system's, as with every
 ///   provider but [`InMemoryLockProvider`](crate::InMemoryLockProvider); [`with_info`](Self::with_info) sets another.
@@ -208,7 +211,9 @@ impl RoutingLockProvider {
 
     /// The provider of the lock `name`'s tenant.
     pub(super) fn choose(&self, name: &LockName) -> Result<Arc<dyn LockProvider>, LockError> {
-        let tenant = (self.key)(name.as_str());
+        // A claim belongs to its lock: a text, which may come from anywhere, names no tenant.
+        let lock = lock_of(name.as_str()).unwrap_or(name.as_str());
+        let tenant = (self.key)(lock);
         let tenant = tenant.as_ref();
         if tenant.is_empty() {
             return Err(LockError::new(

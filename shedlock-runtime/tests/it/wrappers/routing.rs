@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use shedlock_runtime::__private::{Job, assert_locked_by, error_value, skip_value};
 use shedlock_runtime::testing::{Fault, FaultyProvider, ManualClock};
 use shedlock_runtime::{
-    ErrorKind, InMemoryLockProvider, LockError, LockProviderExt as _, LockingTaskExecutor,
-    NamespacedLockProvider, Operation, Ownership, ProviderInfo, RoutingLockProvider, SystemClock,
-    TokioClock,
+    Capabilities, ErrorKind, InMemoryLockProvider, LockAdmin as _, LockError, LockProviderExt as _,
+    LockingTaskExecutor, NamespacedLockProvider, Operation, Ownership, ProviderInfo,
+    RoutingLockProvider, SystemClock, TokioClock,
 };
 
 use super::{LONG, Records, SOON, config, is_free, over, store, take};
@@ -241,6 +241,24 @@ fn only_so_many_tenants_are_made() {
         provider.remove("7");
         assert!(is_free(&provider, "surplus:job").await);
     });
+}
+
+/// A text comes from anywhere, such as from a customer's message.
+#[tokio::test(start_paused = true)]
+async fn the_text_of_a_claim_names_no_tenant() {
+    let (a, b) = (InMemoryLockProvider::new(), InMemoryLockProvider::new());
+    let info = info().with_capabilities(Capabilities::new().with_positions());
+    let provider = RoutingLockProvider::with_info(info, |name| {
+        name.rsplit_once(':')
+            .map_or("", |(_, tenant)| tenant)
+            .into()
+    });
+    provider.insert("a", a.clone()).unwrap();
+    provider.insert("b", b.clone()).unwrap();
+    let claim = config("mail:a").with_instant_text("order:b").unwrap();
+    assert!(provider.try_lock(claim).await.unwrap().is_some());
+    assert_eq!(a.list().await.unwrap()[0].name, "mail:a@=order:b");
+    assert!(b.list().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
