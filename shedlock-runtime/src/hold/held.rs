@@ -24,7 +24,7 @@ use crate::values::config::LockConfiguration;
 use crate::values::name::LockName;
 use crate::values::options::{KeepAlive, OnLost};
 use crate::values::outcome::RunOutcome;
-use crate::values::position::Position;
+use crate::values::position::{Position, Wanted};
 
 mod end;
 mod facts;
@@ -39,7 +39,8 @@ pub(crate) struct LockState {
     subject: Subject,
     at_most: Duration,
     keep_alive: KeepAlive,
-    has_position: bool,
+    /// Which position the run has.
+    wanted: Option<Wanted>,
     /// How long the claim of a text is kept, if this lock is one.
     claims_kept_for: Option<Duration>,
     /// How long one call to the store may take.
@@ -87,7 +88,7 @@ impl LockState {
             subject,
             at_most: config.at_most(),
             keep_alive: config.options().keep_alive,
-            has_position: config.position_rule().is_some(),
+            wanted: config.options().wanted,
             claims_kept_for: config.claims_kept_for(),
             timeout: config.timeout(),
             outer,
@@ -120,6 +121,11 @@ impl LockState {
 
     pub(crate) fn name(&self) -> &LockName {
         &self.subject.name
+    }
+
+    /// Which position the run has, if any.
+    pub(crate) fn wanted(&self) -> Option<Wanted> {
+        self.wanted
     }
 
     pub(crate) fn at_most(&self) -> Duration {
@@ -162,7 +168,7 @@ impl LockState {
     /// Records that the run under the lock has succeeded, so that the release marks the position in the record as done.
     pub(crate) fn note_done(&self) {
         // Most locks have no position, and then the lease need not be locked.
-        if self.has_position {
+        if self.wanted.is_some() {
             self.lease().note_done();
         }
     }

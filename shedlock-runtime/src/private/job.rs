@@ -206,7 +206,7 @@ impl Job {
             _ => None,
         };
         let wanted = claim.as_ref().map_or(self.name(), LockName::as_str);
-        if context::holds(&**provider, wanted) {
+        if context::holds(&**provider, wanted, self.options.wanted)? {
             return Ok(ResolvedCall::Nested);
         }
         let name = match claim {

@@ -10,6 +10,9 @@ use tokio::task::futures::TaskLocalFuture;
 use crate::hold::held::LockState;
 use crate::observe::events::HeldLock as _;
 use crate::seam::provider::LockProvider;
+use crate::values::error::{ErrorKind, LockError, Operation};
+use crate::values::name::LockName;
+use crate::values::position::Wanted;
 
 tokio::task_local! {
     static INNERMOST: Arc<LockState>;
@@ -38,13 +41,36 @@ pub(crate) fn find<R>(mut found: impl FnMut(&Arc<LockState>) -> Option<R>) -> Op
 }
 
 /// Whether the running task holds the lock `name` of `provider` with a lease that has not ended.
-pub(crate) fn holds(provider: &dyn LockProvider, name: &str) -> bool {
-    find(|state| {
+///
+/// # Errors
+///
+/// The task holds it for another position than `wanted`: the record has one position, and would not have that of the nested run.
+pub(crate) fn holds(
+    provider: &dyn LockProvider,
+    name: &str,
+    wanted: Option<Wanted>,
+) -> Result<bool, LockError> {
+    let held = find(|state| {
         let same =
             state.provider().info().is_same(provider.info()) && state.name().as_str() == name;
-        (same && state.remaining().is_some()).then_some(())
-    })
-    .is_some()
+        (same && state.remaining().is_some()).then(|| state.wanted())
+    });
+    match held {
+        Some(held) if wanted.is_some() && wanted != held => {
+            Err(held_for_another_position(provider, name))
+        }
+        held => Ok(held.is_some()),
+    }
+}
+
+fn held_for_another_position(provider: &dyn LockProvider, name: &str) -> LockError {
+    let problem = "this task holds the lock for another slot, instant or step";
+    let name = LockName::new(name).ok();
+    LockError::new(ErrorKind::Configuration, problem)
+        .with_remedy(
+            "call it when the run that has the lock has ended, or give it a lock of its own",
+        )
+        .with_context(Operation::Acquire, provider.info().name(), name.as_ref())
 }
 
 /// Runs `f` with `state` as the innermost lock of the running task.

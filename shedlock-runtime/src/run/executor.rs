@@ -60,6 +60,8 @@ impl LockingTaskExecutor {
     /// # Errors
     ///
     /// The error of the acquisition, if the store could not be asked or refused the request: `task` did not run.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) if the calling task holds this lock for another slot, instant or step than
+    /// `config` asks for: `task` did not run.
     /// [`ErrorKind::Lost`](crate::ErrorKind::Lost) or [`ErrorKind::ShutDown`](crate::ErrorKind::ShutDown) if `task` was cancelled.
     ///
     /// # Cancel safety
@@ -157,7 +159,8 @@ impl LockingTaskExecutor {
         // On the heap: an async block stores both its captures and what is pinned in the block, so it would contain the task twice.
         let task = Box::pin(task);
         async move {
-            if context::holds(&*self.provider, config.name().as_str()) {
+            let (name, wanted) = (config.name().as_str(), config.options().wanted);
+            if context::holds(&*self.provider, name, wanted)? {
                 return Ok(Outcome::Executed(task.await));
             }
             run(&self.provider, &config, (pin!(Some(task)), error_of)).await

@@ -33,7 +33,7 @@ impl HeldLock for LockState {
     }
 
     fn position(&self) -> Option<Position> {
-        if self.has_position && self.claims_kept_for.is_none() {
+        if self.wanted.is_some() && self.claims_kept_for.is_none() {
             self.position_of_run()
         } else {
             None
