@@ -108,7 +108,8 @@ pub fn enable_scheduler_lock(tokens: TokenStream) -> TokenStream {
     enable::enable_scheduler_lock(tokens.into()).into()
 }
 
-/// Panics unless the running task holds a lock whose lease has not ended.
+/// Panics unless the running task holds a lock whose lease has not ended. Of several locks, the one that was taken last counts: a function
+/// that has lost its own lock is not safe by that of its caller.
 ///
 /// Put `lock_assert!` where work must never run without the lock: a call that bypasses the lock then fails in the first test.
 ///
@@ -128,7 +129,8 @@ pub fn enable_scheduler_lock(tokens: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// With a name, `lock_assert!` panics unless the task holds the lock with that name. The name is a literal, which may format
+/// With a name, `lock_assert!` panics unless the task holds the lock with that name, be it the one that was taken last or not. For a lock with a
+/// text as its `instant`, that is the name without the text. The name is a literal, which may format
 /// variables in scope as in the `name` of `#[scheduler_lock]`, or any expression that gives a string. `crate = path` may follow.
 ///
 /// ```

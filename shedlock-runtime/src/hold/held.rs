@@ -19,6 +19,7 @@ use crate::observe::events::{HeldLock as _, Holding, Subject};
 use crate::seam::history::RunRecord;
 use crate::seam::lease::Lease;
 use crate::seam::provider::LockProvider;
+use crate::values::claim::lock_of;
 use crate::values::clock::BootInstant;
 use crate::values::config::LockConfiguration;
 use crate::values::name::LockName;
@@ -126,6 +127,12 @@ impl LockState {
     /// Which position the run has, if any.
     pub(crate) fn wanted(&self) -> Option<Wanted> {
         self.wanted
+    }
+
+    /// Whether this is the lock `name`, or the claim of a text for that lock.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        let held = self.name().as_str();
+        held == name || self.claims_kept_for.is_some() && lock_of(held) == Some(name)
     }
 
     pub(crate) fn at_most(&self) -> Duration {

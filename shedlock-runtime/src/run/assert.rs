@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::task::futures::TaskLocalFuture;
 
+use crate::hold::held::LockState;
 use crate::observe::events::HeldLock as _;
 use crate::run::context;
 use crate::values::printable::Printable;
@@ -20,14 +22,20 @@ tokio::task_local! {
 const REMEDY: &str = "call it from a function with `#[scheduler_lock]`, carry the lock into a spawned task with \
     `shedlock::lock::scope`, or switch asserts off in a unit test with `shedlock::testing::asserts_pass`";
 
-/// Panics unless the running task holds a lock whose lease has not ended. If `name` is `Some`, it must be the lock with that name.
+/// Panics unless the running task holds a lock whose lease has not ended: the lock `name` if that is `Some`, and the innermost lock
+/// otherwise. A function that has lost its own lock is not safe by that of its caller.
 #[track_caller]
 pub(crate) fn assert_locked(name: Option<&str>) {
-    let live = context::find(|state| {
-        let wanted = name.is_none_or(|name| state.name().as_str() == name);
-        (wanted && state.remaining().is_some()).then_some(())
-    });
-    if live.is_some() || THREAD_PASSES.get() || TASK_PASSES.try_with(|()| ()).is_ok() {
+    let is_live = match name {
+        None => context::innermost().is_some_and(|state| state.remaining().is_some()),
+        Some(name) => {
+            let live = |state: &Arc<LockState>| {
+                (state.is_named(name) && state.remaining().is_some()).then_some(())
+            };
+            context::find(live).is_some()
+        }
+    };
+    if is_live || THREAD_PASSES.get() || TASK_PASSES.try_with(|()| ()).is_ok() {
         return;
     }
     let expected = name.map_or_else(

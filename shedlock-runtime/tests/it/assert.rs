@@ -73,6 +73,31 @@ async fn an_ended_lease_is_not_a_lock() {
     .await;
 }
 
+/// Another node may do what this function does, whatever its caller holds.
+#[tokio::test(start_paused = true)]
+async fn a_lock_around_it_does_not_stand_for_the_lost_lock_of_a_function() {
+    let long = LockConfiguration::new("outer", "10m").unwrap();
+    let inner = locked("inner", async {
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(
+            message(assert_locked).unwrap(),
+            "lock_assert: expected this task to hold a lock, but it holds `inner`, whose lease has ended and `outer`"
+        );
+        assert_eq!(message(|| assert_locked_by("outer")), None);
+    });
+    let outer = async {
+        inner.await;
+        assert_eq!(message(assert_locked), None);
+    };
+    let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    executor
+        .execute(long, outer)
+        .await
+        .unwrap()
+        .executed()
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_spawned_task_holds_the_lock_only_if_it_was_carried() {
     locked("a", async {

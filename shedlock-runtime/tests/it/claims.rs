@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::__private::{
-    GivenInstant, IsText as _, IsTime as _, Job, error_value, skip_value,
+    GivenInstant, IsText as _, IsTime as _, Job, assert_locked_by, error_value, skip_value,
 };
 use shedlock_runtime::testing::{Fault, FaultyProvider, InMemoryRecordStore, with_provider};
 use shedlock_runtime::{
@@ -184,6 +184,28 @@ async fn what_makes_no_sense_is_refused() {
     let long = config().with_instant_text("x".repeat(15)).unwrap();
     let refused = narrow.try_lock(long).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidName);
+}
+
+/// The function knows the name that it gave to its lock, and not that of each claim.
+#[tokio::test]
+async fn a_claim_is_asserted_by_the_name_of_its_lock() {
+    let executor = LockingTaskExecutor::new(InMemoryLockProvider::new());
+    let body = || async {
+        assert_locked_by("mail");
+        assert_locked_by("mail@=order-17");
+        let other = |name| std::panic::catch_unwind(|| assert_locked_by(name));
+        assert!(other("mail@=order-18").is_err());
+        assert!(other("order-17").is_err());
+    };
+    let mail = LockConfiguration::new("mail", "1m").unwrap();
+    let claim = mail.with_instant_text("order-17").unwrap();
+    let ran = executor.execute(claim, body()).await.unwrap();
+    assert!(ran.was_executed());
+    // A lock whose name only looks like one.
+    let named = LockConfiguration::new("mail@=order-17", "1m").unwrap();
+    let body = async { std::panic::catch_unwind(|| assert_locked_by("mail")).is_err() };
+    let ran = executor.execute(named, body).await.unwrap();
+    assert_eq!(ran.executed(), Some(true));
 }
 
 /// As the attribute does: a text or a time, by its type.
