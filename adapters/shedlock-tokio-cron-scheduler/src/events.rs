@@ -1,5 +1,6 @@
 //! All log lines of this crate. Like the lines of `shedlock-runtime`, they have the target `shedlock` and fixed event names.
 
+use chrono::{DateTime, Utc};
 use shedlock_runtime::{LockError, LockName};
 use tracing::{debug, error, info, warn};
 
@@ -68,5 +69,29 @@ pub(crate) fn shared_lock(name: &LockName) {
         lock.name = %name,
         "two jobs share the lock `{name}`: at a tick that both have, one of them does not run; give each a lock of its own, and take the \
          lock that they share in the jobs themselves, with a `wait`"
+    );
+}
+
+/// As `shedlock-runtime` logs the error of another kind.
+pub(crate) fn no_provider(name: &LockName, cause: &LockError) {
+    error!(
+        target: TARGET,
+        event = "lock.error",
+        lock.name = %name,
+        lock.provider = cause.provider(),
+        error.type = cause.kind().as_str(),
+        error.transient = cause.is_transient(),
+        "did not run: {cause}"
+    );
+}
+
+pub(crate) fn ticks_missed(name: &LockName, first: &DateTime<Utc>) {
+    warn!(
+        target: TARGET,
+        event = "job.ticks_missed",
+        lock.name = %name,
+        "this node missed the tick of `{name}` at {}: it was suspended or too busy, or more jobs were due at once than the \
+         scheduler's channel holds: see `JobScheduler::new_with_channel_size`",
+        first.format("%Y-%m-%dT%H:%M:%SZ")
     );
 }

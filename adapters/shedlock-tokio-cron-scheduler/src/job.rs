@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use humantime::format_duration;
 use shedlock_runtime::{LockingTaskExecutor, ToDuration};
 use tokio_cron_scheduler::Job;
@@ -13,7 +13,7 @@ use tokio_cron_scheduler::Job;
 use crate::error::JobError;
 use crate::events;
 use crate::lock::TickLock;
-use crate::run::{Instants, JobResult, Running, Task};
+use crate::run::{Instants, JobResult, OnceAMinute, Running, Task};
 use crate::sharing::Ticking;
 use crate::spacing::Ticks;
 use crate::zone::{Schedule, follow};
@@ -115,7 +115,7 @@ impl LockedJob {
 pub(crate) struct Lock {
     /// What takes the lock.
     pub(crate) locks: LockingTaskExecutor,
-    pub(crate) lock: TickLock,
+    pub(crate) wanted: TickLock,
     /// The bodies that are stopped together.
     pub(crate) running: Running,
     /// Whether the job's scheduler lets no other job have the lock. Two such schedulers are two nodes.
@@ -126,7 +126,7 @@ impl Lock {
     fn of_one_job(locks: &LockingTaskExecutor, lock: TickLock) -> Self {
         Self {
             locks: locks.clone(),
-            lock,
+            wanted: lock,
             running: Running::default(),
             is_unique: false,
         }
@@ -156,9 +156,11 @@ where
         let tick = due.take_if(|due| is_due(due));
         // A node that was suspended means the tick that the others mean, and not the first that it missed.
         let tick = tick.map(|tick| {
-            ticks
-                .last(&here)
-                .map_or_else(|| tick.clone(), |last| last.max(tick.clone()))
+            let last = ticks.last(&here).filter(|last| *last > tick);
+            if last.is_some() && is_missed(&tick, &here) && task.missed.is_due() {
+                events::ticks_missed(task.config.name(), &tick.to_utc());
+            }
+            last.unwrap_or(tick)
         });
         if tick.is_some() {
             due = ticks.next(&here);
@@ -198,13 +200,13 @@ where
 
 /// The task that runs the job, with an `at_least` that fits the ticks of the job.
 fn task<F>(lock: Lock, ticks: Ticks, body: F) -> Result<Arc<Task<F>>, JobError> {
-    let (locks, mut config) = (lock.locks, lock.lock.config);
+    let (locks, mut config) = (lock.locks, lock.wanted.config);
     if config.at_least().is_zero() {
         config = config.with_at_least(ticks.guard())?;
     } else if let Some(doubt) = ticks.doubt(config.at_least()) {
         events::spacing(config.name(), &doubt);
     }
-    let tells_ticks_apart = !lock.lock.is_repeatable
+    let tells_ticks_apart = !lock.wanted.is_repeatable
         && config.position_rule().is_none()
         && locks.info().capabilities().keeps_positions();
     let is_ticking = tells_ticks_apart && !lock.is_unique && matches!(ticks, Ticks::Shared(_));
@@ -217,9 +219,16 @@ fn task<F>(lock: Lock, ticks: Ticks, body: F) -> Result<Arc<Task<F>>, JobError> 
         config,
         instants: Instants::new(tells_ticks_apart),
         _ticking: ticking,
+        no_provider: OnceAMinute::default(),
+        missed: OnceAMinute::default(),
         running: lock.running,
         body,
     }))
+}
+
+/// Whether the node sees the tick too late to have run at it. Schedules of a second or two are hardly longer than the scheduler's own delays.
+fn is_missed<Z: TimeZone>(tick: &DateTime<Z>, now: &DateTime<Z>) -> bool {
+    now.clone() - tick.clone() > TimeDelta::seconds(10)
 }
 
 /// The shortest time between two successive ticks, counted from the tick `first` on.

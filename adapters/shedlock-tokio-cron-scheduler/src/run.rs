@@ -112,6 +112,21 @@ impl Instants {
     }
 }
 
+/// Lets a log line through once a minute.
+#[derive(Debug, Default)]
+pub(crate) struct OnceAMinute(Mutex<Option<Instant>>);
+
+impl OnceAMinute {
+    pub(crate) fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(60));
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
 /// A job: its lock and its body.
 pub(crate) struct Task<F> {
     pub(crate) locks: LockingTaskExecutor,
@@ -119,6 +134,8 @@ pub(crate) struct Task<F> {
     /// Whether the time of a tick is the instant of its run, so that the tick has at most one run.
     pub(crate) instants: Instants,
     pub(crate) _ticking: Option<Ticking>,
+    pub(crate) no_provider: OnceAMinute,
+    pub(crate) missed: OnceAMinute,
     pub(crate) running: Running,
     pub(crate) body: F,
 }
@@ -198,6 +215,12 @@ where
             }
             // `shedlock-runtime` has logged a skip at DEBUG: a skip is the normal result of a tick on all nodes but one.
             Ok(Outcome::Executed(Ended::Well) | Outcome::Skipped(_)) => {}
+            // A function would panic. A router does not know a tenant, and may know it at the next tick.
+            Err(error) if error.kind() == ErrorKind::NoProvider => {
+                if self.no_provider.is_due() {
+                    events::no_provider(self.config.name(), &error);
+                }
+            }
             // Logged as for a locked function that returns `()`: at most once a minute, and not at every tick.
             Err(error) => <()>::error_value(error),
         }

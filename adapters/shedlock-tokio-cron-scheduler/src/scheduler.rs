@@ -216,7 +216,7 @@ impl LockedScheduler {
     fn of_job(&self, lock: TickLock) -> Lock {
         Lock {
             locks: self.locks.clone(),
-            lock,
+            wanted: lock,
             running: self.running.clone(),
             is_unique: true,
         }

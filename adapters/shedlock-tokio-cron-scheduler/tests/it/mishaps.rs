@@ -9,7 +9,7 @@ use std::time::Duration;
 use shedlock_runtime::testing::{Fault, FaultyProvider};
 use shedlock_runtime::{
     ErrorKind, EventKind, InMemoryLockProvider, LockConfiguration, LockEvent, LockProvider,
-    LockingTaskExecutor, OnLost, Operation, RunOutcome, SchedulerLock, lock,
+    LockingTaskExecutor, OnLost, Operation, RoutingLockProvider, RunOutcome, SchedulerLock, lock,
 };
 use shedlock_tokio_cron_scheduler::{JobResult, LockedJob, LockedScheduler, TickLock};
 use tokio::time::{Instant, sleep};
@@ -318,4 +318,33 @@ async fn a_second_job_with_the_same_lock_is_warned_about() {
     let text = lines.text();
     assert!(text.contains("WARN"), "{text}");
     assert!(text.contains("two jobs share the lock `files`"), "{text}");
+}
+
+/// A panic would be about the program, and say that the job is at fault.
+#[tokio::test]
+async fn an_unknown_tenant_is_an_error_and_no_panic() {
+    let (lines, _listening) = Lines::listen();
+    let tenants = RoutingLockProvider::by_prefix('e');
+    let jobs = every_second(tenants, || async {}).await;
+    let line = lines.wait_for("lock.error").await;
+    assert!(line.contains("ERROR"), "{line}");
+    assert!(line.contains("no provider for tenant `r`"), "{line}");
+    jobs.shutdown("5s").await.unwrap();
+    let text = lines.text();
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+/// As when more jobs are due at once than the scheduler's channel holds.
+#[tokio::test]
+async fn a_missed_tick_is_told_at_the_next_one() {
+    let (lines, _listening) = Lines::listen();
+    let jobs = scheduler(InMemoryLockProvider::new(), "1m").await;
+    jobs.cron("*/5 * * * * *", "report", || async {}).await.unwrap();
+    // The scheduler begins when the first tick, in five seconds at most, is more than ten seconds over.
+    sleep(Duration::from_secs(17)).await;
+    jobs.start().await.unwrap();
+    let line = lines.wait_for("job.ticks_missed").await;
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("missed the tick of `report` at 20"), "{line}");
+    jobs.shutdown("5s").await.unwrap();
 }
