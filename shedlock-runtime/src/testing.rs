@@ -70,7 +70,10 @@ pub async fn with_provider<P: LockProvider, F: Future>(provider: P, future: F) -
     .await
 }
 
-/// Awaits `future` with every `lock_assert!` in it passing and every locked call in it getting its lock. No store is asked.
+/// Awaits `future` with every `lock_assert!` in it passing, and every call in it of a function with `#[scheduler_lock]` getting its lock. No
+/// store is asked for these.
+///
+/// Executors and guards ask their own providers. Tasks that `future` spawns are not reached.
 ///
 /// # Cancel safety
 ///
