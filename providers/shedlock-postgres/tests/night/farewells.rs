@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shedlock_postgres::PostgresLockProvider;
+use shedlock_postgres::tokio_postgres::Client;
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockProviderExt as _};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Postgres;
@@ -16,15 +17,15 @@ tests! {
     sessions_that_time_out
 }
 
-/// Whether new and old sessions of the server accept no writes.
-async fn demote(server: &Postgres, read_only: bool) {
+/// Whether new and old sessions of the server accept no writes. The session `watch` is older than those that matter: the server tells the
+/// newest one first.
+async fn demote(server: &Postgres, watch: &Client, read_only: bool) {
     let url = server.url();
     let set = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only};");
     server.execute(&url, &set).await;
     server.execute(&url, "SELECT pg_reload_conf()").await;
-    let watch = client(&url).await;
     let setting = if read_only { "on" } else { "off" };
-    let heard = async || rows(&watch, "SHOW default_transaction_read_only").await == [setting];
+    let heard = async || rows(watch, "SHOW default_transaction_read_only").await == [setting];
     until("sessions have heard of it", heard).await;
 }
 
@@ -38,6 +39,7 @@ async fn a_failover_by_address() {
             let maker = PostgresLockProvider::connect(&url).await.expect("there");
             maker.ensure_schema().await.expect("made");
         }
+        let watch = client(&old.url()).await;
         for via in Via::REPLACING {
             // Each kind of call is the first one of one node.
             let mut nodes = Vec::new();
@@ -47,7 +49,7 @@ async fn a_failover_by_address() {
                 warm_up(&node, "warm").await;
                 nodes.push((node, place));
             }
-            demote(&old, true).await;
+            demote(&old, &watch, true).await;
             for (_, place) in &nodes {
                 place.proxy.set_upstream(new.address());
             }
@@ -57,7 +59,7 @@ async fn a_failover_by_address() {
             assert!(in_time(nodes[1].0.resume("b")).await.expect("paused"));
             let pruned = in_time(nodes[2].0.prune(Duration::ZERO)).await;
             assert!(pruned.is_ok(), "{via:?}: {pruned:?}");
-            demote(&old, false).await;
+            demote(&old, &watch, false).await;
         }
     })
     .await;
@@ -76,6 +78,7 @@ async fn a_failover_among_several_hosts() {
         let (one, two) = (old.address(), new.address());
         let url =
             format!("postgres://shedlock@{one},{two}/shedlock?target_session_attrs=read-write");
+        let watch = client(&old.url()).await;
         let node = PostgresLockProvider::connect(&url).await.expect("there");
         assert_eq!(once(&node, "several").await, WORKS);
         let at = async |server: &Postgres| {
@@ -83,13 +86,9 @@ async fn a_failover_among_several_hosts() {
             server.execute(&server.url(), count).await.trim() == "1"
         };
         assert!(at(&old).await, "the first host accepts writes");
-        demote(&old, true).await;
-        // Each session of the old server hears of the setting in its own time.
-        let moves = async || {
-            assert_eq!(once(&node, "several").await, WORKS);
-            at(new).await
-        };
-        until("the second host is the primary", moves).await;
+        demote(&old, &watch, true).await;
+        assert_eq!(once(&node, "several").await, WORKS);
+        assert!(at(new).await, "the second host is the primary now");
         old.kill().await.expect("it can be killed");
         let node = PostgresLockProvider::connect(&url).await.expect("there");
         assert_eq!(once(&node, "several").await, WORKS);
@@ -105,11 +104,12 @@ async fn a_server_that_stays_read_only() {
         let url = server.url();
         let maker = PostgresLockProvider::connect(&url).await.expect("there");
         maker.ensure_schema().await.expect("made");
+        let watch = client(&url).await;
         for via in Via::REPLACING {
             let place = Place::at(&server, url.clone()).await;
             let node = place.provider(*via).await;
             warm_up(&node, "warm").await;
-            demote(&server, true).await;
+            demote(&server, &watch, true).await;
             for call in 1..=3 {
                 let (before, began) = (place.proxy.connections().len(), Instant::now());
                 let asked = in_time(node.try_lock(config("a"))).await;
@@ -120,7 +120,7 @@ async fn a_server_that_stays_read_only() {
                 let made = place.proxy.connections().len() - before;
                 assert!(made <= 1, "{via:?}, call {call}: {made} connections");
             }
-            demote(&server, false).await;
+            demote(&server, &watch, false).await;
             assert_eq!(once(&node, "a").await, WORKS, "{via:?}");
         }
     })

@@ -7,7 +7,7 @@ use shedlock_sqlx::SqlxLockProvider;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{MariaDb, Postgres as PostgresServer};
 use sqlx::pool::PoolOptions;
-use sqlx::{MySql, Postgres};
+use sqlx::{MySql, PgPool, Postgres};
 
 use crate::connections::{Far, From};
 use crate::place::{Place, TestStore as _};
@@ -79,19 +79,18 @@ async fn demote_mariadb(server: &MariaDb, read_only: bool) {
     server.execute(&server.url(), &set).await;
 }
 
-async fn demote_postgres(server: &PostgresServer, read_only: bool) {
+/// The session of `watch` is older than those that matter: the server tells the newest one first.
+async fn demote_postgres(server: &PostgresServer, watch: &PgPool, read_only: bool) {
     let url = server.url();
     let set = format!("ALTER SYSTEM SET default_transaction_read_only = {read_only};");
     server.execute(&url, &set).await;
     server.execute(&url, "SELECT pg_reload_conf()").await;
-    let watch = sqlx::PgPool::connect(&url).await.expect("it is there");
     let setting = if read_only { "on" } else { "off" };
     let heard = async || {
         let show = "SHOW default_transaction_read_only";
-        Postgres::texts(&watch, show).await == [setting]
+        Postgres::texts(watch, show).await == [setting]
     };
     until("sessions have heard of it", heard).await;
-    watch.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,7 +105,8 @@ async fn a_failover_of_mariadb_by_address() {
 async fn a_failover_of_postgres_by_address() {
     let old = server_or_skip!(PostgresServer::start().await);
     let new = server_or_skip!(PostgresServer::shared().await);
-    let demote = async |read_only| demote_postgres(&old, read_only).await;
+    let watch = PgPool::connect(&old.url()).await.expect("it is there");
+    let demote = async |read_only| demote_postgres(&old, &watch, read_only).await;
     in_time(fails_over::<Postgres>(&old.url(), &new.url(), demote)).await;
 }
 
@@ -120,7 +120,8 @@ async fn a_mariadb_that_stays_read_only() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_that_stays_read_only() {
     let server = server_or_skip!(PostgresServer::start().await);
-    let demote = async |read_only| demote_postgres(&server, read_only).await;
+    let watch = PgPool::connect(&server.url()).await.expect("it is there");
+    let demote = async |read_only| demote_postgres(&server, &watch, read_only).await;
     in_time(stays_read_only::<Postgres>(&server.url(), demote)).await;
 }
 
