@@ -147,8 +147,9 @@ async fn a_refusal_waits_for_no_row(place: Place) {
     }
 }
 
-/// How long the calls of a task take at most while `others` go on, over the same connection.
-async fn slowest_beside(place: &Place, names: &[String]) -> (Duration, u32) {
+/// How long the calls of a task take while `others` go on, over the same connection: the median, and the slowest.
+#[expect(clippy::print_stdout, reason = "the README has the figures")]
+async fn beside(place: &Place, names: &[String]) -> (Duration, Duration) {
     let node = place.provider(Via::Url).await;
     for name in names {
         assert_eq!(once(&node, name).await, WORKS);
@@ -174,40 +175,45 @@ async fn slowest_beside(place: &Place, names: &[String]) -> (Duration, u32) {
         })
     });
     let waiting: Vec<_> = waiting.collect();
-    let (began, mut slowest, mut cycles) = (Instant::now(), Duration::ZERO, 0);
+    let (began, mut cycles) = (Instant::now(), Vec::new());
     while began.elapsed() < Duration::from_secs(4) {
         let asked = Instant::now();
         assert_eq!(once(&node, "free").await, WORKS);
-        slowest = slowest.max(asked.elapsed());
-        cycles += 1;
+        cycles.push(asked.elapsed());
     }
     over.store(true, Ordering::Relaxed);
     rows(&other, "ROLLBACK").await;
     for task in waiting {
         in_time(task).await.expect("each call had an answer");
     }
-    (slowest, cycles)
+    cycles.sort();
+    let (median, slowest) = (cycles[cycles.len() / 2], cycles[cycles.len() - 1]);
+    println!(
+        "beside {}: {} cycles in 4 s of {median:?} in the median, the slowest took {slowest:?}",
+        names.len(),
+        cycles.len()
+    );
+    (median, slowest)
 }
 
+/// No cycle takes longer, whatever else a busy machine does.
+const SLOWEST: Duration = Duration::from_secs(3);
+
 /// A statement waits for a row for 50 ms at most, and the others behind it as long. A cycle is two statements, and so may wait twice.
-#[expect(clippy::print_stdout, reason = "the README has the figures")]
 async fn rows_that_others_have_locked_hold_up_nobody(place: Place) {
-    let (slowest, cycles) = slowest_beside(&place, &["busy-0".to_owned()]).await;
-    println!("beside one waiting task: {cycles} cycles in 4 s, the slowest took {slowest:?}");
-    assert!(slowest < Duration::from_millis(700), "{slowest:?}");
-    assert!(cycles > 20, "{cycles} cycles");
+    let (median, slowest) = beside(&place, &["busy-0".to_owned()]).await;
+    assert!(median < Duration::from_millis(400), "{median:?}");
+    assert!(slowest < SLOWEST, "{slowest:?}");
 }
 
 /// No call fails for that. Those that wait take turns, so that the others wait behind one of them at most, and behind each of them once at its
 /// first try.
-#[expect(clippy::print_stdout, reason = "the README has the figures")]
 async fn many_rows_that_others_have_locked(place: Place) {
     let names: Vec<_> = (0..8).map(|number| format!("busy-{number}")).collect();
-    let (slowest, cycles) = slowest_beside(&place, &names).await;
-    println!("beside eight waiting tasks: {cycles} cycles in 4 s, the slowest took {slowest:?}");
-    // One of them retries at a time.
-    assert!(slowest < Duration::from_millis(1_500), "{slowest:?}");
-    assert!(cycles > 12, "{cycles} cycles");
+    let (median, slowest) = beside(&place, &names).await;
+    // One of them retries at a time: eight waits one after the other would take longer.
+    assert!(median < Duration::from_millis(700), "{median:?}");
+    assert!(slowest < SLOWEST, "{slowest:?}");
 }
 
 /// As with a synchronous replica that is far away: the last of the tasks waits for longer than a dead connection is given, and the answers
