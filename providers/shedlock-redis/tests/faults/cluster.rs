@@ -9,7 +9,7 @@ use shedlock_testkit::requests::{TEST_TIMEOUT, config, extended, taken};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::{Redis, RedisCluster};
 
-use super::{ask, node, until_answered, until_replicated};
+use super::{ask, node, until_answered, until_extended, until_replicated};
 
 async fn unlocked(lock: Lock) -> Ownership {
     lock.unlock().await.expect("the cluster answers")
@@ -143,7 +143,7 @@ async fn a_replica_takes_over() {
             "it is held"
         );
         assert!(start.elapsed() < TEST_TIMEOUT);
-        assert_eq!(extended(&mut lock).await, Ownership::Ours);
+        assert_eq!(until_extended(&mut lock).await, Ownership::Ours);
         assert_eq!(unlocked(lock).await, Ownership::Ours);
         let next = until_answered(&two, &config(&name))
             .await

@@ -9,7 +9,9 @@ mod servers;
 use std::time::{Duration, Instant};
 
 use shedlock_redis::RedisLockProvider;
-use shedlock_runtime::{ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _};
+use shedlock_runtime::{
+    ErrorKind, Lock, LockConfiguration, LockError, LockProviderExt as _, Ownership,
+};
 use shedlock_testkit::requests::{TEST_TIMEOUT, until};
 use shedlock_testkit::servers::Redis;
 
@@ -35,6 +37,22 @@ pub(crate) async fn until_answered(
     loop {
         match node.try_lock(config.clone()).await {
             Ok(answer) => return answer,
+            Err(error) => {
+                assert!(error.is_transient(), "{error:?}");
+                assert!(Instant::now() < limit, "{error:?}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Extends until there is an answer, as keep-alive does.
+pub(crate) async fn until_extended(lock: &mut Lock) -> Ownership {
+    let limit = Instant::now() + TEST_TIMEOUT;
+    loop {
+        match lock.extend("10m", "0s").await {
+            Ok(()) => return Ownership::Ours,
+            Err(lost) if lost.kind() == ErrorKind::Lost => return Ownership::Lost,
             Err(error) => {
                 assert!(error.is_transient(), "{error:?}");
                 assert!(Instant::now() < limit, "{error:?}");

@@ -10,7 +10,7 @@ use shedlock_testkit::servers::redis::Sentinel;
 use shedlock_testkit::servers::{Redis, RedisSentinels};
 use shedlock_testkit::{Proxy, server_or_skip};
 
-use super::{KEY, ask, config, node, until_answered, until_replicated};
+use super::{KEY, ask, config, node, until_answered, until_extended, until_replicated};
 
 /// Whether the server says that it is a replica. A primary that becomes one closes its connections, also the one that asks.
 async fn has_become_replica(server: &Redis) -> bool {
@@ -42,7 +42,7 @@ async fn a_failover_keeps_what_the_replica_had_received() {
             "it is held"
         );
         assert!(ask(replica, &["ROLE"]).await.starts_with("master"));
-        assert_eq!(extended(&mut lock).await, Ownership::Ours);
+        assert_eq!(until_extended(&mut lock).await, Ownership::Ours);
         let token = lock.fencing_token();
         assert_eq!(
             lock.unlock().await.expect("the new primary answers"),

@@ -155,9 +155,9 @@ async fn each_honours_the_at_least_of_the_other() {
         let (jvm, granted) = Jvm::lock(&place, "theirs", "30000").await;
         assert!(granted);
         let kept = if safe {
-            jvm.extend_safely("300").await
+            jvm.extend_safely("3000").await
         } else {
-            jvm.extend("300").await
+            jvm.extend("3000").await
         };
         assert!(kept, "its unlock within `at_least`");
         assert!(place.lock("theirs", "30s").await.is_none());
@@ -170,7 +170,7 @@ async fn each_honours_the_at_least_of_the_other() {
         assert!(!jvm.unlock_safely().await);
         assert_eq!(next.unlock().await.expect("is answered"), Ownership::Ours);
     }
-    let config = LockConfiguration::new("ours", "30s").and_then(|it| it.with_at_least("1s"));
+    let config = LockConfiguration::new("ours", "30s").and_then(|it| it.with_at_least("3s"));
     let lock = place.node.try_lock(config.expect("legal")).await;
     let lock = lock.expect("the server answers").expect("it is free");
     assert_eq!(lock.unlock().await.expect("is answered"), Ownership::Ours);
