@@ -10,6 +10,7 @@ use shedlock_nats::NatsLockProvider;
 use shedlock_runtime::{
     ErrorKind, Lock, LockAdmin as _, LockConfiguration, LockProviderExt as _, Ownership, SkipReason,
 };
+use shedlock_testkit::requests::until;
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::Nats;
 use tokio::time::sleep;
@@ -213,17 +214,24 @@ async fn rust_skips_while_a_jvm_peer_holds_and_takes_over_afterwards() {
 async fn both_honour_the_others_at_least() {
     let place = Place::new(server_or_skip!(Nats::shared().await)).await;
     let provider = place.provider();
-    let peer = Peer::try_lock(&place, 60_000, 800).await.expect("is free");
+    let peer = Peer::try_lock(&place, 60_000, 3_000)
+        .await
+        .expect("is free");
     assert!(peer.unlock().await);
     assert!(try_lock(&provider, config("1m")).await.is_none());
-    sleep(Duration::from_millis(900)).await;
+    let kept = config("1m").with_at_least("3s").expect("legal");
+    let mut taken = None;
+    until("the peer's `at_least` has ended", async || {
+        taken = try_lock(&provider, kept.clone()).await;
+        taken.is_some()
+    })
+    .await;
 
-    let kept = config("1m").with_at_least("800ms").expect("legal");
-    let lock = try_lock(&provider, kept).await.expect("at least has ended");
+    let lock = taken.expect("it was taken");
     lock.unlock().await.expect("NATS answers");
-    assert!(Peer::try_lock(&place, 60_000, 0).await.is_none());
-    sleep(Duration::from_millis(900)).await;
-    assert!(Peer::try_lock(&place, 60_000, 0).await.is_some());
+    let peer = async || Peer::try_lock(&place, 60_000, 0).await.is_some();
+    assert!(!peer().await);
+    until("our `at_least` has ended", peer).await;
 }
 
 /// A position is a header, so a JVM node sees a lock like any other. The limit that the README tells: what a JVM node writes in its place has

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shedlock_object_store::ObjectStoreLockProvider;
 use shedlock_runtime::{LockAdmin as _, LockProvider as _, LockProviderExt as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, request, taken};
+use shedlock_testkit::requests::{config, in_time, request, taken};
 use shedlock_testkit::{Proxy, network, server_or_skip};
 use tokio::time::sleep;
 
@@ -120,12 +120,13 @@ async fn a_late_write_changes_nothing() {
         let late = proxy.hold_back(Trigger::containing("PUT /"));
         // What the release does in the background is late as well.
         let hold = async {
-            sleep(Duration::from_millis(300)).await;
+            in_time(late.sent()).await;
             proxy.set(Rule::Hold(Direction::ToServer));
         };
-        let unlocking = tokio::time::timeout(Duration::from_millis(600), lock.unlock());
-        let (unlocking, ()) = tokio::join!(unlocking, hold);
-        assert!(unlocking.is_err(), "nothing passes");
+        tokio::select! {
+            unlocked = lock.unlock() => panic!("nothing passes: {unlocked:?}"),
+            () = hold => {}
+        }
         let forced = place
             .provider()
             .force_release("mail", "its node is slow")

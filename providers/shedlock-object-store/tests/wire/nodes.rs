@@ -11,7 +11,7 @@ use crate::place::Place;
 use crate::{JOB, MINUTE, config, try_lock};
 
 /// A lease that ends while a test waits.
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn a_jvm_peer_skips_while_rust_holds_and_takes_over_afterwards() {
@@ -29,7 +29,7 @@ async fn a_jvm_peer_skips_while_rust_holds_and_takes_over_afterwards() {
     assert!(peer.expect("was released").unlock().await);
 
     // A lease that ended without a release.
-    let lock = try_lock(&provider, config("1s")).await.expect("is free");
+    let lock = try_lock(&provider, config("3s")).await.expect("is free");
     sleep(SHORT + SHORT / 10).await;
     let peer = Peer::try_lock(&place, JOB, MINUTE, Duration::ZERO).await;
     assert!(peer.is_some());

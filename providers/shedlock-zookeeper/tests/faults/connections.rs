@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shedlock_runtime::{ErrorKind, LockAdmin as _, LockProvider as _};
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
-use shedlock_testkit::requests::{config, problem, request, taken};
+use shedlock_testkit::requests::{config, in_time, problem, request, taken};
 use shedlock_testkit::servers::ZooKeeper;
 use shedlock_testkit::{Proxy, RoundTrips, server_or_skip};
 use shedlock_zookeeper::ZooKeeperLockProvider;
@@ -82,8 +82,16 @@ async fn an_expired_session_of_a_client_is_told_with_the_remedy() {
     let server = server_or_skip!(ZooKeeper::shared().await);
     let place = Place::new(server).await;
     let (proxy, connector) = short_sessions(server).await;
-    let client = connector.connect(&proxy.address().to_string()).await;
-    let provider = ZooKeeperLockProvider::builder(client.expect("a session"));
+    let address = proxy.address().to_string();
+    // Half a second for a connection may be too short on a busy machine.
+    let client = in_time(async {
+        loop {
+            if let Ok(client) = connector.clone().connect(&address).await {
+                return client;
+            }
+        }
+    });
+    let provider = ZooKeeperLockProvider::builder(client.await);
     let provider = provider.path(&place.path).build().expect("valid");
     drop(taken(&provider, "warm").await);
     let_sessions_expire(&proxy).await;
