@@ -44,7 +44,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use self::shared::{Closing, Shared, Sleep};
@@ -52,6 +52,9 @@ use self::shared::{Closing, Shared, Sleep};
 pub use self::counters::{ConnectionCounters, Counters};
 pub use self::late::LateRequest;
 pub use self::rule::{Direction, Ending, Rule, Trigger};
+
+/// How many clients can wait until the proxy accepts their connections.
+const BACKLOG: u32 = 1024;
 
 /// A proxy for one server, on the async runtime that started the proxy. When the proxy is dropped, all connections of the proxy are ended.
 ///
@@ -75,8 +78,17 @@ pub struct Proxy {
     /// The server at the start of the proxy, which is the one that URLs name.
     server: SocketAddr,
     shared: Arc<Shared>,
-    /// `None` while new connections are refused.
-    accepting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    port: tokio::sync::Mutex<Port>,
+}
+
+/// The port to which clients connect.
+#[derive(Debug)]
+enum Port {
+    Accepting(JoinHandle<()>),
+    /// The port belongs to the proxy, so that nobody else can take it, and nobody listens there.
+    Refusing(TcpSocket),
+    /// The port could not be had again.
+    Lost,
 }
 
 impl Proxy {
@@ -94,7 +106,7 @@ impl Proxy {
             address,
             server: upstream,
             shared,
-            accepting: tokio::sync::Mutex::new(Some(accepting)),
+            port: tokio::sync::Mutex::new(Port::Accepting(accepting)),
         })
     }
 
@@ -188,26 +200,48 @@ impl Proxy {
         request
     }
 
-    /// Refuses new connections, as a host does on which no server listens. Open connections stay open.
+    /// Refuses new connections, as a host does on which no server listens. Open connections stay open, and the port stays the proxy's.
+    ///
+    /// # Panics
+    ///
+    /// If another program takes the port at this very moment.
     pub async fn refuse_connections(&self) {
-        if let Some(accepting) = self.accepting.lock().await.take() {
+        let mut port = self.port.lock().await;
+        if let Port::Accepting(accepting) = &mut *port {
             accepting.abort();
             // The port is closed once the task is gone.
             let _aborted = accepting.await;
+            *port = Port::Lost;
+            let kept = self.keep_port().expect("the port was ours a moment ago");
+            *port = Port::Refusing(kept);
         }
+    }
+
+    /// Takes the port, and does not listen there.
+    fn keep_port(&self) -> io::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        // Open connections have the port as well.
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        Ok(socket)
     }
 
     /// Accepts new connections again, on the same port.
     ///
     /// # Errors
     ///
-    /// If another program has taken the port in the meantime.
+    /// If the operating system does not listen on the port.
     pub async fn accept_connections(&self) -> io::Result<()> {
-        let mut accepting = self.accepting.lock().await;
-        if accepting.is_none() {
-            let listener = TcpListener::bind(self.address).await?;
-            *accepting = Some(tokio::spawn(accept(listener, Arc::clone(&self.shared))));
+        let mut port = self.port.lock().await;
+        if matches!(&*port, Port::Accepting(_)) {
+            return Ok(());
         }
+        let kept = match std::mem::replace(&mut *port, Port::Lost) {
+            Port::Refusing(kept) => kept,
+            _ => self.keep_port()?,
+        };
+        let listener = kept.listen(BACKLOG)?;
+        *port = Port::Accepting(tokio::spawn(accept(listener, Arc::clone(&self.shared))));
         Ok(())
     }
 
@@ -242,7 +276,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.end_connections(Ending::Close);
-        if let Some(accepting) = self.accepting.get_mut().take() {
+        if let Port::Accepting(accepting) = self.port.get_mut() {
             accepting.abort();
         }
     }

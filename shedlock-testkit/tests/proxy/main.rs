@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use shedlock_testkit::Proxy;
 use shedlock_testkit::proxy::{Direction, Ending, Rule, Trigger};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Long enough for anything that should happen.
@@ -293,6 +293,19 @@ async fn refuses_new_connections_and_accepts_them_again() {
         "back",
     )
     .await;
+}
+
+#[tokio::test]
+async fn keeps_its_port_while_it_refuses_connections() {
+    let proxy = Proxy::start("127.0.0.1:1".parse().unwrap()).await.unwrap();
+    proxy.refuse_connections().await;
+    let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    // There is no connection on the port.
+    let stranger = TcpSocket::new_v4().unwrap().bind(proxy.address());
+    assert_eq!(stranger.unwrap_err().kind(), ErrorKind::AddrInUse);
+    proxy.accept_connections().await.unwrap();
+    TcpStream::connect(proxy.address()).await.unwrap();
 }
 
 #[tokio::test]
