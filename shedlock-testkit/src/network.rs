@@ -25,7 +25,9 @@ use tokio::task::JoinSet;
 
 use crate::Proxy;
 use crate::proxy::{Direction, Ending, Rule, Trigger};
-use crate::requests::{config, extended, in_time, is_free, request, taken, until_free};
+use crate::requests::{
+    WORKS, config, extended, in_time, is_free, once_with, request, taken, until_free,
+};
 
 /// How long a call may take that finds its connection dead: a part of its time limit of five seconds.
 const REPLACED_WITHIN: Duration = Duration::from_secs(4);
@@ -206,12 +208,16 @@ pub async fn must_take_turns<P: LockProvider + Clone>(proxy: &Proxy, provider: &
     const CALLS: usize = 120;
     // Too short for a call to ask again over another connection.
     const HELD_FOR: Duration = Duration::from_millis(800);
+    const PATIENCE: Duration = Duration::from_secs(30);
     let began = Instant::now();
     proxy.set(Rule::Hold(Direction::ToClient));
     let mut calls = JoinSet::new();
     for number in 0..CALLS {
         let provider = provider.clone();
-        calls.spawn(async move { is_free(&provider, &format!("job-{number}")).await });
+        // They wait for each other, for longer than a single call is given.
+        let patient = config(&format!("job-{number}")).with_timeout(PATIENCE);
+        let patient = patient.expect("a legal limit");
+        calls.spawn(async move { once_with(&provider, patient).await });
     }
     let mut most = 0;
     loop {
@@ -225,8 +231,8 @@ pub async fn must_take_turns<P: LockProvider + Clone>(proxy: &Proxy, provider: &
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     proxy.set(Rule::Pass);
-    while let Some(granted) = in_time(calls.join_next()).await {
-        assert!(granted.expect("the store answers"), "a lock was not free");
+    while let Some(worked) = in_time(calls.join_next()).await {
+        assert_eq!(worked.expect("no panic"), WORKS);
     }
     assert!(most > 0, "no call goes through the proxy");
     assert!(
