@@ -19,6 +19,7 @@ mod it {
     mod panics;
     mod positions;
     mod record;
+    mod record_conflicts;
     mod seams;
     mod testing;
     mod wait;

@@ -11,6 +11,7 @@ use crate::values::error::LockError;
 use crate::values::owner::Owner;
 use crate::values::position::Position;
 
+mod acquire;
 mod change;
 mod encoding;
 #[cfg(feature = "json")]

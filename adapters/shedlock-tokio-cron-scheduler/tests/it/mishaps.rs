@@ -339,7 +339,9 @@ async fn an_unknown_tenant_is_an_error_and_no_panic() {
 async fn a_missed_tick_is_told_at_the_next_one() {
     let (lines, _listening) = Lines::listen();
     let jobs = scheduler(InMemoryLockProvider::new(), "1m").await;
-    jobs.cron("*/5 * * * * *", "report", || async {}).await.unwrap();
+    jobs.cron("*/5 * * * * *", "report", || async {})
+        .await
+        .unwrap();
     // The scheduler begins when the first tick, in five seconds at most, is more than ten seconds over.
     sleep(Duration::from_secs(17)).await;
     jobs.start().await.unwrap();

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use super::acquire::next_token;
 use super::change::{MOST_RACES, raced, unreadable};
-use super::provider::next_token;
 use super::time::{rounded_down, rounded_up};
 use super::{
     AT_ONCE, Found, LockRecord, RecordLockProvider, RecordStore, Snapshot, Written,

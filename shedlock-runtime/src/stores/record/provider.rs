@@ -2,22 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::change::{LastWrite, MOST_RACES, raced, unreadable};
-use super::time::{lease_end, released_end, rounded_down};
-use super::{Found, LockRecord, RecordStore, Written};
-use crate::seam::answer::{Acquisition, Ownership, Refusal};
+use super::time::{lease_end, released_end};
+use super::{LockRecord, RecordStore};
+use crate::seam::answer::{Acquisition, Ownership};
 use crate::seam::info::ProviderInfo;
 use crate::seam::lease::Lease;
-use crate::seam::predecessor::Predecessor;
 use crate::seam::provider::LockProvider;
 use crate::seam::records::LockRecords as _;
 use crate::seam::request::AcquireRequest;
 use crate::values::error::LockError;
-use crate::values::owner::{Owner, Standing};
+use crate::values::owner::Owner;
 
 /// A [`LockProvider`] over any [`RecordStore`]. It implements [`LockRecords`](crate::LockRecords) as well, so operators can use
 /// [`LockAdmin`](crate::LockAdmin).
@@ -89,14 +87,6 @@ impl<S: RecordStore> RecordLockProvider<S> {
         }
     }
 
-    /// The holder that wrote `record`, whose lease has ended, if nobody released the lock.
-    fn predecessor(&self, record: &LockRecord, version: &S::Version) -> Option<Predecessor> {
-        let (since, until) = (record.locked_at, record.lock_until);
-        let holder = Predecessor::from_record(&record.locked_by, Some(since), Some(until))?;
-        let holder = holder.with_fencing_token(self.token(record, version));
-        Some(holder.with_position(record.position))
-    }
-
     /// The finest step in which the store can represent times.
     pub(super) fn grain(&self) -> Duration {
         self.info.capabilities().grain()
@@ -117,71 +107,7 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     }
 
     async fn acquire(&self, request: &AcquireRequest) -> Result<Acquisition, LockError> {
-        let write = request.write(&self.info)?;
-        let name = request.name().as_str();
-        let mut seen: Option<Option<LockRecord>> = None;
-        let mut saw_a_rival = false;
-        for _ in 0..MOST_RACES {
-            let (snapshot, time) = self.read(name).await?;
-            let (found, expected) = match snapshot.found {
-                Found::Absent(version) => (None, version),
-                Found::Record(record, version) => (Some(record), Some(version)),
-                Found::Unreadable(problem) => return Err(unreadable(problem)),
-            };
-            if let (Some(record), Some(version)) = (&found, &expected) {
-                let is_ours = write.standing(&record.locked_by) != Standing::Foreign;
-                let remaining = record.remaining(time.early());
-                if is_ours || !remaining.is_zero() {
-                    let token = self.token(record, version);
-                    let owner = &record.locked_by;
-                    return request.answer_from_record(&self.info, owner, remaining, token);
-                }
-            }
-            saw_a_rival |= seen.as_ref().is_some_and(|before| *before != found);
-            let stored = found.as_ref().and_then(|record| record.position);
-            let rule = request.position_rule();
-            let position = match rule.map(|rule| rule.next(stored, time.early())) {
-                None => stored,
-                Some(Ok(position)) => Some(position),
-                Some(Err(reason)) => {
-                    let owner = found.as_ref().map(|record| record.locked_by.as_str());
-                    let refusal = Refusal::of_position(reason, owner.unwrap_or_default())
-                        .with_position(stored);
-                    return Ok(Acquisition::Refused(refusal));
-                }
-            };
-            let before = found.as_ref().zip(expected.as_ref());
-            let predecessor =
-                before.and_then(|(record, version)| self.predecessor(record, version));
-            let last_token = found.as_ref().map_or(0, |record| record.fencing_token);
-            let mut record = LockRecord {
-                lock_until: lease_end(time, request.at_most(), self.grain())?,
-                locked_at: rounded_down(time.early(), self.grain()),
-                locked_by: write.stored().to_owned(),
-                fencing_token: next_token(last_token, time.late()),
-                position,
-            };
-            let written = self.store.write(name, &record, expected.as_ref()).await?;
-            if let Written::Done(version) = written {
-                let token = self.token(&record, &version);
-                record.fencing_token = token.unwrap_or_default();
-                let last = LastWrite {
-                    record,
-                    version,
-                    time,
-                };
-                request.note(&self.info, last);
-                let lease = request.grant(token).taken_over_from(predecessor);
-                return Ok(Acquisition::Granted(lease.at_position(rule.and(position))));
-            }
-            seen = Some(found);
-        }
-        // Another node was seen only if the record changed from one read to the next.
-        if saw_a_rival {
-            Ok(Acquisition::Refused(Refusal::contended()))
-        } else {
-            Err(raced())
-        }
+        self.take(request).await
     }
 
     async fn extend(&self, lease: &Lease, at_most: Duration) -> Result<Ownership, LockError> {
@@ -212,16 +138,4 @@ impl<S: RecordStore> LockProvider for RecordLockProvider<S> {
     async fn forget_claims(&self, prefix: &str, unused_for: Duration) -> Result<u64, LockError> {
         self.forget(prefix, unused_for).await
     }
-}
-
-/// The next fencing token: greater than `last`, and greater than the token of any deleted record, because tokens are not ahead of the
-/// clock.
-pub(super) fn next_token(last: u64, now: SystemTime) -> u64 {
-    let micros = now
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_micros();
-    u64::try_from(micros)
-        .unwrap_or(u64::MAX)
-        .max(last.saturating_add(1))
 }

@@ -199,7 +199,7 @@ async fn a_store_that_never_writes_is_an_error_and_not_a_rival() {
     let store = OddStore::new(&ManualClock::new(), never);
     let provider = store.provider(MILLISECOND);
     let error = provider.lock(config("job", "60s")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.kind(), ErrorKind::Indeterminate);
 }
 
 #[tokio::test]
