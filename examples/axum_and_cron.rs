@@ -19,7 +19,10 @@ use anyhow::Context as _;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
-use shedlock::{LockError, Outcome, enable_scheduler_lock, lock_assert, scheduler_lock};
+use shedlock::{
+    LockError, Outcome, SchedulerLock, ShutdownPolicy, enable_scheduler_lock, lock_assert,
+    scheduler_lock,
+};
 use shedlock_sqlx::PostgresLockProvider;
 use tokio::net::TcpListener;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -32,7 +35,7 @@ struct Prices {
 
 #[derive(Debug, thiserror::Error)]
 enum RefreshError {
-    /// The store could not be asked, so the job did not run. `From` is all that the attribute needs.
+    /// The store failed: the job did not run, or was cancelled, if the kind is `Lost` or `ShutDown`. `From` is all that the attribute needs.
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error("the supplier sent no prices")]
@@ -109,8 +112,25 @@ async fn main() -> anyhow::Result<()> {
         .route("/health", get(health))
         .with_state(prices);
     axum::serve(listener, service)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(async { drop(asked_to_end().await) })
         .await?;
     scheduler.shutdown().await?;
+    // A second for a refresh that is nearly done. Without this, the other replica would wait for the end of its lease.
+    SchedulerLock::shutdown(ShutdownPolicy::Await(Duration::from_secs(1))).await;
     Ok(())
+}
+
+/// Waits for Ctrl-C or, where there is such a thing, the SIGTERM that a deployment sends.
+async fn asked_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            pressed = tokio::signal::ctrl_c() => pressed,
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

@@ -7,7 +7,10 @@
 //!
 //! The job is the one that the schedule runs, under the same lock: a click never makes it run twice at a time, whichever
 //! replica it reaches. It has no `at_least`, or a click soon after a run would be refused.
-#![expect(clippy::print_stdout, reason = "the program says where it listens")]
+#![expect(
+    clippy::print_stdout,
+    reason = "the program says where it listens and what it did"
+)]
 
 use std::time::Duration;
 
@@ -16,8 +19,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use shedlock::{
-    LockAdmin as _, LockError, Outcome, SkipReason, enable_scheduler_lock, lock_assert,
-    scheduler_lock,
+    LockAdmin as _, LockError, Outcome, SchedulerLock, ShutdownPolicy, SkipReason,
+    enable_scheduler_lock, lock_assert, scheduler_lock,
 };
 use shedlock_sqlx::SqliteLockProvider;
 use tokio::net::TcpListener;
@@ -27,7 +30,7 @@ const NAME: &str = "report";
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 enum ReportError {
-    /// The store could not be asked, so the job did not run.
+    /// The store failed: the job did not run, or was cancelled, if the kind is `Lost` or `ShutDown`.
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error("there is nothing to report")]
@@ -40,15 +43,22 @@ async fn report(lines: u32) -> Result<Outcome<u32>, ReportError> {
     lock_assert!();
     // Stands for work.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    match lines {
-        0 => Err(ReportError::Empty),
-        _ => Ok(Outcome::Executed(lines)),
+    if lines == 0 {
+        return Err(ReportError::Empty);
     }
+    println!("a report of {lines} lines");
+    Ok(Outcome::Executed(lines))
 }
 
 /// Runs the job unless somebody else does. A failure of the store is neither: it may be tried again.
+///
+/// The job is a task of its own: a client that hangs up has this function dropped, and would cancel the job with it.
 async fn run_now(State(locks): State<SqliteLockProvider>) -> (StatusCode, String) {
-    match report(12).await {
+    let ran = match tokio::spawn(report(12)).await {
+        Ok(ran) => ran,
+        Err(panic) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{panic}\n")),
+    };
+    match ran {
         Ok(Outcome::Executed(lines)) => (StatusCode::OK, format!("a report of {lines} lines\n")),
         Ok(Outcome::Skipped(reason)) => (StatusCode::CONFLICT, why(&locks, reason).await),
         Err(ReportError::Lock(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
@@ -88,5 +98,7 @@ async fn main() -> anyhow::Result<()> {
     axum::serve(listener, service)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
+    // Nobody waits for the job of a client that has hung up.
+    SchedulerLock::shutdown(ShutdownPolicy::Await(Duration::from_secs(5))).await;
     Ok(())
 }

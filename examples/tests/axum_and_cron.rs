@@ -84,6 +84,9 @@ async fn one_replica_refreshes_and_both_are_healthy() {
     one.refreshed("Ok(").await;
     let health = one.health().await;
     assert!(health.starts_with("HTTP/1.1 200 OK"), "{health}");
+
+    one.program.terminate().await;
+    assert!(one.program.ended().await, "it ends by itself, and well");
 }
 
 #[tokio::test]

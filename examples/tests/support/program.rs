@@ -57,6 +57,13 @@ impl Program {
         assert!(told.unwrap().success());
     }
 
+    /// Asks it to end, as a deployment does.
+    pub(crate) async fn terminate(&mut self) {
+        let pid = self.process.id().expect("it runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().await;
+        assert!(told.unwrap().success());
+    }
+
     /// Waits until it has ended, and says whether well.
     pub(crate) async fn ended(&mut self) -> bool {
         let ended = timeout(LIMIT, self.process.wait()).await.expect("it ends");
