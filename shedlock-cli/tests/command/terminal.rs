@@ -1,9 +1,9 @@
 //! A terminal; I7.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
-use crate::support::{Ended, Running, Site, until};
+use crate::support::{Site, until};
 
 /// Runs the shell script on a terminal of its own. `script` is util-linux's, which Debian always has.
 fn on_a_terminal(site: &Site, script: &str) -> Command {
@@ -75,14 +75,30 @@ fn the_interrupt_key_ends_the_command() {
 fn a_list_on_a_terminal_is_redrawn_in_place() {
     let site = Site::new();
     assert_eq!(site.run(["run", "--name", "a", "--", "true"]).code, 0);
-    let script = "stty cols 100; shedlock list --watch --every 50ms & sleep 1; kill -INT $!; wait";
-    let ran: Ended = Running::start(&mut on_a_terminal(&site, script)).wait();
-    let frames: Vec<_> = ran.out.split("\x1b[H").skip(1).collect();
-    assert!(frames.len() > 2, "{ran:?}");
+    let script = "stty cols 100; shedlock list --watch --every 50ms & \
+         until [ -e enough ]; do sleep 0.1; done; kill -INT $!; wait";
+    let mut child = on_a_terminal(&site, script)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`script` is there");
+    let mut shown = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+    let mut out = Vec::new();
+    let frames = |out: &[u8]| -> Vec<String> {
+        let out = String::from_utf8_lossy(out);
+        out.split("\x1b[H").skip(1).map(str::to_owned).collect()
+    };
+    while frames(&out).len() < 4 {
+        let more = shown.read_until(b'H', &mut out).expect("a pipe");
+        assert!(more > 0, "it has ended: {:?}", frames(&out));
+    }
+    std::fs::write(site.path("enough"), "").expect("it may be written");
+    shown.read_to_end(&mut out).expect("a pipe");
+    child.wait().expect("`script` ends");
     assert!(
-        frames
+        frames(&out)
             .iter()
             .all(|frame| frame.contains("NAME") && frame.contains("\x1b[K")),
-        "{ran:?}"
+        "{:?}",
+        frames(&out)
     );
 }
