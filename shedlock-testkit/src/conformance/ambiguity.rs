@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 use super::fault::StoreFault;
 use super::node::Node;
-use super::subject::{LONG, Subject, config, fresh, soon};
+use super::subject::{LONG, PATIENCE, Subject, config, fresh, soon};
 
-/// The time limit of a call in these cases.
+/// The time limit of a call that gets no answer.
 const LIMIT: Duration = Duration::from_millis(400);
 /// How much longer than its time limit a call may take on a busy machine.
 const LATENESS: Duration = Duration::from_secs(2);
@@ -26,23 +26,20 @@ async fn faulty(subject: &Subject) -> FaultyProvider<Arc<dyn LockProvider>> {
     FaultyProvider::new(provider)
 }
 
-fn limited(lock: &str) -> shedlock_runtime::LockConfiguration {
-    config(lock, LONG, Duration::ZERO)
-        .with_timeout(LIMIT)
-        .expect("a legal timeout")
-}
-
 /// Tries to run a task that must not run, and returns the error.
-async fn must_fail(provider: impl LockProvider, lock: &str) -> LockError {
+async fn must_fail(provider: impl LockProvider, lock: &str, limit: Duration) -> LockError {
+    let limited = config(lock, LONG, Duration::ZERO)
+        .with_timeout(limit)
+        .expect("a legal timeout");
     let asked = Instant::now();
     let never = async { panic!("the task ran without a lock") as () };
     let outcome = LockingTaskExecutor::new(provider)
-        .execute(limited(lock), never)
+        .execute(limited, never)
         .await;
     let took = asked.elapsed();
     assert!(
-        took <= LIMIT + LATENESS,
-        "the call took {took:?} with a limit of {LIMIT:?}"
+        took <= limit + LATENESS,
+        "the call took {took:?} with a limit of {limit:?}"
     );
     match outcome {
         Err(error) => error,
@@ -56,13 +53,14 @@ pub async fn a_lost_grant_is_given_back(subject: &Subject) {
         return subject.not_applicable("no reply can be lost");
     }
     let (one, two) = (faulty(subject).await, subject.node("two").await);
-    for (fault, kind) in [
-        (Fault::LoseReply, ErrorKind::Indeterminate),
-        (Fault::HangAfter, ErrorKind::Timeout),
+    for (fault, limit, kind) in [
+        // The store answers, so it is given the time.
+        (Fault::LoseReply, PATIENCE, ErrorKind::Indeterminate),
+        (Fault::HangAfter, LIMIT, ErrorKind::Timeout),
     ] {
         let lock = fresh("orphan");
         one.next(Operation::Acquire, fault);
-        let error = must_fail(one.clone(), &lock).await;
+        let error = must_fail(one.clone(), &lock, limit).await;
         assert_eq!(error.kind(), kind, "{error:?}");
         assert!(error.is_transient(), "asking again may help: {error:?}");
         two.seize_when_free(&lock).await;
@@ -148,7 +146,7 @@ pub async fn a_silent_store_is_given_up_in_time(subject: &Subject) {
     if !subject.harness().inject(StoreFault::Stall).await {
         return subject.not_applicable("the harness cannot silence the store");
     }
-    let error = must_fail(Arc::clone(one.provider()), &lock).await;
+    let error = must_fail(Arc::clone(one.provider()), &lock, LIMIT).await;
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     assert!(error.is_transient());
     subject.harness().end_faults().await;
@@ -162,7 +160,7 @@ pub async fn a_reply_lost_on_the_way_is_no_grant(subject: &Subject) {
     if !subject.harness().inject(StoreFault::LoseReplies).await {
         return subject.not_applicable("the harness cannot lose replies");
     }
-    let error = must_fail(Arc::clone(one.provider()), &lock).await;
+    let error = must_fail(Arc::clone(one.provider()), &lock, LIMIT).await;
     assert!(error.kind().is_ambiguous(), "{error:?}");
     subject.harness().end_faults().await;
     two.seize_when_free(&lock).await;

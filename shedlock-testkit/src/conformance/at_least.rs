@@ -199,8 +199,8 @@ impl LockProvider for SlowReply {
 /// If `at_least` is longer than `at_most`, a run that ended keeps the lock for `at_least`.
 pub async fn may_be_longer_than_at_most(subject: &Subject) {
     let mut early = Early::new(subject).await;
-    early.at_least = subject.short() * 2;
-    let guard = early.guard(subject.short()).await;
+    early.at_least = subject.roomy() * 2;
+    let guard = early.guard(subject.roomy()).await;
     guard.unlock().await.expect("the store answers");
     early.assert_kept().await;
 }

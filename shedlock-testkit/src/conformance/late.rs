@@ -93,11 +93,11 @@ pub async fn an_acquisition_while_at_least_lasts(subject: &Subject) {
     }
     let one = subject.node("one").await;
     let lock = fresh("late-acquire-at-least");
-    let (request, lease) = won(&one, &lock, subject.short(), LONG).await;
+    let (request, lease) = won(&one, &lock, subject.roomy(), LONG).await;
     assert_eq!(release(&one, &lease).await, Ownership::Ours);
     let before = subject.peek(&lock).await;
     let _either = one.provider().acquire(&request).await;
-    must_still_hold(subject, &lock, &before, subject.short()).await;
+    must_still_hold(subject, &lock, &before, subject.roomy()).await;
 }
 
 /// A second copy of an acquisition that arrives after the release does not take the lock again.
