@@ -24,7 +24,7 @@ use crate::node::{NOTES, PERIOD, SKEW, URL};
 
 /// By how many hundredths of a slot the clock of each node is ahead.
 const SKEWS: [i32; 6] = [-45, -30, 0, 10, 30, 45];
-const LENGTH: Duration = Duration::from_secs(8);
+const LENGTH: Duration = Duration::from_secs(16);
 
 struct Fleet<'a> {
     url: &'a str,
@@ -53,7 +53,7 @@ impl<'a> Fleet<'a> {
         } else {
             let pid = Pid::from_child(node);
             kill_process(pid, Signal::STOP).unwrap();
-            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..1_000))).await;
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..3_000))).await;
             kill_process(pid, Signal::CONT).unwrap();
         }
     }
@@ -128,7 +128,8 @@ async fn each_slot_exactly_once(url: &str) {
             slot / millis
         );
     }
-    assert!(runs.len() > 5, "the job must run: {runs:?}");
+    // As long as eight slots, of which those are none that passed before the nodes had started.
+    assert!(runs.len() > 3, "the job must run: {runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

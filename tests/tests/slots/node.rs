@@ -13,7 +13,8 @@ use sqlx::{AssertSqlSafe, Executor, MySql, Pool, Postgres, Row as _, Sqlite};
 pub(crate) const URL: &str = "SHEDLOCK_SLOTS_URL";
 pub(crate) const NOTES: &str = "SHEDLOCK_SLOTS_NOTES";
 pub(crate) const SKEW: &str = "SHEDLOCK_SLOTS_SKEW";
-pub(crate) const PERIOD: Duration = Duration::from_millis(500);
+/// So long that a process that gets its processor late is still in the slot for which it was woken.
+pub(crate) const PERIOD: Duration = Duration::from_secs(2);
 
 /// What a run needs to note its slot.
 struct Node {
@@ -44,7 +45,7 @@ where
     }
 }
 
-#[scheduler_lock(name = "slots", at_most = "400ms", once_per = PERIOD)]
+#[scheduler_lock(name = "slots", at_most = "1500ms", once_per = PERIOD)]
 async fn job(node: &mut Node) -> Result<Outcome<()>, LockError> {
     // A run whose node cannot read its slot is noted nowhere, and counts as one that did not begin.
     let Ok(slot) = node.slot.read().await else {
@@ -82,6 +83,8 @@ pub(crate) async fn run() {
         _ => Box::new(Table(register::<Postgres>(&url).await)),
     };
     let notes = notes.unwrap();
+    // Connects, so that no run has to. The row need not be there yet.
+    drop(slot.read().await);
     let mut node = Node { notes, slot };
     let skew: i64 = env::var(SKEW).unwrap().parse().unwrap();
     loop {
@@ -112,6 +115,6 @@ where
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let pool = Pool::<DB>::connect_lazy(url).unwrap();
-    enable_scheduler_lock!(provider = provider, default_at_most = "400ms");
+    enable_scheduler_lock!(provider = provider, default_at_most = "1500ms");
     pool
 }
