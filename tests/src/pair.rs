@@ -18,7 +18,7 @@ use crate::jvm::{JavaClock, JavaNode, JavaPeer, NodeOptions};
 /// Longer than a test takes.
 pub const LONG: Duration = Duration::from_mins(10);
 /// Is waited for.
-pub const SHORT: Duration = Duration::from_millis(600);
+pub const SHORT: Duration = Duration::from_secs(2);
 /// No time at all.
 pub const NONE: Duration = Duration::ZERO;
 const ACQUISITIONS: usize = 2000;

@@ -22,6 +22,9 @@ pub(crate) use self::rate_clock::RateClock;
 /// No wait of a test is longer: what has not happened by then never will.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
+/// How much later than it is due something may happen on a busy machine.
+pub(crate) const LATENESS: Duration = Duration::from_secs(2);
+
 /// Makes a module of each case, with a test for each store it is to be run on. `of` a type, the case gets one of that type
 /// in the store's place.
 macro_rules! cases {

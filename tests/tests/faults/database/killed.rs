@@ -93,23 +93,23 @@ async fn d10_killed_while_the_statement_waits(place: Place) {
     must_run(&locks).await;
     let (blocks, waiting) = if place.is_mariadb() {
         (
-            "BEGIN; SELECT name FROM shedlock WHERE name = 'job' FOR UPDATE; SELECT SLEEP(0.6); COMMIT",
+            "BEGIN; SELECT name FROM shedlock WHERE name = 'job' FOR UPDATE; SELECT SLEEP(2); COMMIT",
             "SELECT id FROM information_schema.processlist WHERE db = database() AND user = 'shedlock' \
              AND command <> 'Sleep'",
         )
     } else {
         (
-            "BEGIN; SELECT name FROM shedlock WHERE name = 'job' FOR UPDATE; SELECT pg_sleep(0.6); COMMIT",
+            "BEGIN; SELECT name FROM shedlock WHERE name = 'job' FOR UPDATE; SELECT pg_sleep(2); COMMIT",
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
              AND usename = 'shedlock' AND wait_event_type = 'Lock'",
         )
     };
     let asking = async {
         let begun = if place.is_mariadb() {
-            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE '%SLEEP(0%' \
+            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND info LIKE '%SLEEP(2%' \
              AND user = 'root' AND info NOT LIKE '%processlist%'"
         } else {
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(0%' \
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(2%' \
              AND pid <> pg_backend_pid()"
         };
         until(async || (place.execute(begun).await == "1").then_some(())).await;

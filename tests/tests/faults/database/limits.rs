@@ -10,7 +10,7 @@ use shedlock_testkit::{Unavailable, server_or_skip};
 use sqlx::{Connection as _, MySql};
 
 use super::{Crew, LONG, MINUTE, job, kept_job, must_fail, must_run, until_extended, until_free};
-use crate::support::{Locks, Place, cases, config, connect, in_time, until};
+use crate::support::{LATENESS, Locks, Place, cases, config, connect, in_time, until};
 
 cases! {
     of crate::database::limits::Small:
@@ -186,7 +186,7 @@ async fn d21_one_backend_stopped() {
         let answer = Box::pin(job(&node, lease, async {})).await;
         let took = since.elapsed();
         println!("{answer:?} after {took:?}");
-        assert!(took < lease * 2 + Duration::from_millis(500), "{took:?}");
+        assert!(took < lease * 2 + LATENESS, "{took:?}");
         if let Err(error) = &answer {
             assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         }

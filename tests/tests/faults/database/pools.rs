@@ -10,7 +10,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{MySql, Pool, Postgres, Sqlite};
 
 use super::{Crew, job, kept_job, must_run, until_extended, until_free};
-use crate::support::{Locks, Place, cases, in_time, nanos};
+use crate::support::{LATENESS, Locks, Place, cases, in_time, nanos};
 
 cases! {
     d9_a_job_that_uses_up_the_locks_pool on sqlite postgres mariadb;
@@ -106,7 +106,7 @@ async fn used_up<DB: SqlDatabase>(place: Place) {
     let answer: Result<Outcome<()>, _> = Box::pin(job(&locks, LEASE, body)).await;
     let error = answer.expect_err("there is no connection");
     let took = asked.elapsed();
-    assert!(took < LEASE + Duration::from_millis(500), "{took:?}");
+    assert!(took < LEASE + LATENESS, "{took:?}");
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert!(
         error.to_string().contains("connections of its own"),

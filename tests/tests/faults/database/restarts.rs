@@ -7,7 +7,7 @@ use shedlock::{ErrorKind, Outcome, lock};
 use shedlock_tests::holds::monotonic_nanos;
 
 use super::{Crew, LONG, Own, kept_job, until_extended};
-use crate::support::{Place, cases, in_time, nanos};
+use crate::support::{LATENESS, Place, cases, in_time, nanos};
 
 cases! {
     of crate::database::Own:
@@ -69,7 +69,7 @@ async fn d11_down_for_longer_than_the_lease(own: Own) {
         // The last extension was confirmed before the end of the server.
         let (killed, told) = (killed.load(Ordering::Relaxed), monotonic_nanos());
         println!("told {} ms after the kill", (told - killed) / 1_000_000);
-        assert!(told < killed + nanos(LEASE + Duration::from_millis(500)));
+        assert!(told < killed + nanos(LEASE + LATENESS));
         assert_eq!(crew.runs(), 0, "there is no store");
         place.restart().await;
         crew.until_run().await;

@@ -14,8 +14,10 @@ cases! {
 
 /// Far longer than any of this takes: nothing here waits for a lease.
 const LEASE: Duration = Duration::from_mins(5);
+/// What is done at once has been done by then on a busy machine.
+const SOON: Duration = Duration::from_secs(10);
 
-/// The body is dropped, and the lock given back within a second.
+/// The body is dropped, and the lock given back at once.
 async fn a4_sigterm_with_graceful_shutdown_by_cancelling(place: Place) {
     let locks = place.connect().await;
     let mut child = Child::start(Scenario::EndByCancelling, &place.url, LEASE);
@@ -27,11 +29,11 @@ async fn a4_sigterm_with_graceful_shutdown_by_cancelling(place: Place) {
     until(async || is_free(&locks, "job").await.then_some(())).await;
     let took = Duration::from_nanos(monotonic_nanos() - told);
     println!("free again {took:?} after the signal");
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < SOON, "{took:?}");
     child.until("shut down: 1 cancelled, 0 abandoned").await;
     child.until("failed: ShutDown").await;
     assert!(child.ended().await.success());
-    assert!(monotonic_nanos() < told + nanos(Duration::from_secs(3)));
+    assert!(monotonic_nanos() < told + nanos(SOON));
 }
 
 /// The body may end by itself, and keeps its lock until it has.

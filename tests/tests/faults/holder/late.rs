@@ -54,7 +54,7 @@ async fn a9_suspended_for_longer_than_the_lease() {
 async fn a10_cpu_starvation(place: Place) {
     let locks = place.connect().await;
     let lease = Duration::from_millis(300);
-    let mut child = Child::start(Scenario::Starve, &place.url, lease);
+    let mut child = Child::start_last_in_line(Scenario::Starve, &place.url, lease);
     let entered = child.until("enter").await.at;
     let mut taken = None;
     while taken.is_none() && monotonic_nanos() < entered + nanos(lease * 5) {
@@ -88,7 +88,7 @@ async fn a10_cpu_starvation(place: Place) {
 /// Nothing can extend the lease, so another takes the lock; once the body gives the thread back, it is dropped.
 async fn a11_a_body_that_blocks_the_executor(place: Place) {
     let locks = place.connect().await;
-    let lease = Duration::from_millis(600);
+    let lease = Duration::from_secs(2);
     let child = Child::start(Scenario::Block, &place.url, lease);
     child.until("enter").await;
     let asked = child.until("ask").await.at;

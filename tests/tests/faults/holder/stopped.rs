@@ -14,7 +14,7 @@ cases! {
     a3_sigstop_shorter_than_the_lease on sqlite postgres mariadb;
 }
 
-const LEASE: Duration = Duration::from_millis(800);
+const LEASE: Duration = Duration::from_secs(2);
 
 /// Stops the holder at work until another has the lock, then lets it go on: not one poll of its body more.
 async fn a2_sigstop_longer_than_the_lease(place: Place) {
@@ -56,12 +56,12 @@ async fn a2_sigstop_longer_than_the_lease_of_a_body_that_is_told(place: Place) {
 
 async fn a3_sigstop_shorter_than_the_lease(place: Place) {
     let locks = place.connect().await;
-    let lease = Duration::from_secs(3);
+    let lease = Duration::from_secs(6);
     let child = Child::start(Scenario::KeepAlive, &place.url, lease);
     let entered = child.until_at_work().await.at;
     // Past the time of the first extension, and not to the end of the lease.
     child.signal(Signal::STOP);
-    tokio::time::sleep(Duration::from_millis(1_900)).await;
+    tokio::time::sleep(lease / 2 + Duration::from_millis(300)).await;
     child.signal(Signal::CONT);
     // Well past the end of the first lease nobody else has had it.
     while monotonic_nanos() < entered + nanos(lease + Duration::from_secs(1)) {

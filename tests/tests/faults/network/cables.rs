@@ -10,7 +10,7 @@ use shedlock_tests::holds::monotonic_nanos;
 use tokio::time::sleep;
 
 use crate::support::{
-    Child, Place, Scenario, cases, connect, in_time, is_free, nanos, take, until,
+    Child, LATENESS, Place, Scenario, cases, connect, in_time, is_free, nanos, take, until,
 };
 
 cases! {
@@ -99,10 +99,12 @@ async fn g5_cable_of_the_holder_cut(far: Cabled) {
     until(async || (monotonic_nanos() > extended).then_some(())).await;
     far.cable.cut(Direction::Both).await;
     let (mut heir, granted) = take(&near, "job", MINUTE).await;
+    // Dropping the body is no work: a busy machine may do that later.
     let left = child.until("left").await.at;
     assert!(granted >= entered + nanos(LEASE), "it was extended once");
-    assert!(left < granted, "overlap of {} ns", left - granted);
-    assert!(child.last_step() < left);
+    let last = child.last_step();
+    assert!(last < granted, "overlap of {} ns", last - granted);
+    assert!(last < left);
     child.until("failed: Lost").await;
     // What the first holder has on its way does nothing to the second.
     far.cable.restore().await;
@@ -138,7 +140,7 @@ async fn g6_cable_of_all_cut(far: Cabled) {
             .filter(|pair| pair[1].what.starts_with("failed"));
         let longest = took.map(|pair| pair[1].at - pair[0].at).max();
         // The call's limit is the lease.
-        let limit = nanos(LEASE + Duration::from_millis(500));
+        let limit = nanos(LEASE + LATENESS);
         assert!(longest < Some(limit), "{longest:?}");
     }
     assert_eq!(runs(), before, "runs without a store");

@@ -1,14 +1,14 @@
 //! Everybody at the same moment.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use shedlock::{Outcome, SkipReason};
+use shedlock::{LockError, Outcome, SkipReason, scheduler_lock};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::{Link, job};
-use crate::support::{Place, cases, in_time, is_free};
+use super::Link;
+use crate::support::{Locks, Place, cases, in_time, is_free};
 
 cases! {
     g11_a_thousand_tasks_at_one_tick on postgres mariadb;
@@ -17,6 +17,13 @@ cases! {
 const TASKS: usize = 1_000;
 /// What a provider keeps open is a handful, however many ask.
 const CONNECTIONS: u64 = 4;
+
+/// All of them are answered one after the other, which takes a busy machine a while.
+#[scheduler_lock(name = "job", at_most = "1m", timeout = "30s", provider = locks)]
+async fn job(locks: &Locks, body: impl Future<Output = ()>) -> Result<Outcome<()>, LockError> {
+    body.await;
+    Ok(Outcome::Executed(()))
+}
 
 async fn g11_a_thousand_tasks_at_one_tick(place: Place) {
     let link = Link::over(place).await;
@@ -37,7 +44,7 @@ async fn g11_a_thousand_tasks_at_one_tick(place: Place) {
                 let others = u32::try_from(TASKS - 1).expect("a thousand");
                 drop(done.acquire_many(others).await.expect("it stays open"));
             };
-            let answer = job(&locks, Duration::from_mins(1), body).await;
+            let answer = job(&locks, body).await;
             done.add_permits(1);
             (answer, asked.elapsed())
         });

@@ -6,7 +6,7 @@ use shedlock::{ErrorKind, LockProviderExt as _, Outcome};
 use shedlock_testkit::proxy::{Direction, Rule};
 
 use super::{Link, job};
-use crate::support::{Place, cases, config, in_time, is_free, until};
+use crate::support::{LATENESS, Place, cases, config, in_time, is_free, until};
 
 cases! {
     g8_one_byte_per_second on postgres mariadb;
@@ -26,7 +26,7 @@ async fn g8_one_byte_per_second(place: Place) {
     let error = link.far.try_lock(wanted).await.expect_err("no time");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     let took = asked.elapsed();
-    assert!(took < limit + Duration::from_millis(400), "{took:?}");
+    assert!(took < limit + LATENESS, "{took:?}");
     link.break_and_mend();
     until(async || is_free(&link.near, "job").await.then_some(())).await;
 }

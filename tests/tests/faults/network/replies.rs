@@ -1,6 +1,6 @@
 //! The store does as it was asked, and its answer is lost on the way back.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use shedlock::{ErrorKind, LockError, Outcome, lock, scheduler_lock};
@@ -60,7 +60,8 @@ async fn g1_reply_to_acquire_lost(place: Place) {
             "the orphan was taken back {:?} after the mending",
             mended.elapsed()
         );
-        assert!(mended.elapsed() < Duration::from_millis(1_500));
+        // Long before the end of its lease.
+        assert!(mended.elapsed() < Duration::from_secs(10));
     }
     assert!(!ran.load(Ordering::Relaxed), "it must not run");
 }
@@ -120,10 +121,10 @@ async fn g2_reply_to_release_lost_and_the_lock_taken(place: Place) {
     heir.unlock().await.expect("the store answers");
 }
 
-/// One answer is lost; the next extension is confirmed, and the job runs for several leases.
+/// One answer is lost; the next extension is confirmed, and the job runs on past the end of the lease that it knew of.
 async fn g3_reply_to_extension_lost(place: Place) {
     let link = Link::over(place).await;
-    let lease = Duration::from_millis(1_500);
+    let lease = Duration::from_secs(4);
     let body = async {
         let end = link.column("lock_until").await;
         link.on_request(Rule::Hold(Direction::ToClient));
@@ -131,7 +132,7 @@ async fn g3_reply_to_extension_lost(place: Place) {
         until(async || (link.column("lock_until").await != end).then_some(())).await;
         link.break_and_mend();
         let asked = monotonic_nanos();
-        while monotonic_nanos() < asked + nanos(lease * 2) {
+        while monotonic_nanos() < asked + nanos(lease * 3 / 2) {
             assert!(lock::is_held(), "the lease is extended");
             assert!(!is_free(&link.near, "job").await);
             sleep(Duration::from_millis(20)).await;
@@ -145,10 +146,12 @@ async fn g3_reply_to_extension_lost(place: Place) {
 async fn g3_all_replies_lost_from_the_extension_on(place: Place) {
     let link = Link::over(place).await;
     let lease = Duration::from_secs(1);
-    let (asked, last) = (monotonic_nanos(), AtomicUsize::new(0));
+    let asked = monotonic_nanos();
+    let (unheard, last) = (AtomicU64::new(0), AtomicU64::new(0));
     let body = async {
         let end = link.column("lock_until").await;
         link.on_request(Rule::Discard(Direction::ToClient));
+        unheard.store(monotonic_nanos(), Ordering::Relaxed);
         let extended = async {
             link.triggered(1).await;
             until(async || (link.column("lock_until").await != end).then_some(())).await;
@@ -157,8 +160,7 @@ async fn g3_all_replies_lost_from_the_extension_on(place: Place) {
         };
         let at_work = async {
             loop {
-                let step = usize::try_from(monotonic_nanos()).expect("64 bit");
-                last.store(step, Ordering::Relaxed);
+                last.store(monotonic_nanos(), Ordering::Relaxed);
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -166,12 +168,14 @@ async fn g3_all_replies_lost_from_the_extension_on(place: Place) {
     };
     let error = in_time(Box::pin(kept_job(&link.far, lease, body))).await;
     assert_eq!(error.expect_err("it was lost").kind(), ErrorKind::Lost);
-    let worked = last.load(Ordering::Relaxed) as u64 - asked;
-    // The lease was asked for a moment after `asked`, and the last poll began before its end.
+    // The lease that the holder knows of was asked for before its answers were lost, and the last poll began before its end.
+    let last = last.into_inner();
+    let alone = last - unheard.into_inner();
     assert!(
-        worked < nanos(lease + Duration::from_millis(300)),
-        "{worked} ns"
+        alone < nanos(lease + Duration::from_millis(300)),
+        "{alone} ns"
     );
+    let worked = last - asked;
     assert!(worked > nanos(lease / 2), "{worked} ns");
     link.proxy.set(Rule::Pass);
     until(async || is_free(&link.near, "job").await.then_some(())).await;

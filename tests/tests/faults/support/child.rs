@@ -106,6 +106,13 @@ impl Child {
         Self::start_as(scenario, url, at_most, |child| child.behind(cable))
     }
 
+    /// A child that leaves the processors to the other tests: what starves in it, starves beside its own threads.
+    pub(crate) fn start_last_in_line(scenario: Scenario, url: &str, at_most: Duration) -> Self {
+        Self::start_as(scenario, url, at_most, |child| {
+            child.started_by(&["nice", "-n", "15"])
+        })
+    }
+
     fn start_as(
         scenario: Scenario,
         url: &str,
