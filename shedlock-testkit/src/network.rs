@@ -19,18 +19,22 @@
 
 use std::time::{Duration, Instant};
 
-use shedlock_runtime::{LockProvider, LockProviderExt as _, Ownership};
+use shedlock_runtime::{
+    LockAdmin as _, LockProvider, LockProviderExt as _, LockRecords, Ownership,
+};
 
 use tokio::task::JoinSet;
 
 use crate::Proxy;
 use crate::proxy::{Direction, Ending, Rule, Trigger};
 use crate::requests::{
-    WORKS, config, extended, in_time, is_free, once_with, request, taken, until_free,
+    WORKS, config, extended, in_time, is_free, once_with, request, take, taken, until_free,
 };
 
 /// How long a call may take that finds its connection dead: a part of its time limit of five seconds.
 const REPLACED_WITHIN: Duration = Duration::from_secs(4);
+/// How often a node asks for a lock that is about to be free.
+const ASKED_EVERY: Duration = Duration::from_millis(5);
 /// Enough for a server to carry out a request that has arrived.
 const ARRIVED: Duration = Duration::from_millis(300);
 
@@ -105,6 +109,47 @@ pub async fn must_ask_again<P: LockProvider + Clone>(
     let released = released.expect("the second connection answers");
     assert_eq!(released, Ownership::Ours);
     assert!(is_free(provider, name).await);
+}
+
+/// The store releases a lock by force, its reply is lost, and another node takes the lock. The call, which asks again, answers that the
+/// release was made or is in doubt, and leaves the lock of that node alone. `write` is for the request that releases.
+///
+/// # Panics
+///
+/// If the call answers anything else, or the other node has lost its lock.
+///
+/// # Cancel safety
+///
+/// If the call is dropped, the lock may stay taken until its lease ends, and the proxy may go on discarding replies.
+pub async fn must_leave_the_next_holder_alone<P: LockRecords + Clone>(
+    proxy: &Proxy,
+    provider: &P,
+    other: &P,
+    name: &str,
+    write: &Trigger,
+) {
+    assert!(is_free(provider, name).await);
+    let _stuck = take(other, name).await;
+    proxy.on(write.clone(), Rule::Discard(Direction::ToClient));
+    let taken_over = async {
+        loop {
+            let taken = other.try_lock(config(name)).await;
+            if let Some(next) = taken.expect("the store answers") {
+                proxy.set(Rule::Pass);
+                return next;
+            }
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
+    };
+    let released = provider.force_release(name, "it is stuck");
+    let (released, mut next) = tokio::join!(released, in_time(taken_over));
+    match released {
+        Ok(is_done) => assert!(is_done, "the holder that was meant is gone"),
+        Err(error) => assert!(error.kind().is_ambiguous(), "{error:?}"),
+    }
+    assert_eq!(extended(&mut next).await, Ownership::Ours);
+    let released = next.unlock().await;
+    assert_eq!(released.expect("the store answers"), Ownership::Ours);
 }
 
 /// An acquisition is held back, asked again, granted and released. When the first request arrives afterwards, it takes nothing.

@@ -179,6 +179,11 @@ impl LockRecords for EtcdLockProvider {
             if put != 0 {
                 self.gateway.tidy(put, PART).await;
             }
+            // The hold that was meant has ended, and another one has begun since.
+            let began = |seen: &Seen| seen.lock.as_ref().map(|entry| entry.create_revision);
+            if put == 0 && began(&seen) != began(&found) {
+                return Ok(true);
+            }
             found = seen;
         }
         Err(error::raced())

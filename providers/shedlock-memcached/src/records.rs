@@ -1,10 +1,11 @@
 //! Reading and changing the locks in Memcached as an operator.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use shedlock_runtime::{
-    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Selection,
+    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Owner, Selection,
 };
 use tokio::time::sleep;
 
@@ -75,6 +76,22 @@ enum Verb {
 struct Force {
     key: Vec<u8>,
     verb: Verb,
+    /// The hold that was found first: since when, and by whom. The exchange may run a second time, after the first run has ended it.
+    meant: OnceLock<(Option<SystemTime>, String)>,
+}
+
+impl Force {
+    fn new(key: Vec<u8>, verb: Verb) -> Self {
+        let meant = OnceLock::new();
+        Self { key, verb, meant }
+    }
+
+    /// Whether `held` is of another hold than the one that was found first. That one has ended.
+    fn is_another(&self, held: &Held) -> bool {
+        let owner = Owner::acquisition_of(&held.owner).unwrap_or(&held.owner);
+        let found = (held.since, owner.to_owned());
+        *self.meant.get_or_init(|| found.clone()) != found
+    }
 }
 
 /// What became of a [`Force`].
@@ -106,7 +123,12 @@ impl Exchange for Force {
                     let replaced = link.replace(&self.key, value, *seconds, held.cas);
                     replaced.await?.0
                 }
+                // What was found first has ended.
+                (_, None) if self.meant.get().is_some() => return Ok(Forced::Done),
                 (_, None) => return Ok(Forced::Absent),
+                (Verb::Free | Verb::FreeIfPaused, Some(held)) if self.is_another(&held) => {
+                    return Ok(Forced::Done);
+                }
                 (Verb::FreeIfPaused, Some(held)) if !is_paused(&held) => {
                     return Ok(Forced::NotPaused);
                 }
@@ -185,7 +207,7 @@ impl LockRecords for MemcachedLockProvider {
             _ => return Err(error::unknown(overrule)),
         };
         let key = self.keys.key(name.as_str());
-        let reply = self.server.ask(&Force { key, verb }, PART).await?;
+        let reply = self.server.ask(&Force::new(key, verb), PART).await?;
         Ok(match reply.answer {
             Forced::Done => true,
             // The first of two requests has freed it, as far as anybody can tell.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use shedlock_runtime::{
-    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Selection,
+    LockError, LockInfo, LockName, LockRecords, LockValue, OperatorMark, Overrule, Owner, Selection,
 };
 
 use crate::error;
@@ -49,6 +49,22 @@ impl RedisLockProvider {
             }
         }
         Ok(keys)
+    }
+
+    /// What the value of the lock begins with as long as the same holder has the lock: since when, and by whom. `None` if the lock is
+    /// free, and empty if the value is no lock's.
+    async fn hold(&self, name: &LockName) -> Result<Option<String>, LockError> {
+        let run = self.run(&READ, name, Vec::new());
+        let (found, ttl, ..) = self.servers.ask::<Read>(&run, PART).await?.answer;
+        if ttl == -2 {
+            return Ok(None);
+        }
+        let hold = LockValue::parse(&found).and_then(|stored| {
+            let owner = Owner::acquisition_of(stored.owner).unwrap_or(stored.owner);
+            let length = found.len() - stored.owner.len() + owner.len();
+            Some(str::from_utf8(found.get(..length)?).ok()?.to_owned())
+        });
+        Ok(Some(hold.unwrap_or_default()))
     }
 
     /// The record under the key of a lock; `None` if the key does not exist, or no longer exists.
@@ -120,7 +136,14 @@ impl LockRecords for RedisLockProvider {
             Overrule::Resume => "resume",
             _ => return Err(error::unknown(overrule)),
         };
-        let arguments = vec![what.to_owned(), value, millis(end)];
+        let mut meant = String::new();
+        if !matches!(overrule, Overrule::Pause { .. }) {
+            match self.hold(name).await? {
+                Some(hold) => meant = hold,
+                None => return Ok(false),
+            }
+        }
+        let arguments = vec![what.to_owned(), value, millis(end), meant];
         let run = self.run(&OVERRULE, name, arguments);
         let (state, now): (u8, u64) = self.servers.ask(&run, PART).await?.answer;
         match state {

@@ -243,6 +243,16 @@ impl LockRecord {
     pub fn remaining(&self, now: SystemTime) -> Duration {
         self.lock_until.duration_since(now).unwrap_or_default()
     }
+
+    /// Whether the record is of the same acquisition, or of the same pause, as `other`.
+    fn is_same_hold(&self, other: &Self) -> bool {
+        let [ours, theirs] = [self, other].map(|it| Owner::acquisition_of(&it.locked_by));
+        match ours {
+            Some(_) => ours == theirs,
+            // JVM nodes write the name of their host alone, the same each time.
+            None => (&self.locked_by, self.locked_at) == (&other.locked_by, other.locked_at),
+        }
+    }
 }
 
 impl fmt::Debug for LockRecord {

@@ -180,8 +180,22 @@ impl Owner {
                 .is_some_and(|digit| digit % 2 == 1)
     }
 
-    /// The part of `stored` that all writes of one acquisition have in common; `None` if a JVM node or an operator wrote it.
-    pub(crate) fn acquisition_of(stored: &str) -> Option<&str> {
+    /// The part of the owner field of a record that all writes of one acquisition have in common, with its secret; `None` if a JVM node or an
+    /// operator wrote the field. It tells a holder that has extended its lease from the next holder.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shedlock_runtime::{Owner, node_name};
+    ///
+    /// let owner = Owner::generate(&node_name("web-2"))?;
+    /// let extended = owner.next_write();
+    /// assert_eq!(Owner::acquisition_of(extended.stored()), Some(&*owner.stored()));
+    /// assert_eq!(Owner::acquisition_of("app.example"), None);
+    /// # Ok::<(), shedlock_runtime::LockError>(())
+    /// ```
+    #[must_use]
+    pub fn acquisition_of(stored: &str) -> Option<&str> {
         let (node, _secret) = split(stored)?;
         stored.get(..=node.len() + SECRET_DIGITS)
     }

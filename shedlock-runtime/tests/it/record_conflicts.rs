@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use shedlock_runtime::testing::InMemoryRecordStore;
 use shedlock_runtime::{
-    AcquireRequest, ErrorKind, LockConfiguration, LockError, LockProvider as _,
-    LockProviderExt as _, LockRecord, Owner, Ownership, Position, ProviderInfo, RecordLockProvider,
-    RecordStore, Snapshot, Written, async_trait,
+    AcquireRequest, ErrorKind, LockAdmin as _, LockConfiguration, LockError, LockProvider as _,
+    LockProviderExt as _, LockRecord, OperatorMark, Owner, Ownership, Position, ProviderInfo,
+    RecordLockProvider, RecordStore, Snapshot, Written, async_trait,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -186,4 +186,61 @@ async fn a_grant_that_the_next_round_finds_is_whole() {
     let extended = provider.extend(&lease, 20 * MINUTE).await.unwrap();
     assert_eq!(extended, Ownership::Ours);
     assert_eq!(store.reads.load(Ordering::Relaxed), reads, "one write");
+}
+
+/// The release was made, and its answer says "conflict" because the client has repeated it. Meanwhile another node has got the lock.
+#[tokio::test]
+async fn a_repeated_release_by_force_leaves_the_next_holder_alone() {
+    let now = SystemTime::now();
+    let host = "app.example";
+    for (holder, next) in [
+        (an_owner(), an_owner()),
+        (host.to_owned(), host.to_owned()),
+        (an_owner(), host.to_owned()),
+    ] {
+        let store = Repeating::default();
+        store.records.insert("job", held_by(&holder, now - MINUTE));
+        let next = held_by(&next, now);
+        store.next(&[Conflict::Replaced(next.clone())]);
+        let released = store.provider().force_release("job", "stuck").await;
+        assert!(released.unwrap(), "the holder that was meant is gone");
+        assert_eq!(store.records.get("job"), Some(next));
+    }
+}
+
+/// An extension of the holder that is meant comes between, and the release is made all the same.
+#[tokio::test]
+async fn a_release_by_force_that_an_extension_overtakes_is_made() {
+    let now = SystemTime::now();
+    let store = Repeating::default();
+    let holder = held_by(&an_owner(), now - MINUTE);
+    store.records.insert("job", holder.clone());
+    store.next(&[Conflict::Real]);
+    let extended = LockRecord::new(
+        now + 20 * MINUTE,
+        holder.locked_at,
+        format!("{}00000000000a", holder.locked_by),
+        holder.fencing_token,
+    );
+    store.records.insert("job", extended);
+    assert!(
+        store
+            .provider()
+            .force_release("job", "stuck")
+            .await
+            .unwrap()
+    );
+    assert!(store.records.get("job").unwrap().lock_until <= SystemTime::now());
+}
+
+#[tokio::test]
+async fn a_repeated_resume_leaves_the_next_pause_alone() {
+    let now = SystemTime::now();
+    let mark = OperatorMark::paused("moving").to_string();
+    let store = Repeating::default();
+    store.records.insert("job", held_by(&mark, now - MINUTE));
+    let next = held_by(&mark, now);
+    store.next(&[Conflict::Replaced(next.clone())]);
+    assert!(store.provider().resume("job").await.unwrap());
+    assert_eq!(store.records.get("job"), Some(next));
 }

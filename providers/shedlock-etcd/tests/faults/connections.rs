@@ -40,6 +40,15 @@ async fn many_calls_at_once_take_turns() {
     network::must_take_turns(&proxy, &node).await;
 }
 
+#[tokio::test]
+async fn a_repeated_release_by_force_leaves_the_next_holder_alone() {
+    let server = server_or_skip!(Etcd::start().await);
+    let other = node(&server.url());
+    let (proxy, node) = behind_proxy(&server).await;
+    let delete = Trigger::containing(DELETE);
+    network::must_leave_the_next_holder_alone(&proxy, &node, &other, "a", &delete).await;
+}
+
 /// A connection that was idle is not trusted, so nobody waits for it.
 #[tokio::test]
 async fn a_connection_that_was_idle_is_not_used_again() {

@@ -68,6 +68,15 @@ async fn what_a_late_acquisition_takes_is_released() {
     network::must_release_what_a_late_acquisition_takes(&proxy, &node, &other, "a", &write()).await;
 }
 
+#[tokio::test]
+async fn a_repeated_release_by_force_leaves_the_next_holder_alone() {
+    let server = server_or_skip!(Memcached::start().await);
+    let other = node(&server.url());
+    let (proxy, node) = behind_proxy(&server).await;
+    let delete = Trigger::containing("md ");
+    network::must_leave_the_next_holder_alone(&proxy, &node, &other, "a", &delete).await;
+}
+
 /// What arrives after its caller has given up finds the number of a later write.
 #[tokio::test]
 async fn a_late_extension_and_a_late_release_change_nothing() {

@@ -33,6 +33,15 @@ async fn a_lost_reply_is_made_up_for() {
 }
 
 #[tokio::test]
+async fn a_repeated_release_by_force_leaves_the_next_holder_alone() {
+    for place in places!() {
+        let other = place.node();
+        let (proxy, node) = behind_proxy(&place).await;
+        network::must_leave_the_next_holder_alone(&proxy, &node, &other, JOB, &write()).await;
+    }
+}
+
+#[tokio::test]
 async fn a_late_acquisition_takes_nothing() {
     for place in places!() {
         let (proxy, node) = behind_proxy(&place).await;

@@ -1,5 +1,5 @@
 -- KEYS: the lock, its fence. ARGV: `release`, `pause` or `resume`; the value of a pause or release; a pause's end in milliseconds since
--- 1970.
+-- 1970; what the value of the hold that is to end begins with.
 -- Answers {state, milliseconds since 1970}; the states are 0 "not so", 1 "done", 2 "that time has passed" and
 -- 3 "not a lock's value".
 local time = redis.call('TIME')
@@ -31,7 +31,11 @@ if ARGV[1] == 'pause' then
   taken_until(ARGV[3])
   return {1, now}
 end
-if not found or ARGV[1] == 'resume' and string.sub(found, 32, 39) ~= 'paused: ' then
+-- That hold has ended: this very script was run before, and its answer was lost, or the holder was faster. The next hold stays.
+if not found or string.sub(found, 1, #ARGV[4]) ~= ARGV[4] then
+  return {1, now}
+end
+if ARGV[1] == 'resume' and string.sub(found, 32, 39) ~= 'paused: ' then
   return {0, now}
 end
 redis.call('DEL', KEYS[1])

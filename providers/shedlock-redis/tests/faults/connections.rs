@@ -1,7 +1,9 @@
 //! What happens when the network loses connections and replies.
 
 use shedlock_redis::RedisLockProvider;
+use shedlock_runtime::LockAdmin as _;
 use shedlock_testkit::proxy::Trigger;
+use shedlock_testkit::requests::take;
 use shedlock_testkit::servers::Redis;
 use shedlock_testkit::{Proxy, RoundTrips, network, server_or_skip};
 
@@ -33,6 +35,18 @@ async fn a_lost_reply_is_made_up_for() {
     let server = server_or_skip!(Redis::start().await);
     let (proxy, node) = behind_proxy(&server).await;
     network::must_ask_again(&proxy, &node, "a", &write()).await;
+}
+
+#[tokio::test]
+async fn a_repeated_release_by_force_leaves_the_next_holder_alone() {
+    let server = server_or_skip!(Redis::start().await);
+    let other = node(&server.url());
+    let (proxy, node) = behind_proxy(&server).await;
+    // The server knows both scripts, so neither is sent a second time in full.
+    take(&other, "b").await;
+    assert!(other.force_release("b", "").await.expect("an answer"));
+    let release = Trigger::containing("release");
+    network::must_leave_the_next_holder_alone(&proxy, &node, &other, "a", &release).await;
 }
 
 #[tokio::test]

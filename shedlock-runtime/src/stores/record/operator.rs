@@ -123,6 +123,7 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
     async fn overrule(&self, name: &LockName, overrule: &Overrule<'_>) -> Result<bool, LockError> {
         let name = name.as_str();
         let mut written_before: Option<LockRecord> = None;
+        let mut meant: Option<LockRecord> = None;
         for _ in 0..MOST_RACES {
             let snapshot = self.store.read(name).await?;
             let now = snapshot.now(&self.info);
@@ -138,6 +139,12 @@ impl<S: RecordStore> LockRecords for RecordLockProvider<S> {
             if written_before.is_some() && written_before == found {
                 return Ok(true);
             }
+            // The hold that was to end has ended, and whoever is there now has come since.
+            let is_meant = |meant| found.as_ref().is_some_and(|it| it.is_same_hold(meant));
+            if !matches!(overrule, Overrule::Pause { .. }) && !meant.as_ref().is_none_or(is_meant) {
+                return Ok(true);
+            }
+            meant = meant.or_else(|| found.clone());
             let Some(record) = overruled(overrule, found, now, self.grain())? else {
                 return Ok(false);
             };
