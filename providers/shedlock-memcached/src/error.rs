@@ -77,6 +77,12 @@ pub(crate) fn broken(error: io::Error) -> LockError {
     .with_source(error)
 }
 
+/// The server has stored a value, and then refused to read it.
+pub(crate) fn stored_and_refused(error: LockError) -> LockError {
+    let doubt = "the server has stored the lock, and refuses to show it";
+    LockError::in_doubt(doubt, error)
+}
+
 /// The connection gave no answer in its part of the time limit.
 pub(crate) fn silent(part: Duration) -> LockError {
     let problem = format!("a connection that had been idle gave no answer within {part:.1?}");

@@ -202,7 +202,12 @@ impl Link {
         self.send(&[&head, value, END_OF_LINE, b"mg ", key, b" v c t\r\n"])
             .await?;
         let written = self.written().await?;
-        Ok((written, self.item().await?))
+        match self.item().await {
+            Err(Failure::Refused(error)) if written == Written::Done => {
+                Err(error::stored_and_refused(error).into())
+            }
+            item => Ok((written, item?)),
+        }
     }
 
     async fn send(&mut self, parts: &[&[u8]]) -> Result<(), Failure> {
@@ -291,7 +296,32 @@ fn no_answer(line: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use shedlock_runtime::ErrorKind;
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// A server that has stored the value, and has no memory left for the answer to the read that follows.
+    #[tokio::test]
+    async fn a_read_that_is_refused_after_a_write_is_in_doubt() {
+        for (written, kind) in [
+            ("STORED", ErrorKind::Indeterminate),
+            ("NOT_STORED", ErrorKind::Unavailable),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+            let mut link = Link::new(stream.unwrap(), 0);
+            let (mut server, _) = listener.accept().await.unwrap();
+            let answers =
+                format!("{written}\r\nSERVER_ERROR out of memory writing get response\r\n");
+            server.write_all(answers.as_bytes()).await.unwrap();
+            let failure = link.add(b"a", b"value", 60).await.unwrap_err();
+            assert!(
+                matches!(&failure, Failure::Refused(error) if error.kind() == kind),
+                "{failure:?}"
+            );
+        }
+    }
 
     #[test]
     fn the_head_of_an_item_is_read() {
