@@ -239,6 +239,12 @@ mod tests {
         let kind = |request, text: &str| explained(request, answer(text)).kind();
         let slow = "status code: 503 Service Unavailable: <Code>SlowDown</Code>";
         assert_eq!(kind(Request::Write, slow), ErrorKind::Unavailable);
+        let busy = "status code: 503 The server is busy: <Code>ServerBusy</Code>";
+        assert_eq!(kind(Request::Write, busy), ErrorKind::Unavailable);
+        // A proxy that has passed the request on, and lost the store.
+        let proxy = "status code: 503 Service Unavailable: upstream connect error";
+        assert_eq!(kind(Request::Write, proxy), ErrorKind::Indeterminate);
+        assert_eq!(kind(Request::Read, proxy), ErrorKind::Unavailable);
         let broke = "status code: 500 Internal Server Error: <Code>InternalError</Code>";
         assert_eq!(kind(Request::Write, broke), ErrorKind::Indeterminate);
         assert_eq!(kind(Request::Read, broke), ErrorKind::Unavailable);
@@ -265,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_write_that_failed_after_one_without_an_answer_is_in_doubt() {
-        let error = Some(answer("status code: 503 Service Unavailable"));
+        let error = Some(answer("status code: 503: <Code>SlowDown</Code>"));
         let failure = Failure {
             error,
             is_in_doubt: true,

@@ -5,6 +5,9 @@ use std::error::Error as StdError;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
+/// What a store says that refuses a request because it has too many: S3, Azure, and S3 in its message.
+const IS_BUSY: [&str; 3] = ["SlowDown", "ServerBusy", "Reduce your request rate"];
+
 /// Whether the same request may have another answer a moment later.
 pub(crate) fn may_pass(error: &Error) -> bool {
     use HttpErrorKind as Kind;
@@ -23,9 +26,11 @@ pub(crate) fn may_be_done(error: &Error) -> bool {
     }
     match http(error) {
         Some(kind) => kind != HttpErrorKind::Connect,
-        // "Busy" and "no room" are said before anything is done.
+        // "Busy" and "no room" are said before anything is done. A proxy in front of the store answers 503, too, and may have passed the
+        // request on.
         None => match status(&text) {
-            Some(503 | 507) => false,
+            Some(507) => false,
+            Some(503) => !IS_BUSY.iter().any(|said| text.contains(said)),
             status => matches!(status, Some(408 | 500..=599)),
         },
     }
