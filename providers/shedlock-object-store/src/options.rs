@@ -8,6 +8,7 @@ use shedlock_runtime::{
 
 use crate::connect;
 use crate::keys::{Keys, MAX_NAME_BYTES};
+use crate::probe;
 use crate::protocol::Bucket;
 use crate::provider::ObjectStoreLockProvider;
 use crate::store::Objects;
@@ -91,7 +92,8 @@ impl ObjectStoreLockProviderBuilder {
         built.map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))
     }
 
-    /// Creates the provider and checks the store.
+    /// Creates the provider and checks the store. What [`check_store`](ObjectStoreLockProvider::check_store) would report is logged, with the
+    /// level WARN.
     ///
     /// # Errors
     ///
@@ -103,7 +105,9 @@ impl ObjectStoreLockProviderBuilder {
     pub async fn connect(self) -> Result<ObjectStoreLockProvider, LockError> {
         let built = self.build()?;
         let checked = built.check().await;
-        checked.map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))?;
+        let report =
+            checked.map_err(|error| error.with_context(Operation::Connect, PROVIDER, None))?;
+        probe::warn_of(&report);
         Ok(built)
     }
 

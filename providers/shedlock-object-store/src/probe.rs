@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use object_store::UpdateVersion;
 use object_store::path::Path;
 use shedlock_runtime::{Clock, ErrorKind, LockError, LockRecord, Written};
+use tracing::warn;
 
+use crate::options::PROVIDER;
 use crate::record::random;
 use crate::store::Objects;
 
@@ -40,6 +42,18 @@ pub struct StoreReport {
 impl fmt::Display for StoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.warnings.join("\n"))
+    }
+}
+
+/// Says in the log what may go wrong with locks in the store.
+pub(crate) fn warn_of(report: &StoreReport) {
+    for warning in &report.warnings {
+        warn!(
+            target: "shedlock",
+            event = "store.clock",
+            lock.provider = PROVIDER,
+            "a job may run on two nodes at once, or late: {warning}"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the check of a store finds.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use shedlock_object_store::{ObjectStoreLockProvider, ObjectStoreLockProviderBuilder};
@@ -8,7 +9,29 @@ use shedlock_runtime::{ErrorKind, LockAdmin as _};
 use shedlock_testkit::server_or_skip;
 use shedlock_testkit::servers::S3Proxy;
 
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
 use crate::place::Place;
+
+/// The lines of the log that this thread has written.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        struct Line(String);
+        impl Visit for Line {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                self.0 = format!("{} {field}={value:?}", self.0);
+            }
+        }
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line.0);
+    }
+}
 
 /// The check of `connect` writes and deletes one object.
 #[tokio::test]
@@ -59,6 +82,14 @@ async fn clocks_that_differ_are_told() {
     let with = |clock: ManualClock| -> ObjectStoreLockProviderBuilder {
         place.builder().time_source(clock)
     };
+    let log = Log::default();
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    let _listening = tracing::subscriber::set_default(subscriber);
+    let warnings = || {
+        let lines = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ours = |line: &String| line.contains("store.clock");
+        lines.into_iter().filter(ours).collect::<Vec<_>>()
+    };
     let hour = Duration::from_secs(60 * 60);
     let now = SystemTime::now();
     for (clock, warning) in [(now + hour, "ahead of"), (now - hour, "behind")] {
@@ -66,6 +97,15 @@ async fn clocks_that_differ_are_told() {
         let report = provider.check_store().await.expect("keeps conditions");
         assert!(report.to_string().contains(warning), "{report}");
     }
+    // Who connects does not read the report.
+    assert_eq!(warnings(), [""; 0]);
+    let connected = with(ManualClock::at(now + hour)).connect().await;
+    connected.expect("keeps conditions");
+    let told = warnings();
+    assert!(
+        matches!(&told[..], [one] if one.starts_with("WARN") && one.contains("ahead of")),
+        "{told:?}"
+    );
     let report = place
         .provider()
         .check_store()
