@@ -201,6 +201,9 @@ fn with_limits(mut options: ClientOptions) -> ClientOptions {
         .get_or_insert(SERVER_WITHIN);
     options.connect_timeout.get_or_insert(CONNECTED_WITHIN);
     options.max_idle_time.get_or_insert(IDLE_FOR);
+    // Whatever the URL says. The answer to a write that the driver has sent twice is from the server's memory of the first one, without
+    // the server's time. The provider repeats a command by itself, and the command finds what it has done.
+    options.retry_writes = Some(false);
     options
 }
 
@@ -216,5 +219,17 @@ impl fmt::Debug for Connection {
             .field("collection", &self.collection)
             .field("is_own", &matches!(self.origin, Origin::Own(_)))
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_of_our_own_sends_no_write_twice_by_itself() {
+        let url = "mongodb://localhost/app?replicaSet=rs0&retryWrites=true";
+        let options = ClientOptions::parse(url).await.unwrap();
+        assert_eq!(with_limits(options).retry_writes, Some(false));
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn unanswered() -> LockError {
 
 /// The request failed and had been sent before: the earlier one may have been carried out.
 pub(crate) fn in_doubt(error: LockError) -> LockError {
-    let doubt = "MongoDB gave no answer at first, and then an error";
+    let doubt = "MongoDB may have done it at first, and then answered with an error";
     LockError::in_doubt(doubt, error)
 }
 

@@ -1,6 +1,6 @@
 //! The provider for MongoDB.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use mongodb::Database;
@@ -97,16 +97,16 @@ impl MongoLockProvider {
         self.documents().asks_time
     }
 
-    /// The answer to an acquisition, from the document as the command has left it.
+    /// The answer to an acquisition, from the document as the command has left it at `now`.
     fn answer(
         &self,
         request: &AcquireRequest,
         document: &Document,
+        now: SystemTime,
     ) -> Result<Acquisition, LockError> {
         let info = self.records.info();
         let parsed = document::parse(document, &self.documents().fields);
         let record = parsed.map_err(error::foreign)?;
-        let now = document::now(document).ok_or_else(error::without_time)?;
         let owner = &record.locked_by;
         let (left, token) = (record.remaining(now), record.fencing_token);
         let is_ours = request.write(info)?.standing(owner) != Standing::Foreign;
@@ -161,24 +161,35 @@ impl MongoLockProvider {
             request.position_rule(),
         );
         let mut is_in_doubt = false;
+        let mut last_error = error::raced();
         for _ in 0..MOST_RACES {
-            let decided = self.documents().decide(&command).await?;
-            let answer = match &decided.value {
-                Some(document) => Some(self.answer(request, document)?),
-                None => self.answer_without_document(request).await?,
-            };
+            let decided = self.documents().decide(&command).await;
+            let decided = decided.map_err(|error| doubted(error, is_in_doubt))?;
             is_in_doubt |= decided.is_repeated;
-            match answer {
+            let answer = match &decided.value {
+                Some(document) => {
+                    let Some(now) = document::now(document) else {
+                        // A client of the user has sent the command twice by itself, and the server answers from its memory of the first
+                        // time. The next command finds what that one has done.
+                        is_in_doubt = true;
+                        last_error = error::without_time();
+                        continue;
+                    };
+                    self.answer(request, document, now).map(Some)
+                }
+                None => self.answer_without_document(request).await,
+            };
+            match answer.map_err(|error| doubted(error, is_in_doubt))? {
                 Some(Acquisition::Refused(refusal)) if is_in_doubt => {
                     let refusal = refusal.after_a_request_without_answer();
                     return Ok(Acquisition::Refused(refusal));
                 }
                 Some(answer) => return Ok(answer),
                 // Another program's document, or another node's that was made this moment.
-                None => {}
+                None => last_error = error::raced(),
             }
         }
-        Err(error::raced())
+        Err(doubted(last_error, is_in_doubt))
     }
 
     /// Carries out a write of the lease's owner.
@@ -193,6 +204,15 @@ impl MongoLockProvider {
         } else {
             Ownership::Lost
         })
+    }
+}
+
+/// The `error` of an acquisition, of which an earlier command may have been carried out if it `is_in_doubt`.
+fn doubted(error: LockError, is_in_doubt: bool) -> LockError {
+    if is_in_doubt && !error.kind().is_ambiguous() {
+        error::in_doubt(error)
+    } else {
+        error
     }
 }
 

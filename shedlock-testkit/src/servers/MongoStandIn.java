@@ -28,6 +28,10 @@ import java.util.stream.Stream;
  *
  * With `pipelines`, findAndModify takes updates that are pipelines and projections that are expressions, as MongoDB 4.4 does, and `hello`
  * has an answer. The expressions are evaluated by mongo-java-server. `$$NOW` is one time for the whole command.
+ *
+ * Beside what MongoDB's `failCommand` has, the fail point takes `unprojected`: the command is carried out, and the answer has the document
+ * without the projection, as MongoDB answers a retried write that it has carried out before. With `confirmedAfterMS`, the answer to a
+ * command that was carried out comes so much later, as if the majority lagged behind.
  */
 public final class MongoStandIn {
     public static void main(String[] arguments) {
@@ -84,9 +88,25 @@ public final class MongoStandIn {
                 int code = ((Number) failure.get("errorCode")).intValue();
                 throw new MongoServerError(code, "FailPoint", "Failing command via 'failCommand' failpoint");
             }
+            if (failure.containsKey("unprojected")) {
+                query.remove("fields");
+            }
             Document done = super.handleCommand(channel, databaseName, command, query);
-            done.put("writeConcernError", failure.get("writeConcernError"));
+            if (failure.containsKey("confirmedAfterMS")) {
+                sleep(((Number) failure.get("confirmedAfterMS")).longValue());
+            }
+            if (failure.containsKey("writeConcernError")) {
+                done.put("writeConcernError", failure.get("writeConcernError"));
+            }
             return done;
+        }
+
+        private static void sleep(long millis) {
+            try {
+                Thread.sleep(millis);
+            } catch (InterruptedException stopped) {
+                Thread.currentThread().interrupt();
+            }
         }
 
         /** `failCommand` as MongoDB has it: the next commands fail, or their write concern does. */

@@ -133,6 +133,32 @@ async fn a_write_that_the_majority_does_not_confirm_is_in_doubt() {
     }
 }
 
+/// The user's client sends a write twice by itself, and the server answers from its memory of the first time, without its time.
+#[tokio::test]
+async fn an_answer_without_the_servers_time_is_asked_for_again() {
+    let place = server_or_skip!(Place::alone(Deciding::Server).await);
+    let (node, other) = (warm(&place).await, place.node());
+    let unprojected = || doc! { "unprojected": true };
+    place.fail("findAndModify", 1, unprojected()).await;
+    let mut lock = taken(&node, JOB).await;
+    place.fail("findAndModify", 1, unprojected()).await;
+    let refusal = other.lock(config()).await.expect("the server answers");
+    assert_eq!(refusal.expect_err("is held").reason, SkipReason::Held);
+    place.fail("findAndModify", 1, unprojected()).await;
+    assert_eq!(extended(&mut lock).await, Ownership::Ours);
+    place.fail("findAndModify", 1, unprojected()).await;
+    let unlocked = lock.unlock().await.expect("the server answers");
+    assert_eq!(unlocked, Ownership::Ours);
+
+    // A server that never tells its time: the lock may have been granted, and is given back.
+    place.fail("findAndModify", 4, unprojected()).await;
+    let error = problem(&node, JOB).await;
+    assert_eq!(error.kind(), ErrorKind::Indeterminate, "{error:?}");
+    let remedy = error.remedy().expect("there is an option");
+    assert!(remedy.contains("client_clock()"), "{remedy}");
+    until_free(&node, JOB).await;
+}
+
 #[tokio::test]
 async fn errors_of_the_server_have_a_kind_and_a_remedy() {
     let shared = server_or_skip!(Place::alone(Deciding::Server).await);
