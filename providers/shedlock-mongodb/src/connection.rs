@@ -16,8 +16,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::error;
 
-/// A connection that says nothing for so long is given up: a firewall may have forgotten it.
+/// A connection that says nothing for so long is given up: a firewall may have forgotten it. Each further one gets twice the time of the one
+/// before: the server may be slow, such as while the majority lags behind.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// The last connection of a call gets the time that the caller leaves, and no more than this: what operators ask for has no limit of its own.
+const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How often one question is asked.
 const MOST_ASKED: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -163,10 +166,13 @@ impl Connection {
         // The semaphore is never closed, so this never fails.
         let _turn = self.turns.acquire().await;
         let collection = self.collection().await?;
-        let (mut is_repeated, mut asked) = (false, 0);
+        let (mut is_repeated, mut asked, mut patience) = (false, 0, ANSWER_WITHIN);
         loop {
             asked += 1;
-            let error = match timeout(ANSWER_WITHIN, request(collection.clone())).await {
+            if asked == MOST_ASKED {
+                patience = LAST_ANSWER_WITHIN;
+            }
+            let error = match timeout(patience, request(collection.clone())).await {
                 Ok(Ok(value)) => return Ok(Answer { value, is_repeated }),
                 Ok(Err(error)) if error::is_cured_by_asking_again(&error) => error::failed(&error),
                 Ok(Err(error)) if is_repeated => {
@@ -184,7 +190,9 @@ impl Connection {
                 });
             }
             is_repeated |= may_be_done;
-            if error.kind() != ErrorKind::Timeout {
+            if error.kind() == ErrorKind::Timeout {
+                patience *= 2;
+            } else {
                 sleep(PAUSE * asked).await;
             }
         }

@@ -159,6 +159,24 @@ async fn an_answer_without_the_servers_time_is_asked_for_again() {
     until_free(&node, JOB).await;
 }
 
+/// The majority lags behind, and confirms each write later than a connection may be silent at first.
+#[tokio::test]
+async fn a_slow_majority_is_waited_for_as_long_as_the_caller_allows() {
+    let place = server_or_skip!(Place::alone(Deciding::Server).await);
+    // The stand-in answers a heartbeat late, too, if it comes over a connection of the same thread.
+    let url = format!("{}&heartbeatFrequencyMS=600000", place.url());
+    let node = place.builder_at(&url).build().expect("valid");
+    assert!(is_free(&node, "warm").await);
+    let config = config().with_timeout("60s").expect("legal");
+    let lagging = || doc! { "confirmedAfterMS": 1_500 };
+    place.fail("findAndModify", 100, lagging()).await;
+    let taken = node.try_lock(config).await.expect("is waited for");
+    let mut lock = taken.expect("is free");
+    assert_eq!(extended(&mut lock).await, Ownership::Ours);
+    let unlocked = lock.unlock().await.expect("is waited for");
+    assert_eq!(unlocked, Ownership::Ours);
+}
+
 #[tokio::test]
 async fn errors_of_the_server_have_a_kind_and_a_remedy() {
     let shared = server_or_skip!(Place::alone(Deciding::Server).await);
