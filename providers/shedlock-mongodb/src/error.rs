@@ -165,9 +165,7 @@ pub(crate) fn failed(error: &Error) -> LockError {
             ErrorKind::Unavailable,
             "no server that takes writes can be reached",
         ),
-        Mongo::ConnectionPoolCleared { .. } | Mongo::Shutdown => {
-            of(ErrorKind::Unavailable, "the connection to the server broke")
-        }
+        Mongo::Shutdown => of(ErrorKind::Unavailable, "the client was shut down"),
         Mongo::Command(error) => of_code(error.code),
         Mongo::Write(WriteFailure::WriteError(error)) => of_code(error.code),
         Mongo::Write(WriteFailure::WriteConcernError(_)) => of(
@@ -175,7 +173,8 @@ pub(crate) fn failed(error: &Error) -> LockError {
             "the primary made the write, and the majority has not confirmed it",
         )
         .with_remedy("see whether the majority of the replica set's members is up"),
-        Mongo::Io(_) => of(
+        // The driver also says so of a command that it had sent, after the server has not answered its heartbeat.
+        Mongo::Io(_) | Mongo::ConnectionPoolCleared { .. } => of(
             ErrorKind::Indeterminate,
             "the connection broke before the answer came",
         ),
