@@ -8,12 +8,12 @@ use futures_util::stream::TryStreamExt as _;
 use mongodb::Collection;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
-use shedlock_runtime::{LockError, LockRecord, RecordStore, Snapshot, Written};
+use shedlock_runtime::{LockError, LockRecord, Position, RecordStore, Snapshot, Written};
 
 use crate::connection::{Answer, Connection};
 use crate::document;
 use crate::error;
-use crate::fields::{Fields, NOW};
+use crate::fields::{FENCING_TOKEN, Fields, IS_DONE, NOW, NUMBER, POSITION, TRIES};
 use crate::pipeline::{self, Command};
 
 /// The store of a provider, which is one collection.
@@ -25,12 +25,15 @@ pub(crate) struct Documents {
     pub(crate) asks_time: bool,
 }
 
-/// The end and the owner of a document as last seen. Two different states of one lock never agree in both: each write of a Rust node has an
-/// owner of its own, and what a JVM node writes differs in the end, since the JVM node takes the lock only after the last end.
+/// A document as last seen. Two different states of one lock never agree in end, owner, token and position: each write of a Rust node has an
+/// owner of its own, what a JVM node writes differs in the end, since the JVM node takes the lock only after the last end, and between two
+/// marks of operators that agree in both there was an acquisition.
 #[derive(Clone)]
 pub(crate) struct Version {
     lock_until: SystemTime,
     locked_by: String,
+    fencing_token: u64,
+    position: Option<Position>,
 }
 
 // The owner contains a secret.
@@ -45,6 +48,8 @@ impl Version {
         Self {
             lock_until: record.lock_until,
             locked_by: record.locked_by.clone(),
+            fencing_token: record.fencing_token,
+            position: record.position,
         }
     }
 }
@@ -120,11 +125,30 @@ impl Documents {
 
     /// The filter that finds the document in this state alone.
     fn in_version(&self, name: &str, version: &Version) -> Document {
-        doc! {
+        let mut filter = doc! {
             "_id": name,
             &self.fields.lock_until: document::date(version.lock_until),
             &self.fields.locked_by: &version.locked_by,
+        };
+        // What was read as zero may be missing, or of another type.
+        let position = version.position.unwrap_or(Position {
+            number: 0,
+            is_done: false,
+            tries: 0,
+        });
+        for (field, number) in [
+            (FENCING_TOKEN.to_owned(), version.fencing_token),
+            (format!("{POSITION}.{NUMBER}"), position.number),
+            (format!("{POSITION}.{TRIES}"), u64::from(position.tries)),
+        ] {
+            if number > 0 {
+                filter.insert(field, document::long(number));
+            }
         }
+        if position.is_done {
+            filter.insert(format!("{POSITION}.{IS_DONE}"), true);
+        }
+        filter
     }
 }
 
@@ -218,5 +242,48 @@ impl RecordStore for Documents {
 
     fn lists_contents(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use mongodb::options::ConnectionString;
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_told_from_another_with_the_same_end_and_owner() {
+        let url = ConnectionString::parse("mongodb://localhost/app").unwrap();
+        let documents = Documents {
+            connection: Connection::to(url, "app".to_owned(), "shedLock".to_owned()),
+            fields: Fields::default(),
+            asks_time: false,
+        };
+        let filter = |token, position| {
+            let mut record = LockRecord::new(UNIX_EPOCH, UNIX_EPOCH, "mark".to_owned(), token);
+            record.position = position;
+            documents.in_version("job", &Version::of(&record))
+        };
+        let position = |number, is_done, tries| {
+            Some(Position {
+                number,
+                is_done,
+                tries,
+            })
+        };
+        let seen = filter(7, position(3, false, 1));
+        assert_eq!(seen, filter(7, position(3, false, 1)));
+        for other in [
+            filter(8, position(3, false, 1)),
+            filter(7, position(4, false, 1)),
+            filter(7, position(3, true, 1)),
+            filter(7, position(3, false, 2)),
+        ] {
+            assert_ne!(seen, other);
+        }
+        // A JVM node's document has neither, and another program's may have what is no number.
+        assert_eq!(filter(0, None).len(), 3);
     }
 }
