@@ -230,6 +230,11 @@ planted! {
         fencing::is_the_same_for_the_whole_lease "assertion failed";
     TrimsNames:
         names::odd_names_are_distinct_locks "only other names are held";
+    UnusedGrantCounts:
+        positions::an_unused_grant_is_no_run "and was refused",
+        positions::an_answer_that_is_lost_begins_no_run "and was refused";
+    UnusedGrantIsGivenBackTwice:
+        positions::an_unused_grant_is_given_back_once "left == right";
 }
 
 /// A provider whose locks nobody outside its process knows of.

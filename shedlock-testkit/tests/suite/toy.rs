@@ -80,6 +80,8 @@ pub(crate) enum Bug {
     TokenDiesWithTheRow,
     TokenStandsStill,
     TrimsNames,
+    UnusedGrantCounts,
+    UnusedGrantIsGivenBackTwice,
 }
 
 /// One toy store and what is wrong with its providers.

@@ -376,9 +376,17 @@ impl Toy {
                     Some(Bug::ReleaseIgnored) => row.lock_until,
                     _ => self.end(now, keep_for),
                 };
+                let is_released = row.owner != write.first();
                 write.stored().clone_into(&mut row.owner);
                 if let Some(position) = &mut row.position {
-                    position.is_done |= lease.is_done() && !self.has(Bug::PositionIsNeverDone);
+                    let before = *position;
+                    let is_released = is_released && !self.has(Bug::UnusedGrantIsGivenBackTwice);
+                    lease.settle(position, is_released);
+                    match self.bug {
+                        Some(Bug::PositionIsNeverDone) => position.is_done = before.is_done,
+                        Some(Bug::UnusedGrantCounts) => position.tries = before.tries,
+                        _ => {}
+                    }
                 }
                 Ownership::Ours
             }
