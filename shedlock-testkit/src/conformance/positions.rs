@@ -258,8 +258,13 @@ pub async fn an_answer_that_is_lost_begins_no_run(subject: &Subject) {
     let unheard = AcquireRequest::resumed(config.clone(), info.clock().boot(), &owner);
     let lease = unheard.expect("an owner").grant(None);
     lease.note_unused();
-    let released = one.provider().release(&lease, Duration::ZERO).await;
-    assert_eq!(released.expect("the store answers"), Ownership::Ours);
+    match one.provider().release(&lease, Duration::ZERO).await {
+        // A router finds the provider of a lease by its own note.
+        Err(error) if error.to_string().contains("granted by another provider") => {
+            return subject.not_applicable("a release needs more than the owner");
+        }
+        released => assert_eq!(released.expect("the store answers"), Ownership::Ours),
+    }
     run(&two, config.clone()).await;
     must_be_skipped(&one, config, SkipReason::AlreadyRan).await;
 }

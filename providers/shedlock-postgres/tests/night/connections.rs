@@ -135,12 +135,12 @@ async fn a_kept_lock_is_kept_on_a_pool(place: Place) {
 async fn keeps(place: &Place, via: Via) {
     let node = place.provider(via).await;
     warm_up(&node, "warm").await;
-    let kept = LockConfiguration::new("kept", "6s").and_then(LockConfiguration::with_keep_alive);
+    let kept = LockConfiguration::new("kept", "9s").and_then(LockConfiguration::with_keep_alive);
     let other = place.provider_past_proxy();
     let body = async {
         place.proxy.blackhole_connections();
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(10) {
+        while began.elapsed() < Duration::from_secs(13) {
             assert!(lock::is_held(), "lost after {:?}", began.elapsed());
             assert_eq!(refused(&other, "kept").await.reason, SkipReason::Held);
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -202,12 +202,12 @@ async fn a_kept_lock_is_kept_on_a_pool_that_pings<DB: Night>(place: Place<DB>) {
 async fn keeps<DB: Night>(place: &Place<DB>, from: From) {
     let far = Far::<DB>::new(&place.direct, from).await;
     far.warm_up("warm").await;
-    let kept = LockConfiguration::new("kept", "6s").and_then(LockConfiguration::with_keep_alive);
+    let kept = LockConfiguration::new("kept", "9s").and_then(LockConfiguration::with_keep_alive);
     let other = place.provider(Via::Url);
     let body = async {
         far.between.blackhole_connections();
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(10) {
+        while began.elapsed() < Duration::from_secs(13) {
             assert!(lock::is_held(), "lost after {:?}", began.elapsed());
             assert_eq!(refused(&other, "kept").await.reason, SkipReason::Held);
             tokio::time::sleep(Duration::from_millis(100)).await;
