@@ -37,7 +37,9 @@ async fn a_repeated_release_by_force_leaves_the_next_holder_alone() {
     for place in places!() {
         let other = place.node();
         let (proxy, node) = behind_proxy(&place).await;
-        network::must_leave_the_next_holder_alone(&proxy, &node, &other, JOB, &write()).await;
+        // In the update that compares and swaps, and not in the read before it.
+        let release = Trigger::containing("$set");
+        network::must_leave_the_next_holder_alone(&proxy, &node, &other, JOB, &release).await;
     }
 }
 
