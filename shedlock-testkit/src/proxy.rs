@@ -97,8 +97,13 @@ impl Proxy {
     /// # Errors
     ///
     /// If no port is available.
+    #[expect(
+        clippy::unused_async,
+        reason = "tests await whatever the test kit starts for them"
+    )]
     pub async fn start(upstream: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = bound_to(any_port)?.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::before(upstream));
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -204,26 +209,17 @@ impl Proxy {
     ///
     /// # Panics
     ///
-    /// If another program takes the port at this very moment.
+    /// If the operating system does not let the proxy have its port twice.
     pub async fn refuse_connections(&self) {
         let mut port = self.port.lock().await;
         if let Port::Accepting(accepting) = &mut *port {
+            // Before the port is closed: another program could take it in between.
+            let kept = bound_to(self.address).expect("the port is ours");
             accepting.abort();
             // The port is closed once the task is gone.
             let _aborted = accepting.await;
-            *port = Port::Lost;
-            let kept = self.keep_port().expect("the port was ours a moment ago");
             *port = Port::Refusing(kept);
         }
-    }
-
-    /// Takes the port, and does not listen there.
-    fn keep_port(&self) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
-        // Open connections have the port as well.
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address)?;
-        Ok(socket)
     }
 
     /// Accepts new connections again, on the same port.
@@ -238,7 +234,7 @@ impl Proxy {
         }
         let kept = match std::mem::replace(&mut *port, Port::Lost) {
             Port::Refusing(kept) => kept,
-            _ => self.keep_port()?,
+            _ => bound_to(self.address)?,
         };
         let listener = kept.listen(BACKLOG)?;
         *port = Port::Accepting(tokio::spawn(accept(listener, Arc::clone(&self.shared))));
@@ -280,6 +276,17 @@ impl Drop for Proxy {
             accepting.abort();
         }
     }
+}
+
+/// A socket that has the port, and does not listen there. Several sockets of this kind can have one port.
+fn bound_to(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Open connections have the port as well.
+    socket.set_reuseaddr(true)?;
+    #[cfg(unix)]
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
